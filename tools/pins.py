@@ -1,6 +1,6 @@
 """Write requirements.txt and requirements-dev.txt: the exact versions installed now, with all they pull in.
 
-The names come from setup.cfg (install_requires, extras_require.dev); the versions from this virtual environment.
+The names come from setup.cfg (install_requires, extras_require.dev); the versions are those installed here.
 Run after an upgrade that passed the tests: `make pins`.
 """
 

@@ -1,0 +1,61 @@
+# Two commands matter: `make run` and `make test`. Both install what is missing (tools/setup.sh).
+# PORT=8001 make run · DEMO=0 make run · DATABASE_URL=postgresql://… REDIS_URL=redis://… make run
+# make test T=tests/centres · make test T="tests/signup -k race -x"
+
+PY := .venv/bin/python
+# Two tests at once: the machines this is made for have two cores.
+JOBS ?= 2
+T ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-sqlite test-postgresql lint fmt bench load pins setup setup-lint setup-test clean
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup  ## Start the portal with its demo: web, worker, scheduler, Redis (Ctrl-C ends all)
+	@$(PY) -m tools.run
+
+test: test-sqlite test-postgresql  ## The whole suite, on SQLite and then on PostgreSQL
+
+test-sqlite: setup-test  ## The suite on SQLite only
+	PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -n $(JOBS) $(T)
+
+test-postgresql: setup-test  ## The suite on a PostgreSQL of its own
+	PORTAL_TEST_DATABASE=postgresql $(PY) -m pytest -n $(JOBS) -m "not once" $(T)
+
+lint: setup-lint  ## ruff, mypy, djlint, import-linter; runs all and fails when one does
+	@failed=""; \
+	step() { printf '%s\n' "· $$1"; shift; "$$@" || failed=yes; }; \
+	step "ruff check" $(PY) -m ruff check .; \
+	step "ruff format" $(PY) -m ruff format --check .; \
+	step "mypy" $(PY) -m mypy; \
+	step "djlint" $(PY) -m djlint --lint --quiet portal/templates; \
+	step "import layers" .venv/bin/lint-imports --no-cache; \
+	[ -z "$$failed" ] || { echo "✗ lint found something (above)"; exit 1; }
+
+fmt: setup-lint  ## Put the Python code in order
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: setup-test  ## Requests/s against bare Flask, PDF, import, sign-ups: one table of ratios and JSON
+	$(PY) -m tests.load.bench
+
+load: setup-test  ## The seat rush over HTTP, bounded in time, on this machine only
+	$(PY) -m tests.load.rush
+
+pins: setup-lint  ## Write requirements*.txt from what is installed in .venv
+	$(PY) -m tools.pins
+
+setup:
+	@sh tools/setup.sh run
+
+setup-lint:
+	@sh tools/setup.sh lint
+
+setup-test:
+	@sh tools/setup.sh test
+
+clean:  ## Remove caches and builds; .venv and var/ (the data) stay
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/out
+	find . -path ./.venv -prune -o -type d -name __pycache__ -exec rm -rf {} +
