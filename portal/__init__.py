@@ -1,0 +1,45 @@
+"""扫码点单: the portal of a district's party-and-community service centres."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from portal import catalogue, centres, demo, front, notices, operations, people, settings, signup
+from portal.core import access, audit, db, errors, headers, limits, logs, pages, states
+
+csrf = CSRFProtect()
+migrate = Migrate()
+# Their tables belong to every deployment, whichever rooms are open.
+CORE_TABLES = (audit.AuditLog, states.StateHistory)
+FEATURES = (centres, people, notices, catalogue, signup, front, operations, demo)
+
+
+def create_app(overrides: dict[str, Any] | None = None) -> Flask:
+    """Build the app: settings, extensions, features. Raises UndeclaredAccess if a view does not say who may open it."""
+    app = Flask(__name__)
+    app.config.update(settings.from_environment())
+    app.config.update(overrides or {})
+    logs.init_app(app)
+    if app.config["BEHIND_PROXY"]:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    db.init_app(app)
+    migrate.init_app(app, db.db, directory=str(settings.ROOT / "migrations"), render_as_batch=True)
+    csrf.init_app(app)
+    limits.init_app(app)
+    login = LoginManager(app)
+    login.session_protection = None  # our sessions are rows; see core.sessions
+    people.load_viewers(login)
+    access.init_app(app)
+    headers.init_app(app)
+    errors.init_app(app)
+    pages.init_app(app)
+    for feature in FEATURES:
+        feature.register(app)
+    access.check_declared(app)
+    return app

@@ -1,0 +1,275 @@
+"""The monthly list of services (服务清单): categories, entries with sessions, issues, guides (SPEC C1-C8)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON, CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, UniqueConstraint,
+)  # fmt: skip
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.centres.models import Centre, Department
+from portal.core.db import Base, UTCDateTime
+from portal.core.scope import CentreScoped
+
+# Entry.status; the machine is in states.py.
+DRAFT, IN_REVIEW, RETURNED, APPROVED = "draft", "in_review", "returned", "approved"
+PUBLISHED, CANCELLED, DROPPED = "published", "cancelled", "dropped"
+PUBLIC = (PUBLISHED, CANCELLED)
+
+
+class Category(Base):
+    """Two steps: 大众化服务 / 党群服务. `kind` says what its services are: activity, guide, venue, help, other."""
+
+    __tablename__ = "category"
+    __table_args__ = (UniqueConstraint("parent_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(String(32), unique=True)
+    name: Mapped[str] = mapped_column(String(30))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"))
+    kind: Mapped[str] = mapped_column(String(12))
+    position: Mapped[int] = mapped_column(default=0)
+    # At least so many services are expected of it (生活指南: exactly 20); None: no rule.
+    expected: Mapped[int | None]
+
+    parent: Mapped[Category | None] = relationship(remote_side=[id])
+
+
+class ServiceType(Base):
+    """A service on offer (百项服务): what coverage is counted against. Imported from services.csv."""
+
+    __tablename__ = "service_type"
+    __table_args__ = (UniqueConstraint("category_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    category_id: Mapped[int] = mapped_column(ForeignKey("category.id"), index=True)
+    name: Mapped[str] = mapped_column(String(60))
+    source: Mapped[str] = mapped_column(String(80), default="")
+    position: Mapped[int] = mapped_column(default=0)
+    active: Mapped[bool] = mapped_column(default=True)
+
+    category: Mapped[Category] = relationship()
+
+
+class Issue(CentreScoped, Base):
+    """One centre's list of one month: when it was handed in; its rows are entries."""
+
+    __tablename__ = "issue"
+    __table_args__ = (UniqueConstraint("month", "centre_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    month: Mapped[str] = mapped_column(String(7))
+    submitted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    submitted_by: Mapped[str] = mapped_column(String(40), default="")
+    published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    centre: Mapped[Centre] = relationship()
+
+
+class Entry(CentreScoped, Base):
+    """One row of a month's list: an activity people sign up for or walk in to.
+
+    centre_id: whose list it stands in. author_centre_id: who drew it up (a station, or the district for a department).
+    waits_at_id: the centre whose decision is pending while in_review. taken/waiting/version are kept by portal.signup
+    under a lock on this row; version rises with every change that a list shows.
+    """
+
+    __tablename__ = "entry"
+    __table_args__ = (
+        CheckConstraint("capacity IS NULL OR capacity > 0", name="capacity"),
+        CheckConstraint("taken >= 0 AND waiting >= 0", name="counts"),
+        Index("ix_entry_month_status", "month", "status", "centre_id"),
+        Index("ix_entry_waits", "waits_at_id", "status"),
+        Index("ix_entry_list", "status", "first_start", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    month: Mapped[str] = mapped_column(String(7))
+    author_centre_id: Mapped[int] = mapped_column(ForeignKey("centre.id"))
+    department_id: Mapped[int | None] = mapped_column(ForeignKey("department.id"))
+    category_id: Mapped[int] = mapped_column(ForeignKey("category.id"))
+    service_type_id: Mapped[int | None] = mapped_column(ForeignKey("service_type.id"))
+    title: Mapped[str] = mapped_column(String(80))
+    content: Mapped[str] = mapped_column(Text, default="")
+    organiser: Mapped[str] = mapped_column(String(60), default="")
+    place: Mapped[str] = mapped_column(String(80), default="")
+    audience: Mapped[str] = mapped_column(String(80), default="全体居民")  # words on the page
+    groups: Mapped[list[str]] = mapped_column(JSON, default=list)  # codes for the filter: elder, child, party …
+    capacity: Mapped[int | None]  # places; None: unlimited
+    unit: Mapped[str] = mapped_column(String(6), default="人")  # 人, 组, 家庭
+    walk_in: Mapped[bool] = mapped_column(default=False)  # 直接到场: nothing to sign up for
+    needs_review: Mapped[bool] = mapped_column(default=False)  # sign-ups are checked by the organiser (S3)
+    max_companions: Mapped[int] = mapped_column(default=0)
+    own_first_until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # own community only, until then
+    sign_up_from: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    sign_up_until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # None: until the first session starts
+    withdraw_until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # None: until the first session starts
+    contact: Mapped[str] = mapped_column(String(40), default="")
+    phone: Mapped[str] = mapped_column(String(30), default="")
+    fee: Mapped[int] = mapped_column(default=0)  # fen
+    cover: Mapped[str] = mapped_column(String(80), default="")
+    # {"weekdays": [0..6], "start": "16:30", "end": "18:00", "label": "每周一至周五 16:30–18:00"} when it repeats
+    weekly: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    status: Mapped[str] = mapped_column(String(12), default=DRAFT)
+    waits_at_id: Mapped[int | None] = mapped_column(ForeignKey("centre.id"))
+    waits_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    returned_by_id: Mapped[int | None] = mapped_column(ForeignKey("centre.id"))  # where it goes back to once mended
+    return_reason: Mapped[str] = mapped_column(Text, default="")
+    return_field: Mapped[str] = mapped_column(String(40), default="")
+    first_start: Mapped[datetime | None] = mapped_column(UTCDateTime)  # of its sessions, for lists
+    last_end: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    change_note: Mapped[str] = mapped_column(Text, default="")  # the last approved change, shown on the page
+    changed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    copied_from_id: Mapped[int | None] = mapped_column(ForeignKey("entry.id"))
+    import_row: Mapped[str | None] = mapped_column(String(60), unique=True)  # 'batch:row', so no row is taken in twice
+    taken: Mapped[int] = mapped_column(default=0)  # places held
+    waiting: Mapped[int] = mapped_column(default=0)  # sign-ups on the waiting list
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+    centre: Mapped[Centre] = relationship(foreign_keys="Entry.centre_id")
+    author_centre: Mapped[Centre] = relationship(foreign_keys=[author_centre_id])
+    waits_at: Mapped[Centre | None] = relationship(foreign_keys=[waits_at_id])
+    department: Mapped[Department | None] = relationship()
+    category: Mapped[Category] = relationship()
+    sessions: Mapped[list[EntrySession]] = relationship(
+        back_populates="entry", order_by="EntrySession.starts_at", cascade="all, delete-orphan"
+    )
+
+    @classmethod
+    def resident_criteria(cls, resident_id: int | None) -> ColumnElement[bool]:
+        return cls.status.in_(PUBLIC)
+
+    @property
+    def free(self) -> int | None:
+        """Free places; None when unlimited."""
+        return None if self.capacity is None else max(0, self.capacity - self.taken)
+
+
+class EntrySession(Base):
+    """One date of an entry: half-open [starts_at, ends_at)."""
+
+    __tablename__ = "entry_session"
+    __table_args__ = (
+        CheckConstraint("starts_at < ends_at", name="order"),
+        Index("ix_entry_session_starts_at", "starts_at", "entry_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entry_id: Mapped[int] = mapped_column(ForeignKey("entry.id", ondelete="CASCADE"), index=True)
+    starts_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+    entry: Mapped[Entry] = relationship(back_populates="sessions")
+
+
+class EntryChange(CentreScoped, Base):
+    """A change after publication: asked with a reason, decided by the publisher, told to everyone signed up (C8)."""
+
+    __tablename__ = "entry_change"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entry_id: Mapped[int] = mapped_column(ForeignKey("entry.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(12))  # edit (time, place …) or cancel
+    before: Mapped[dict[str, Any]] = mapped_column(JSON)
+    after: Mapped[dict[str, Any]] = mapped_column(JSON)
+    reason: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(12), default="asked")  # asked, applied, refused
+    waits_at_id: Mapped[int | None] = mapped_column(ForeignKey("centre.id"), index=True)
+    asked_by: Mapped[str] = mapped_column(String(40))
+    asked_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    decided_by: Mapped[str] = mapped_column(String(40), default="")
+    decided_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    decision_reason: Mapped[str] = mapped_column(Text, default="")
+
+    entry: Mapped[Entry] = relationship()
+
+
+class Guide(Base):
+    """生活指南, 政策咨询: nothing to sign up for; phone, link, steps, address (C3). Public once `active`."""
+
+    __tablename__ = "guide"
+    __table_args__ = (UniqueConstraint("category_id", "title", "centre_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    category_id: Mapped[int] = mapped_column(ForeignKey("category.id"), index=True)
+    service_type_id: Mapped[int | None] = mapped_column(ForeignKey("service_type.id"))
+    centre_id: Mapped[int | None] = mapped_column(ForeignKey("centre.id"))  # None: the whole deployment
+    title: Mapped[str] = mapped_column(String(60))
+    summary: Mapped[str] = mapped_column(String(200), default="")
+    phone: Mapped[str] = mapped_column(String(30), default="")
+    link: Mapped[str] = mapped_column(String(300), default="")
+    steps: Mapped[str] = mapped_column(Text, default="")  # one step a line
+    materials: Mapped[str] = mapped_column(Text, default="")
+    time_limit: Mapped[str] = mapped_column(String(60), default="")
+    fee: Mapped[str] = mapped_column(String(60), default="")
+    address: Mapped[str] = mapped_column(String(120), default="")
+    external: Mapped[bool] = mapped_column(default=False)  # a market platform: the parties agree between themselves
+    position: Mapped[int] = mapped_column(default=0)
+    active: Mapped[bool] = mapped_column(default=True)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+    category: Mapped[Category] = relationship()
+
+
+class PlanImport(CentreScoped, Base):
+    """An uploaded Excel plan, row by row as understood; kept until confirmed so nothing is lost (C7)."""
+
+    __tablename__ = "plan_import"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    month: Mapped[str] = mapped_column(String(7))
+    filename: Mapped[str] = mapped_column(String(120))
+    digest: Mapped[str] = mapped_column(String(64))
+    rows: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    notes: Mapped[list[str]] = mapped_column(JSON, default=list)
+    status: Mapped[str] = mapped_column(String(12), default="preview")  # preview, taken
+    created_by: Mapped[str] = mapped_column(String(40))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    taken_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    centre: Mapped[Centre] = relationship()
+
+
+class Template(CentreScoped, Base):
+    """A row kept for reuse (C7): the fields of an entry without dates."""
+
+    __tablename__ = "entry_template"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    values: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class PrintedDocument(CentreScoped, Base):
+    """A PDF that was or is being made: kept when issued, shown with its progress (SPEC C10, Q7)."""
+
+    __tablename__ = "printed_document"
+    __table_args__ = (Index("ix_printed_document_key", "kind", "month", "centre_id", "paper", "digest"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))  # list, poster …
+    month: Mapped[str] = mapped_column(String(7))
+    paper: Mapped[str] = mapped_column(String(4))
+    digest: Mapped[str] = mapped_column(String(64))  # of the data it was made from
+    status: Mapped[str] = mapped_column(String(12), default="asked")  # asked, making, ready, failed
+    file: Mapped[str] = mapped_column(String(120), default="")
+    pages: Mapped[int] = mapped_column(default=0)
+    parts_done: Mapped[int] = mapped_column(default=0)
+    parts_total: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str] = mapped_column(String(200), default="")
+    asked_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    ready_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    centre: Mapped[Centre] = relationship()
+
+    @classmethod
+    def resident_criteria(cls, resident_id: int | None) -> ColumnElement[bool]:
+        # Lists of published rows are public paper; their pages only ever show published rows.
+        return cls.kind.in_(("list", "poster"))

@@ -1,0 +1,93 @@
+"""The deployment profile: levels and their names are data, not code (SPEC 0)."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import current_app
+
+from portal.core import clock
+
+FOLDER = Path(__file__).resolve().parent.parent / "profiles"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level of the tree. cutoff: day and Shanghai hour of the month before the list's month."""
+
+    code: str
+    name: str
+    short: str
+    rank: int  # 0 at the top
+    files_list: bool = False
+    review: str = ""
+    cutoff_day: int = 0
+    cutoff_hour: int = 18
+
+    def cutoff(self, month: str) -> datetime | None:
+        """When this level's part of `month`'s list must be done (aware UTC); None when it has no part."""
+        if not self.cutoff_day:
+            return None
+        before = clock.add_months(month, -1)
+        first, following = clock.month_days(before)
+        last_day = (following - first).days
+        on = date(first.year, first.month, min(self.cutoff_day, last_day))
+        return clock.at(on, time(self.cutoff_hour))
+
+
+@dataclass(frozen=True)
+class Profile:
+    code: str
+    name: str
+    product: str
+    system_name: str
+    hotline: str
+    consent_version: str
+    root_staff_centre: str
+    levels: tuple[Level, ...]
+    kinds: dict[str, str]
+    groups: dict[str, str]
+    return_reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    privacy: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        return FOLDER / self.code
+
+    def level(self, code: str) -> Level:
+        """Raises KeyError for a level this deployment does not have."""
+        return next((lv for lv in self.levels if lv.code == code), None) or _unknown(code)
+
+    @property
+    def review_levels(self) -> tuple[Level, ...]:
+        return tuple(lv for lv in self.levels if lv.review)
+
+
+def _unknown(code: str) -> Level:
+    raise KeyError(code)
+
+
+def codes() -> list[str]:
+    return sorted(p.parent.name for p in FOLDER.glob("*/profile.toml"))
+
+
+@cache
+def load(code: str) -> Profile:
+    """Read portal/profiles/<code>/profile.toml. Raises LookupError for an unknown deployment."""
+    file = FOLDER / code / "profile.toml"
+    if code not in codes():
+        raise LookupError(f"没有名为 {code} 的部署配置；可用：{'、'.join(codes())}")
+    raw: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    levels = tuple(Level(rank=rank, **level) for rank, level in enumerate(raw.pop("levels")))
+    reasons = {k: tuple(v) for k, v in raw.pop("return_reasons", {}).items()}
+    return Profile(levels=levels, return_reasons=reasons, **raw)
+
+
+def current() -> Profile:
+    """The profile this app runs with (PORTAL_PROFILE)."""
+    return load(current_app.config["PROFILE"])

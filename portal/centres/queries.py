@@ -1,0 +1,113 @@
+"""Reads of the tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, select
+
+from portal.centres import profile, rules
+from portal.centres.models import Centre, OpeningException, OpeningHours
+from portal.core import clock
+from portal.core.db import db
+
+
+def get(centre_id: int) -> Centre | None:
+    return db.session.get(Centre, centre_id)
+
+
+def by_code(code: str) -> Centre | None:
+    return db.session.scalar(select(Centre).where(Centre.code == code))
+
+
+def ancestors(centre: Centre) -> list[Centre]:
+    """Root first, without the centre itself."""
+    ids = centre.ancestor_ids
+    found = {c.id: c for c in db.session.scalars(select(Centre).where(Centre.id.in_(ids)))}
+    return [found[i] for i in ids if i in found]
+
+
+def inside(path: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The two conditions 'Centre is `path` itself or below'; a range, so that a plain index serves on both databases."""
+    return Centre.path >= path, Centre.path < path + ":"
+
+
+def subtree(centre: Centre, active_only: bool = True) -> list[Centre]:
+    """The centre itself and everything below, in tree order."""
+    statement = select(Centre).where(*inside(centre.path))
+    if active_only:
+        statement = statement.where(Centre.active)
+    rows = list(db.session.scalars(statement))
+    return sorted(rows, key=lambda c: [int(i) for i in c.path.strip("/").split("/")])
+
+
+def children(centre: Centre) -> list[Centre]:
+    return list(db.session.scalars(select(Centre).where(Centre.parent_id == centre.id).order_by(Centre.code)))
+
+
+def is_inside(centre: Centre, path: str) -> bool:
+    """Whether `centre` is the centre of `path` or below it."""
+    return centre.path.startswith(path)
+
+
+def review_chain(centre: Centre) -> list[Centre]:
+    """Strict ancestors whose level reviews, nearest first: who decides on this centre's rows, in order (C4)."""
+    levels = {lv.code for lv in profile.current().review_levels}
+    return [c for c in reversed(ancestors(centre)) if c.level in levels]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    id: int
+    code: str
+    name: str
+    level: str
+    depth: int
+    parent_id: int | None
+
+
+def choices(path: str = "") -> list[Choice]:
+    """Active centres in tree order, for select boxes; below `path` when given."""
+    statement = select(Centre.id, Centre.code, Centre.name, Centre.level, Centre.depth, Centre.parent_id, Centre.path)
+    statement = statement.where(Centre.active)
+    if path:
+        statement = statement.where(*inside(path))
+    rows = sorted(db.session.execute(statement), key=lambda r: [int(i) for i in r.path.strip("/").split("/")])
+    return [Choice(*row[:6]) for row in rows]
+
+
+def weekly_hours(centre_id: int) -> dict[int, list[rules.Hours]]:
+    found: dict[int, list[rules.Hours]] = {}
+    statement = select(OpeningHours).where(OpeningHours.centre_id == centre_id)
+    for row in db.session.scalars(statement.order_by(OpeningHours.weekday, OpeningHours.opens)):
+        found.setdefault(row.weekday, []).append(rules.Hours(row.opens, row.closes, row.note))
+    return found
+
+
+def hours_on(centre_id: int, days: list[date]) -> dict[date, tuple[list[rules.Hours], str]]:
+    """Hours of each day and the reason when it differs from the week's rule."""
+    week = weekly_hours(centre_id)
+    statement = select(OpeningException).where(
+        OpeningException.centre_id == centre_id, OpeningException.day.in_(days)
+    )
+    exceptions = {row.day: row for row in db.session.scalars(statement)}
+    answer: dict[date, tuple[list[rules.Hours], str]] = {}
+    for day in days:
+        special = exceptions.get(day)
+        if special is None:
+            answer[day] = (week.get(day.weekday(), []), "")
+        elif special.opens is None or special.closes is None:
+            answer[day] = ([], special.reason)
+        else:
+            answer[day] = ([rules.Hours(special.opens, special.closes, special.reason)], special.reason)
+    return answer
+
+
+def opening(centre_id: int, now: datetime) -> rules.Opening:
+    """Opening now or not, and what the page says of today (SPEC N3). Two queries."""
+    today = clock.today(now)
+    tomorrow = rules.next_day(today)
+    hours = hours_on(centre_id, [today, tomorrow])
+    there = clock.local(now)
+    return rules.opening(hours[today][0], there.hour * 60 + there.minute, hours[tomorrow][0], hours[today][1])

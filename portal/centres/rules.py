@@ -1,0 +1,94 @@
+"""Opening hours and distances, without a database."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Half-open [opens, closes) in minutes after midnight."""
+
+    opens: int
+    closes: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a page says of today's hours."""
+
+    text: str  # '今天 9:00–21:00 开放（晚间延时）'
+    open_now: bool
+    next_text: str = ""  # '明天 9:00 开门' when closed now
+
+
+def clock_text(minutes: int) -> str:
+    return f"{minutes // 60}:{minutes % 60:02d}"
+
+
+def hours_text(hours: list[Hours]) -> str:
+    """'9:00–12:00、14:00–21:00（晚间延时）'."""
+    notes = "、".join(dict.fromkeys(h.note for h in hours if h.note))
+    spans = "、".join(f"{clock_text(h.opens)}–{clock_text(h.closes)}" for h in hours)
+    return spans + (f"（{notes}）" if notes else "")
+
+
+def opening(today: list[Hours], minute: int, tomorrow: list[Hours], closed_why: str = "") -> Opening:
+    """State at `minute` of today. Lists are sorted and empty when closed all day."""
+    if not today:
+        text = "今天不开放" + (f"（{closed_why}）" if closed_why else "")
+        return Opening(text, False, _tomorrow(tomorrow))
+    is_open = any(h.opens <= minute < h.closes for h in today)
+    text = f"今天 {hours_text(today)} 开放"
+    if is_open:
+        return Opening(text, True)
+    later = next((h for h in today if h.opens > minute), None)
+    return Opening(text, False, f"{clock_text(later.opens)} 开门" if later else _tomorrow(tomorrow))
+
+
+def _tomorrow(hours: list[Hours]) -> str:
+    return f"明天 {clock_text(hours[0].opens)} 开门" if hours else "开放时间请电话咨询"
+
+
+def week_text(by_weekday: dict[int, list[Hours]]) -> list[tuple[str, str]]:
+    """[('周一至周五', '9:00–21:00'), …]: neighbouring days with the same hours are joined."""
+    names = "一二三四五六日"
+    runs: list[tuple[int, int, str]] = []
+    for day in range(7):
+        text = hours_text(by_weekday.get(day, [])) or "不开放"
+        if runs and runs[-1][2] == text:
+            runs[-1] = (runs[-1][0], day, text)
+        else:
+            runs.append((day, day, text))
+    if len(runs) == 1:
+        return [("每天", runs[0][2])]
+    return [(f"周{names[a]}" if a == b else f"周{names[a]}至周{names[b]}", text) for a, b, text in runs]
+
+
+def distance_km(lat1: float, lng1: float, lat2: float, lng2: float) -> float:
+    """Great-circle distance in kilometres (haversine)."""
+    p1, p2 = math.radians(lat1), math.radians(lat2)
+    a = math.sin((p2 - p1) / 2) ** 2
+    a += math.cos(p1) * math.cos(p2) * math.sin(math.radians(lng2 - lng1) / 2) ** 2
+    return 12742 * math.asin(min(1.0, math.sqrt(a)))
+
+
+def mark(name: str) -> str:
+    """The one character that stands for a centre in its round mark."""
+    return name[:1] or "扫"
+
+
+def short_name(name: str) -> str:
+    """'葵涌社区党群服务中心' -> '葵涌社区'; a name that is nothing but the ending stays whole."""
+    for ending in ("党群服务中心", "党群服务站", "党群服务点"):
+        short = name.removesuffix(ending)
+        if short != name and short:
+            return short
+    return name
+
+
+def next_day(day: date) -> date:
+    return date.fromordinal(day.toordinal() + 1)

@@ -1,0 +1,221 @@
+"""Access is declared on each view, and what is not declared is denied: the app refuses to start (SPEC Q4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal, Protocol, TypeVar, cast
+
+from flask import Flask, Response, abort, current_app, g, make_response, redirect, request, url_for
+from flask_login import current_user
+
+from portal.core import scope
+
+View = TypeVar("View", bound=Callable[..., Any])
+Audience = Literal["public", "resident", "staff"]
+
+
+class Permission(StrEnum):
+    VIEW = "view"  # read the staff face
+    PLAN = "plan"  # draft and change catalogue rows
+    REVIEW = "review"  # decide rows of centres below
+    PUBLISH = "publish"
+    SIGN_UPS = "sign_ups"
+    GUIDES = "guides"
+    CENTRES = "centres"
+    ACCOUNTS = "accounts"
+    AUDIT = "audit"
+    MESSAGES = "messages"
+    UNMASK = "unmask"  # see a phone or address in full, recorded
+
+
+class Role(StrEnum):
+    MANAGER = "manager"
+    OPERATOR = "operator"
+    INSPECTOR = "inspector"
+
+
+PERMISSION_LABELS = {
+    Permission.VIEW: "查看", Permission.PLAN: "编制清单", Permission.REVIEW: "审核清单", Permission.PUBLISH: "发布清单",
+    Permission.SIGN_UPS: "管理报名", Permission.GUIDES: "维护生活指南", Permission.CENTRES: "维护阵地信息",
+    Permission.ACCOUNTS: "管理账户", Permission.AUDIT: "查看操作记录", Permission.MESSAGES: "查看消息出口",
+    Permission.UNMASK: "查看完整电话",
+}  # fmt: skip
+ROLE_LABELS = {Role.MANAGER: "管理员", Role.OPERATOR: "经办人", Role.INSPECTOR: "督查员"}
+
+# The one role table. What a centre may decide on top of this (review, publish) follows from its place in the tree.
+GRANTS: dict[Role, frozenset[Permission]] = {
+    Role.MANAGER: frozenset(Permission),
+    Role.OPERATOR: frozenset(Permission) - {Permission.ACCOUNTS, Permission.AUDIT, Permission.CENTRES},
+    Role.INSPECTOR: frozenset({Permission.VIEW, Permission.AUDIT}),
+}
+
+
+class Viewer(Protocol):
+    """Whoever is signed in; built by portal.people from one query."""
+
+    id: int
+    audience: Literal["resident", "staff"]
+    name: str
+    session_id: str
+
+    @property
+    def is_authenticated(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """On whose behalf an action writes: for rights, histories and the audit log."""
+
+    kind: Literal["resident", "staff", "system"]
+    id: int | None
+    name: str
+    centre_id: int | None = None
+    centre_path: str = ""
+    role: Role | None = None
+    department_id: int | None = None
+    address: str = ""  # network address
+
+    def can(self, permission: Permission) -> bool:
+        if self.kind == "system":
+            return True
+        return self.role is not None and permission in GRANTS[self.role]
+
+
+def system_actor(name: str = "系统") -> Actor:
+    return Actor(kind="system", id=None, name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    audience: Audience
+    permission: Permission | None = None
+
+
+def _declare(view: View, access: Access) -> View:
+    if hasattr(view, "access"):
+        raise RuntimeError(f"{view.__name__}: access declared twice")
+    view.access = access  # type: ignore[attr-defined]
+    return view
+
+
+def public(view: View) -> View:
+    """Anybody may open it."""
+    return _declare(view, Access("public"))
+
+
+def resident(view: View) -> View:
+    """Signed-in residents only; others are asked to sign in and come back."""
+    return _declare(view, Access("resident"))
+
+
+def staff(permission: Permission) -> Callable[[View], View]:
+    """Signed-in staff whose role grants `permission`."""
+
+    def decorate(view: View) -> View:
+        return _declare(view, Access("staff", permission))
+
+    return decorate
+
+
+def of(view: Callable[..., Any]) -> Access | None:
+    return getattr(view, "access", None)
+
+
+class UndeclaredAccess(RuntimeError):
+    """A view without @access: the app must not start."""
+
+
+def check_declared(app: Flask) -> None:
+    missing = sorted(e for e, view in app.view_functions.items() if of(view) is None and e != "static")
+    if missing:
+        raise UndeclaredAccess("no access declared for: " + ", ".join(missing))
+
+
+def viewer() -> Any:
+    """The signed-in viewer or None."""
+    user = current_user
+    return user if user.is_authenticated else None
+
+
+def actor() -> Actor:
+    """The present viewer as an Actor. Raises PermissionError when nobody is signed in."""
+    user = viewer()
+    if user is None:
+        raise PermissionError("nobody is signed in")
+    return cast(Actor, user.as_actor(request.remote_addr or ""))
+
+
+def sign_in_first(audience: Audience) -> Response:
+    """Send to the right login page and back afterwards; HTMX gets HX-Redirect, not a page inside a fragment."""
+    endpoint = "people_staff.login" if audience == "staff" else "people.login"
+    # After a lost session a POST cannot be repeated by GET: come back to the page it was sent from.
+    back = request.full_path.rstrip("?") if request.method == "GET" else _referring_path()
+    target = url_for(endpoint, next=back)
+    if request.headers.get("HX-Request"):
+        answer = make_response("", 401)
+        answer.headers["HX-Redirect"] = target
+        return answer
+    return cast(Response, redirect(target, 303))
+
+
+def _referring_path() -> str:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(request.referrer or "")
+    if parts.netloc != request.host:
+        return "/"
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def safe_next(target: str | None, fallback: str = "/") -> str:
+    """Only a path inside this site, whatever browsers make of odd slashes."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or "\\" in target:
+        return fallback
+    return fallback if any(ord(c) < 32 for c in target) else target
+
+
+def _enforce() -> Any:
+    if request.endpoint is None or request.endpoint == "static":
+        return None
+    access = of(current_app.view_functions[request.endpoint])
+    if access is None:
+        abort(403)
+    user = viewer()
+    g.scope_token = scope.enter(_scope_of(user))
+    if access.audience == "public":
+        return None
+    if user is None or user.audience != access.audience:
+        return sign_in_first(access.audience)
+    if access.audience == "staff":
+        return _enforce_staff(user, access)
+    return None
+
+
+def _enforce_staff(user: Any, access: Access) -> Any:
+    if user.must_change and request.endpoint not in {"people_staff.change_password", "people_staff.logout"}:
+        return redirect(url_for("people_staff.change_password"), 303)
+    if access.permission is not None and access.permission not in GRANTS[user.role]:
+        abort(403)
+    return None
+
+
+def _scope_of(user: Any) -> scope.Scope:
+    if user is not None and user.audience == "staff":
+        return scope.StaffScope(user.centre_path, user.department_id)
+    return scope.ResidentScope(user.id if user is not None else None)
+
+
+def _leave(_error: BaseException | None) -> None:
+    token = g.pop("scope_token", None)
+    if token is not None:
+        try:
+            scope.leave(token)
+        except ValueError:  # torn down in another context
+            scope.enter(None)
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(_enforce)
+    app.teardown_request(_leave)

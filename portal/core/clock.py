@@ -1,0 +1,124 @@
+"""Time: stored in UTC, shown in Asia/Shanghai, and passed in so that tests and replays can set it (SPEC Q6)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+WEEKDAYS = "一二三四五六日"
+MONTH_PATTERN = re.compile(r"^20\d\d-(0[1-9]|1[0-2])$")
+
+_frozen: ContextVar[datetime | None] = ContextVar("frozen_now", default=None)
+
+
+def now() -> datetime:
+    """The present as an aware UTC datetime; read once at the edge (view, job, command) and passed down."""
+    return _frozen.get() or datetime.now(UTC)
+
+
+@contextmanager
+def frozen(moment: datetime) -> Iterator[None]:
+    """Hold the clock at `moment` (aware) for tests, replays and `tick --now`."""
+    if moment.tzinfo is None:
+        raise ValueError("a frozen clock needs an aware datetime")
+    token = _frozen.set(moment.astimezone(UTC))
+    try:
+        yield
+    finally:
+        _frozen.reset(token)
+
+
+def local(moment: datetime) -> datetime:
+    """The same moment on Shanghai's wall clock."""
+    return moment.astimezone(SHANGHAI)
+
+
+def at(day: date, clock: time) -> datetime:
+    """Shanghai wall-clock `day` and `clock` as an aware UTC datetime."""
+    return datetime.combine(day, clock, SHANGHAI).astimezone(UTC)
+
+
+def today(moment: datetime | None = None) -> date:
+    return local(moment or now()).date()
+
+
+def month_of(moment: date | datetime) -> str:
+    """'YYYY-MM' of a date, or of a moment on Shanghai's clock."""
+    if isinstance(moment, datetime):
+        moment = local(moment).date()
+    return f"{moment:%Y-%m}"
+
+
+def is_month(text: str | None) -> bool:
+    return bool(text and MONTH_PATTERN.match(text))
+
+
+def month_days(month: str) -> tuple[date, date]:
+    """First day of `month` and first day of the next one (half-open)."""
+    year, number = int(month[:4]), int(month[5:7])
+    following = date(year + number // 12, number % 12 + 1, 1)
+    return date(year, number, 1), following
+
+
+@lru_cache(maxsize=64)
+def month_span(month: str) -> tuple[datetime, datetime]:
+    """Half-open UTC interval of a Shanghai month."""
+    first, following = month_days(month)
+    return at(first, time()), at(following, time())
+
+
+def add_months(month: str, count: int) -> str:
+    index = int(month[:4]) * 12 + int(month[5:7]) - 1 + count
+    return f"{index // 12:04d}-{index % 12 + 1:02d}"
+
+
+def month_name(month: str, with_year: bool = False) -> str:
+    """'12月', or '2026年12月'."""
+    name = f"{int(month[5:7])}月"
+    return f"{month[:4]}年{name}" if with_year else name
+
+
+def hour(moment: datetime | time) -> str:
+    """'8:30' on Shanghai's clock, without a leading zero."""
+    clock = local(moment).time() if isinstance(moment, datetime) else moment
+    return f"{clock.hour}:{clock.minute:02d}"
+
+
+def weekday(day: date) -> str:
+    return f"周{WEEKDAYS[day.weekday()]}"
+
+
+def day(moment: date | datetime) -> str:
+    """'12月13日（周日）'."""
+    on = local(moment).date() if isinstance(moment, datetime) else moment
+    return f"{on.month}月{on.day}日（{weekday(on)}）"
+
+
+def span(start: datetime, end: datetime) -> str:
+    """'12月13日（周日）8:30–11:00'; an end on another day is written out."""
+    first, last = local(start), local(end)
+    if first.date() == last.date() or (last - first) < timedelta(hours=12):
+        return f"{day(start)}{hour(start)}–{hour(end)}"
+    return f"{day(start)}{hour(start)} 至 {day(end)}{hour(end)}"
+
+
+def stamp(moment: datetime) -> str:
+    """'12月12日 20:00' for deadlines and histories."""
+    there = local(moment)
+    return f"{there.month}月{there.day}日 {hour(moment)}"
+
+
+def ago(moment: datetime, at_time: datetime) -> str:
+    """How long something has waited, in words: '12 分钟', '5 小时', '3 天'."""
+    minutes = max(0, int((at_time - moment).total_seconds() // 60))
+    if minutes < 60:
+        return f"{minutes} 分钟"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} 小时"
+    return f"{minutes // 1440} 天"

@@ -1,0 +1,106 @@
+"""Expected refusals are DomainErrors with a sentence for the person; everything else reaches one handler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import Flask, render_template, request
+from sqlalchemy.exc import IntegrityError
+from werkzeug.exceptions import HTTPException
+
+from portal.core.db import db
+
+log = structlog.get_logger()
+
+
+class DomainError(Exception):
+    """A refusal the person can understand.
+
+    message: one sentence that says why. advice: what to do instead. field: the form field it belongs to.
+    status: HTTP status of the answer (409 by default: the state of the record forbids it).
+    """
+
+    status = 409
+    message = "现在不能这样做。"
+    advice = ""
+    field: str | None = None
+
+    def __init__(self, message: str = "", *, advice: str = "", field: str | None = None, **details: Any) -> None:
+        self.message = message or type(self).message
+        self.advice = advice or type(self).advice
+        self.field = field or type(self).field
+        self.details = details
+        super().__init__(self.message)
+
+
+class NotAllowed(DomainError):
+    status = 403
+    message = "您的账户没有这项权限。"
+    advice = "请联系本中心的管理员。"
+
+
+class Stale(DomainError):
+    message = "这条记录刚刚被别人处理过了。"
+    advice = "请看最新的状态，再决定要不要继续。"
+
+
+# Constraint name -> refusal. Features add theirs with `constraint()`; the database stays the last word.
+_constraints: dict[str, DomainError] = {}
+
+
+def constraint(name: str, error: DomainError) -> None:
+    """Answer a violation of the named constraint (or SQLite's 'table.column' list) with `error`."""
+    _constraints[name] = error
+
+
+def for_integrity(error: IntegrityError) -> DomainError | None:
+    text = str(error.orig)
+    return next((refusal for name, refusal in _constraints.items() if name in text), None)
+
+
+def respond(status: int, title: str = "", message: str = "", advice: str = "") -> tuple[str, int]:
+    """Render the error page of `status`; an HTMX request gets only its main block."""
+    from portal.core import pages
+
+    name = f"errors/{status}.html" if status in PAGES else "errors/500.html"
+    context = {"status": status, "error_title": title, "message": message, "advice": advice}
+    if request.headers.get("HX-Request"):
+        return pages.block(name, "main", **context), status
+    return render_template(name, **context), status
+
+
+PAGES = frozenset({400, 403, 404, 405, 409, 413, 429, 500, 503})
+
+
+def _on_domain(error: DomainError) -> tuple[str, int]:
+    db.session.rollback()
+    return respond(error.status if error.status in PAGES else 409, "", error.message, error.advice)
+
+
+def _on_http(error: HTTPException) -> Any:
+    if error.code is None or error.code < 400:
+        return error
+    return respond(error.code, "", "", "")
+
+
+def _on_integrity(error: IntegrityError) -> tuple[str, int]:
+    db.session.rollback()
+    known = for_integrity(error)
+    if known is None:
+        return _on_any(error)
+    return _on_domain(known)
+
+
+def _on_any(error: Exception) -> tuple[str, int]:
+    db.session.rollback()
+    log.exception("unhandled", path=request.path, method=request.method, error=repr(error))
+    return respond(500)
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(DomainError, _on_domain)
+    app.register_error_handler(HTTPException, _on_http)
+    app.register_error_handler(IntegrityError, _on_integrity)
+    if not app.config.get("TESTING"):
+        app.register_error_handler(Exception, _on_any)

@@ -1,0 +1,97 @@
+"""Forms: Chinese messages, typed text kept, one place for the fields that many forms share."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+import phonenumbers
+from flask_wtf import FlaskForm
+from wtforms import Field, StringField, ValidationError
+
+from portal.core import clock
+from portal.core.errors import DomainError
+
+
+class Form(FlaskForm):
+    """Base of all forms. `refuse` puts a DomainError beside its field, so nothing typed is lost."""
+
+    class Meta:
+        locales = ("zh",)
+
+    def refuse(self, error: DomainError) -> None:
+        field = self._fields.get(error.field or "")
+        text = f"{error.message}{error.advice}"
+        if field is None:
+            self.form_errors.append(text)
+        else:
+            field.errors = [*field.errors, text]
+
+
+def strip(value: str | None) -> str | None:
+    """Filter: outer white space (also full-width) never matters."""
+    return value.strip().strip("\u3000") if isinstance(value, str) else value
+
+
+def mobile(raw: str) -> str:
+    """A mainland mobile number as 11 digits. Raises ValidationError with a sentence."""
+    digits = re.sub(r"[\s\-()（）]", "", raw.translate(FULL_WIDTH))
+    try:
+        number = phonenumbers.parse(digits, "CN")
+    except phonenumbers.NumberParseException:
+        raise ValidationError("手机号应是 11 位数字，例如 138 开头。") from None
+    national = str(number.national_number)
+    if number.country_code != 86 or not re.fullmatch(r"1[3-9]\d{9}", national):
+        raise ValidationError("手机号应是 11 位数字，例如 138 开头。")
+    return national
+
+
+FULL_WIDTH = str.maketrans("０１２３４５６７８９＋－", "0123456789+-")
+
+
+class MobileField(StringField):
+    """Accepts spaces, dashes, +86 and full-width digits; data is 11 digits after validation."""
+
+    def pre_validate(self, form: Any) -> None:
+        if self.data:
+            self.data = mobile(self.data)
+
+
+class LooseDateField(Field):
+    """A date typed as 2026-12-03, 2026/12/3, 2026年12月3日 or 20261203."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        raw = (valuelist[0] if valuelist else "").strip().translate(FULL_WIDTH)
+        self.raw_data, self.data = valuelist, None
+        if not raw:
+            return
+        match = re.fullmatch(r"(\d{4})\D?(\d{1,2})\D?(\d{1,2})\D?", raw)
+        try:
+            self.data = date(*map(int, match.groups())) if match else None
+        except ValueError:
+            self.data = None
+        if self.data is None:
+            raise ValueError("没有这一天，请按 2026-12-03 的样子填写。")
+
+
+class MonthField(StringField):
+    def pre_validate(self, form: Any) -> None:
+        if self.data and not clock.is_month(self.data):
+            raise ValidationError("月份请按 2026-12 的样子填写。")
+
+
+def mask_phone(phone: str | None) -> str:
+    """'138****0000'; landlines keep the last two digits (SPEC P8)."""
+    if not phone:
+        return ""
+    if re.fullmatch(r"1\d{10}", phone):
+        return f"{phone[:3]}****{phone[-4:]}"
+    return "*" * max(0, len(phone) - 2) + phone[-2:]
+
+
+def mask_address(address: str | None) -> str:
+    """Keeps street and community, hides building, unit and room."""
+    if not address:
+        return ""
+    return re.sub(r"\d.*$", "***", address, count=1) if re.search(r"\d", address) else address[:6] + "***"

@@ -1,0 +1,156 @@
+"""Side effects are rows of the same transaction (SPEC M1; DESIGN habit 8).
+
+`put` writes a row with a unique key; after the commit a doorbell wakes the worker, and a sweeper every 30 s picks up what
+the doorbell missed. A handler's database effects and its 'done' mark commit together: a crash repeats the whole, never
+half, so nothing is lost and nothing is told twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import JSON, Index, String, Text, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core import scope
+from portal.core.db import Base, UTCDateTime, after_commit, db, is_sqlite, writing
+
+log = structlog.get_logger()
+
+Handler = Callable[[dict[str, Any], datetime], None]
+RETRY_MINUTES = (1, 2, 5, 15, 60, 240)
+
+_handlers: dict[str, Handler] = {}
+_doorbell: list[Callable[[], None]] = []
+
+
+class Outbox(Base):
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "ix_outbox_due", "due_at", "id",
+            sqlite_where=db.text("done_at IS NULL"), postgresql_where=db.text("done_at IS NULL"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    topic: Mapped[str] = mapped_column(String(60))
+    key: Mapped[str] = mapped_column(String(120), unique=True)
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    due_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    attempts: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str] = mapped_column(Text, default="")
+
+
+def insert_once(model: type[Any], rows: list[dict[str, Any]]) -> int:
+    """Insert rows, skipping those whose unique key is already there. Returns how many were new."""
+    if not rows:
+        return 0
+    dialect = sqlite if is_sqlite() else postgresql
+    added = 0
+    for start in range(0, len(rows), 500):
+        statement = dialect.insert(model).values(rows[start : start + 500]).on_conflict_do_nothing()
+        added += db.session.execute(statement).rowcount  # type: ignore[attr-defined]
+    return added
+
+
+def put(topic: str, key: str, payload: dict[str, Any], now: datetime, due_at: datetime | None = None) -> None:
+    """Write one effect; a second one with the same key is the same effect and is dropped.
+
+    payload: ids and plain values only, never secrets or personal data. due_at: not before this moment.
+    """
+    row = {
+        "topic": topic, "key": f"{topic}:{key}", "payload": payload, "created_at": now,
+        "due_at": due_at or now, "attempts": 0, "last_error": "",
+    }  # fmt: skip
+    insert_once(Outbox, [row])
+    if due_at is None or due_at <= now:
+        wake()
+
+
+def wake() -> None:
+    """Ring the doorbell once after this session's commit."""
+    if _ring not in db.session.info.get("after_commit", ()):
+        after_commit(_ring)
+
+
+def _ring() -> None:
+    for bell in _doorbell:
+        bell()
+
+
+def on_commit_ring(bell: Callable[[], None]) -> None:
+    """Install the doorbell (jobs queue); it must never raise: the sweeper is the safety net."""
+    _doorbell[:] = [bell]
+
+
+def handler(topic: str) -> Callable[[Handler], Handler]:
+    """Register the function that carries out effects of `topic`. It may be called again after a crash."""
+
+    def register(function: Handler) -> Handler:
+        if _handlers.get(topic, function) is not function and _handlers[topic].__module__ != function.__module__:
+            raise RuntimeError(f"two handlers for {topic}")
+        _handlers[topic] = function
+        return function
+
+    return register
+
+
+def due_ids(now: datetime, limit: int = 200) -> list[int]:
+    waiting = select(Outbox.id).where(Outbox.done_at.is_(None), Outbox.due_at <= now)
+    return list(db.session.scalars(waiting.order_by(Outbox.due_at, Outbox.id).limit(limit)))
+
+
+def run_one(outbox_id: int, now: datetime) -> bool:
+    """Carry out one effect in one transaction. Returns whether it was done here and now."""
+    try:
+        with writing(), scope.system("outbox"):
+            # The mark comes first: it locks the row, so a second worker waits and then finds it done.
+            mark = update(Outbox).where(Outbox.id == outbox_id, Outbox.done_at.is_(None)).values(done_at=now)
+            if db.session.execute(mark).rowcount != 1:  # type: ignore[attr-defined]
+                return False
+            row = db.session.get_one(Outbox, outbox_id)
+            function = _handlers.get(row.topic)
+            if function is None:
+                raise LookupError(f"no handler for {row.topic}")
+            function(row.payload, now)
+    except Exception as error:
+        log.exception("outbox effect failed", outbox_id=outbox_id)
+        _postpone(outbox_id, now, error)
+        return False
+    return True
+
+
+def _postpone(outbox_id: int, now: datetime, error: Exception) -> None:
+    with writing():
+        row = db.session.get_one(Outbox, outbox_id)
+        wait = RETRY_MINUTES[min(row.attempts, len(RETRY_MINUTES) - 1)]
+        row.attempts += 1
+        row.last_error = repr(error)[:500]
+        row.due_at = now + timedelta(minutes=wait)
+
+
+def run_due(now: datetime, limit: int = 1000) -> int:
+    """Carry out everything that is due, in batches. Returns how many effects were done."""
+    done, seen = 0, set[int]()
+    while len(seen) < limit:
+        batch = [i for i in due_ids(now) if i not in seen]
+        db.session.rollback()
+        if not batch:
+            break
+        seen.update(batch)
+        done += sum(run_one(i, now) for i in batch)
+    return done
+
+
+def oldest_waiting(now: datetime) -> tuple[int, float]:
+    """How many effects are due and the age of the oldest in seconds (for /readyz and /metrics)."""
+    waiting = select(func.count(), func.min(Outbox.due_at)).where(Outbox.done_at.is_(None), Outbox.due_at <= now)
+    count, oldest = db.session.execute(waiting).one()
+    return count, (now - oldest).total_seconds() if oldest else 0.0

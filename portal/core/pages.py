@@ -1,0 +1,94 @@
+"""Pages and their blocks. A fragment for HTMX is a named block of the page's own template (DESIGN habit 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask, Response, current_app, make_response, redirect, render_template, request
+from markupsafe import Markup, escape
+
+from portal.core import access, assets, clock, forms
+
+
+def block(template: str, name: str, **context: Any) -> str:
+    """Render one named block of `template`, byte for byte as it stands in the full page."""
+    page = current_app.jinja_env.get_template(template)
+    current_app.update_template_context(context)
+    return "".join(page.blocks[name](page.new_context(context)))
+
+
+def wants_fragment() -> bool:
+    """An HTMX request for a part; boosted links and history restores want the whole page."""
+    headers = request.headers
+    return (
+        headers.get("HX-Request") == "true"
+        and headers.get("HX-Boosted") != "true"
+        and headers.get("HX-History-Restore-Request") != "true"
+    )
+
+
+def page(template: str, fragment: str | None = None, status: int = 200, **context: Any) -> Response:
+    """The whole page, or its block `fragment` when HTMX asks; the view picks the name, never the client."""
+    if fragment and wants_fragment():
+        answer = make_response(block(template, fragment, **context), status)
+    else:
+        answer = make_response(render_template(template, **context), status)
+    if fragment:
+        answer.headers.add("Vary", "HX-Request")
+    return answer
+
+
+def see_other(url: str) -> Response:
+    """After a successful POST: look there. HTMX follows by HX-Redirect so that the whole page changes."""
+    if wants_fragment():
+        answer = make_response("", 200)
+        answer.headers["HX-Redirect"] = url
+        return answer
+    return redirect(url, 303)  # type: ignore[return-value]
+
+
+def with_args(**changes: Any) -> str:
+    """This page's address with some query arguments changed; None or '' takes one away."""
+    args = {k: v for k, v in request.args.items() if k != "page"}
+    for key, value in changes.items():
+        if value in (None, ""):
+            args.pop(key, None)
+        else:
+            args[key] = str(value)
+    return request.path + (f"?{urlencode(args)}" if args else "")
+
+
+def paragraphs(text: str | None) -> Markup:
+    """Plain text to escaped paragraphs."""
+    parts = [p.strip() for p in (text or "").replace("\r", "").split("\n") if p.strip()]
+    return Markup("").join(Markup("<p>{}</p>").format(p) for p in parts)
+
+
+def phone_text(phone: str | None) -> str:
+    """'0755-8420 0001': grouped for reading aloud."""
+    digits = phone or ""
+    if len(digits) == 13 and digits[4] == "-":
+        return f"{digits[:9]} {digits[9:]}"
+    if len(digits) == 11 and digits.isdigit():
+        return f"{digits[:3]} {digits[3:7]} {digits[7:]}"
+    return digits
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "day": clock.day, "hour": clock.hour, "span": clock.span, "stamp": clock.stamp, "ago": clock.ago,
+    "month_name": clock.month_name, "weekday": clock.weekday, "local": clock.local, "paragraphs": paragraphs,
+    "phone_text": phone_text, "mask_phone": forms.mask_phone, "mask_address": forms.mask_address,
+}  # fmt: skip
+
+_context_sources: list[Callable[[], dict[str, Any]]] = []
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.filters.update(FILTERS)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(with_args=with_args, clock=clock, escape=escape, viewer=access.viewer)
+    app.jinja_env.globals["asset"] = assets.addresses(str(app.static_folder), str(app.static_url_path))
+    # Macros are a global because a top-level import is invisible to a block rendered alone.
+    app.jinja_env.globals["ui"] = app.jinja_env.get_template("ui.html").module

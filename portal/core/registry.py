@@ -1,0 +1,133 @@
+"""Where rooms hang out what upper rooms show together, so that lower rooms need not know them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from portal.core.access import Actor, Permission
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Something that waits for a staff member. since/due: aware UTC. tone: neutral, gold (soon), red (overdue)."""
+
+    section: str
+    title: str
+    detail: str
+    since: datetime
+    url: str
+    due: datetime | None = None
+    tone: str = "neutral"
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """Something of a resident's on /me. section: upcoming, waiting, past, requests …"""
+
+    section: str
+    title: str
+    when: str
+    place: str
+    status_text: str
+    tone: str
+    next_text: str
+    url: str
+    starts_at: datetime | None = None
+    person: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    section: str
+    label: str
+    icon: str
+    endpoint: str
+    permission: Permission
+    position: int
+
+
+WaitingSource = Callable[[Actor, datetime], list[Waiting]]
+MineSource = Callable[[int, datetime], list[Mine]]
+DueJob = Callable[[datetime], int]
+# fn(entry, viewer or None, now) -> (template, its context)
+PanelSource = Callable[[Any, Any, datetime], tuple[str, dict[str, Any]]]
+
+waiting_sources: dict[str, WaitingSource] = {}
+mine_sources: dict[str, MineSource] = {}
+due_jobs: dict[str, DueJob] = {}
+personal_sources: dict[str, Callable[[int], dict[str, Any]]] = {}
+erasers: dict[str, Callable[[int, datetime], None]] = {}
+nav_items: dict[str, NavItem] = {}
+_texter: list[Callable[[str, str, str, str, datetime], None]] = []
+panel_sources: dict[str, PanelSource] = {}
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def waiting(source: WaitingSource) -> WaitingSource:
+    """fn(actor, now) -> what waits for this staff member."""
+    waiting_sources[_name(source)] = source
+    return source
+
+
+def mine(source: MineSource) -> MineSource:
+    """fn(resident_id, now) -> what /me shows of this room."""
+    mine_sources[_name(source)] = source
+    return source
+
+
+def due(job: DueJob) -> DueJob:
+    """fn(now) -> how much was done. Deadline work derived from rows; must be idempotent and commit by itself."""
+    due_jobs[_name(job)] = job
+    return job
+
+
+def personal(source: Callable[[int], dict[str, Any]]) -> Callable[[int], dict[str, Any]]:
+    """fn(resident_id) -> this room's part of the resident's data export (SPEC P8)."""
+    personal_sources[_name(source)] = source
+    return source
+
+
+def erase(eraser: Callable[[int, datetime], None]) -> Callable[[int, datetime], None]:
+    """fn(resident_id, now): forget the person in this room's rows."""
+    erasers[_name(eraser)] = eraser
+    return eraser
+
+
+def panel(source: PanelSource) -> PanelSource:
+    """fn(entry, viewer, now) -> (template, context): what an upper room adds to an entry's own page."""
+    panel_sources[_name(source)] = source
+    return source
+
+
+def panels(entry: Any, viewer: Any, now: datetime) -> list[tuple[str, dict[str, Any]]]:
+    """All panels of an entry's page. A page lets each include its template with its context: in Jinja
+    `{% for template, context in panels %}{% with panel = context.panel %}{% include template %}{% endwith %}{% endfor %}`.
+    """
+    return [source(entry, viewer, now) for source in panel_sources.values()]
+
+
+def nav(section: str, label: str, icon: str, endpoint: str, permission: Permission, position: int) -> None:
+    """One line of the staff's left column; shown to roles that hold the permission."""
+    nav_items[section] = NavItem(section, label, icon, endpoint, permission, position)
+
+
+def set_texter(texter: Callable[[str, str, str, str, datetime], None]) -> None:
+    """Installed by the notices room: how a text message leaves the house."""
+    _texter[:] = [texter]
+
+
+def text_phone(phone: str, body: str, kind: str, key: str, now: datetime) -> None:
+    """One SMS to a phone number, with this session's commit; a second one with the same key is dropped.
+
+    For rooms below notices (login codes). Raises LookupError when no room has taken the task on.
+    """
+    if not _texter:
+        raise LookupError("no texter: the notices room is not registered")
+    _texter[0](phone, body, kind, key, now)

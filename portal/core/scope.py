@@ -1,0 +1,134 @@
+"""Nobody reads another subtree's rows by accident (SPEC P6, Q4; DESIGN habit 5).
+
+Centres store a materialised path such as '/1/4/9/'. A model that inherits `CentreScoped` can only be read inside a
+scope; the session adds the scope's criteria to every ORM statement, so a foreign row is simply not there (404).
+Not covered, and therefore allowed in queries.py only (a house test says so): text() and select(Model.__table__).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, ForeignKey, column, event, false, select, table
+from sqlalchemy.orm import Mapped, ORMExecuteState, Session, declared_attr, mapped_column, with_loader_criteria
+from sqlalchemy.sql import visitors
+
+from portal.core.db import Base
+
+CENTRE = table("centre", column("id"), column("path"))
+
+
+class ScopeMissing(RuntimeError):
+    """A scoped table was read without saying on whose behalf."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaffScope:
+    """The subtree of one centre; a department's people see only what their department owns."""
+
+    path: str
+    department_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResidentScope:
+    """What is published, and one's own. `resident_id` is None for somebody who is not signed in."""
+
+    resident_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SystemScope:
+    """Everything, for jobs and commands; the reason is for whoever reads the code."""
+
+    reason: str
+
+
+Scope = StaffScope | ResidentScope | SystemScope
+
+_current: ContextVar[Scope | None] = ContextVar("scope", default=None)
+
+
+def enter(scope: Scope | None) -> Token[Scope | None]:
+    return _current.set(scope)
+
+
+def leave(token: Token[Scope | None]) -> None:
+    _current.reset(token)
+
+
+def current() -> Scope | None:
+    return _current.get()
+
+
+@contextmanager
+def use(scope: Scope) -> Iterator[None]:
+    token = _current.set(scope)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def system(reason: str) -> Any:
+    """`with scope.system("publish on the 1st"):` — reads everything."""
+    return use(SystemScope(reason))
+
+
+class CentreScoped:
+    """Mixin: rows belong to a centre and are seen by its subtree's staff; residents see what the model says."""
+
+    @declared_attr
+    def centre_id(cls) -> Mapped[int]:
+        return mapped_column(ForeignKey("centre.id"), index=True)
+
+    @classmethod
+    def staff_criteria(cls, scope: StaffScope) -> ColumnElement[bool]:
+        if scope.department_id is not None:
+            owner = getattr(cls, "department_id", None)
+            return false() if owner is None else owner == scope.department_id
+        # A range rather than LIKE: PostgreSQL uses a plain index for it whatever the collation.
+        inside = select(CENTRE.c.id).where(CENTRE.c.path >= scope.path, CENTRE.c.path < scope.path + ":")
+        return cls.centre_id.in_(inside)
+
+    @classmethod
+    def resident_criteria(cls, resident_id: int | None) -> ColumnElement[bool]:
+        """What a resident may read; nothing unless the model says otherwise."""
+        return false()
+
+
+def _scoped_models() -> dict[str, type[Any]]:
+    return {m.local_table.name: m.class_ for m in Base.registry.mappers if issubclass(m.class_, CentreScoped)}  # type: ignore[attr-defined]
+
+
+def _tables(statement: Any) -> set[str]:
+    return {e.name for e in visitors.iterate(statement) if e.__visit_name__ == "table"}
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _guard(state: ORMExecuteState) -> None:
+    if state.is_column_load or state.is_relationship_load or state.is_insert:
+        return
+    scope = _current.get()
+    if isinstance(scope, SystemScope):
+        return
+    models = _scoped_models()
+    touched = _tables(state.statement) & models.keys()
+    if not touched:
+        return
+    if scope is None:
+        raise ScopeMissing(f"no scope for {', '.join(sorted(touched))}")
+    options = []
+    for name in sorted(touched):
+        model = models[name]
+        rule = (
+            model.staff_criteria(scope)
+            if isinstance(scope, StaffScope)
+            else model.resident_criteria(scope.resident_id)
+        )
+        options.append(with_loader_criteria(model, rule, include_aliases=True))
+    state.statement = state.statement.options(*options)

@@ -1,0 +1,157 @@
+"""A state machine is written once (DESIGN habit 7).
+
+`fire` is the only code that assigns `.status`: it checks the transition, does UPDATE … WHERE status = old (so two people
+deciding at once cannot both win), and writes the history. `available` feeds the buttons, so page and server agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, String, Text, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core import outbox
+from portal.core.access import Actor, Permission
+from portal.core.db import Base, UTCDateTime, db
+from portal.core.errors import DomainError, NotAllowed, Stale
+
+Guard = Callable[[Any, Actor], str | None]  # a sentence that says why not, or None
+
+
+class StateHistory(Base):
+    """Who moved what from where to where, when and why. Append only."""
+
+    __tablename__ = "state_history"
+    __table_args__ = (Index("ix_state_history_object", "object_type", "object_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    object_type: Mapped[str] = mapped_column(String(40))
+    object_id: Mapped[int]
+    name: Mapped[str] = mapped_column(String(40))
+    from_status: Mapped[str] = mapped_column(String(24))
+    to_status: Mapped[str] = mapped_column(String(24))
+    actor_kind: Mapped[str] = mapped_column(String(10))
+    actor_id: Mapped[int | None]
+    actor_name: Mapped[str] = mapped_column(String(80))
+    centre_id: Mapped[int | None]
+    reason: Mapped[str] = mapped_column(Text, default="")
+    about: Mapped[str] = mapped_column(String(40), default="")  # the field a reason belongs to
+    details: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class NoSuchTransition(DomainError):
+    message = "现在的状态不能做这一步。"
+    advice = "请刷新看看最新状态。"
+
+
+class ReasonMissing(DomainError):
+    message = "请写明原因。"
+    field = "reason"
+    status = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    name: str
+    label: str  # on the button
+    sources: tuple[str, ...]
+    target: str
+    permission: Permission | None = None  # None: the owner or the system decides, by guard
+    needs_reason: bool = False
+    guard: Guard | None = None
+    event: str | None = None  # outbox topic written with it
+
+    def refusal(self, obj: Any, actor: Actor) -> DomainError | None:
+        if obj.status not in self.sources:
+            return NoSuchTransition()
+        if self.permission is not None and not actor.can(self.permission):
+            return NotAllowed()
+        why = self.guard(obj, actor) if self.guard else None
+        return NotAllowed(why) if why else None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """All transitions of one model. `name` is the object type in histories; `labels` the Chinese word of each status."""
+
+    name: str
+    model: type[Any]
+    labels: dict[str, str]
+    transitions: tuple[Transition, ...]
+    _by_name: dict[str, Transition] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {t.name: t for t in self.transitions})
+        for transition in self.transitions:
+            unknown = ({*transition.sources, transition.target}) - self.labels.keys()
+            if unknown:
+                raise ValueError(f"{self.name}.{transition.name}: statuses without a label: {unknown}")
+
+    def transition(self, name: str) -> Transition:
+        return self._by_name[name]
+
+
+def available(machine: Machine, obj: Any, actor: Actor) -> list[Transition]:
+    """Transitions this actor could fire now; what the page shows as buttons."""
+    return [t for t in machine.transitions if t.refusal(obj, actor) is None]
+
+
+def fire(
+    machine: Machine, obj: Any, name: str, actor: Actor, now: datetime, reason: str = "", *,
+    about: str = "", details: dict[str, Any] | None = None, values: dict[str, Any] | None = None,
+) -> StateHistory:  # fmt: skip
+    """Move `obj` along transition `name` and write its history (flushes, never commits).
+
+    values: further columns set by the same UPDATE. Raises NoSuchTransition, NotAllowed, ReasonMissing, or Stale when
+    somebody else moved the row between our read and our write.
+    """
+    transition = machine.transition(name)
+    refusal = transition.refusal(obj, actor)
+    if refusal is not None:
+        raise refusal
+    if transition.needs_reason and not reason.strip():
+        raise ReasonMissing()
+    db.session.flush()
+    old, model = obj.status, machine.model
+    statement = update(model).where(model.id == obj.id, model.status == old)
+    statement = statement.values(status=transition.target, **(values or {}))
+    if db.session.execute(statement.execution_options(synchronize_session=False)).rowcount != 1:  # type: ignore[attr-defined]
+        raise Stale()
+    db.session.refresh(obj)
+    row = StateHistory(
+        object_type=machine.name, object_id=obj.id, name=name, from_status=old, to_status=transition.target,
+        actor_kind=actor.kind, actor_id=actor.id, actor_name=actor.name, centre_id=actor.centre_id,
+        reason=reason.strip(), about=about, details=details, at=now,
+    )  # fmt: skip
+    db.session.add(row)
+    db.session.flush()
+    if transition.event:
+        outbox.put(transition.event, f"{machine.name}:{obj.id}:{row.id}", {"id": obj.id, "history_id": row.id}, now)
+    return row
+
+
+def note(
+    machine: Machine, obj: Any, name: str, actor: Actor, now: datetime, reason: str = "", *,
+    about: str = "", details: dict[str, Any] | None = None,
+) -> StateHistory:  # fmt: skip
+    """Write a history row that changes no status (a correction, a hand-over)."""
+    row = StateHistory(
+        object_type=machine.name, object_id=obj.id, name=name, from_status=obj.status, to_status=obj.status,
+        actor_kind=actor.kind, actor_id=actor.id, actor_name=actor.name, centre_id=actor.centre_id,
+        reason=reason.strip(), about=about, details=details, at=now,
+    )  # fmt: skip
+    db.session.add(row)
+    return row
+
+
+def history(machine: Machine, object_ids: Iterable[int]) -> list[StateHistory]:
+    """Histories of the given objects, oldest first. The caller has already proved that it may see the objects."""
+    statement = select(StateHistory).where(
+        StateHistory.object_type == machine.name, StateHistory.object_id.in_(list(object_ids))
+    )
+    return list(db.session.scalars(statement.order_by(StateHistory.id)))

@@ -1,0 +1,76 @@
+"""Settings come from environment variables only; docs/operations.md lists them all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _flag(env: Mapping[str, str], name: str, default: str = "0") -> bool:
+    return env.get(name, default).strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _secret_key(env: Mapping[str, str], data_dir: Path) -> str:
+    """The configured key, or one made once and kept beside the data, so that a restart signs nobody out."""
+    if env.get("SECRET_KEY"):
+        return env["SECRET_KEY"]
+    file = data_dir / "secret_key"
+    if not file.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            # O_EXCL: two processes starting together must end up with the same key.
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+                handle.write(secrets.token_urlsafe(48))
+        except FileExistsError:
+            pass
+    return file.read_text().strip()
+
+
+def database_url(raw: str, data_dir: Path) -> str:
+    """Normalise DATABASE_URL: an SQLite file by default, psycopg 3 for PostgreSQL addresses."""
+    if not raw:
+        return f"sqlite:///{data_dir / 'portal.db'}"
+    for prefix in ("postgres://", "postgresql://"):
+        if raw.startswith(prefix):
+            return "postgresql+psycopg://" + raw.removeprefix(prefix)
+    return raw
+
+
+def from_environment(env: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Build the Flask configuration from environment variables."""
+    env = os.environ if env is None else env
+    data_dir = Path(env.get("PORTAL_DATA_DIR") or ROOT / "var").resolve()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    https = _flag(env, "PORTAL_HTTPS")
+    return {
+        "DATA_DIR": data_dir,
+        "SECRET_KEY": _secret_key(env, data_dir),
+        "SQLALCHEMY_DATABASE_URI": database_url(env.get("DATABASE_URL", ""), data_dir),
+        "REDIS_URL": env.get("REDIS_URL", "redis://127.0.0.1:6390/0"),
+        "PROFILE": env.get("PORTAL_PROFILE", "dapeng"),
+        "BASE_URL": env.get("PORTAL_BASE_URL", "http://127.0.0.1:8000").rstrip("/"),
+        "SMS_URL": env.get("PORTAL_SMS_URL", ""),
+        "SMS_TOKEN": env.get("PORTAL_SMS_TOKEN", ""),
+        "WECHAT_URL": env.get("PORTAL_WECHAT_URL", ""),
+        "WECHAT_TOKEN": env.get("PORTAL_WECHAT_TOKEN", ""),
+        "METRICS_TOKEN": env.get("PORTAL_METRICS_TOKEN", ""),
+        "TRUSTED_HOSTS": [h.strip() for h in env.get("PORTAL_TRUSTED_HOSTS", "").split(",") if h.strip()] or None,
+        "BEHIND_PROXY": _flag(env, "PORTAL_PROXY"),
+        "HTTPS": https,
+        "LOG_LEVEL": env.get("PORTAL_LOG_LEVEL", "INFO").upper(),
+        "RATELIMIT_ENABLED": _flag(env, "PORTAL_RATE_LIMITS", "1"),
+        "MAX_CONTENT_LENGTH": 8 * 1024 * 1024,
+        "SESSION_COOKIE_NAME": "__Host-portal" if https else "portal",
+        "SESSION_COOKIE_SECURE": https,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=180),
+        "WTF_CSRF_TIME_LIMIT": None,
+        "SEND_FILE_MAX_AGE_DEFAULT": timedelta(days=30),
+    }
