@@ -16,6 +16,7 @@ from portal.core.scope import CentreScoped
 
 # Entry.status; the machine is in states.py.
 DRAFT, IN_REVIEW, RETURNED, APPROVED = "draft", "in_review", "returned", "approved"
+ACCEPTED = "accepted"  # a station's row taken into its community's list; goes on with the community's issue
 PUBLISHED, CANCELLED, DROPPED = "published", "cancelled", "dropped"
 PUBLIC = (PUBLISHED, CANCELLED)
 
@@ -119,6 +120,8 @@ class Entry(CentreScoped, Base):
     returned_by_id: Mapped[int | None] = mapped_column(ForeignKey("centre.id"))  # where it goes back to once mended
     return_reason: Mapped[str] = mapped_column(Text, default="")
     return_field: Mapped[str] = mapped_column(String(40), default="")
+    # What to look at before it goes on (a copied date that does not exist, a doubtful cell of a plan); gone once edited.
+    check_note: Mapped[str] = mapped_column(Text, default="")
     first_start: Mapped[datetime | None] = mapped_column(UTCDateTime)  # of its sessions, for lists
     last_end: Mapped[datetime | None] = mapped_column(UTCDateTime)
     published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
