@@ -16,7 +16,8 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, event
+from sqlalchemy import DateTime, Dialect, Engine, Executable, MetaData, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -71,6 +72,30 @@ def writing() -> Iterator[None]:
     except BaseException:
         db.session.rollback()
         raise
+    finally:
+        _write_intent.reset(token)
+
+
+def side_write(statement: Executable) -> None:
+    """One small write beside this request's transaction, for what may be lost (when somebody was last seen).
+
+    Waits at most 0.2 s for SQLite's write lock and gives up silently: a page never fails because of it.
+    Must not be called while this request itself holds the write lock.
+    """
+    token = _write_intent.set(True)
+    try:
+        with db.engine.connect() as connection:
+            raw = connection.connection.dbapi_connection if is_sqlite() else None
+            if raw is not None:
+                raw.execute("PRAGMA busy_timeout=200")  # type: ignore[attr-defined]
+            try:
+                with connection.begin():
+                    connection.execute(statement)
+            finally:
+                if raw is not None:
+                    raw.execute("PRAGMA busy_timeout=15000")  # type: ignore[attr-defined]
+    except SQLAlchemyError:
+        return
     finally:
         _write_intent.reset(token)
 

@@ -131,3 +131,34 @@ def text_phone(phone: str, body: str, kind: str, key: str, now: datetime) -> Non
     if not _texter:
         raise LookupError("no texter: the notices room is not registered")
     _texter[0](phone, body, kind, key, now)
+
+
+Texter = Callable[..., None]
+InitStep = Callable[[datetime], str]
+
+init_steps: dict[str, InitStep] = {}
+audit_words: dict[str, str] = {}
+_texter: list[Texter] = []
+
+
+def on_init(step: InitStep) -> InitStep:
+    """fn(now) -> a sentence for the terminal. Part of `flask init`; must be idempotent, flushes only."""
+    init_steps[_name(step)] = step
+    return step
+
+
+def set_texter(texter: Texter) -> None:
+    """fn(phone, body, kind, key, now, urgent=True): one text message that belongs to no inbox (a login code)."""
+    _texter[:] = [texter]
+
+
+def text_phone(phone: str, body: str, kind: str, key: str, now: datetime) -> None:
+    """Send an urgent text message to a number in this transaction. Raises RuntimeError when no room can send one."""
+    if not _texter:
+        raise RuntimeError("no room has registered a texter")
+    _texter[0](phone, body, kind, key, now, urgent=True)
+
+
+def audit_word(**words: str) -> None:
+    """How the audit page says verbs, object types and field names: audit_word(approve='通过', entry='活动')."""
+    audit_words.update(words)

@@ -60,7 +60,10 @@ class LoginCode(Base):
     """A one-time code sent by SMS; only its hash is kept."""
 
     __tablename__ = "login_code"
-    __table_args__ = (Index("ix_login_code_phone_sent_at", "phone", "sent_at"),)
+    __table_args__ = (
+        Index("ix_login_code_phone_sent_at", "phone", "sent_at"),
+        Index("ix_login_code_address_sent_at", "address", "sent_at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     phone: Mapped[str] = mapped_column(String(20))
