@@ -1,0 +1,230 @@
+"""Paper of the month's issue: the A4 list, the A3 notice-board poster, an activity's QR poster (SPEC C10, Q7).
+
+Everything printed comes in as plain frozen data, so a document can be made again later from what was kept of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from portal.core import pdf, typeset
+
+#: More parts than this get a cover with a table of contents.
+COVER_ABOVE = 6
+_MM = 72 / 25.4
+# The A3 sheet of templates/print/poster_frame.html, in millimetres: where strips stand and how high they are.
+_STRIP_BOTTOM, _STRIP_HEIGHT = 37.0, 316.0
+_STRIP_LEFT, _STRIP_RIGHT = 18.0, 153.5
+_POSTER_CSS = ("base.css", "rows.css", "poster.css")
+
+
+@dataclass(frozen=True)
+class ListRow:
+    """One line of the list. `day` is None for a weekly row: then `when_text` says the weekdays too.
+
+    status: "" as planned, "changed", "cancelled" or "full"; status_text is what the paper says ("时间有变").
+    short_url is what the row's QR code holds; keep it at 53 characters at most, so that it stays small.
+    """
+
+    day: date | None
+    title: str
+    when_text: str
+    place: str
+    audience: str
+    capacity_text: str
+    category: str = ""
+    short_url: str = ""
+    status: str = ""
+    status_text: str = ""
+
+
+@dataclass(frozen=True)
+class GuideRow:
+    """A guide without sign-up: what it is about, whom to call, one line of help."""
+
+    title: str
+    phone: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class CentrePart:
+    """One centre in the list. short_name is what people call it (葵涌社区); the full name is used if it is empty."""
+
+    code: str
+    name: str
+    phone: str
+    address: str
+    hours: str
+    url: str
+    rows: tuple[ListRow, ...] = ()
+    weekly: tuple[ListRow, ...] = ()
+    guides: tuple[GuideRow, ...] = ()
+    short_name: str = ""
+    responsible: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.short_name or self.name
+
+
+@dataclass(frozen=True)
+class ListDocument:
+    """A month's list of one centre, a subdistrict or the whole district. month is "YYYY-MM".
+
+    responsible: the centre that answers for the list; network: the line above the title.
+    """
+
+    month: str
+    scope_name: str
+    scope_level_label: str
+    issued_on: date
+    responsible: str
+    phone: str
+    url: str
+    parts: tuple[CentrePart, ...]
+    network: str = "党群服务阵地"
+
+
+@dataclass(frozen=True)
+class ActivityPoster:
+    """An activity on one A4 sheet. when_lines: one line per session, as `12月13日（周日）8:30–11:00`."""
+
+    title: str
+    when_lines: tuple[str, ...]
+    place: str
+    audience: str
+    capacity_text: str
+    summary: str
+    centre_name: str
+    phone: str
+    url: str
+    issued_on: date
+    fee_text: str = "免费"
+    sign_up_text: str = "扫码报名"
+    deadline_text: str = ""
+
+
+@dataclass(frozen=True)
+class Week:
+    """A section of the list; number counts the month's weeks from 1."""
+
+    number: int
+    span: str
+    rows: tuple[ListRow, ...]
+
+
+def weeks_of(month: str, rows: Iterable[ListRow]) -> tuple[Week, ...]:
+    """Return the rows by week, each week in order of day; weeks without rows are left out (C10)."""
+    dated = sorted((row for row in rows if row.day is not None), key=lambda row: row.day or date.min)
+    found = []
+    for number, (first, last) in enumerate(typeset.weeks(month), start=1):
+        inside = tuple(row for row in dated if row.day is not None and first <= row.day <= last)
+        if inside:
+            found.append(Week(number, typeset.day_range(first, last), inside))
+    return tuple(found)
+
+
+def monthly_list_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
+    """Return the A4 list: one part per centre, a cover with contents above COVER_ABOVE centres (C10).
+
+    cache: directory where finished parts are kept. Raises: PdfFailed, ValueError without parts.
+    """
+    year, month = typeset.month_words(document.month)
+    parts = [
+        pdf.Part(
+            part.label,
+            pdf.html(
+                "list_part.html",
+                part=part,
+                weeks=weeks_of(document.month, part.rows),
+                year=year,
+                month=month,
+                document=document,
+            ),
+            ("base.css", "rows.css", "list.css"),
+        )
+        for part in document.parts
+    ]
+    frame = pdf.html(
+        "list_frame.html",
+        document=document,
+        year=year,
+        month=month,
+        cover=len(parts) > COVER_ABOVE,
+        total=sum(len(part.rows) + len(part.weekly) for part in document.parts),
+        sheets=pdf.SHEETS,
+    )
+    return pdf.render_book(parts, pdf.Frame(frame, ("base.css", "list_frame.css")), cache=cache)
+
+
+def poster_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
+    """Return the A3 notice-board poster; several centres stand side by side in two columns (C10).
+
+    cache: directory where finished parts are kept. Raises: PdfFailed, ValueError without parts.
+    """
+    year, month = typeset.month_words(document.month)
+    single = len(document.parts) == 1
+    size = _size(document) if single else "narrow"
+    groups = [document.parts] if single else _groups(document)
+    parts = [
+        pdf.Part(
+            "、".join(part.label for part in group),
+            pdf.html(
+                "poster_strip.html",
+                size=size,
+                single=single,
+                sections=[(part, weeks_of(document.month, part.rows)) for part in group],
+                year=year,
+                month=month,
+            ),
+            _POSTER_CSS,
+        )
+        for group in groups
+    ]
+    frame = pdf.html(
+        "poster_frame.html", document=document, year=year, month=month, single=single, sheets=pdf.SHEETS
+    )
+    lefts = (_STRIP_LEFT, _STRIP_RIGHT) if size == "narrow" else (_STRIP_LEFT,)
+    slots = tuple((left * _MM, _STRIP_BOTTOM * _MM) for left in lefts)
+    return pdf.render_book(parts, pdf.Frame(frame, ("base.css", "poster_frame.css"), slots), cache=cache)
+
+
+def _height(month: str, part: CentrePart, row: float, week: float, head: float) -> float:
+    """Return about how high (mm) a centre will be; wrapped titles are counted as one line and a half."""
+    long = sum(len(item.title) > 16 or len(item.place) > 18 for item in (*part.rows, *part.weekly))
+    boxes = (12.0 if part.weekly else 0.0) + (12.0 + 9.0 * len(part.guides) if part.guides else 0.0)
+    rows = len(part.rows) + len(part.weekly) + long / 2
+    return head + rows * row + week * len(weeks_of(month, part.rows)) + boxes + (25.0 if not part.rows else 0.0)
+
+
+def _size(document: ListDocument) -> str:
+    """Choose the biggest type in which one centre's month still fits on one sheet."""
+    part = document.parts[0]
+    if _height(document.month, part, 22.0, 16.0, 0.0) <= _STRIP_HEIGHT:
+        return "roomy"
+    if _height(document.month, part, 17.0, 13.0, 0.0) <= _STRIP_HEIGHT:
+        return "wide"
+    return "narrow"
+
+
+def _groups(document: ListDocument) -> list[tuple[CentrePart, ...]]:
+    """Put neighbouring short centres into one column, so that no column stays nearly empty."""
+    groups: list[list[CentrePart]] = []
+    room = 0.0
+    for part in document.parts:
+        height = _height(document.month, part, 16.0, 10.0, 32.0)
+        if not groups or height > room:
+            groups.append([])
+            room = _STRIP_HEIGHT
+        groups[-1].append(part)
+        room -= height
+    return [tuple(group) for group in groups]
+
+
+def activity_poster_pdf(poster: ActivityPoster) -> bytes:
+    """Return the A4 poster of one activity, with its QR code (C10). Raises: PdfFailed."""
+    return pdf.render(pdf.html("activity_poster.html", poster=poster), ("base.css", "qr_poster.css"))

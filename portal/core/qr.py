@@ -1,0 +1,106 @@
+"""QR codes: the module matrix, and that matrix as SVG, as PDF operators and as PNG.
+
+Imports nothing of the portal, because the PDF child process loads it by path. Every drawing is one path of
+horizontal runs: a path filled in one go has no hairlines between its rectangles, and prints sharp at any size.
+"""
+
+from functools import lru_cache
+from html import escape
+from io import BytesIO
+
+import qrcode
+from qrcode.constants import ERROR_CORRECT_H, ERROR_CORRECT_L, ERROR_CORRECT_M, ERROR_CORRECT_Q
+
+#: Light modules that ISO/IEC 18004 wants around a symbol.
+QUIET_ZONE = 4
+# A fixed mask is as valid as the "best" one and six times as quick to make; the reader is told which it is.
+_MASK = 3
+_LEVELS = (ERROR_CORRECT_L, ERROR_CORRECT_M, ERROR_CORRECT_Q, ERROR_CORRECT_H)
+
+Matrix = tuple[tuple[bool, ...], ...]
+
+
+@lru_cache(maxsize=2048)
+def matrix(text: str) -> Matrix:
+    """Return the modules of `text` (True is dark), without quiet zone.
+
+    Picks the smallest symbol first (big modules matter most on paper), then as much error correction as still
+    fits into it.
+
+    Raises: ValueError if the text is empty or too long for any symbol.
+    """
+    if not text:
+        raise ValueError("a QR code needs a text")
+    versions = {level: _version(text, level) for level in _LEVELS}
+    smallest = versions[ERROR_CORRECT_L]
+    if smallest is None:
+        raise ValueError("too long for a QR code")
+    level = [level for level, version in versions.items() if version == smallest][-1]
+    code = _code(text, level)
+    code.make(fit=True)
+    return tuple(tuple(bool(cell) for cell in row) for row in code.modules)
+
+
+def _code(text: str, level: int) -> qrcode.QRCode:
+    code = qrcode.QRCode(version=None, error_correction=level, border=0, mask_pattern=_MASK)
+    code.add_data(text)
+    return code
+
+
+def _version(text: str, level: int) -> int | None:
+    try:
+        return int(_code(text, level).best_fit(start=1))
+    except (qrcode.exceptions.DataOverflowError, ValueError):
+        return None
+
+
+def runs(modules: Matrix) -> list[tuple[int, int, int]]:
+    """Return the dark runs as (column, row, length), in modules from the top left."""
+    found = []
+    for y, row in enumerate(modules):
+        start = None
+        for x, dark in enumerate((*row, False)):
+            if dark and start is None:
+                start = x
+            elif not dark and start is not None:
+                found.append((start, y, x - start))
+                start = None
+    return found
+
+
+def qr_svg(text: str, size: str = "100%", *, quiet_zone: int = QUIET_ZONE, label: str = "二维码") -> str:
+    """Return inline SVG of `text`; `size` is its width and height as an SVG length ("120", "30mm", "100%")."""
+    modules = matrix(text)
+    side = len(modules) + 2 * quiet_zone
+    path = "".join(
+        f"M{x + quiet_zone} {y + quiet_zone}h{length}v1h-{length}z" for x, y, length in runs(modules)
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}" width="{escape(size)}" '
+        f'height="{escape(size)}" shape-rendering="crispEdges" role="img" aria-label="{escape(label)}">'
+        f'<path fill="#fff" d="M0 0h{side}v{side}H0z"/><path fill="#000" d="{path}"/></svg>'
+    )
+
+
+def qr_pdf(text: str, x: float, y: float, size: float) -> bytes:
+    """Return PDF operators that draw `text` into the square at (x, y), `size` points wide, without quiet zone."""
+    modules = matrix(text)
+    side = len(modules)
+    scale = size / side
+    boxes = " ".join(f"{column} {row} {length} 1 re" for column, row, length in runs(modules))
+    # The PDF's y axis points up: the matrix turns the rows over.
+    return f"q 0 g {scale:.5f} 0 0 {-scale:.5f} {x:.3f} {y + size:.3f} cm {boxes} f Q\n".encode()
+
+
+def qr_png(text: str, module_px: int = 10, *, quiet_zone: int = QUIET_ZONE) -> bytes:
+    """Return a black-and-white PNG of `text`, each module `module_px` pixels wide, quiet zone included."""
+    from PIL import Image  # only here: pages that draw SVG need no Pillow
+
+    modules = matrix(text)
+    side = len(modules) + 2 * quiet_zone
+    image = Image.new("1", (side, side), 1)
+    for x, y, length in runs(modules):
+        image.paste(0, (x + quiet_zone, y + quiet_zone, x + quiet_zone + length, y + quiet_zone + 1))
+    out = BytesIO()
+    image.resize((side * module_px, side * module_px), Image.Resampling.NEAREST).save(out, "PNG", optimize=True)
+    return out.getvalue()
