@@ -1,0 +1,254 @@
+"""Writes of residents and of deadlines (SPEC S1-S4). Staff's are in staff_actions.py. Flush only, never commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from portal.catalogue.models import PUBLIC, Entry
+from portal.centres.models import Centre
+from portal.core import outbox, scope, states
+from portal.core.access import Actor, system_actor
+from portal.core.db import db, writing
+from portal.people.models import Relative, Resident
+from portal.signup import queue, rules
+from portal.signup.errors import (
+    EntryGone, NameMissing, NoSuchPerson, OfferOver, SignUpGone, SignUpRefused, WithdrawRefused,
+)  # fmt: skip
+from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
+from portal.signup.states import MACHINE
+
+FIRST_TOPIC = {CONFIRMED: "signup.confirmed", PENDING: "signup.received", WAITING: "signup.waiting"}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """For whom: the resident, perhaps a relative, and what this entry already knows of them."""
+
+    resident_id: int
+    relative_id: int | None
+    key: str
+    home_path: str
+    live_id: int | None
+    last_no: int
+
+
+def sign_up(
+    actor: Actor, entry_id: int, for_relative_id: int | None, companions: int, now: datetime
+) -> SignUp:
+    """Sign the acting resident, or a relative of theirs, up with `companions` more people (S1, S2).
+
+    Six statements: lock the entry, read the person, insert, count, history, outbox. A second submit answers with the
+    sign-up that is already there. Raises EntryGone, SignUpRefused, NoSuchPerson, NameMissing. Lock: the entry's row.
+    """
+    with scope.system("places and the queue of a public entry"):
+        entry = queue.lock(entry_id)
+        if entry.status not in PUBLIC:
+            raise EntryGone()
+        person = find_person(entry, actor.id or 0, for_relative_id)
+        if person.live_id is not None:
+            return db.session.get_one(SignUp, person.live_id)
+        refusal = rules.may_sign_up(entry, person.home_path, _path(entry), now, 1 + companions)
+        if refusal is not None:
+            raise SignUpRefused(refusal)
+        return enter(entry, person, 1 + companions, actor, now)
+
+
+def _path(entry: Entry) -> str:
+    """Only asked for while the own-community window lasts: it costs a query."""
+    return entry.centre.path if entry.own_first_until is not None else "/"
+
+
+def find_person(entry: Entry, resident_id: int, relative_id: int | None) -> Person:
+    """One statement: the person, their home, their live sign-up for `entry` and the queue's last number."""
+    key = f"v{relative_id}" if relative_id else f"r{resident_id}"
+    live = select(SignUp.id).where(
+        SignUp.entry_id == entry.id, SignUp.person_key == key, SignUp.status.in_(ACTIVE)
+    )
+    last = select(func.max(SignUp.queue_no)).where(SignUp.entry_id == entry.id, SignUp.status == WAITING)
+    statement = select(
+        Resident.name, Centre.path, live.scalar_subquery(), last.scalar_subquery(), Relative.id
+    )
+    statement = statement.outerjoin(Centre, Centre.id == Resident.home_centre_id)
+    relative = (Relative.resident_id == Resident.id) & Relative.removed_at.is_(None)
+    statement = statement.outerjoin(Relative, relative & (Relative.id == (relative_id or 0)))
+    row = db.session.execute(
+        statement.where(Resident.id == resident_id, Resident.erased_at.is_(None))
+    ).one_or_none()
+    if row is None or (relative_id and row[4] is None):
+        raise NoSuchPerson()
+    if not row[0].strip():
+        raise NameMissing()
+    return Person(resident_id, relative_id or None, key, row[1] or "", row[2], row[3] or 0)
+
+
+def enter(
+    entry: Entry, person: Person, places: int, actor: Actor, now: datetime, note: str = ""
+) -> SignUp:
+    """Insert a sign-up where the rules place it, with history and message. Needs the lock."""
+    status = rules.decide_place(entry, places)
+    waits = status == WAITING
+    row = SignUp(
+        entry_id=entry.id, centre_id=entry.centre_id, resident_id=person.resident_id,
+        relative_id=person.relative_id, person_key=person.key, places=places, status=status,
+        queue_no=person.last_no + 1 if waits else None, note=note, created_at=now,
+        created_by=actor.name if actor.kind == "staff" else "",
+    )  # fmt: skip
+    db.session.add(row)
+    queue.shift(entry, 0 if waits else places, 1 if waits else 0)
+    db.session.flush()
+    states.note(MACHINE, row, "sign_up", actor, now)
+    outbox.put(FIRST_TOPIC[status], f"sign_up:{row.id}:new", {"id": row.id}, now)
+    return row
+
+
+def find(sign_up_id: int) -> tuple[Entry, SignUp]:
+    """The sign-up with its entry locked first. Reads in the caller's scope. Raises SignUpGone."""
+    seen = select(SignUp.entry_id).where(SignUp.id == sign_up_id)
+    entry_id = db.session.scalars(seen).one_or_none()
+    if entry_id is None:
+        raise SignUpGone()
+    entry = queue.lock(entry_id)
+    fresh = select(SignUp).where(SignUp.id == sign_up_id).execution_options(populate_existing=True)
+    return entry, db.session.scalars(fresh).one()
+
+
+def withdraw(actor: Actor, sign_up_id: int, now: datetime, reason: str = "") -> SignUp:
+    """Leave, or leave the waiting list; the place goes to the next (S4).
+
+    Residents: their own, until the deadline. Staff: for anybody of their subtree, any time. Withdrawing twice is the
+    same as once. Raises SignUpGone, WithdrawRefused, NotAllowed. Lock: the entry's row.
+    """
+    entry, row = find(sign_up_id)
+    if row.status not in ACTIVE:
+        return row
+    _must_be_own(actor, row)
+    if actor.kind == "resident":
+        _check_deadline(entry, row, now)
+    with scope.system("the place goes on to somebody else"):
+        history = queue.move(entry, row, "withdraw", actor, now, reason, ended_at=now, accept_by=None)
+        if actor.kind != "resident":
+            payload = {"id": row.id, "history_id": history.id}
+            outbox.put("signup.withdrawn", f"sign_up:{row.id}:{history.id}", payload, now)
+        queue.move_up(entry, now)
+    return row
+
+
+def _must_be_own(actor: Actor, row: SignUp) -> None:
+    if actor.kind == "resident" and row.resident_id != actor.id:
+        raise SignUpGone()
+
+
+def _check_deadline(entry: Entry, row: SignUp, now: datetime) -> None:
+    refusal = rules.may_withdraw(entry, row.status, row.created_at, now)
+    if refusal is not None:
+        raise WithdrawRefused(refusal)
+
+
+def reduce_places(actor: Actor, sign_up_id: int, places: int, now: datetime) -> SignUp:
+    """Keep `places` of the party and give the others on (S4, companions). Never more than before.
+
+    Raises SignUpGone, SignUpRefused, WithdrawRefused. Lock: the entry's row.
+    """
+    entry, row = find(sign_up_id)
+    _must_be_own(actor, row)
+    if row.status not in ACTIVE:
+        raise SignUpGone()
+    if not 1 <= places <= row.places:
+        raise SignUpRefused(rules.Refusal("companions", "这里只能减少人数。", "想多带人，请先退出再重新报名。"))
+    if actor.kind == "resident":
+        _check_deadline(entry, row, now)
+    before = row.places
+    if places == before:
+        return row
+    with scope.system("the places go on to somebody else"):
+        row.places = places
+        queue.shift(entry, 0 if row.status == WAITING else places - before, 0)
+        states.note(MACHINE, row, "fewer", actor, now, details={"from": before, "to": places})
+        queue.move_up(entry, now)
+    return row
+
+
+def accept_offer(actor: Actor, sign_up_id: int, now: datetime) -> SignUp:
+    """Take the offered place. Twice is the same as once. Raises SignUpGone, OfferOver. Lock: the entry's row."""
+    entry, row = find(sign_up_id)
+    _must_be_own(actor, row)
+    if row.status == CONFIRMED:
+        return row
+    if row.status != OFFERED or (row.accept_by is not None and now >= row.accept_by):
+        raise OfferOver()
+    with scope.system("own offer"):
+        queue.move(entry, row, "accept", actor, now, decided_at=now, accept_by=None)
+    return row
+
+
+def decline_offer(actor: Actor, sign_up_id: int, now: datetime) -> SignUp:
+    """Say no to the offered place; it goes to the next. Raises SignUpGone, OfferOver. Lock: the entry's row."""
+    entry, row = find(sign_up_id)
+    _must_be_own(actor, row)
+    if row.status != OFFERED:
+        raise OfferOver()
+    with scope.system("the place goes on to somebody else"):
+        queue.move(entry, row, "decline", actor, now, ended_at=now, accept_by=None)
+        queue.move_up(entry, now)
+    return row
+
+
+def move_up(entry_id: int, now: datetime) -> int:
+    """After more places (capacity raised): the next in line get them. Lock: the entry's row."""
+    with scope.system("more places"):
+        return queue.move_up(queue.lock(entry_id), now)
+
+
+def lapse_offers(now: datetime) -> int:
+    """Offers whose deadline passed go to the next; one transaction an entry (a deadline job, commits by itself)."""
+    with scope.system("offers past their deadline"):
+        over = select(SignUp.entry_id).where(SignUp.status == OFFERED, SignUp.accept_by <= now).distinct()
+        entry_ids = list(db.session.scalars(over.order_by(SignUp.entry_id)))
+        db.session.rollback()
+        return sum(_lapse_entry(entry_id, now) for entry_id in entry_ids)
+
+
+def _lapse_entry(entry_id: int, now: datetime) -> int:
+    with writing():
+        entry = queue.lock(entry_id)
+        late = select(SignUp).where(
+            SignUp.entry_id == entry_id, SignUp.status == OFFERED, SignUp.accept_by <= now
+        )
+        rows = list(db.session.scalars(late.order_by(SignUp.id)))
+        for row in rows:
+            queue.move(entry, row, "lapse", system_actor(), now, ended_at=now, accept_by=None)
+        queue.move_up(entry, now)
+        return len(rows)
+
+
+def cancel_all(entry_id: int, now: datetime, reason: str) -> list[SignUp]:
+    """The entry is cancelled: end every live sign-up and return those rows for the telling (C8).
+
+    Idempotent. Lock: the entry's row.
+    """
+    with scope.system("everybody of a cancelled entry"):
+        entry = queue.lock(entry_id)
+        live = select(SignUp).where(SignUp.entry_id == entry_id, SignUp.status.in_(ACTIVE))
+        rows = list(db.session.scalars(live.options(joinedload(SignUp.relative)).order_by(SignUp.id)))
+        if rows:
+            states.fire_many(MACHINE, rows, "cancel", system_actor(), now, reason)
+            queue.shift(entry, -entry.taken, -entry.waiting)
+    return rows
+
+
+def erase(resident_id: int, now: datetime) -> None:
+    """The person leaves the portal: their live sign-ups end and the places go on; notes about them are emptied (P8)."""
+    with scope.system("a person erases their data"):
+        mine = select(SignUp).where(SignUp.resident_id == resident_id).order_by(SignUp.entry_id, SignUp.id)
+        for row in list(db.session.scalars(mine)):
+            entry = queue.lock(row.entry_id) if row.status in ACTIVE else None
+            # What is over keeps its figures; the name is gone with the resident's own row.
+            if entry is not None and (entry.last_end is None or now < entry.last_end):
+                queue.move(entry, row, "withdraw", system_actor(), now, ended_at=now, accept_by=None)
+                queue.move_up(entry, now)
+            row.note = ""
+        db.session.flush()

@@ -1,0 +1,68 @@
+"""Refusals of this room, each with the way out."""
+
+from __future__ import annotations
+
+from portal.core import errors
+from portal.core.errors import DomainError
+from portal.signup.rules import Refusal
+
+
+class SignUpRefused(DomainError):
+    """The entry's rules forbid it; `code` says which one."""
+
+    message = "现在不能报名。"
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.code = refusal.code
+        field = "companions" if refusal.code == "companions" else None
+        super().__init__(refusal.message, advice=refusal.advice, field=field)
+
+
+class WithdrawRefused(SignUpRefused):
+    message = "现在不能退出。"
+
+
+class AlreadySignedUp(DomainError):
+    message = "已经报过名了，不用再报。"
+    advice = "刷新这一页就能看到。"
+
+
+class EntryGone(DomainError):
+    status = 404
+    message = "没有找到这个活动。"
+    advice = "它可能已经撤下，请看看其他活动。"
+
+
+class SignUpGone(DomainError):
+    status = 404
+    message = "没有找到这条报名。"
+    advice = "请刷新页面看看最新的情况。"
+
+
+class NoSuchPerson(DomainError):
+    message = "没有找到要报名的家人。"
+    advice = "请先到“我的资料”里添加家人。"
+    field = "for"
+    status = 422
+
+
+class NameMissing(DomainError):
+    message = "请先填写姓名。"
+    advice = "填一次，以后都不用再填。"
+    field = "name"
+    status = 422
+
+
+class NoRoom(DomainError):
+    message = "名额不够。"
+    advice = "可以先增加名额，再安排。"
+
+
+class OfferOver(DomainError):
+    message = "确认的时间已经过了，名额给了下一位。"
+    advice = "还想参加可以重新报名候补。"
+
+
+# Whatever race remains, the database's unique index answers with a sentence instead of an error page.
+errors.constraint("uq_sign_up_live", AlreadySignedUp())
+errors.constraint("sign_up.entry_id, sign_up.person_key", AlreadySignedUp())

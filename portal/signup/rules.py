@@ -1,0 +1,218 @@
+"""Who may take a place, who gets the next one and until when (SPEC S1-S5). Pure functions, no database.
+
+The waiting list is strictly first come, first served. When the first in the queue wants more places than are free,
+nobody overtakes it, not even a smaller party; staff may still decide by hand, which is recorded under their name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from portal.core import clock
+
+Place = Literal["pending", "confirmed", "waiting"]
+
+LATE = timedelta(hours=24)  # a place freed later than this before the start is offered, not given
+SHORTEST_OFFER = timedelta(hours=2)
+DAY_BEFORE = timedelta(hours=24)
+HOURS_BEFORE = timedelta(hours=2)
+LOW_LEAD = timedelta(hours=48)  # low enrolment is told so long before the start …
+LOW_WINDOW_LEAD = timedelta(hours=24)  # … and so long before sign-up closes, whichever is earlier
+LOW_SHARE = 0.3  # of the capacity
+REFUSAL_REASONS = ("不在服务对象范围内", "报名信息不完整", "同一家庭已经报名", "名额优先给未参加过的居民")
+PUBLISHED, CANCELLED = "published", "cancelled"
+
+
+class EntryFacts(Protocol):
+    """What the rules look at; catalogue's Entry has it all."""
+
+    status: str
+    capacity: int | None
+    unit: str
+    walk_in: bool
+    needs_review: bool
+    max_companions: int
+    own_first_until: datetime | None
+    sign_up_from: datetime | None
+    sign_up_until: datetime | None
+    withdraw_until: datetime | None
+    first_start: datetime | None
+    last_end: datetime | None
+    changed_at: datetime | None
+    taken: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why not, and what to do instead. `until`: from when on it would be allowed."""
+
+    code: str
+    message: str
+    advice: str = ""
+    until: datetime | None = None
+
+
+def closes_at(entry: EntryFacts) -> datetime | None:
+    """From this moment on nobody signs up any more: the set end of the window, or the first session's start."""
+    if entry.sign_up_until is None:
+        return entry.first_start
+    return min(entry.sign_up_until, entry.last_end) if entry.last_end else entry.sign_up_until
+
+
+def over_at(entry: EntryFacts) -> datetime | None:
+    """From this moment on no place moves: the first start, or the window's end of a series that is joined later."""
+    moments = [m for m in (entry.first_start, entry.sign_up_until) if m is not None]
+    latest = max(moments, default=None)
+    return min(latest, entry.last_end) if latest and entry.last_end else latest
+
+
+def may_sign_up(
+    entry: EntryFacts, home_path: str | None, centre_path: str, now: datetime, wanted: int = 1
+) -> Refusal | None:
+    """Why somebody of the home centre at `home_path` may not sign up for `wanted` places now; None when they may."""
+    return _open_at_all(entry) or _in_window(entry, now) or _own_first(entry, home_path, centre_path, now) or _party(entry, wanted)
+
+
+def _open_at_all(entry: EntryFacts) -> Refusal | None:
+    if entry.status == CANCELLED:
+        return Refusal("cancelled", "这个活动已经取消了。", "可以看看同类的其他活动。")
+    if entry.status != PUBLISHED:
+        return Refusal("gone", "这个活动现在不接受报名。", "可以看看同类的其他活动。")
+    if entry.walk_in:
+        return Refusal("walk_in", "这个活动不用报名，到时间直接去就可以。")
+    return None
+
+
+def _in_window(entry: EntryFacts, now: datetime) -> Refusal | None:
+    closing = closes_at(entry)
+    if entry.first_start and now >= entry.first_start and not (closing and now < closing):
+        return Refusal("started", "活动已经开始，不能再报名了。", "想临时参加，请打电话问主办方。")
+    if closing is not None and now >= closing:
+        return Refusal("closed", f"报名已在{clock.stamp(closing)}截止。", "想补报，请打电话问主办方，或看看同类的其他活动。")
+    if entry.sign_up_from is not None and now < entry.sign_up_from:
+        opening = clock.stamp(entry.sign_up_from)
+        return Refusal("not_yet", f"{opening} 开始报名。", "到时候再来，打开这一页就能报。", entry.sign_up_from)
+    return None
+
+
+def _own_first(entry: EntryFacts, home_path: str | None, centre_path: str, now: datetime) -> Refusal | None:
+    until = entry.own_first_until
+    if until is None or now >= until or (home_path or "").startswith(centre_path):
+        return None
+    when = clock.stamp(until)
+    if not home_path:
+        return Refusal("no_home", f"{when} 前先照顾本社区居民。", "请先到“我的资料”选好您所在的社区。", until)
+    return Refusal("own_first", f"{when} 前先由本社区居民报名。", f"{when} 起大家都可以报，到时候再来。", until)
+
+
+def _party(entry: EntryFacts, wanted: int) -> Refusal | None:
+    if not 1 <= wanted <= 1 + entry.max_companions:
+        most = f"每次最多带 {entry.max_companions} 人。" if entry.max_companions else "这个活动每次只能报一个名额。"
+        return Refusal("companions", most, "人数改少一些，或者分别报名。")
+    if entry.capacity is not None and wanted > entry.capacity:
+        return Refusal("companions", f"一共只有 {entry.capacity} 个名额。", "人数改少一些再报。")
+    return None
+
+
+def decide_place(entry: EntryFacts, wanted: int) -> Place:
+    """Where a new sign-up for `wanted` places begins. Free places belong to the queue first (see the top)."""
+    if entry.capacity is not None and (entry.waiting > 0 or entry.taken + wanted > entry.capacity):
+        return "waiting"
+    return "pending" if entry.needs_review else "confirmed"
+
+
+def next_in_line(queue: Iterable[tuple[int, int]], free: int | None) -> list[int]:
+    """Ids that move up, in order. queue: (id, places) by queue number; free: None when unlimited."""
+    chosen = []
+    for sign_up_id, places in queue:
+        if free is not None:
+            if places > free:
+                break  # nobody overtakes
+            free -= places
+        chosen.append(sign_up_id)
+    return chosen
+
+
+def may_move_up(entry: EntryFacts, now: datetime) -> bool:
+    """Places move until the start; afterwards a freed place stays empty."""
+    end = over_at(entry)
+    return entry.status == PUBLISHED and (end is None or now < end)
+
+
+def offer_deadline(first_start: datetime | None, now: datetime) -> datetime | None:
+    """Until when a freed place must be accepted; None: early enough, it is given at once.
+
+    Late (less than 24 h before the start): half of the remaining time, at least 2 h, never beyond the start.
+    """
+    if first_start is None or now >= first_start or first_start - now >= LATE:
+        return None
+    return min(first_start, now + max(SHORTEST_OFFER, (first_start - now) / 2))
+
+
+def withdraw_deadline(entry: EntryFacts) -> datetime | None:
+    """Until when a place may be given back by tap; None: no sessions yet, any time."""
+    return entry.withdraw_until or entry.first_start
+
+
+def may_withdraw(entry: EntryFacts, status: str, signed_up_at: datetime, now: datetime) -> Refusal | None:
+    """Why a resident may not leave by themselves any more; the waiting list may always be left (S2, S4, C8)."""
+    if status in ("waiting", "offered"):
+        return None
+    deadline = withdraw_deadline(entry)
+    if deadline is None or now < deadline:
+        return None
+    changed = entry.changed_at is not None and entry.changed_at >= signed_up_at
+    if changed and (entry.first_start is None or now < entry.first_start):
+        return None
+    return Refusal("late", f"{clock.stamp(deadline)} 以后不能自己退出了。", "来不了请打电话告诉主办方，好把名额让给别人。")
+
+
+def low_alert_at(entry: EntryFacts) -> datetime | None:
+    """When too few sign-ups become the organiser's business: 48 h before the start or 24 h before the window ends."""
+    if entry.first_start is None or entry.capacity is None or entry.walk_in:
+        return None
+    moments = [entry.first_start - LOW_LEAD]
+    if entry.sign_up_until is not None:
+        moments.append(entry.sign_up_until - LOW_WINDOW_LEAD)
+    return min(moments)
+
+
+def is_low(entry: EntryFacts, now: datetime) -> bool:
+    """Fewer than 30 % of the places are taken although the alert's time has come and it has not begun."""
+    alert = low_alert_at(entry)
+    if alert is None or entry.status != PUBLISHED or not (alert <= now < (entry.first_start or now)):
+        return False
+    return entry.taken < (entry.capacity or 0) * LOW_SHARE
+
+
+def reminder_due(starts_at: datetime, now: datetime) -> Literal["day", "hours"] | None:
+    """Which reminder of a session is due now: from 24 h and from 2 h before its start, never after it."""
+    if starts_at - HOURS_BEFORE <= now < starts_at:
+        return "hours"
+    if starts_at - DAY_BEFORE <= now < starts_at - HOURS_BEFORE:
+        return "day"
+    return None
+
+
+def reminder_from(starts_at: datetime, rule: str) -> datetime:
+    """Whoever signed up after this moment has just been told the time and needs no such reminder."""
+    return starts_at - (DAY_BEFORE if rule == "day" else HOURS_BEFORE)
+
+
+def extension_limit(entry: EntryFacts, until: datetime, now: datetime) -> Refusal | None:
+    """Sign-up may be extended to a later moment, at most to the last session's end."""
+    if until <= now:
+        return Refusal("past", "新的截止时间已经过去了。", "请选一个将来的时间。")
+    end = entry.last_end or entry.first_start
+    if end is not None and until > end:
+        return Refusal("after", "截止时间不能晚于活动结束。", f"最晚到{clock.stamp(end)}。")
+    return None
+
+
+def can_take_all(free: int | None, parties: Sequence[int]) -> bool:
+    """Whether every party of a merged activity finds its places in the other one."""
+    return free is None or sum(parties) <= free
