@@ -6,8 +6,18 @@ Who decides follows from the tree: `waits_at` is the centre whose turn it is; it
 from __future__ import annotations
 
 from portal.catalogue.models import (
-    ACCEPTED, APPROVED, CANCELLED, DRAFT, DROPPED, IN_REVIEW, PUBLISHED, RETURNED, Entry, EntryChange, PlanImport,
-)  # fmt: skip
+    ACCEPTED,
+    APPROVED,
+    CANCELLED,
+    DRAFT,
+    DROPPED,
+    IN_REVIEW,
+    PUBLISHED,
+    RETURNED,
+    Entry,
+    EntryChange,
+    PlanImport,
+)
 from portal.centres import profile
 from portal.centres.models import Centre
 from portal.core.access import Actor, Permission
@@ -19,7 +29,7 @@ NOT_YOUR_TURN = "这一条现在不由您审核。"
 
 
 def chain(centre: Centre) -> list[Centre]:
-    """Reviewing ancestors of `centre`, nearest first. Ancestors already loaded in this session cost no query."""
+    """Reviewing ancestors of `centre`, nearest first. Ancestors loaded before cost no query."""
     levels = {level.code for level in profile.current().review_levels}
     above = (db.session.get(Centre, i) for i in reversed(centre.ancestor_ids))
     return [c for c in above if c is not None and c.level in levels]
@@ -33,7 +43,7 @@ def reviewers(entry: Entry) -> list[Centre]:
 
 
 def next_reviewer(entry: Entry, actor: Actor) -> Centre | None:
-    """Whose turn it is after this actor's yes: the first reviewer above both the waiting and the deciding centre."""
+    """Whose turn it is after this yes: the first reviewer above both the waiting and the deciding centre."""
     depth = entry.waits_at.depth if entry.waits_at is not None else 0
     if actor.centre_path:
         depth = min(depth, len(actor.centre_path.strip("/").split("/")) - 1)
@@ -41,7 +51,7 @@ def next_reviewer(entry: Entry, actor: Actor) -> Centre | None:
 
 
 def publisher(entry: Entry) -> Centre:
-    """Who publishes the row and decides on its changes: the last reviewer, or the centre itself at the top."""
+    """Who publishes the row and decides on its changes: the last reviewer, or the centre itself."""
     above = reviewers(entry)
     return above[-1] if above else entry.centre
 
@@ -89,7 +99,7 @@ def _recalls(entry: Entry, actor: Actor) -> str | None:
 
 
 def decides(entry: Entry, actor: Actor) -> str | None:
-    """It is this actor's turn: the waiting centre, or one above it (the district may decide everything, P6)."""
+    """It is this actor's turn: the waiting centre, or one above it (P6)."""
     return None if _at_or_above(actor, entry.waits_at) else NOT_YOUR_TURN
 
 
@@ -172,10 +182,11 @@ CHANGE = Machine(
     labels={ASKED: "待确认", APPLIED: "已生效", REFUSED: "未同意", TAKEN_BACK: "已撤回"},
     transitions=(
         Transition("apply", "同意变更", (ASKED,), APPLIED, _P.PUBLISH, guard=_decides_change),
-        Transition("refuse", "不同意", (ASKED,), REFUSED, _P.PUBLISH, True, _decides_change, "catalogue.change_refused"),
+        Transition("refuse", "不同意", (ASKED,), REFUSED, _P.PUBLISH, True, _decides_change,
+                   "catalogue.change_refused"),
         Transition("take_back", "撤回申请", (ASKED,), TAKEN_BACK, _P.PLAN, guard=_takes_back),
     ),
-)
+)  # fmt: skip
 
 
 def _imports(plan: PlanImport, actor: Actor) -> str | None:

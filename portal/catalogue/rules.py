@@ -1,0 +1,438 @@
+"""Pure rules of the monthly list: what a row must hold, weekly rules, clashes, words (SPEC C2-C7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Any
+
+from portal.catalogue.plan_parts import SHANGHAI, Problem, Span
+from portal.core import clock
+
+TITLE_MAX, PLACE_MAX, AUDIENCE_MAX, ORGANISER_MAX, CONTENT_MAX = 60, 80, 80, 60, 2000
+UNITS = ("人", "组", "家庭")
+CAPACITY_MAX = 5000
+SESSIONS_MAX = 80
+COMPANIONS_MAX = 9
+
+
+@dataclass(frozen=True)
+class EntryValues:
+    """What staff fill in for one row. fee in fen; sessions half-open; times aware; names as in the form."""
+
+    month: str
+    title: str
+    category_id: int
+    sessions: tuple[Span, ...] = ()
+    service_type_id: int | None = None
+    content: str = ""
+    organiser: str = ""
+    place: str = ""
+    audience: str = "全体居民"
+    groups: tuple[str, ...] = ()
+    capacity: int | None = None
+    unit: str = "人"
+    walk_in: bool = False
+    needs_review: bool = False
+    max_companions: int = 0
+    own_first_until: datetime | None = None
+    sign_up_from: datetime | None = None
+    sign_up_until: datetime | None = None
+    withdraw_until: datetime | None = None
+    contact: str = ""
+    phone: str = ""
+    fee: int = 0
+    cover: str = ""
+    weekly: dict[str, Any] | None = None
+
+    @property
+    def first_start(self) -> datetime | None:
+        return min((s.start for s in self.sessions), default=None)
+
+    @property
+    def last_end(self) -> datetime | None:
+        return max((s.end for s in self.sessions), default=None)
+
+
+LABELS = {
+    "month": "月份",
+    "title": "服务名称",
+    "category_id": "类别",
+    "service_type_id": "服务项目",
+    "sessions": "时间",
+    "content": "服务内容",
+    "organiser": "主办单位",
+    "place": "地点",
+    "audience": "服务对象",
+    "groups": "适合人群",
+    "capacity": "名额",
+    "unit": "名额单位",
+    "walk_in": "直接到场",
+    "needs_review": "报名需审核",
+    "max_companions": "可带同行人数",
+    "own_first_until": "本社区优先至",
+    "sign_up_from": "报名开始",
+    "sign_up_until": "报名截止",
+    "withdraw_until": "退出截止",
+    "contact": "联系人",
+    "phone": "联系电话",
+    "fee": "费用",
+    "cover": "封面图",
+    "weekly": "每周重复",
+}
+# Set together with another field and never told on its own.
+DERIVED = frozenset({"month", "weekly", "groups", "service_type_id", "cover"})
+
+
+def error(name: str, message: str) -> Problem:
+    return Problem(name, "error", message)
+
+
+def warning(name: str, message: str) -> Problem:
+    return Problem(name, "warning", message)
+
+
+def errors(problems: Iterable[Problem]) -> list[Problem]:
+    return [p for p in problems if p.severity == "error"]
+
+
+def check(
+    values: EntryValues, now: datetime, taken: int = 0, draft: bool = False, moved: bool = False
+) -> list[Problem]:
+    """Everything wrong or doubtful with a row, field by field (SPEC C2, Q1).
+
+    taken: places already held by sign-ups. draft: sessions and place may still be missing (a warning then).
+    moved: a change after publication, which may put off a session into a later month.
+    """
+    return [
+        *_check_words(values, draft),
+        *_check_sessions(values, now, draft, moved),
+        *_check_places(values, taken),
+        *_check_windows(values),
+    ]
+
+
+def _check_words(values: EntryValues, draft: bool) -> list[Problem]:
+    found = []
+    if not values.title.strip():
+        found.append(error("title", "请填写服务名称。"))
+    for name, most in (
+        ("title", TITLE_MAX), ("place", PLACE_MAX), ("audience", AUDIENCE_MAX), ("organiser", ORGANISER_MAX),
+        ("content", CONTENT_MAX), ("contact", 40), ("phone", 30),
+    ):  # fmt: skip
+        length = len(getattr(values, name))
+        if length > most:
+            found.append(error(name, f"{LABELS[name]}最多 {most} 个字，现在有 {length} 个字。"))
+    if not values.place.strip():
+        found.append((warning if draft else error)("place", "请填写地点，居民才知道去哪里。"))
+    if not values.audience.strip():
+        found.append(error("audience", "请填写服务对象，例如“全体居民”。"))
+    if not values.phone.strip():
+        found.append(warning("phone", "没有联系电话，将显示本中心的电话。"))
+    return found
+
+
+def _check_sessions(values: EntryValues, now: datetime, draft: bool, moved: bool) -> list[Problem]:
+    if not clock.is_month(values.month):
+        return [error("month", "月份请按 2026-12 的样子填写。")]
+    if not values.sessions:
+        return [(warning if draft else error)("sessions", "请填写至少一个时间。")]
+    if len(values.sessions) > SESSIONS_MAX:
+        return [error("sessions", f"一条服务最多 {SESSIONS_MAX} 个时间，请分成几条。")]
+    found = [p for span in values.sessions for p in _check_span(span, values.month, moved)]
+    ordered = sorted(values.sessions)
+    for one, following in pairwise(ordered):
+        if following.start < one.end:
+            words = f"{clock.span(one.start, one.end)} 与 {clock.stamp(following.start)}"
+            found.append(error("sessions", f"{words} 的时间重叠。"))
+    if ordered[-1].end <= now:
+        found.append((error if moved else warning)("sessions", "这些时间都已经过去。"))
+    return found
+
+
+def _check_span(span: Span, month: str, moved: bool) -> list[Problem]:
+    first, following = clock.month_span(month)
+    words = clock.stamp(span.start)
+    if span.end <= span.start:
+        return [error("sessions", f"{words} 的结束时间（{clock.hour(span.end)}）早于开始时间。")]
+    if span.end - span.start > timedelta(hours=24):
+        return [error("sessions", f"{words} 这一场超过 24 小时，请按天分开填写。")]
+    if span.start < first or (span.start >= following and not moved):
+        return [error("sessions", f"{words} 不在 {clock.month_name(month, with_year=True)}内。")]
+    return []
+
+
+def _check_places(values: EntryValues, taken: int) -> list[Problem]:
+    found = []
+    if values.capacity is not None and not 0 < values.capacity <= CAPACITY_MAX:
+        found.append(error("capacity", f"名额应在 1 到 {CAPACITY_MAX} 之间；不限人数请选“不限”。"))
+    elif values.capacity is not None and values.capacity < taken:
+        found.append(error("capacity", f"已有 {taken} 位报名成功，名额不能少于 {taken}。"))
+    if values.walk_in and taken:
+        found.append(error("walk_in", f"已有 {taken} 位报名，不能改为直接到场。"))
+    if values.unit not in UNITS:
+        found.append(error("unit", f"名额单位只能是{'、'.join(UNITS)}。"))
+    if not 0 <= values.max_companions <= COMPANIONS_MAX:
+        found.append(error("max_companions", f"可带同行人数应在 0 到 {COMPANIONS_MAX} 之间。"))
+    if values.fee < 0:
+        found.append(error("fee", "费用不能是负数；免费请填 0。"))
+    return found
+
+
+def _check_windows(values: EntryValues) -> list[Problem]:
+    """Sign-up opens, closes and the activity begins, in this order."""
+    if values.walk_in:
+        return []
+    found = []
+    opens, closes, end = values.sign_up_from, values.sign_up_until, values.last_end
+    if opens and closes and closes <= opens:
+        found.append(error("sign_up_until", "报名截止应晚于报名开始。"))
+    if closes and end and closes > end:
+        found.append(error("sign_up_until", "报名截止不能晚于活动结束。"))
+    if opens and end and opens >= end:
+        found.append(error("sign_up_from", "报名开始应早于活动结束。"))
+    if values.withdraw_until and end and values.withdraw_until > end:
+        found.append(error("withdraw_until", "退出截止不能晚于活动结束。"))
+    if values.own_first_until and closes and values.own_first_until > closes:
+        found.append(error("own_first_until", "本社区优先的时间不能晚于报名截止。"))
+    return found
+
+
+def unfold(
+    weekdays: Collection[int], start: time, end: time, month: str, skip: Collection[date] = (),
+) -> tuple[Span, ...]:  # fmt: skip
+    """Every session of a weekly rule in `month` (0 = Monday); an end not after start is on the next day."""
+    first, following = clock.month_days(month)
+    days = (first + timedelta(days=i) for i in range((following - first).days))
+    return tuple(_on(d, start, end) for d in days if d.weekday() in weekdays and d not in skip)
+
+
+def _on(day: date, start: time, end: time) -> Span:
+    last = day if end > start else day + timedelta(days=1)
+    return Span(datetime.combine(day, start, SHANGHAI), datetime.combine(last, end, SHANGHAI))
+
+
+def weekly_dict(weekdays: Collection[int], start: time, end: time) -> dict[str, Any]:
+    """The stored form of a weekly rule, with its words: '每周一至周五 16:30–18:00'."""
+    days = sorted(set(weekdays))
+    label = f"{weekdays_text(days)} {clock.hour(start)}–{clock.hour(end)}"
+    return {"weekdays": days, "start": f"{start:%H:%M}", "end": f"{end:%H:%M}", "label": label}
+
+
+def weekdays_text(days: Sequence[int]) -> str:
+    """'每天', '每周一至周五', '每周二、周四'."""
+    if len(days) == 7:
+        return "每天"
+    names = [f"周{clock.WEEKDAYS[d]}" for d in days]
+    if len(days) > 2 and list(days) == list(range(days[0], days[0] + len(days))):
+        return f"每{names[0]}至{names[-1]}"
+    return "每" + "、".join(names)
+
+
+def still_weekly(values: EntryValues) -> dict[str, Any] | None:
+    """The weekly rule while every session follows it (dates may be left out); None once one differs."""
+    rule = values.weekly
+    if not rule or not values.sessions:
+        return None
+    start, end = time.fromisoformat(rule["start"]), time.fromisoformat(rule["end"])
+    allowed = set(unfold(rule["weekdays"], start, end, values.month))
+    return rule if set(values.sessions) <= allowed else None
+
+
+def same_weekday_of_month(day: date, month: str) -> date | None:
+    """The 2nd Tuesday of one month → the 2nd Tuesday of `month`; None when it has no fifth one (C7)."""
+    nth = (day.day - 1) // 7
+    first, following = clock.month_days(month)
+    target = first + timedelta(days=(day.weekday() - first.weekday()) % 7 + 7 * nth)
+    return target if target < following else None
+
+
+def move_to_month(values: EntryValues, month: str) -> tuple[EntryValues, list[str]]:
+    """The same row in another month, and what to look at. Sign-up windows move with the first session."""
+    notes: list[str] = []
+    rule = values.weekly
+    if rule:
+        start, end = time.fromisoformat(rule["start"]), time.fromisoformat(rule["end"])
+        sessions = unfold(rule["weekdays"], start, end, month)
+    else:
+        sessions, notes = _move_sessions(values.sessions, month)
+    old, new = values.first_start, min((s.start for s in sessions), default=None)
+    shift = new - old if old and new else None
+
+    def moved(moment: datetime | None) -> datetime | None:
+        return moment + shift if moment and shift is not None else None
+
+    windows = {n: moved(getattr(values, n)) for n in WINDOWS}
+    return _replace(values, month=month, sessions=sessions, weekly=rule, **windows), notes
+
+
+WINDOWS = ("own_first_until", "sign_up_from", "sign_up_until", "withdraw_until")
+
+
+def _replace(values: EntryValues, **changes: Any) -> EntryValues:
+    return EntryValues(**{f.name: changes.get(f.name, getattr(values, f.name)) for f in fields(values)})
+
+
+def _move_sessions(sessions: Iterable[Span], month: str) -> tuple[tuple[Span, ...], list[str]]:
+    kept, notes = [], []
+    for span in sessions:
+        start, end = clock.local(span.start), clock.local(span.end)
+        target = same_weekday_of_month(start.date(), month)
+        if target is None:
+            missing = f"{clock.month_name(month)}没有第五个{clock.weekday(start.date())}"
+            notes.append(f"{missing}，{clock.stamp(span.start)} 这一场没有复制。")
+            continue
+        begin = datetime.combine(target, start.time(), SHANGHAI)
+        kept.append(Span(begin, begin + (end - start)))
+    return tuple(kept), notes
+
+
+@dataclass(frozen=True)
+class Held:
+    """A row's hold on a place, for finding clashes."""
+
+    id: int
+    centre_id: int
+    place: str
+    title: str
+    sessions: tuple[Span, ...]
+
+
+def clashes(rows: Iterable[Held]) -> dict[int, list[str]]:
+    """Per row: who else is at its place and time: '同一三楼会议室 12月11日 19:00 有“主题党课”'."""
+    by_place: dict[tuple[int, str], list[tuple[Span, Held]]] = {}
+    for row in rows:
+        place = re.sub(r"\s+", "", row.place)
+        if place:
+            by_place.setdefault((row.centre_id, place), []).extend((s, row) for s in row.sessions)
+    found: dict[int, list[str]] = {}
+    for spans in by_place.values():
+        spans.sort(key=lambda pair: (pair[0], pair[1].id))
+        _clashes_at(spans, found)
+    return found
+
+
+def _clashes_at(spans: list[tuple[Span, Held]], found: dict[int, list[str]]) -> None:
+    seen: set[tuple[int, int]] = set()
+    for index, (span, row) in enumerate(spans):
+        for other_span, other in spans[index + 1 :]:
+            if other_span.start >= span.end:
+                break
+            if other.id == row.id or (row.id, other.id) in seen:
+                continue
+            seen |= {(row.id, other.id), (other.id, row.id)}
+            found.setdefault(row.id, []).append(_clash(other, other_span))
+            found.setdefault(other.id, []).append(_clash(row, span))
+
+
+def _clash(other: Held, span: Span) -> str:
+    return f"同一{other.place} {clock.stamp(span.start)} 有“{other.title}”"
+
+
+_GROUP_WORDS: tuple[tuple[str, str], ...] = (
+    ("elder", r"老人|长者|老年|老党员|(?:[5-9]\d|100)\s*岁以上|独居|高龄"),
+    ("child", r"儿童|孩子|小学|中学|学生|青少年|少年|幼儿|婴|未成年|宝宝|\d\s*[-至到~—–]\s*1?\d\s*岁"),
+    ("family", r"亲子|家长|家庭|父母|宝妈"),
+    ("party", r"党员|党组织|党支部|入党"),
+    ("worker", r"新就业|骑手|快递|外卖|网约车|货车司机|劳动者|务工|职工|工友"),
+    ("vulnerable", r"残疾|困难|低保|特困|孤寡|弱势|失能|特殊群体|重病"),
+)
+
+
+def groups_in(audience: str) -> tuple[str, ...]:
+    """Codes of the groups an audience text names; none for everybody.
+
+    What stands in brackets is a condition, not an audience: '全体居民（未成年人须家长陪同）'.
+    """
+    text = re.sub(r"[（(][^）)]*[）)]", "", audience)
+    if re.search(r"全体|不限|所有|居民群众|广大", text):
+        return ()
+    return tuple(code for code, words in _GROUP_WORDS if re.search(words, text))
+
+
+def capacity_text(capacity: int | None, unit: str, walk_in: bool = False) -> str:
+    if capacity is None:
+        return "直接到场" if walk_in else "不限"
+    return f"{capacity} {unit}"
+
+
+def when_text(sessions: Sequence[Span], weekly: Mapping[str, Any] | None = None) -> str:
+    """One line for lists: the weekly rule's words, the single session, or the first one with the count."""
+    if weekly and weekly.get("label"):
+        return str(weekly["label"])
+    if not sessions:
+        return "时间待定"
+    first = sessions[0]
+    words = clock.span(first.start, first.end)
+    if len(sessions) == 1:
+        return words
+    if len(sessions) == 2 and clock.local(first.start).date() == clock.local(sessions[1].start).date():
+        return f"{words}、{clock.hour(sessions[1].start)}–{clock.hour(sessions[1].end)}"
+    return f"{words} 起，共 {len(sessions)} 场"
+
+
+def shown(name: str, values: EntryValues) -> str:
+    """One field in words, for histories and change notes."""
+    value = getattr(values, name)
+    if name == "sessions":
+        return "；".join(clock.span(s.start, s.end) for s in value) or "（空）"
+    if name == "capacity":
+        return capacity_text(value, values.unit)
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    if isinstance(value, datetime):
+        return clock.stamp(value)
+    if name == "fee":
+        return f"{value / 100:g} 元" if value else "免费"
+    return str(value) if value not in (None, "", ()) else "（空）"
+
+
+def differences(before: EntryValues, after: EntryValues) -> list[tuple[str, str, str]]:
+    """(field, before, after) in words for every field that differs and is told to people."""
+    names = [f.name for f in fields(before) if f.name not in DERIVED]
+    differing = (n for n in names if _differs(getattr(before, n), getattr(after, n)))
+    return [(n, shown(n, before), shown(n, after)) for n in differing]
+
+
+def _differs(one: Any, other: Any) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return one.strip() != other.strip()
+    return bool(one != other)
+
+
+def change_sentence(before: EntryValues, after: EntryValues, reason: str) -> str:
+    """'时间由 8:00 改为 8:30，因讲师时间变动。' — shown on the page, told to everyone signed up (C8)."""
+    parts = [_change_part(n, old, new, before, after) for n, old, new in differences(before, after)]
+    why = reason.strip().rstrip("。")
+    why = why if why.startswith(("因", "由于")) else f"因{why}"
+    return "；".join(parts) + f"，{why}。"
+
+
+def _change_part(name: str, old: str, new: str, before: EntryValues, after: EntryValues) -> str:
+    if name == "content":
+        return "服务内容有更新"
+    if name == "sessions":
+        old, new = _shorter_times(before.sessions, after.sessions) or (old, new)
+    return f"{LABELS[name]}由 {old} 改为 {new}"
+
+
+def _shorter_times(before: Sequence[Span], after: Sequence[Span]) -> tuple[str, str] | None:
+    """Only the hours when the day stays; only the sessions that differ when there are many."""
+    gone, come = sorted(set(before) - set(after)), sorted(set(after) - set(before))
+    if len(gone) != 1 or len(come) != 1:
+        if len(before) > 3 or len(after) > 3:
+            return (_listed(gone) or "原时间"), (_listed(come) or f"不再举行（其余 {len(after)} 场不变）")
+        return None
+    (old,), (new,) = gone, come
+    if clock.local(old.start).date() != clock.local(new.start).date():
+        return clock.span(old.start, old.end), clock.span(new.start, new.end)
+    if old.end == new.end:
+        return clock.stamp(old.start), clock.hour(new.start)
+    return f"{clock.stamp(old.start)}–{clock.hour(old.end)}", f"{clock.hour(new.start)}–{clock.hour(new.end)}"
+
+
+def _listed(spans: Sequence[Span]) -> str:
+    return "、".join(clock.span(s.start, s.end) for s in spans[:6]) + ("等" if len(spans) > 6 else "")
