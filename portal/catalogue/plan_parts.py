@@ -1,0 +1,113 @@
+"""What a centre's monthly plan says, as plain frozen data (SPEC C2, C7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+WEEKDAY_NAMES = "一二三四五六日"
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong or doubtful: an error keeps the row out, a warning asks for a second look."""
+
+    field: str
+    severity: Severity
+    message: str
+
+
+def no_errors(problems: Iterable[Problem]) -> bool:
+    """True when nothing in `problems` is an error (warnings may remain)."""
+    return all(problem.severity != "error" for problem in problems)
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """A session as a half-open interval [start, end) of aware datetimes in Asia/Shanghai."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class WeeklyRule:
+    """The rule behind weekly sessions, for display. Weekdays 0 = Monday; `end` 0:00 means midnight after."""
+
+    weekdays: tuple[int, ...]
+    start: time
+    end: time
+    label: str
+
+
+@dataclass(frozen=True)
+class When:
+    """What a time cell means. `weekly` is set only when one rule tells the whole truth."""
+
+    spans: tuple[Span, ...]
+    weekly: WeeklyRule | None
+    label: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """No errors: the spans may be stored."""
+        return no_errors(self.problems)
+
+
+class PlanUnreadable(Exception):
+    """The file as a whole cannot be used; `message` tells the centre what to do instead."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One service of the plan, understood. `number` is the row number that Excel shows."""
+
+    number: int
+    title: str
+    category_text: str
+    content: str
+    when: When
+    audience_text: str
+    place: str
+    capacity: int | None
+    unit: str
+    unlimited: bool
+    organiser: str
+    contact_name: str
+    contact_phone: str
+    raw: dict[str, str]
+    problems: tuple[Problem, ...]
+    remark: str = ""
+    sheet: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """No errors: the row may be imported."""
+        return no_errors(self.problems)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole plan: rows in the order of the file; notes are texts around the table."""
+
+    title: str
+    month_in_title: str | None
+    rows: tuple[PlanRow, ...]
+    notes: tuple[str, ...]
+    problems: tuple[Problem, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        """No errors in the plan itself nor in any of its rows."""
+        return no_errors(self.problems) and all(row.ok for row in self.rows)
