@@ -62,7 +62,6 @@ due_jobs: dict[str, DueJob] = {}
 personal_sources: dict[str, Callable[[int], dict[str, Any]]] = {}
 erasers: dict[str, Callable[[int, datetime], None]] = {}
 nav_items: dict[str, NavItem] = {}
-_texter: list[Callable[[str, str, str, str, datetime], None]] = []
 panel_sources: dict[str, PanelSource] = {}
 
 
@@ -116,21 +115,6 @@ def panels(entry: Any, viewer: Any, now: datetime) -> list[tuple[str, dict[str, 
 def nav(section: str, label: str, icon: str, endpoint: str, permission: Permission, position: int) -> None:
     """One line of the staff's left column; shown to roles that hold the permission."""
     nav_items[section] = NavItem(section, label, icon, endpoint, permission, position)
-
-
-def set_texter(texter: Callable[[str, str, str, str, datetime], None]) -> None:
-    """Installed by the notices room: how a text message leaves the house."""
-    _texter[:] = [texter]
-
-
-def text_phone(phone: str, body: str, kind: str, key: str, now: datetime) -> None:
-    """One SMS to a phone number, with this session's commit; a second one with the same key is dropped.
-
-    For rooms below notices (login codes). Raises LookupError when no room has taken the task on.
-    """
-    if not _texter:
-        raise LookupError("no texter: the notices room is not registered")
-    _texter[0](phone, body, kind, key, now)
 
 
 Texter = Callable[..., None]

@@ -1,3 +1,5 @@
+"""Messages to people: the inbox in the portal always, a text to the phone where configured (SPEC M1-M3)."""
+
 from __future__ import annotations
 
 from flask import Flask
@@ -5,3 +7,8 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Add this room's pages, handlers and commands to the app."""
+    from portal.notices import handlers, views_resident, views_staff
+
+    handlers.install()
+    app.register_blueprint(views_resident.bp)
+    app.register_blueprint(views_staff.bp)

@@ -1,0 +1,179 @@
+"""Every way to tell somebody something. All of it is written in the caller's transaction (SPEC M1)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import select, update
+
+from portal.core import audit, outbox
+from portal.core.access import Actor
+from portal.core.db import db
+from portal.core.errors import DomainError
+from portal.notices import kinds, queries, rules
+from portal.notices.models import Delivery, InboxMessage
+from portal.people.models import Resident
+
+CHUNK = 1000  # recipients per statement: far below the parameter limits of both databases
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One recipient. `key` names the occasion ('entry-change:12'); telling it twice to one person is impossible.
+
+    title and body: this person's own wording, where it differs from the others' (a place number).
+    """
+
+    resident_id: int
+    key: str
+    title: str = ""
+    body: str = ""
+
+
+def tell_residents(
+    rows: Sequence[Told], kind: str, title: str, body: str, link: str, now: datetime, *,
+    urgent: bool = False, sms: bool = True,
+) -> int:  # fmt: skip
+    """Put a message into each resident's inbox, once, and send it to the phone of those who want it (SPEC M1-M3).
+
+    link: a path inside the portal, or ''. urgent: also during quiet hours. sms: False keeps it inside the portal.
+    Three statements for up to 1,000 recipients. Returns how many inbox messages are new. Flushes, never commits.
+    """
+    told = 0
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        values = [_inbox_row("resident", r.resident_id, r.key, kind, r.title or title, r.body or body, link, now)
+                  for r in part]  # fmt: skip
+        told += _insert(InboxMessage, values)
+        if sms:
+            _text_residents([v["key"] for v in values], kind, urgent, now)
+    return told
+
+
+def tell_staff(
+    account_ids: Iterable[int], kind: str, title: str, body: str, link: str, key: str, now: datetime
+) -> int:  # fmt: skip
+    """Put a message into the inbox of each staff account, once per key. Returns how many are new; never commits."""
+    ids = sorted(set(account_ids))
+    values = [_inbox_row("staff", account, key, kind, title, body, link, now) for account in ids]
+    return sum(_insert(InboxMessage, values[i : i + CHUNK]) for i in range(0, len(values), CHUNK))
+
+
+def text_phone(phone: str, body: str, kind: str, key: str, now: datetime, urgent: bool = True) -> None:
+    """One SMS that belongs to no account (a login code). Leaves at once after the commit, even at night."""
+    row = _delivery_row(rules.SMS, phone, body, kind, None, f"sms:{key}", urgent, now)
+    if _insert(Delivery, [row]) and row["due_at"] <= now:
+        outbox.wake()
+
+
+def _insert(model: type[Any], values: list[dict[str, Any]]) -> int:
+    return outbox.insert_once(model, values) if values else 0
+
+
+def _key(text: str) -> str:
+    """Long keys keep their beginning for the reader and a digest for uniqueness."""
+    if len(text) <= rules.KEY_LENGTH:
+        return text
+    return f"{text[:95]}#{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _inbox_row(
+    audience: str, person_id: int, key: str, kind: str, title: str, body: str, link: str, now: datetime
+) -> dict[str, Any]:  # fmt: skip
+    # The person is part of the key: the same occasion may be told to many.
+    return {
+        "audience": audience, "person_id": person_id, "kind": kind, "title": title[:120], "body": body, "link": link,
+        "key": _key(f"{audience[0]}{person_id}:{key}"), "created_at": now,
+    }  # fmt: skip
+
+
+def _delivery_row(
+    channel: str, recipient: str, body: str, kind: str, message_id: int | None, key: str, urgent: bool, now: datetime
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "channel": channel, "recipient": recipient, "body": body, "kind": kind, "message_id": message_id,
+        "key": _key(key), "urgent": urgent, "created_at": now, "due_at": rules.due_at(now, urgent), "outcome": "",
+        "attempts": 0, "last_error": "",
+    }  # fmt: skip
+
+
+def _text_residents(keys: list[str], kind: str, urgent: bool, now: datetime) -> None:
+    """Deliveries for the given inbox messages, to those who have a phone and did not switch the kind off."""
+    known = kinds.of(kind)
+    wechat = bool(current_app.config["WECHAT_URL"])
+    statement = (
+        select(InboxMessage.id, InboxMessage.key, InboxMessage.title, InboxMessage.body, Resident.phone, Resident.quiet)
+        .join(Resident, Resident.id == InboxMessage.person_id)
+        .where(InboxMessage.key.in_(keys), Resident.phone.is_not(None))
+    )
+    values = []
+    for message_id, key, title, body, phone, quiet in db.session.execute(statement):
+        if known.switchable and known.code in rules.switched_off(quiet):
+            continue
+        channel = rules.way(quiet, wechat)
+        text = f"【扫码点单】{title}：{body}"
+        # The channel is no part of the key: somebody who changes the way gets nothing a second time.
+        values.append(_delivery_row(channel, phone, text, kind, message_id, f"text:{key}", urgent, now))
+    if _insert(Delivery, values) and rules.due_at(now, urgent) <= now:
+        outbox.wake()
+
+
+def mark_read(audience: str, person_id: int, message_id: int, now: datetime) -> str | None:
+    """Mark one's own message read. Returns its link ('' if it has none), or None when it is not theirs."""
+    own = (InboxMessage.id == message_id, InboxMessage.audience == audience, InboxMessage.person_id == person_id)
+    link = db.session.scalar(select(InboxMessage.link).where(*own))
+    if link is not None:
+        db.session.execute(update(InboxMessage).where(*own, InboxMessage.read_at.is_(None)).values(read_at=now))
+    return link
+
+
+def mark_all_read(audience: str, person_id: int, now: datetime) -> int:
+    """Mark all of one's messages read; returns how many were unread."""
+    statement = update(InboxMessage).where(
+        InboxMessage.audience == audience, InboxMessage.person_id == person_id, InboxMessage.read_at.is_(None)
+    )
+    return db.session.execute(statement.values(read_at=now)).rowcount  # type: ignore[attr-defined, no-any-return]
+
+
+def choose(resident: Resident, wanted: Iterable[str], way: str) -> None:
+    """Keep which kinds reach the resident's phone, and how (SPEC M3). Flushes with the request's commit."""
+    keep = set(wanted)
+    off = [kind.code for kind in kinds.switchable() if kind.code not in keep]
+    resident.quiet = {**(resident.quiet or {}), "off": off, "way": rules.WECHAT if way == rules.WECHAT else rules.SMS}
+
+
+class NothingToSend(DomainError):
+    message = "没有可以重发的消息。"
+    advice = "它可能已经发出，或刚刚被别人重发过。"
+
+
+class TooLate(DomainError):
+    message = "这条消息已经过时，重发没有用。"
+    advice = "验证码请对方重新获取；提醒请打电话告知。"
+
+
+def send_again(actor: Actor, delivery_ids: Sequence[int], now: datetime) -> int:
+    """Try failed deliveries once more; the actor must be allowed to see them (SPEC M2).
+
+    Returns how many will be sent. Raises NothingToSend, or TooLate when all of them are past their use.
+    """
+    failed = queries.failed_deliveries(actor, delivery_ids)
+    if not failed:
+        raise NothingToSend()
+    useful = [row.id for row in failed if not queries.is_stale(row.kind, row.created_at, now)]
+    if not useful:
+        raise TooLate()
+    statement = update(Delivery).where(Delivery.id.in_(useful), Delivery.outcome == "failed")
+    done = db.session.execute(
+        statement.values(outcome="", done_at=None, leased_until=None, attempts=0, due_at=now)
+        .execution_options(synchronize_session=False)
+    )  # fmt: skip
+    audit.record(actor, "send_again", "delivery", useful[0], now, summary=f"重发 {len(useful)} 条消息",
+                 after={"ids": useful})  # fmt: skip
+    outbox.wake()
+    return done.rowcount  # type: ignore[attr-defined, no-any-return]

@@ -1,0 +1,52 @@
+"""Kinds of messages: their Chinese label, and which of them a resident may switch off on the phone (SPEC M3).
+
+Whatever is switched off still stands in the inbox: only the text message is not sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """keep_minutes: how long a text message is worth sending at all; None: for ever."""
+
+    code: str
+    label: str
+    note: str = ""
+    switchable: bool = False
+    keep_minutes: int | None = None
+
+
+TABLE = (
+    Kind("login_code", "登录验证码", keep_minutes=10),
+    Kind("account", "账户安全"),
+    Kind("sign_up", "报名结果", "报上了、没报上、审核结果", switchable=True),
+    Kind("place", "候补有位", "候补轮到您，要在期限内确认，所以不能关"),
+    Kind("reminder", "活动提醒", "前一天和前两小时提醒一次", switchable=True, keep_minutes=12 * 60),
+    Kind("change", "活动变动", "改时间、换地点、取消，免得您白跑，所以不能关"),
+    Kind("evaluation", "服务评价", "活动结束后请您评一评", switchable=True),
+    Kind("follow", "关注更新", "您关注的中心和类别有新活动", switchable=True),
+    Kind("catalogue", "清单审核"),
+    Kind("deadline", "截止提醒"),
+    Kind("work", "工作提醒"),
+    Kind("system", "系统消息"),
+)
+_BY_CODE = {kind.code: kind for kind in TABLE}
+
+
+def of(code: str) -> Kind:
+    """The kind of `code`. A finer code such as 'sign_up.confirmed' belongs to 'sign_up'.
+
+    An unknown one is a plain message that cannot be switched off: losing it would be worse than a dull label.
+    """
+    return _BY_CODE.get(code) or _BY_CODE.get(code.split(".", 1)[0]) or Kind(code, "通知")
+
+
+def label(code: str) -> str:
+    return of(code).label
+
+
+def switchable() -> list[Kind]:
+    return [kind for kind in TABLE if kind.switchable]

@@ -1,0 +1,162 @@
+"""Reads of inboxes and of messages on their way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_, select
+
+from portal.centres.models import Centre
+from portal.core.access import Actor, Role
+from portal.core.db import db
+from portal.notices import kinds
+from portal.notices.models import Delivery, InboxMessage
+from portal.people.models import Resident
+
+PAGE = 20
+STATES = {"waiting": "待发", "failed": "没发出", "local": "只在本页", "sent": "已发出"}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list ordered newest first; `next_before` is the keyset of the following one."""
+
+    rows: Sequence[Any]
+    next_before: int | None
+
+
+def _page(statement: Select[Any], identity: Any, before: int | None) -> Page:
+    if before:
+        statement = statement.where(identity < before)
+    rows = db.session.execute(statement.order_by(identity.desc()).limit(PAGE + 1)).all()
+    return Page(rows[:PAGE], rows[PAGE - 1].id if len(rows) > PAGE else None)
+
+
+def inbox(audience: str, person_id: int, before: int | None = None, unread_only: bool = False) -> Page:
+    """One's own messages, newest first, 20 a page; one query."""
+    message = InboxMessage
+    statement = select(
+        message.id, message.kind, message.title, message.body, message.link, message.created_at, message.read_at
+    ).where(message.audience == audience, message.person_id == person_id)
+    if unread_only:
+        statement = statement.where(message.read_at.is_(None))
+    return _page(statement, message.id, before)
+
+
+def unread(audience: str, person_id: int) -> int:
+    own = (InboxMessage.audience == audience, InboxMessage.person_id == person_id, InboxMessage.read_at.is_(None))
+    return db.session.scalar(select(func.count()).select_from(InboxMessage).where(*own)) or 0
+
+
+def newest_unread(audience: str, person_id: int) -> Row[Any] | None:
+    """Count, newest title and time of the oldest unread one; None when everything is read."""
+    own = (InboxMessage.audience == audience, InboxMessage.person_id == person_id, InboxMessage.read_at.is_(None))
+    newest = select(InboxMessage.title).where(*own).order_by(InboxMessage.id.desc()).limit(1).scalar_subquery()
+    row = db.session.execute(
+        select(func.count().label("number"), func.min(InboxMessage.created_at).label("since"), newest.label("title"))
+        .where(*own)
+    ).one()  # fmt: skip
+    return row if row.number else None
+
+
+def is_stale(kind: str, created_at: datetime, now: datetime) -> bool:
+    """Whether a text message of this kind is past its use (a login code after ten minutes)."""
+    keep = kinds.of(kind).keep_minutes
+    return keep is not None and now - created_at > timedelta(minutes=keep)
+
+
+def sees_all(actor: Actor) -> bool:
+    """Whether no centre stands outside the actor's subtree, its own ancestors apart (the district in most trees).
+
+    A department's people never do, although their department is attached to the district.
+    """
+    if actor.department_id is not None or not actor.centre_path:
+        return False
+    above = [int(i) for i in actor.centre_path.strip("/").split("/")]
+    outside = or_(Centre.path < actor.centre_path, Centre.path >= actor.centre_path + ":")
+    return not db.session.scalar(select(exists().where(outside, Centre.id.not_in(above))))
+
+
+def sees_login_codes(actor: Actor, sms_configured: bool) -> bool:
+    """A code lets its reader sign in as the resident: shown only while nothing else could deliver it, and only to
+    a manager of the top level."""
+    return not sms_configured and actor.role == Role.MANAGER and sees_all(actor)
+
+
+def _visible(actor: Actor) -> ColumnElement[bool] | None:
+    """The deliveries this staff member may see: all, or those to residents at home in the subtree. None: none."""
+    if actor.department_id is not None or not actor.centre_path:
+        return None
+    if sees_all(actor):
+        return Delivery.id.is_not(None)
+    inside = and_(Centre.path >= actor.centre_path, Centre.path < actor.centre_path + ":")
+    messages = (
+        select(InboxMessage.id)
+        .join(Resident, Resident.id == InboxMessage.person_id)
+        .join(Centre, Centre.id == Resident.home_centre_id)
+        .where(InboxMessage.audience == "resident", inside)
+    )
+    return Delivery.message_id.in_(messages)
+
+
+def _in_state(state: str) -> ColumnElement[bool] | None:
+    if state == "waiting":
+        return Delivery.done_at.is_(None)
+    return Delivery.outcome == state if state in STATES else None
+
+
+def deliveries(actor: Actor, state: str = "", before: int | None = None) -> Page:
+    """Messages on their way or gone, newest first, 20 a page, as far as the actor may see them."""
+    visible = _visible(actor)
+    if visible is None:
+        return Page([], None)
+    statement = select(
+        Delivery.id, Delivery.channel, Delivery.recipient, Delivery.body, Delivery.kind, Delivery.created_at,
+        Delivery.due_at, Delivery.done_at, Delivery.outcome, Delivery.attempts, Delivery.last_error,
+    ).where(visible)  # fmt: skip
+    wanted = _in_state(state)
+    return _page(statement if wanted is None else statement.where(wanted), Delivery.id, before)
+
+
+def delivery_counts(actor: Actor, now: datetime) -> dict[str, int]:
+    """How many of the last 30 days stand in each state of STATES; one query."""
+    visible = _visible(actor)
+    if visible is None:
+        return dict.fromkeys(STATES, 0)
+    state = case((Delivery.done_at.is_(None), "waiting"), else_=Delivery.outcome)
+    statement = select(state, func.count()).where(visible, Delivery.created_at >= now - timedelta(days=30))
+    found = {row[0]: row[1] for row in db.session.execute(statement.group_by(state))}
+    return {name: found.get(name, 0) for name in STATES}
+
+
+def failed_deliveries(actor: Actor, ids: Sequence[int], limit: int = 500) -> Sequence[Row[Any]]:
+    """Failed ones among `ids` (all failed ones when `ids` is empty) that the actor may see."""
+    visible = _visible(actor)
+    if visible is None:
+        return []
+    statement = select(Delivery.id, Delivery.kind, Delivery.created_at).where(visible, Delivery.outcome == "failed")
+    if ids:
+        statement = statement.where(Delivery.id.in_(ids))
+    return db.session.execute(statement.order_by(Delivery.id.desc()).limit(limit)).all()
+
+
+def backlog(now: datetime) -> tuple[int, float, int]:
+    """Due deliveries, age of the oldest in seconds, and how many failed in the last day (for /readyz, /metrics)."""
+    due = select(func.count(), func.min(Delivery.due_at)).where(Delivery.done_at.is_(None), Delivery.due_at <= now)
+    count, oldest = db.session.execute(due).one()
+    failed = select(func.count()).select_from(Delivery).where(
+        Delivery.outcome == "failed", Delivery.created_at >= now - timedelta(days=1)
+    )  # fmt: skip
+    return count, (now - oldest).total_seconds() if oldest else 0.0, db.session.scalar(failed) or 0
+
+
+def texts_of(resident_id: int) -> list[dict[str, Any]]:
+    """Everything the resident was told, for the export of personal data (SPEC P8)."""
+    statement = select(InboxMessage.created_at, InboxMessage.title, InboxMessage.body).where(
+        InboxMessage.audience == "resident", InboxMessage.person_id == resident_id
+    )
+    rows = db.session.execute(statement.order_by(InboxMessage.id))
+    return [{"时间": row.created_at.isoformat(), "标题": row.title, "内容": row.body} for row in rows]

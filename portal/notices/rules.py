@@ -1,0 +1,34 @@
+"""When and by which way a message may reach somebody. Pure functions (SPEC M3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from portal.core import clock
+
+QUIET_FROM = 22  # Shanghai hours: nobody's phone rings from 22:00 …
+QUIET_UNTIL = 8  # … to 8:00, unless it is urgent
+KEY_LENGTH = 160
+SMS, WECHAT = "sms", "wechat"
+
+
+def due_at(now: datetime, urgent: bool) -> datetime:
+    """The moment a message may leave: now, or the next 8:00 in Shanghai during quiet hours. Aware UTC."""
+    there = clock.local(now)
+    if urgent or QUIET_UNTIL <= there.hour < QUIET_FROM:
+        return now
+    day = there.date() + timedelta(days=1 if there.hour >= QUIET_FROM else 0)
+    return clock.at(day, time(QUIET_UNTIL))
+
+
+def switched_off(quiet: Mapping[str, Any] | None) -> frozenset[str]:
+    """Kinds whose text messages the resident does not want (the column `resident.quiet`)."""
+    off = (quiet or {}).get("off", ())
+    return frozenset(str(kind) for kind in off) if isinstance(off, (list, tuple)) else frozenset()
+
+
+def way(quiet: Mapping[str, Any] | None, wechat: bool) -> str:
+    """The channel the resident chose; WeChat only where the deployment has it."""
+    return WECHAT if wechat and (quiet or {}).get("way") == WECHAT else SMS

@@ -1,0 +1,58 @@
+"""/me/inbox: what the portal told a resident, and which of it may ring the phone (SPEC M1, M3)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, current_app, flash, request, url_for
+from werkzeug.wrappers import Response
+
+from portal.core import access, clock, pages
+from portal.core.db import db
+from portal.notices import actions, kinds, queries, rules
+from portal.people.models import Resident
+
+bp = Blueprint("notices", __name__)
+
+
+@bp.get("/me/inbox")
+@access.resident
+def inbox() -> Response:
+    me = access.viewer()
+    unread_only = request.args.get("only") == "unread"
+    found = queries.inbox("resident", me.id, request.args.get("before", type=int), unread_only)
+    return pages.page("notices/inbox.html", messages=found, unread_only=unread_only, kind_label=kinds.label)
+
+
+@bp.post("/me/inbox/<int:message_id>/open")
+@access.resident
+def open_message(message_id: int) -> Response:
+    """Mark read, then go to what the message is about."""
+    link = actions.mark_read("resident", access.viewer().id, message_id, clock.now())
+    if link is None:
+        abort(404)
+    return pages.see_other(access.safe_next(link, url_for("notices.inbox")))
+
+
+@bp.post("/me/inbox/read")
+@access.resident
+def read_all() -> Response:
+    number = actions.mark_all_read("resident", access.viewer().id, clock.now())
+    flash(f"{number} 条消息都标为已读了。" if number else "没有未读的消息。", "ok")
+    return pages.see_other(url_for("notices.inbox"))
+
+
+@bp.route("/me/inbox/choices", methods=["GET", "POST"])
+@access.resident
+def choices() -> Response:
+    """Which kinds of messages also come as a text, and by which way."""
+    resident = db.session.get(Resident, access.viewer().id)
+    if resident is None:
+        abort(404)
+    if request.method == "POST":
+        actions.choose(resident, request.form.getlist("kind"), request.form.get("way", rules.SMS))
+        flash("已经记下来了。", "ok")
+        return pages.see_other(url_for("notices.inbox"))
+    wechat = bool(current_app.config["WECHAT_URL"])
+    return pages.page(
+        "notices/choices.html", switchable=kinds.switchable(), off=rules.switched_off(resident.quiet), wechat=wechat,
+        fixed=[k for k in (kinds.of("change"), kinds.of("place"))], way=rules.way(resident.quiet, wechat),
+    )  # fmt: skip

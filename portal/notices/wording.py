@@ -1,0 +1,46 @@
+"""The wording of this room's own messages. Other rooms keep theirs in their notices.py (SPEC M3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    title: str
+    body: str
+
+
+# Event of an account -> what its holder reads; {by} is who did it.
+_TO_HOLDER = {
+    "created": Wording("账户已开通", "{by}为您开通了账户。首次登录要先改密码。"),
+    "reset": Wording("密码已被重置", "{by}重置了您的密码，原来的登录已全部退出。如果不是您要求的，请马上告诉上级管理员。"),
+    "disabled": Wording("账户已停用", "{by}停用了您的账户。有疑问请联系上级管理员。"),
+    "enabled": Wording("账户已恢复", "{by}恢复了您的账户。"),
+    "handover": Wording("账户已交接", "{by}办理了管理员变动：密码已更换，原来的登录已全部退出。"),
+    "role": Wording("权限有变动", "{by}调整了您的权限，下次打开页面时生效。"),
+    "password_changed": Wording("密码已修改", "您的密码刚刚被修改，其他地方的登录已退出。如果不是您本人，请马上联系上级管理员。"),
+}
+_UNKNOWN = Wording("账户有变动", "{by}对您的账户做了一项操作，详情见操作记录。")
+_DEEDS = {
+    "created": "开通了账户", "reset": "重置了密码", "disabled": "停用了账户", "enabled": "恢复了账户",
+    "handover": "办理了管理员变动", "role": "调整了权限", "password_changed": "修改了密码",
+}  # fmt: skip
+
+
+def account_to_holder(event: str, by_name: str) -> Wording:
+    found = _TO_HOLDER.get(event, _UNKNOWN)
+    return Wording(found.title, found.body.format(by=by_name or "上级管理员"))
+
+
+def account_to_superior(event: str, holder: str, centre: str) -> Wording:
+    deed = _DEEDS.get(event, "变动了账户")
+    return Wording(f"您已为{holder}{deed}", f"{centre}的“{holder}”也收到了通知；这一步已写入操作记录。如果不是您做的，请马上修改自己的密码。")
+
+
+def unread(number: int) -> str:
+    return f"{number} 条未读消息"
+
+
+def failed(number: int) -> Wording:
+    return Wording(f"{number} 条短信没有发出", "试了几次都没有成功，请看原因；必要时打电话告知。")
