@@ -221,12 +221,12 @@ def _draft(sheet: Sheet, number: int, header: Header, section: str) -> _Draft:
 
 def _add(table: _Table, draft: _Draft, sheet: Sheet, header: Header) -> None:
     """Takes the draft into the table: empty rows fall out, parts of a merged title join the row above."""
-    before = table.drafts[-1] if table.drafts else None
-    _fill_ditto(draft, before)
     told = [name for name, text in draft.texts.items() if text and name not in _REPEATED_BY_HABIT]
     own = [name for name in told if not _from_above(sheet, draft.number, header, name)]
     if not own and not draft.problems:
         return
+    before = table.drafts[-1] if table.drafts else None
+    _fill_ditto(draft, before)
     merge = sheet.merge_at(draft.number, header.columns["title"][0])
     if before is not None and merge is not None and merge.top <= before.number and merge.top < draft.number:
         for name in ("date", "when", "time"):
