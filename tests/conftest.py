@@ -5,6 +5,7 @@ PORTAL_TEST_DATABASE=sqlite (default) or postgresql.
 
 from __future__ import annotations
 
+import contextvars
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, Response, request
+from flask.globals import _cv_app
 from flask.testing import FlaskClient
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session
@@ -24,6 +26,17 @@ from portal.core.db import READ_METHODS, db
 from tests import factories
 
 KIND = os.environ.get("PORTAL_TEST_DATABASE", "sqlite")
+
+
+class Client(FlaskClient):
+    """Requests get an app context of their own, as in production, even while a test holds one open."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        def apart() -> Any:
+            _cv_app.set(None)  # type: ignore[arg-type]
+            return super(Client, self).open(*args, **kwargs)
+
+        return contextvars.copy_context().run(apart)
 
 
 class GetWrote(AssertionError):
@@ -118,6 +131,7 @@ def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Flask:
         "SERVER_NAME": None, "TRUSTED_HOSTS": None, "HTTPS": False,
     })  # fmt: skip
     app.after_request(_no_writes_on_get)
+    app.test_client_class = Client
     with app.app_context():
         db.create_all()
         with db.engine.begin() as connection:

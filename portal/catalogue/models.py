@@ -83,6 +83,8 @@ class Entry(CentreScoped, Base):
         CheckConstraint("capacity IS NULL OR capacity > 0", name="capacity"),
         CheckConstraint("taken >= 0 AND waiting >= 0", name="counts"),
         Index("ix_entry_month_status", "month", "status", "centre_id"),
+        # The list's freshness check reads only this index.
+        Index("ix_entry_stamp", "month", "status", "version", "id"),
         Index("ix_entry_waits", "waits_at_id", "status"),
         Index("ix_entry_list", "status", "first_start", "id"),
     )

@@ -183,7 +183,7 @@ def _enforce() -> Any:
     if access is None:
         abort(403)
     user = viewer()
-    g.scope_token = scope.enter(_scope_of(user))
+    g.scope_token = scope.enter(_scope_of(user, access))
     if access.audience == "public":
         return None
     if user is None or user.audience != access.audience:
@@ -201,10 +201,11 @@ def _enforce_staff(user: Any, access: Access) -> Any:
     return None
 
 
-def _scope_of(user: Any) -> scope.Scope:
-    if user is not None and user.audience == "staff":
+def _scope_of(user: Any, access: Access) -> scope.Scope:
+    """The page decides, not the person: on a public page staff see what everybody sees."""
+    if access.audience == "staff" and user is not None and user.audience == "staff":
         return scope.StaffScope(user.centre_path, user.department_id)
-    return scope.ResidentScope(user.id if user is not None else None)
+    return scope.ResidentScope(user.id if user is not None and user.audience == "resident" else None)
 
 
 def _leave(_error: BaseException | None) -> None:

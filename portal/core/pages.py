@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Flask, Response, current_app, make_response, redirect, render_template, request
+from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, session
+from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup, escape
 
 from portal.core import access, assets, clock, forms
@@ -49,6 +53,57 @@ def see_other(url: str) -> Response:
     return redirect(url, 303)  # type: ignore[return-value]
 
 
+CSRF_SLOT = "@csrf-token@"
+_head: list[Callable[[], tuple[Any, ...]]] = []
+
+
+def set_head_key(key: Callable[[], tuple[Any, ...]]) -> None:
+    """Installed by the people room: everything of the viewer that a page's frame shows, as a hashable value."""
+    _head[:] = [key]
+
+
+def csrf_token() -> str:
+    """The CSRF token, or its slot while a page is rendered that will be kept for several people."""
+    return CSRF_SLOT if g.get("csrf_slot") else generate_csrf()
+
+
+def remembered(store: dict[Any, Any], key: Any, make: Callable[[], dict[str, Any]]) -> Response:
+    """A page that is the same for everybody whose frame looks the same: rendered once, then only filled in.
+
+    store: a dict that its owner drops when the content changes. make(): the context, with 'template' and 'fragment'.
+    The CSRF token stands as a slot in the kept text; a page with a flashed message is never kept.
+    """
+    fragment = wants_fragment()
+    kept = "_flashes" not in session
+    full_key = (key, fragment, *(part() for part in _head))
+    text = store.get(full_key) if kept else None
+    if text is None:
+        text = _with_slot(make(), fragment)
+        if len(store) > 400:
+            store.clear()
+        if kept:
+            store[full_key] = text
+    if CSRF_SLOT in text:
+        text = text.replace(CSRF_SLOT, generate_csrf())
+    answer = current_app.response_class(text, mimetype="text/html")
+    answer.headers["Vary"] = "HX-Request, Cookie"
+    return answer
+
+
+def _with_slot(context: dict[str, Any], fragment: bool) -> str:
+    name, part = context.pop("template"), context.pop("fragment")
+    g.csrf_slot = True
+    try:
+        return block(name, part, **context) if fragment else render_template(name, **context)
+    finally:
+        g.csrf_slot = False
+
+
+def absolute(path: str) -> str:
+    """The address outsiders use (QR codes, messages): PORTAL_BASE_URL, whatever host this request came by."""
+    return f"{current_app.config['BASE_URL']}{path}"
+
+
 def with_args(**changes: Any) -> str:
     """This page's address with some query arguments changed; None or '' takes one away."""
     args = {k: v for k, v in request.args.items() if k != "page"}
@@ -76,6 +131,16 @@ def phone_text(phone: str | None) -> str:
     return digits
 
 
+@cache
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:10]
+
+
+def asset(name: str) -> str:
+    """Address of a static file with its content's digest, so that browsers may keep it for ever."""
+    return f"/static/{name}?v={_digest(Path(current_app.static_folder or '') / name)}"
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "day": clock.day, "hour": clock.hour, "span": clock.span, "stamp": clock.stamp, "ago": clock.ago,
     "month_name": clock.month_name, "weekday": clock.weekday, "local": clock.local, "paragraphs": paragraphs,
@@ -88,7 +153,9 @@ _context_sources: list[Callable[[], dict[str, Any]]] = []
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(with_args=with_args, clock=clock, escape=escape, viewer=access.viewer)
+    app.jinja_env.globals.update(with_args=with_args, asset=asset, csrf_token=csrf_token, clock=clock, escape=escape, viewer=access.viewer)
     app.jinja_env.globals["asset"] = assets.addresses(str(app.static_folder), str(app.static_url_path))
+    # Flask-WTF offers its own by a context processor, which would write a real token into a kept page.
+    app.context_processor(lambda: {"csrf_token": csrf_token})
     # Macros are a global because a top-level import is invisible to a block rendered alone.
     app.jinja_env.globals["ui"] = app.jinja_env.get_template("ui.html").module
