@@ -9,6 +9,7 @@ from typing import Any
 import phonenumbers
 from flask_wtf import FlaskForm
 from wtforms import Field, StringField, ValidationError
+from wtforms.meta import DefaultMeta
 
 from portal.core import clock
 from portal.core.errors import DomainError
@@ -19,6 +20,10 @@ class Form(FlaskForm):
 
     class Meta:
         locales = ("zh",)
+
+        def get_translations(self, form: Any) -> Any:
+            # WTForms' own Chinese; Flask-WTF would ask for Flask-Babel and fall back to English.
+            return DefaultMeta.get_translations(self, form)  # type: ignore[no-untyped-call]
 
     def refuse(self, error: DomainError) -> None:
         field = self._fields.get(error.field or "")
