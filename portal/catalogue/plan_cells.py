@@ -106,9 +106,7 @@ _PHONE = re.compile(
     r")(?!\d)"
 )
 _CUT_ZERO = re.compile(r"(?<!\d)([2-9]\d{9,10})(?!\d)")
-_LABELS = re.compile(
-    r"联系人|负责人|联系电话|咨询电话|报名电话|手机号码?|电话|手机|姓名|座机|微信同号|(?i:tel)"
-)
+_LABELS = re.compile(r"联系人|负责人|联系电话|咨询电话|报名电话|手机号码?|电话|手机|姓名|座机|微信同号|(?i:tel)")
 
 
 @dataclass(frozen=True)

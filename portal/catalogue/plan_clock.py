@@ -38,11 +38,7 @@ def _bad(clock: Clock) -> bool:
 def in_minutes(clock: Clock, part: str) -> int:
     """Minutes from 0:00, read in that part of the day: 下午3点 → 900, 晚上12点 → 1440, 凌晨12点 → 0."""
     hour = clock.hour
-    later = (
-        (part in _AFTERNOON and hour < 12)
-        or (part in _NOON and hour <= 3)
-        or (part in _EVENING and 4 <= hour < 12)
-    )
+    later = (part in _AFTERNOON and hour < 12) or (part in _NOON and hour <= 3) or (part in _EVENING and 4 <= hour < 12)
     if later:
         hour += 12
     elif part in _EVENING and hour in (0, 12):

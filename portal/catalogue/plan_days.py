@@ -115,6 +115,9 @@ class DayReader:
         kept = [d for d in days if d not in dropped and d.weekday() not in group.without_days]
         if group.holiday:
             self.problems.append(warning("节假日怎么安排系统不知道，请核对有没有要去掉的日期"))
+        if group.unclear:
+            said = "写了除外或暂停，没看出是哪几天，请核对有没有要去掉的日期"
+            self.problems.append(warning(said))
         failed = any(problem.severity == "error" for problem in self.problems[before:])
         if not kept and not failed:
             self.problems.append(error(f"{self.month}里没有符合这个写法的日期，请核对"))
@@ -180,9 +183,7 @@ class DayReader:
         kept = [day for day in days if day.weekday() in mark.end_weekdays]
         if len(days) <= 7 and kept != days:
             gone = "、".join(short(day) for day in days if day not in kept)
-            self.problems.append(
-                warning(f"{gone}不是表里写的{_names(mark.end_weekdays)}，没有算进去，请核对")
-            )
+            self.problems.append(warning(f"{gone}不是表里写的{_names(mark.end_weekdays)}，没有算进去，请核对"))
         return kept
 
     def _check_weekday(self, day: date, claimed: tuple[int, ...]) -> None:
@@ -221,7 +222,7 @@ class DayReader:
 
     def _weekly(self, group: Group) -> list[date]:
         first, last = self._bounds(group)
-        if group.weekdays and not group.every and not group.generic:
+        if len(group.weekdays) == 1 and not group.every and not group.generic:
             self.problems.append(warning(f"只写了{_names(group.weekdays)}、没写日期，按每周都办算，请核对"))
         if group.loose:
             self.problems.append(warning("没有写哪几天，按这个月每天都开算，请核对"))

@@ -44,6 +44,7 @@ class Group:
     workday: bool = False
     loose: bool = False
     holiday: bool = False
+    unclear: bool = False
     nth: tuple[int, ...] = ()
     alternate: str = ""
     start_from: Mark | None = None
@@ -224,6 +225,8 @@ class _Reader:
             mark.end_weekdays = tuple(sorted({*mark.end_weekdays, *days}))
 
     def _on_nth(self, token: Token, following: Token | None) -> None:
+        if self.depth and self.group.has_days:
+            return
         if self.group.times and self.group.has_days:
             self._new_group()
         self.group.weekdays, self.group.nth, self.group.every = token.days, token.numbers, True
@@ -279,12 +282,15 @@ class _Reader:
             self.out.groups.pop()
             self.group = previous
         else:
+            group.unclear = group.unclear or not (group.marks[self.clause_marks :] or self.clause_days)
             group.without += group.marks[self.clause_marks :]
             del group.marks[self.clause_marks :]
             group.without_days += self.clause_days
 
     def _on_outside(self, token: Token, following: Token | None) -> None:
         """除12月25日外: the list of exceptions is over."""
+        if self.removing and not (self.group.without or self.group.without_days):
+            self.group.unclear = True
         self.removing = False
 
     def _on_open(self, token: Token, following: Token | None) -> None:

@@ -63,8 +63,7 @@ _HEADINGS = (
     ),
     (
         "place",
-        "服务地点 地点 活动地点 开展地点 举办地点 场地 活动场地 服务场地 服务地址 活动地址 "
-        "地址 场所 服务场所 上课地点",
+        "服务地点 地点 活动地点 开展地点 举办地点 场地 活动场地 服务场地 服务地址 活动地址 地址 场所 服务场所 上课地点",
     ),
     (
         "capacity",
@@ -165,9 +164,7 @@ def _is_covered(sheet: Sheet, row: int, fields: dict[int, str]) -> bool:
     return any(sheet.rows[row])
 
 
-def _header(
-    top: int, bottom: int, fields: dict[int, str], upper: list[str], lower: list[str]
-) -> Header | None:
+def _header(top: int, bottom: int, fields: dict[int, str], upper: list[str], lower: list[str]) -> Header | None:
     columns: dict[str, tuple[int, ...]] = {}
     for column, field in fields.items():
         columns[field] = (*columns.get(field, ()), column)

@@ -27,9 +27,7 @@ _SECTION = re.compile(
     r"^[（(\s]*(?:[一二三四五六七八九十]+|\d{1,2}|第[一二三四五六七八九十]+[类部]分?)\s*[）)、.．]\s*"
 )
 _DITTO = ("同上", "〃", "″", '"', "''", "＂", "同前")
-_MONTH = re.compile(
-    r"(?:(?P<y>20\d\d)\s*(?:年度?|[-./])\s*)?(?<!\d)(?P<m>\d{1,2})\s*月(?:份)?(?!\s*\d{1,2}\s*[日号])"
-)
+_MONTH = re.compile(r"(?:(?P<y>20\d\d)\s*(?:年度?|[-./])\s*)?(?<!\d)(?P<m>\d{1,2})\s*月(?:份)?(?!\s*\d{1,2}\s*[日号])")
 _REPEATED_BY_HABIT = ("number", "category", "organiser")
 _TEXT_FIELDS = ("title", "category", "content", "audience", "place", "organiser", "remark")
 _COLUMN_NAMES = {"place": "服务地点", "audience": "服务对象", "capacity": "名额"}
@@ -265,9 +263,7 @@ def _row(draft: _Draft, month: str) -> PlanRow:
     texts["content"] = draft.texts.get("content", "")
     when = parse_when(when_text(draft.texts, month), month)
     capacity = parse_capacity(excel_number(draft.texts.get("capacity", "")))
-    contact = parse_contact(
-        _joined(draft.texts, "contact", "contact_name"), draft.texts.get("contact_phone", "")
-    )
+    contact = parse_contact(_joined(draft.texts, "contact", "contact_name"), draft.texts.get("contact_phone", ""))
     problems = [*draft.problems, *_text_problems(texts, draft)]
     broken = {problem.field for problem in draft.problems if problem.severity == "error"}
     for parsed in (when.problems, capacity.problems, contact.problems):

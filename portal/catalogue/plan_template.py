@@ -83,6 +83,4 @@ def _lists(sheet: xlsxwriter.worksheet.Worksheet, categories: Sequence[str]) -> 
         wrong = "请从下拉框里选一个服务类别；没有合适的，也可以照写，上传后再改。"
         rule = {"validate": "list", "source": kept, "error_type": "warning", "error_message": wrong}
         sheet.data_validation(3, 1, _LAST_ROW, 1, rule)
-    sheet.data_validation(
-        3, 5, _LAST_ROW, 5, {"validate": "list", "source": list(_AUDIENCES), "show_error": False}
-    )
+    sheet.data_validation(3, 5, _LAST_ROW, 5, {"validate": "list", "source": list(_AUDIENCES), "show_error": False})

@@ -89,6 +89,8 @@ CLEAR: list[tuple[str, tuple[Span, ...]]] = [
     ("12月31日22:00-次日0:30", (at(31, "22:00", "24:30"),)),
     ("12月31日22:00-1月1日0:30", (at(31, "22:00", "24:30"),)),
     ("12月24日晚上10点-12点", (at(24, "22:00", "24:00"),)),
+    ("12月12日（第二个周六）9:00-11:00", each([12], "9:00", "11:00")),
+    ("12月5日15:00-16:30（每月第一个周六）", each([5], "15:00", "16:30")),
     ("12月22日（冬至）14:30-17:00", (at(22, "14:30", "17:00"),)),
     ("12月6日中午12点-1点半", (at(6, "12:00", "13:30"),)),
     ("每月5日、15日 9:00-11:00", each([5, 15], "9:00", "11:00")),
@@ -97,6 +99,7 @@ CLEAR: list[tuple[str, tuple[Span, ...]]] = [
 
 WEEKLY: list[tuple[str, list[int], str, str, str]] = [
     ("每周五19:30-21:00", [4, 11, 18, 25], "19:30", "21:00", "每周五 19:30–21:00"),
+    ("周一至周五16:30-18:00", WORKDAYS, "16:30", "18:00", "每周一至周五 16:30–18:00"),
     ("每周五晚7点半至9点", [4, 11, 18, 25], "19:30", "21:00", "每周五 19:30–21:00"),
     ("12月每周五 19：30—21：00", [4, 11, 18, 25], "19:30", "21:00", "每周五 19:30–21:00"),
     ("每周一至周五16:30-18:00", WORKDAYS, "16:30", "18:00", "每周一至周五 16:30–18:00"),
@@ -180,9 +183,7 @@ def test_dates_are_understood_without_a_doubt(text: str, spans: tuple[Span, ...]
 
 
 @pytest.mark.parametrize(("text", "days", "start", "end", "label"), WEEKLY)
-def test_weekly_rules_unfold_over_the_month(
-    text: str, days: list[int], start: str, end: str, label: str
-) -> None:
+def test_weekly_rules_unfold_over_the_month(text: str, days: list[int], start: str, end: str, label: str) -> None:
     when = parse_when(text, MONTH)
     assert when.spans == each(days, start, end)
     assert when.problems == ()
@@ -257,6 +258,16 @@ DOUBTFUL: list[tuple[str, tuple[Span, ...], str]] = [
         "12月3日9:00-11:00，10:00-12:00",
         (at(3, "9:00", "11:00"), at(3, "10:00", "12:00")),
         "12月3日有两段时间重叠，请核对",
+    ),
+    (
+        "每周二19:00-20:00（学校放假除外）",
+        each([1, 8, 15, 22, 29], "19:00", "20:00"),
+        "写了除外或暂停，没看出是哪几天，请核对有没有要去掉的日期",
+    ),
+    (
+        "每周二晚",
+        each([1, 8, 15, 22, 29], "19:00", "21:00"),
+        "只写了“晚”、没写几点，按 19:00–21:00 算，请核对",
     ),
     (
         "每周二19:00-20:00（节假日除外）",
@@ -353,9 +364,7 @@ def months_and_spans(draw: st.DrawFn) -> tuple[str, tuple[Span, ...]]:
         midnight = datetime(year, number, day, tzinfo=SHANGHAI)
         spans |= {Span(midnight + timedelta(minutes=a), midnight + timedelta(minutes=b)) for a, b in pairs}
     days = {
-        span.start.date()
-        for span in spans
-        if span.end.date() > span.start.date() and span.end.hour + span.end.minute
+        span.start.date() for span in spans if span.end.date() > span.start.date() and span.end.hour + span.end.minute
     }
     spans = {span for span in spans if span.start.date() - timedelta(days=1) not in days}
     return month, tuple(sorted(spans))

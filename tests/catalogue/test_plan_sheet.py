@@ -206,9 +206,7 @@ def test_one_service_merged_over_two_rows_has_both_sessions() -> None:
 
 
 def test_ditto_and_repeats() -> None:
-    plan = read_plan(
-        book(HEADER, changed(), changed(服务类别="同上", 服务对象="〃"), changed(服务类别=None)), MONTH
-    )
+    plan = read_plan(book(HEADER, changed(), changed(服务类别="同上", 服务对象="〃"), changed(服务类别=None)), MONTH)
     assert [row.category_text for row in plan.rows] == ["党群服务"] * 3
     assert plan.rows[1].audience_text == "儿童"
     assert messages(plan.rows[1]) == ["warning: 和第 2 行的服务、时间、地点都一样，请核对是不是写重了"]
@@ -247,16 +245,12 @@ def test_text_that_looks_like_a_formula_is_text_and_formulas_without_result_are_
     assert plan.rows[0].title == "=HYPERLINK(1)"
     assert plan.rows[0].ok
     assert plan.rows[1].title == "@义诊"
-    assert messages(plan.rows[1]) == [
-        "error: 这一格是公式，文件里没有存下结果；请把它改成直接写的文字，保存后再上传"
-    ]
+    assert messages(plan.rows[1]) == ["error: 这一格是公式，文件里没有存下结果；请把它改成直接写的文字，保存后再上传"]
 
 
 def test_missing_columns_are_told_once() -> None:
     plan = read_plan(book(["活动名称", "时间"], ["读书会", "12月5日9:00-10:00"]), MONTH)
-    assert messages(plan) == [
-        f"warning: 表里没有“{name}”这一列，请核对" for name in ("服务地点", "服务对象", "名额")
-    ]
+    assert messages(plan) == [f"warning: 表里没有“{name}”这一列，请核对" for name in ("服务地点", "服务对象", "名额")]
 
 
 def test_several_sheets_the_month_decides_and_hidden_ones_stay_out() -> None:
