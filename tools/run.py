@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -204,7 +203,7 @@ def check_redis_server(server: sa.URL) -> None:
 
 def start(processes: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
     """Honcho in a session of its own: a signal of the terminal reaches it once, through us."""
-    command = [sys.executable, "-m", "honcho", "-e", os.devnull, "-f", "Procfile", "start", *processes]
+    command = [sys.executable, "-m", "tools.procs", *processes]
     if shutil.which("setpriv"):
         # Should this process be killed outright, the others must not stay behind.
         command = ["setpriv", "--pdeathsig", "TERM", "--", *command]
@@ -232,13 +231,13 @@ def answers(port: int) -> bool:
         return False
 
 
-def wait_for_page(port: int, child: subprocess.Popen[bytes], ended: threading.Event) -> bool:
+def wait_for_page(port: int, child: subprocess.Popen[bytes], ended: list[int]) -> bool:
     """True once the portal answers, False when we were asked to end or the start took too long."""
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and not ended.is_set() and child.poll() is None:
+    while time.monotonic() < deadline and not ended and child.poll() is None:
         if answers(port):
             return True
-        ended.wait(0.1)
+        time.sleep(0.1)
     return False
 
 
@@ -278,21 +277,25 @@ def run() -> int:
     env, processes = environment(config, port, host)
     logins = prepare_database(config, env)
     say(f"starting {', '.join(processes)}")
-    ended = threading.Event()
+    # A list and not threading.Event: its lock, taken again by a handler, would lock the main thread out.
+    ended: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda received, _frame: ended.append(received))
     child = start(processes, env)
     try:
         if wait_for_page(port, child, ended):
             announce(env, logins, time.monotonic() - began)
-            while child.poll() is None and not ended.wait(0.2):
-                pass
-        elif not ended.is_set() and child.poll() is None:
+            terminal = sys.stdout.isatty()
+            while child.poll() is None and not ended:
+                time.sleep(0.2)
+                if terminal and not sys.stdout.isatty():  # the window was closed; make keeps its SIGHUP to itself
+                    ended.append(signal.SIGHUP)
+        elif not ended and child.poll() is None:
             raise Refused(f"The portal did not answer within {START_SECONDS} s; its messages are above.")
     finally:
         stop(child)
         lock.close()
-    if ended.is_set():
+    if ended:
         say("everything has ended")
         return 0
     raise Refused("A process ended by itself, so all were stopped; its last messages are above.")
