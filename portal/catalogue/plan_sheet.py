@@ -148,6 +148,8 @@ def _read_table(sheet: Sheet, header: Header) -> _Table:
     above = [texts for row in sheet.rows[: header.top - 1] for texts in [_distinct(row)] if texts]
     table = _Table(header, [" ".join(texts) for texts in above], [], [])
     section, skip_to = "", header.bottom
+    if len(above) > 1 and len(above[-1]) == 1 and _SECTION.match(above[-1][0]):
+        section = _SECTION.sub("", table.titles.pop())
     for number in range(header.bottom + 1, len(sheet.rows) + 1):
         again = header_at(sheet, number) if number > skip_to else None
         if again is not None:

@@ -156,8 +156,8 @@ def test_section_headings_name_the_category_and_headers_may_repeat() -> None:
         merges=["A1:F1", "A2:F2", "A5:F5", "A8:F8"],
     )
     plan = read_plan(data, MONTH)
-    assert [(row.title, row.category_text) for row in plan.rows] == [("读书会", ""), ("义诊", "公共服务")]
-    assert plan.notes == ("一、党群服务", "欢迎广大居民参加")
+    assert [(row.title, row.category_text) for row in plan.rows] == [("读书会", "党群服务"), ("义诊", "公共服务")]
+    assert plan.notes == ("欢迎广大居民参加",)
 
 
 def test_a_header_in_two_rows() -> None:
