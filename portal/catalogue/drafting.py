@@ -1,4 +1,4 @@
-"""Drawing up rows: new, edited, dropped, copied from last month, from a template, every week (SPEC C2, C4, C7)."""
+"""Drawing up rows: new, edited, dropped, copied, from a template, every week (SPEC C2, C4, C7)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from datetime import date, datetime, time
 
 from sqlalchemy import select
 
-from portal.catalogue import rules
-from portal.catalogue.models import APPROVED, DRAFT, RETURNED, Category, Entry, ServiceType, Template
-from portal.catalogue.models import ACCEPTED as ACCEPTED_STATUS
-from portal.catalogue.models import PUBLISHED as PUBLISHED_STATUS
-from portal.catalogue.rows import (
-    DATES, from_json, lock, log, need, need_inside, note, put_values, refuse, require, to_json, told, touched, values_of,
-)  # fmt: skip
+from portal.catalogue import rows, rules
+from portal.catalogue.models import (
+    ACCEPTED,
+    APPROVED,
+    DRAFT,
+    PUBLISHED,
+    RETURNED,
+    Category,
+    Entry,
+    ServiceType,
+    Template,
+)
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import ENTRY, holds
 from portal.centres.models import Centre
@@ -23,7 +28,7 @@ from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import DomainError, NotAllowed
 
-EDITABLE = (DRAFT, RETURNED, ACCEPTED_STATUS)
+EDITABLE = (DRAFT, RETURNED, ACCEPTED)
 
 
 class NotEditable(DomainError):
@@ -40,7 +45,7 @@ def _home(actor: Actor, centre: Centre | None) -> Centre:
     centre = centre or (db.session.get(Centre, actor.centre_id) if actor.centre_id else None)
     if centre is None:
         raise NotAllowed()
-    need_inside(actor, centre)
+    rows.need_inside(actor, centre)
     if actor.department_id is not None and centre.id != actor.centre_id:
         raise NotAllowed("部门的计划先交给区中心，再由区中心分配到社区。")
     return centre
@@ -50,9 +55,10 @@ def new_entry(actor: Actor, centre: Centre, values: EntryValues, now: datetime) 
     """An unchecked draft in the session (for copies and allotments); flushes."""
     entry = Entry(
         centre_id=centre.id, author_centre_id=centre.id, department_id=actor.department_id, sessions=[],
-        created_at=now, updated_at=now, title=values.title, month=values.month, category_id=values.category_id,
+        created_at=now, updated_at=now, title=values.title, month=values.month,
+        category_id=values.category_id,
     )  # fmt: skip
-    put_values(entry, values)
+    rows.put_values(entry, values)
     entry.organiser = entry.organiser or centre.name
     db.session.add(entry)
     db.session.flush()
@@ -60,29 +66,25 @@ def new_entry(actor: Actor, centre: Centre, values: EntryValues, now: datetime) 
 
 
 def draft_entry(actor: Actor, values: EntryValues, now: datetime, *, centre: Centre | None = None) -> Entry:
-    """A new draft in the list of `centre` (default: the actor's own). Time and place may still be missing (C2).
+    """A new draft in the list of `centre` (default: the actor's own); time and place may be missing (C2).
 
     Raises NotAllowed, InvalidRow.
     """
-    need(actor, Permission.PLAN)
+    rows.need(actor, Permission.PLAN)
     home = _home(actor, centre)
-    values = replace(
-        values, service_type_id=values.service_type_id or guess_service(values.category_id, values.title)
-    )
-    require(values, now, draft=True)
+    values = replace(values, service_type_id=values.service_type_id or guess_service(values.category_id, values.title))
+    rows.require(values, now, draft=True)
     entry = new_entry(actor, home, values, now)
-    note(actor, entry, "draft_entry", now)
+    rows.note(actor, entry, "draft_entry", now)
     return entry
 
 
 def guess_service(category_id: int, title: str) -> int | None:
-    """The service on offer whose name stands in the title ('普法教育：民法典…' → 普法教育), for coverage (C1)."""
-    rows = db.session.execute(
-        select(ServiceType.id, ServiceType.name).where(
-            ServiceType.category_id == category_id, ServiceType.active
-        )
+    """The service on offer whose name stands in the title (普法教育：民法典… → 普法教育; C1)."""
+    known = db.session.execute(
+        select(ServiceType.id, ServiceType.name).where(ServiceType.category_id == category_id, ServiceType.active)
     )
-    found = [(len(name), -number, number) for number, name in rows if name in title]
+    found = [(len(name), -number, number) for number, name in known if name in title]
     return max(found)[2] if found else None
 
 
@@ -91,44 +93,45 @@ def edit_entry(
 ) -> list[list[str]]:
     """Change a draft, a returned or an accepted row. Returns [label, before, after] of what differs.
 
-    version: the one the form was filled with. Raises NotAllowed, NotEditable, InvalidRow, Stale. Locks the row.
+    version: the one the form was filled with. Locks the row.
+    Raises NotAllowed, NotEditable, InvalidRow, Stale.
     """
-    need(actor, Permission.PLAN)
-    lock(entry, version)
+    rows.need(actor, Permission.PLAN)
+    rows.lock(entry, version)
     if entry.status not in EDITABLE:
         raise NotEditable()
-    refuse(holds(entry, actor))
-    before = values_of(entry)
+    rows.refuse(holds(entry, actor))
+    before = rows.values_of(entry)
     values = replace(values, month=entry.month)
-    require(values, now, draft=True)
-    put_values(entry, values)
-    changes = told(before, values_of(entry))
+    rows.require(values, now, draft=True)
+    rows.put_values(entry, values)
+    changes = rows.told(before, rows.values_of(entry))
     entry.check_note = ""
-    touched(entry, now)
+    rows.touched(entry, now)
     if changes:
-        note(actor, entry, "edit_entry", now, changes=changes)
+        rows.note(actor, entry, "edit_entry", now, changes=changes)
     db.session.flush()
     return changes
 
 
 def confirm_checked(actor: Actor, entry: Entry, now: datetime) -> None:
     """The note 'please check' of a copied or imported row has been looked at and is right."""
-    need(actor, Permission.PLAN)
-    refuse(holds(entry, actor))
-    lock(entry)
+    rows.need(actor, Permission.PLAN)
+    rows.refuse(holds(entry, actor))
+    rows.lock(entry)
     entry.check_note = ""
-    touched(entry, now)
-    note(actor, entry, "confirm_checked", now)
+    rows.touched(entry, now)
+    rows.note(actor, entry, "confirm_checked", now)
     db.session.flush()
 
 
 def drop_entry(actor: Actor, entry: Entry, now: datetime, reason: str = "") -> None:
-    """Take a row out of the list for good; an approved one needs a reason. Raises NotAllowed, ReasonMissing."""
-    lock(entry)
+    """Take a row out of the list for good; an approved one needs a reason (ReasonMissing)."""
+    rows.lock(entry)
     name = "withdraw" if entry.status == APPROVED else "drop"
     gone = {"waits_at_id": None, "waits_since": None, "version": Entry.version + 1, "updated_at": now}
     states.fire(ENTRY, entry, name, actor, now, reason, values=gone)
-    log(actor, entry, "drop_entry", now, summary=f"{entry.title} {reason}".strip())
+    rows.log(actor, entry, "drop_entry", now, summary=f"{entry.title} {reason}".strip())
 
 
 def repeat_weekly(
@@ -142,16 +145,16 @@ def repeat_weekly(
 def copy_month(actor: Actor, centre: Centre, from_month: str, to_month: str, now: datetime) -> list[Entry]:
     """Draft last month's rows of one centre again: the 2nd Tuesday stays a 2nd Tuesday (C7).
 
-    A row already copied is left out, so a second click adds nothing. Each copy carries a note to check its dates.
+    A row already copied is left out, so a second click adds nothing. Copies carry a note to check.
     Raises NotAllowed, NothingToCopy.
     """
-    need(actor, Permission.PLAN)
-    need_inside(actor, centre)
+    rows.need(actor, Permission.PLAN)
+    rows.need_inside(actor, centre)
     if not (clock.is_month(from_month) and clock.is_month(to_month)) or from_month == to_month:
         raise NothingToCopy("请选择要复制的月份。")
-    rows = select(Entry).where(Entry.centre_id == centre.id, Entry.month == from_month)
-    rows = rows.where(Entry.status.in_((APPROVED, PUBLISHED_STATUS))).order_by(Entry.first_start, Entry.id)
-    sources = list(db.session.scalars(rows))
+    wanted = select(Entry).where(Entry.centre_id == centre.id, Entry.month == from_month)
+    wanted = wanted.where(Entry.status.in_((APPROVED, PUBLISHED))).order_by(Entry.first_start, Entry.id)
+    sources = list(db.session.scalars(wanted))
     if not sources:
         raise NothingToCopy(f"{clock.month_name(from_month)}没有可以复制的服务。")
     known = select(Entry.copied_from_id).where(
@@ -162,37 +165,35 @@ def copy_month(actor: Actor, centre: Centre, from_month: str, to_month: str, now
 
 
 def _copy(actor: Actor, centre: Centre, source: Entry, month: str, now: datetime) -> Entry:
-    values, notes = rules.move_to_month(values_of(source), month)
+    values, notes = rules.move_to_month(rows.values_of(source), month)
     copy = new_entry(actor, centre, values, now)
     copy.copied_from_id, copy.department_id = source.id, source.department_id
     copy.author_centre_id = source.author_centre_id
     copy.check_note = "".join([*notes, f"由{clock.month_name(source.month)}复制，请核对日期和内容。"])
-    note(actor, copy, "copy_entry", now)
+    rows.note(actor, copy, "copy_entry", now)
     db.session.flush()
     return copy
 
 
 def save_template(actor: Actor, entry: Entry, name: str, now: datetime) -> Template:
-    """Keep a row's fields for reuse, without its dates (C7). Raises NotAllowed, DomainError on an empty name."""
-    need(actor, Permission.PLAN)
+    """Keep a row's fields for reuse, without its dates (C7). Raises NotAllowed."""
+    rows.need(actor, Permission.PLAN)
     centre = db.session.get_one(Centre, actor.centre_id)
     name = name.strip() or entry.title
     if len(name) > 80:
         raise DomainError("模板名称最多 80 个字。", field="name")
-    values = to_json(values_of(entry))
-    stored = {k: v for k, v in values.items() if k not in DATES | {"sessions", "month", "cover"}}
+    values = rows.to_json(rows.values_of(entry))
+    stored = {k: v for k, v in values.items() if k not in rows.DATES | {"sessions", "month", "cover"}}
     template = Template(centre_id=centre.id, name=name, values=stored, created_at=now)
     db.session.add(template)
     db.session.flush()
-    log(actor, entry, "save_template", now, summary=name)
+    rows.log(actor, entry, "save_template", now, summary=name)
     return template
 
 
-def use_template(
-    actor: Actor, template: Template, month: str, now: datetime, *, centre: Centre | None = None
-) -> Entry:
+def use_template(actor: Actor, template: Template, month: str, now: datetime, *, centre: Centre | None = None) -> Entry:
     """A new draft from a template; a weekly one gets its dates of `month`. Raises NotAllowed, InvalidRow."""
-    values = from_json({**template.values, "month": month, "sessions": []})
+    values = rows.from_json({**template.values, "month": month, "sessions": []})
     if db.session.get(Category, values.category_id) is None:
         raise DomainError("模板里的类别已经停用，请重新建一条。")
     if values.weekly:
@@ -206,7 +207,7 @@ def use_template(
 
 def forget_template(actor: Actor, template: Template, now: datetime) -> None:
     """Delete a template of the actor's own centre or one below."""
-    need(actor, Permission.PLAN)
-    need_inside(actor, db.session.get_one(Centre, template.centre_id))
+    rows.need(actor, Permission.PLAN)
+    rows.need_inside(actor, db.session.get_one(Centre, template.centre_id))
     db.session.delete(template)
     db.session.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -23,6 +22,8 @@ from portal.core.errors import DomainError, NotAllowed, Stale
 DATES = frozenset({"own_first_until", "sign_up_from", "sign_up_until", "withdraw_until"})
 # Columns of Entry that carry a value of the same name.
 PLAIN = tuple(f.name for f in fields(EntryValues) if f.name not in {"sessions", "groups"})
+
+Changes = list[list[str]]  # [label, before, after] in words
 
 
 class InvalidRow(DomainError):
@@ -92,7 +93,7 @@ def refuse(why: str | None) -> None:
 
 
 def lock(entry: Entry, version: int | None = None) -> None:
-    """Row lock (PostgreSQL; SQLite's writer is alone already). Raises Stale when the row moved since it was read.
+    """Row lock (SQLite's writer is alone already). Raises Stale when the row moved since it was read.
 
     version: what the person saw on the page.
     """
@@ -115,7 +116,7 @@ def moves(now: datetime, **columns: Any) -> dict[str, Any]:
     return {"version": Entry.version + 1, "updated_at": now, **columns}
 
 
-def told(before: EntryValues, after: EntryValues) -> list[list[str]]:
+def told(before: EntryValues, after: EntryValues) -> Changes:
     """[[label, before, after] …] for a history line."""
     named = (_with_category(n, old, new) for n, old, new in rules.differences(before, after))
     return [[rules.LABELS[n], old, new] for n, old, new in named]
@@ -133,34 +134,30 @@ def _category_name(number: str) -> str:
 
 
 def note(
-    actor: Actor,
-    entry: Entry,
-    verb: str,
-    now: datetime,
-    reason: str = "",
-    changes: list[list[str]] | None = None,
+    actor: Actor, entry: Entry, verb: str, now: datetime, *, reason: str = "", changes: Changes | None = None
 ) -> None:
     """A history line without a change of status, and its audit line."""
     states.note(ENTRY, entry, verb, actor, now, reason, details={"changes": changes} if changes else None)
-    log(actor, entry, verb, now, changes)
+    log(actor, entry, verb, now, changes=changes)
 
 
 def log(
-    actor: Actor,
-    entry: Entry,
-    verb: str,
-    now: datetime,
-    changes: Iterable[list[str]] | None = None,
-    summary: str = "",
+    actor: Actor, entry: Entry, verb: str, now: datetime, *, changes: Changes | None = None, summary: str = ""
 ) -> None:
     """An audit line about a row (SPEC P9)."""
-    changes = list(changes or ())
+    changes = changes or []
     audit.record(
-        actor, verb, "entry", entry.id, now, summary=summary or entry.title,
+        actor,
+        verb,
+        "entry",
+        entry.id,
+        now,
+        summary=summary or entry.title,
         before={label: old for label, old, _new in changes} or None,
         after={label: new for label, _old, new in changes} or None,
-        centre_id=entry.centre_id, centre_path=entry.centre.path,
-    )  # fmt: skip
+        centre_id=entry.centre_id,
+        centre_path=entry.centre.path,
+    )
 
 
 def to_json(values: EntryValues) -> dict[str, Any]:

@@ -390,11 +390,16 @@ def shown(name: str, values: EntryValues) -> str:
     return str(value) if value not in (None, "", ()) else "（空）"
 
 
+def differing(before: EntryValues, after: EntryValues) -> list[str]:
+    """Names of all fields that differ, derived ones too."""
+    names = (f.name for f in fields(before) if f.name != "month")
+    return [n for n in names if _differs(getattr(before, n), getattr(after, n))]
+
+
 def differences(before: EntryValues, after: EntryValues) -> list[tuple[str, str, str]]:
     """(field, before, after) in words for every field that differs and is told to people."""
-    names = [f.name for f in fields(before) if f.name not in DERIVED]
-    differing = (n for n in names if _differs(getattr(before, n), getattr(after, n)))
-    return [(n, shown(n, before), shown(n, after)) for n in differing]
+    names = [n for n in differing(before, after) if n not in DERIVED]
+    return [(n, shown(n, before), shown(n, after)) for n in names]
 
 
 def _differs(one: Any, other: Any) -> bool:
@@ -406,9 +411,13 @@ def _differs(one: Any, other: Any) -> bool:
 def change_sentence(before: EntryValues, after: EntryValues, reason: str) -> str:
     """'时间由 8:00 改为 8:30，因讲师时间变动。' — shown on the page, told to everyone signed up (C8)."""
     parts = [_change_part(n, old, new, before, after) for n, old, new in differences(before, after)]
-    why = reason.strip().rstrip("。")
-    why = why if why.startswith(("因", "由于")) else f"因{why}"
-    return "；".join(parts) + f"，{why}。"
+    return "；".join(parts) + f"，{because(reason)}。"
+
+
+def because(reason: str) -> str:
+    """'因讲师时间变动', whatever way the reason was typed."""
+    why = reason.strip().rstrip("。.！!")
+    return why if why.startswith(("因", "由于")) else f"因{why}"
 
 
 def _change_part(name: str, old: str, new: str, before: EntryValues, after: EntryValues) -> str:
