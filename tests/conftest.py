@@ -26,6 +26,7 @@ from portal.core.db import READ_METHODS, db
 from tests import factories
 
 KIND = os.environ.get("PORTAL_TEST_DATABASE", "sqlite")
+pytest_plugins = ["tests.servers"]
 
 
 class Client(FlaskClient):
