@@ -137,7 +137,7 @@ def mark_all_read(audience: str, person_id: int, now: datetime) -> int:
     statement = update(InboxMessage).where(
         InboxMessage.audience == audience, InboxMessage.person_id == person_id, InboxMessage.read_at.is_(None)
     )
-    return db.session.execute(statement.values(read_at=now)).rowcount  # type: ignore[attr-defined, no-any-return]
+    return db.session.execute(statement.values(read_at=now)).rowcount  # type: ignore[attr-defined]
 
 
 def choose(resident: Resident, wanted: Iterable[str], way: str) -> None:
@@ -176,4 +176,4 @@ def send_again(actor: Actor, delivery_ids: Sequence[int], now: datetime) -> int:
     audit.record(actor, "send_again", "delivery", useful[0], now, summary=f"重发 {len(useful)} 条消息",
                  after={"ids": useful})  # fmt: skip
     outbox.wake()
-    return done.rowcount  # type: ignore[attr-defined, no-any-return]
+    return done.rowcount  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """The loop that hands messages to the gateways: claim with a lease, send outside any transaction, mark (SPEC M1, M2).
 
-A sender that dies leaves a lease that runs out, so its messages are taken up again; the gateway gets the same idempotency
-key and can drop the repetition.
+A sender that dies leaves a lease that runs out, so its messages are taken up again; the gateway gets the same
+idempotency key and can drop the repetition.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _mark(rows: Sequence[Claimed], now: datetime, **values: object) -> int:
         return 0
     ours = (Delivery.id.in_([r.id for r in rows]), Delivery.leased_until == rows[0].lease, Delivery.done_at.is_(None))
     with writing():
-        return db.session.execute(  # type: ignore[attr-defined, no-any-return]
+        return db.session.execute(  # type: ignore[attr-defined]
             update(Delivery).where(*ours).values(leased_until=None, **values)
             .execution_options(synchronize_session=False)
         ).rowcount  # fmt: skip

@@ -63,7 +63,8 @@ class HttpGateway:
         return http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
 
     def send(self, recipient: str, body: str, key: str) -> None:
-        headers = {"Content-Type": "application/json; charset=utf-8", "Idempotency-Key": hashlib.sha256(key.encode()).hexdigest()}
+        once = hashlib.sha256(key.encode()).hexdigest()
+        headers = {"Content-Type": "application/json; charset=utf-8", "Idempotency-Key": once}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         content = json.dumps(self.payload(recipient, body, key), ensure_ascii=False).encode()

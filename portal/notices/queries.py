@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 
 from portal.centres.models import Centre
 from portal.core.access import Actor, Role
@@ -28,7 +28,7 @@ class Page:
     next_before: int | None
 
 
-def _page(statement: Select[Any], identity: Any, before: int | None) -> Page:
+def _page(statement: Any, identity: Any, before: int | None) -> Page:
     if before:
         statement = statement.where(identity < before)
     rows = db.session.execute(statement.order_by(identity.desc()).limit(PAGE + 1)).all()
@@ -51,7 +51,7 @@ def unread(audience: str, person_id: int) -> int:
     return db.session.scalar(select(func.count()).select_from(InboxMessage).where(*own)) or 0
 
 
-def newest_unread(audience: str, person_id: int) -> Row[Any] | None:
+def newest_unread(audience: str, person_id: int) -> Any:
     """Count, newest title and time of the oldest unread one; None when everything is read."""
     own = (InboxMessage.audience == audience, InboxMessage.person_id == person_id, InboxMessage.read_at.is_(None))
     newest = select(InboxMessage.title).where(*own).order_by(InboxMessage.id.desc()).limit(1).scalar_subquery()
@@ -132,7 +132,7 @@ def delivery_counts(actor: Actor, now: datetime) -> dict[str, int]:
     return {name: found.get(name, 0) for name in STATES}
 
 
-def failed_deliveries(actor: Actor, ids: Sequence[int], limit: int = 500) -> Sequence[Row[Any]]:
+def failed_deliveries(actor: Actor, ids: Sequence[int], limit: int = 500) -> Sequence[Any]:
     """Failed ones among `ids` (all failed ones when `ids` is empty) that the actor may see."""
     visible = _visible(actor)
     if visible is None:

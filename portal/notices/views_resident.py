@@ -54,5 +54,5 @@ def choices() -> Response:
     wechat = bool(current_app.config["WECHAT_URL"])
     return pages.page(
         "notices/choices.html", switchable=kinds.switchable(), off=rules.switched_off(resident.quiet), wechat=wechat,
-        fixed=[k for k in (kinds.of("change"), kinds.of("place"))], way=rules.way(resident.quiet, wechat),
+        fixed=(kinds.of("change"), kinds.of("place")), way=rules.way(resident.quiet, wechat),
     )  # fmt: skip

@@ -14,12 +14,12 @@ class Wording:
 # Event of an account -> what its holder reads; {by} is who did it.
 _TO_HOLDER = {
     "created": Wording("账户已开通", "{by}为您开通了账户。首次登录要先改密码。"),
-    "reset": Wording("密码已被重置", "{by}重置了您的密码，原来的登录已全部退出。如果不是您要求的，请马上告诉上级管理员。"),
+    "reset": Wording("密码已被重置", "{by}重置了您的密码，原来的登录已全部退出。如果您没有要求，请马上告诉上级。"),
     "disabled": Wording("账户已停用", "{by}停用了您的账户。有疑问请联系上级管理员。"),
     "enabled": Wording("账户已恢复", "{by}恢复了您的账户。"),
     "handover": Wording("账户已交接", "{by}办理了管理员变动：密码已更换，原来的登录已全部退出。"),
     "role": Wording("权限有变动", "{by}调整了您的权限，下次打开页面时生效。"),
-    "password_changed": Wording("密码已修改", "您的密码刚刚被修改，其他地方的登录已退出。如果不是您本人，请马上联系上级管理员。"),
+    "password_changed": Wording("密码已修改", "您的密码刚被修改，其他登录已退出。如果不是您本人，请马上告诉上级。"),
 }
 _UNKNOWN = Wording("账户有变动", "{by}对您的账户做了一项操作，详情见操作记录。")
 _DEEDS = {
@@ -35,7 +35,8 @@ def account_to_holder(event: str, by_name: str) -> Wording:
 
 def account_to_superior(event: str, holder: str, centre: str) -> Wording:
     deed = _DEEDS.get(event, "变动了账户")
-    return Wording(f"您已为{holder}{deed}", f"{centre}的“{holder}”也收到了通知；这一步已写入操作记录。如果不是您做的，请马上修改自己的密码。")
+    body = f"{centre}的“{holder}”也收到了通知，这一步已写入操作记录。如果不是您做的，请马上修改自己的密码。"
+    return Wording(f"您已为{holder}{deed}", body)
 
 
 def unread(number: int) -> str:

@@ -1,3 +1,5 @@
+"""Health, metrics, background work, backup: what keeps the portal running."""
+
 from __future__ import annotations
 
 from flask import Flask
@@ -5,3 +7,14 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Add this room's pages, handlers and commands to the app."""
+    from portal.core import outbox, queue
+    from portal.operations import cli, metrics, views
+
+    app.register_blueprint(views.bp)
+    app.register_blueprint(cli.bp)
+    metrics.init_app(app)
+    # Tests have no worker to wake; one that wants the bell says so.
+    if app.config.get("DOORBELL", not app.config.get("TESTING")):
+        bell = queue.Doorbell(app.config["REDIS_URL"])
+        app.extensions["portal_doorbell"] = bell
+        outbox.on_commit_ring(bell.ring)
