@@ -105,6 +105,8 @@ def test_nothing_is_smaller_than_16_pixels() -> None:
         size = body.get("font-size", "")
         if size.endswith("rem"):
             assert float(size[:-3]) >= 1, f"{selector}: {size}"
+        elif size.endswith("px"):
+            assert float(size[:-2]) >= 16, f"{selector}: {size}"
         else:
             assert size in {"", "100%", "125%", "11pt"}, f"{selector}: {size}"
 
