@@ -19,6 +19,7 @@ from flask.globals import _cv_app
 from flask.testing import FlaskClient
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from portal import create_app
 from portal.core import clock, protection, scope, sessions
@@ -86,7 +87,7 @@ class PostgresDatabase(Database):
 
         super().__init__(folder, worker)
         self.name = f"portal_{worker}"
-        self.admin = create_engine(postgresql_url("postgres"), isolation_level="AUTOCOMMIT")
+        self.admin = create_engine(postgresql_url("postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
         self.target = postgresql_url(self.name)
         self._run(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)", f"CREATE DATABASE {self.name}")
 
@@ -123,7 +124,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
 
 
 @pytest.fixture(scope="session")
-def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     folder = tmp_path_factory.mktemp("data")
     app = create_app({
         "TESTING": True, "SECRET_KEY": "tests only", "SQLALCHEMY_DATABASE_URI": database.url, "DATA_DIR": folder,
@@ -140,7 +141,10 @@ def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Flask:
         with scope.system("tests"):
             factories.build_town()
         database.keep()
-    return app
+    yield app
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
 
 
 @pytest.fixture(autouse=True)

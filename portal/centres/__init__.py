@@ -7,6 +7,7 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Add this room's pages and commands to the app."""
-    from portal.centres import cli
+    from portal.centres import cli, views_resident
 
+    app.register_blueprint(views_resident.bp)
     cli.register(app)

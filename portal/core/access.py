@@ -135,7 +135,7 @@ def check_declared(app: Flask) -> None:
 
 def viewer() -> Any:
     """The signed-in viewer or None."""
-    user = current_user
+    user = current_user._get_current_object()
     return user if user.is_authenticated else None
 
 

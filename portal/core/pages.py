@@ -153,7 +153,7 @@ _context_sources: list[Callable[[], dict[str, Any]]] = []
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(with_args=with_args, asset=asset, csrf_token=csrf_token, clock=clock, escape=escape, viewer=access.viewer)
+    app.jinja_env.globals.update(with_args=with_args, asset=asset, csrf_token=csrf_token, clock=clock, escape=escape)
     app.jinja_env.globals["asset"] = assets.addresses(str(app.static_folder), str(app.static_url_path))
     # Flask-WTF offers its own by a context processor, which would write a real token into a kept page.
     app.context_processor(lambda: {"csrf_token": csrf_token})

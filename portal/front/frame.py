@@ -1,0 +1,61 @@
+"""The staff's left column: the whole product with counts of what waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from flask import current_app, g, request, url_for
+
+from portal.core import access, clock, registry
+from portal.core.access import GRANTS, Actor
+
+
+@dataclass(frozen=True, slots=True)
+class NavLink:
+    label: str
+    url: str
+    icon: str
+    count: int
+    active: bool
+
+
+def waiting(actor: Actor, now: datetime) -> list[registry.Waiting]:
+    """Everything that waits for this staff member, the most pressing first; read once a request."""
+    if "waiting" not in g:
+        items = [item for source in registry.waiting_sources.values() for item in source(actor, now)]
+        order = {"red": 0, "gold": 1}
+        g.waiting = sorted(items, key=lambda w: (order.get(w.tone, 2), w.due or w.since))
+    found: list[registry.Waiting] = g.waiting
+    return found
+
+
+def context() -> dict[str, Any]:
+    """`nav` for pages of the staff face; nothing for residents."""
+    user = access.viewer()
+    if user is None or user.audience != "staff" or not request.path.startswith("/staff") or user.must_change:
+        return {}
+    counts: dict[str, int] = {}
+    for item in waiting(user.as_actor(), clock.now()):
+        counts[item.section] = counts.get(item.section, 0) + item.count
+    total = sum(counts.values())
+    links = [NavLink("待我处理", url_for("front_staff.inbox"), "inbox", total, request.endpoint == "front_staff.inbox")]
+    links += _links(user, counts)
+    best = max((link for link in links[1:] if link.active), key=lambda link: len(link.url), default=None)
+    return {"nav": [replace(link, active=link is best) if link is not links[0] else link for link in links]}
+
+
+def _links(user: Any, counts: dict[str, int]) -> list[NavLink]:
+    items = sorted(registry.nav_items.values(), key=lambda item: item.position)
+    return [
+        NavLink(item.label, url_for(item.endpoint), item.icon, counts.get(item.section, 0), _inside(item.endpoint))
+        for item in items
+        if item.permission in GRANTS[user.role] and item.endpoint in current_app.view_functions
+    ]
+
+
+def _inside(endpoint: str) -> bool:
+    """Whether this request's page lies at or below the page of `endpoint`."""
+    url = url_for(endpoint)
+    return request.path == url or request.path.startswith(url.rstrip("/") + "/")

@@ -1,0 +1,157 @@
+"""Home, a centre's page (reached by its QR), my services, the ways to help and to rooms by telephone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, abort, flash, make_response, redirect, request, url_for
+
+from portal.catalogue import listing, public_queries
+from portal.centres import profile
+from portal.centres import queries as centres
+from portal.core import access, clock, pages, qr
+from portal.front import queries
+from portal.people import actions as people_actions
+from portal.people import queries as people
+from portal.people import viewer as viewers
+
+bp = Blueprint("front", __name__)
+YEAR = 365 * 86400
+
+
+@bp.get("/")
+@access.public
+def home() -> Response:
+    """My centre's day at a glance; the choice of a centre for somebody new."""
+    now = clock.now()
+    brief = viewers.home_centre()
+    if brief is None or request.args.get("choose"):
+        return pages.page("front/choose.html", choices=people.home_choices(), district=_district(now), now=now)
+    centre = centres.get(brief.id)
+    return _centre_page(centre, now, at_home=True) if centre else abort(404)
+
+
+def _district(now: Any) -> dict[str, Any]:
+    """What somebody without a centre sees of the whole deployment."""
+    month = clock.month_of(clock.today(now))
+    count, cards = listing.upcoming(month, "", now, 5)
+    return {"name": profile.current().name, "count": count, "cards": cards, "month": month}
+
+
+@bp.get("/c/<code>")
+@access.public
+def centre(code: str) -> Response:
+    """A centre's public page; the visitor's choice is remembered (N3)."""
+    found = centres.by_code(code)
+    if found is None or not found.active:
+        abort(404)
+    answer = _centre_page(found, clock.now(), at_home=False)
+    if access.viewer() is None:
+        _remember(answer, found.code)
+    return answer
+
+
+def _centre_page(found: Any, now: Any, at_home: bool) -> Response:
+    page = queries.centre_page(found, now)
+    user = access.viewer()
+    mine = queries.next_of_mine(user.id, now) if user is not None and user.audience == "resident" else []
+    elder = viewers.elder_mode()
+    template = "front/elder.html" if elder else "front/centre.html"
+    # The frame speaks of the centre whose page this is, not of the visitor's own.
+    return pages.page(template, page=page, mine=mine, at_home=at_home, now=now, home_centre=viewers.brief_of(found))
+
+
+EMERGENCY = (("120", "急救"), ("110", "报警"), ("119", "火警"))
+
+
+@bp.post("/my-centre")
+@access.public
+def my_centre() -> Any:
+    """Choose the centre this phone opens with; a resident's home centre is changed in the profile."""
+    raw = request.form.get("centre", "")
+    found = centres.get(int(raw)) if raw.isdigit() else centres.by_code(raw)
+    if found is None or not found.active:
+        flash("请先选一个社区。", "warning")
+        return pages.see_other(url_for("front.home"))
+    answer = make_response(redirect(url_for("front.home"), 303))
+    _remember(answer, found.code)
+    return answer
+
+
+def _remember(answer: Response, code: str) -> None:
+    answer.set_cookie(
+        viewers.CENTRE_COOKIE, code, max_age=YEAR, samesite="Lax", httponly=True, secure=request.is_secure
+    )
+
+
+@bp.post("/elder")
+@access.public
+def elder() -> Any:
+    """Switch between the elder and the ordinary version; remembered (P7)."""
+    on = request.form.get("on") == "1"
+    answer = make_response(redirect(access.safe_next(request.form.get("next")), 303))
+    answer.set_cookie(
+        viewers.ELDER_COOKIE, "1" if on else "0", max_age=YEAR, samesite="Lax", httponly=True, secure=request.is_secure
+    )
+    user = access.viewer()
+    if user is not None and user.audience == "resident":
+        person = people.resident(user.id)
+        if person is not None:
+            people_actions.set_elder(person, on, clock.now())
+    return answer
+
+
+@bp.get("/c/<code>/qr.png")
+@access.public
+def centre_qr(code: str) -> Response:
+    """The centre's QR code as a picture."""
+    found = centres.by_code(code)
+    if found is None:
+        abort(404)
+    image = qr.qr_png(pages.absolute(url_for("front.centre", code=found.code)))
+    return Response(image, mimetype="image/png", headers={"Cache-Control": "public, max-age=86400"})
+
+
+@bp.get("/me")
+@access.resident
+def me() -> Response:
+    """My services: everything of mine and what happens next (S9)."""
+    user = access.viewer()
+    now = clock.now()
+    person = people.resident(user.id)
+    return pages.page(
+        "front/me.html", sections=queries.mine(user.id, now), person=person, now=now,
+        relatives=people.relatives(user.id),
+    )  # fmt: skip
+
+
+@bp.get("/venues")
+@access.public
+def venues() -> Response:
+    """Rooms and public places with telephone and link; they are booked by telephone."""
+    return pages.page("front/by_phone.html", **_by_phone("venue"))
+
+
+@bp.get("/help")
+@access.public
+def help_() -> Response:
+    """Who helps with what, by telephone: the centre, the level above, the public hotlines."""
+    return pages.page("front/by_phone.html", **_by_phone("help"))
+
+
+def _by_phone(kind: str) -> dict[str, Any]:
+    brief = viewers.home_centre()
+    centre_ = centres.get(brief.id) if brief else None
+    chain = [centre_, *reversed(centres.ancestors(centre_))] if centre_ else []
+    return {
+        "kind": kind, "groups": public_queries.guide_groups(kind=kind), "chain": [c for c in chain if c and c.phone],
+        "hotline": profile.current().hotline, "emergency": EMERGENCY,
+    }  # fmt: skip
+
+
+@bp.get("/help/urgent")
+@access.public
+def urgent() -> Response:
+    """Danger to life: the emergency numbers first, then the centre and the level above, one tap each."""
+    context = _by_phone("help")
+    return pages.page("front/urgent.html", **context)

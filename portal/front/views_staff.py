@@ -1,0 +1,21 @@
+"""Waiting for me: one page with everything this staff member has to decide."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from portal.core import access, clock, pages
+from portal.core.access import Permission
+from portal.front import frame
+
+bp = Blueprint("front_staff", __name__)
+
+
+@bp.get("/staff")
+@access.staff(Permission.VIEW)
+def inbox() -> Response:
+    """What waits, the most pressing first, with how long and until when."""
+    now = clock.now()
+    items = frame.waiting(access.actor(), now)
+    overdue = sum(1 for item in items if item.due is not None and item.due < now)
+    return pages.page("front/inbox.html", items=items, overdue=overdue, now=now)
