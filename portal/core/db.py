@@ -87,13 +87,13 @@ def side_write(statement: Executable) -> None:
         with db.engine.connect() as connection:
             raw = connection.connection.dbapi_connection if is_sqlite() else None
             if raw is not None:
-                raw.execute("PRAGMA busy_timeout=200")  # type: ignore[attr-defined]
+                raw.execute("PRAGMA busy_timeout=200")
             try:
                 with connection.begin():
                     connection.execute(statement)
             finally:
                 if raw is not None:
-                    raw.execute("PRAGMA busy_timeout=15000")  # type: ignore[attr-defined]
+                    raw.execute("PRAGMA busy_timeout=15000")
     except SQLAlchemyError:
         return
     finally:

@@ -23,7 +23,7 @@ class Form(FlaskForm):
 
         def get_translations(self, form: Any) -> Any:
             # WTForms' own Chinese; Flask-WTF would ask for Flask-Babel and fall back to English.
-            return DefaultMeta.get_translations(self, form)  # type: ignore[no-untyped-call]
+            return DefaultMeta.get_translations(self, form)
 
     def refuse(self, error: DomainError) -> None:
         field = self._fields.get(error.field or "")

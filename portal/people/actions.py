@@ -1,0 +1,212 @@
+"""Writes about residents: registering, correcting, relatives, exporting and erasing (SPEC P1, P2, P7, P8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import delete, update
+from sqlalchemy.exc import IntegrityError
+
+from portal.centres import profile
+from portal.centres import queries as centres
+from portal.core import audit, clock, registry, sessions
+from portal.core.access import Actor, Permission
+from portal.core.db import db
+from portal.core.errors import NotAllowed
+from portal.people import queries
+from portal.people.models import LoginCode, Relative, Resident
+from portal.people.refusals import HomeUnknown, PhoneTaken
+
+ERASED_NAME = "已注销"
+
+
+@dataclass(frozen=True, slots=True)
+class ResidentValues:
+    """What a resident says of himself. home_centre_id: a centre of a level one lives in. groups: profile codes."""
+
+    name: str
+    address: str
+    home_centre_id: int
+    birth_year: int | None = None
+    groups: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeValues:
+    name: str
+    relation: str
+    birth_year: int | None = None
+    phone: str = ""
+
+
+def _check_home(centre_id: int) -> None:
+    centre = centres.get(centre_id)
+    if centre is None or not centre.active:
+        raise HomeUnknown()
+
+
+def open_resident(phone: str, values: ResidentValues, now: datetime) -> Resident:
+    """Register the owner of `phone` (11 digits, proved by a code) with consent to the present privacy notice.
+
+    A number that is registered already (a form sent twice) gives the resident that is there. Raises HomeUnknown.
+    """
+    found = queries.resident_by_phone(phone)
+    if found is not None:
+        return found
+    _check_home(values.home_centre_id)
+    person = Resident(
+        phone=phone, name=values.name, address=values.address, home_centre_id=values.home_centre_id,
+        birth_year=values.birth_year, groups=list(values.groups), quiet={}, elder_mode=False,
+        consent_version=profile.current().consent_version, consent_at=now, created_at=now,
+    )  # fmt: skip
+    try:
+        with db.session.begin_nested():
+            db.session.add(person)
+    except IntegrityError:
+        # Two requests at once on PostgreSQL: the other one was first.
+        found = queries.resident_by_phone(phone)
+        if found is None:
+            raise
+        return found
+    return person
+
+
+def agree(person: Resident, now: datetime) -> None:
+    """Consent to the present version of the privacy notice (P1)."""
+    person.consent_version, person.consent_at = profile.current().consent_version, now
+    db.session.flush()
+
+
+def correct_resident(person: Resident, values: ResidentValues) -> None:
+    """The resident corrects his own data (P8). Raises HomeUnknown."""
+    if values.home_centre_id != person.home_centre_id:
+        _check_home(values.home_centre_id)
+    person.name, person.address, person.home_centre_id = values.name, values.address, values.home_centre_id
+    person.birth_year, person.groups = values.birth_year, list(values.groups)
+    db.session.flush()
+
+
+def change_phone(person: Resident, phone: str, now: datetime, keep_session: str) -> None:
+    """Move the account to another number, proved by a code; other devices are signed out. Raises PhoneTaken."""
+    other = queries.resident_by_phone(phone)
+    if other is not None and other.id != person.id:
+        raise PhoneTaken()
+    person.phone = phone
+    db.session.flush()
+    sessions.end_all("resident", person.id, now, "phone changed", keep=keep_session)
+
+
+def set_elder(person: Resident, on: bool, _now: datetime) -> None:
+    """Elder mode on or off, remembered (P7)."""
+    person.elder_mode = on
+    db.session.flush()
+
+
+def add_relative(person: Resident, values: RelativeValues, now: datetime) -> Relative:
+    """Somebody the resident acts for (P2). The same name and relation twice is the same person."""
+    for known in queries.relatives(person.id):
+        if (known.name, known.relation) == (values.name, values.relation):
+            edit_relative(known, values)
+            return known
+    row = Relative(resident_id=person.id, created_at=now)
+    db.session.add(row)
+    edit_relative(row, values)
+    return row
+
+
+def edit_relative(row: Relative, values: RelativeValues) -> None:
+    row.name, row.relation = values.name, values.relation
+    row.birth_year, row.phone = values.birth_year, values.phone
+    db.session.flush()
+
+
+def remove_relative(row: Relative, now: datetime) -> None:
+    """No longer acted for; what was signed up stays and keeps its name."""
+    row.removed_at = now
+    db.session.flush()
+
+
+def export_own(resident_id: int, now: datetime) -> dict[str, Any]:
+    """Everything the portal keeps of a resident, from all rooms, as plain values (P8)."""
+    parts: dict[str, Any] = {"exported_at": clock.local(now).isoformat(timespec="seconds")}
+    for source in registry.personal_sources.values():
+        parts.update(source(resident_id))
+    return parts
+
+
+def erase_resident(actor: Actor, person: Resident, now: datetime) -> None:
+    """Forget a person: every room removes its part, this one last because others may still need the number (P8).
+
+    The row stays without personal fields so that counts stay true; every session ends.
+    """
+    own = f"{erase_own.__module__}.{erase_own.__qualname__}"
+    for name, eraser in registry.erasers.items():
+        if name != own:
+            eraser(person.id, now)
+    erase_own(person.id, now)
+    nameless = Actor(kind="resident", id=actor.id, name=ERASED_NAME)
+    home = centres.get(person.home_centre_id) if person.home_centre_id else None
+    audit.record(
+        nameless, "erase", "resident", person.id, now, summary="居民注销账户并删除个人信息",
+        centre_id=home.id if home else None, centre_path=home.path if home else "",
+    )  # fmt: skip
+
+
+@registry.erase
+def erase_own(resident_id: int, now: datetime) -> None:
+    """This room's part of erasing."""
+    person = db.session.get_one(Resident, resident_id)
+    if person.phone:
+        db.session.execute(delete(LoginCode).where(LoginCode.phone == person.phone))
+    person.phone, person.name, person.address, person.birth_year = None, ERASED_NAME, "", None
+    person.groups, person.quiet, person.erased_at = [], {}, now
+    gone = {"name": ERASED_NAME, "relation": "", "birth_year": None, "phone": "", "removed_at": now}
+    db.session.execute(update(Relative).where(Relative.resident_id == resident_id).values(**gone))
+    sessions.end_all("resident", resident_id, now, "erased")
+    row = sessions.WebSession
+    own = update(row).where(row.audience == "resident", row.person_id == resident_id)
+    db.session.execute(own.values(address="", agent=""))
+    db.session.flush()
+
+
+@registry.personal
+def own_data(resident_id: int) -> dict[str, Any]:
+    """This room's part of the export."""
+    person = db.session.get_one(Resident, resident_id)
+    groups = profile.current().groups
+    home = person.home_centre
+    return {
+        "profile": {
+            "name": person.name, "phone": person.phone, "address": person.address,
+            "home_community": home.name if home else None, "birth_year": person.birth_year,
+            "groups": [groups.get(g, g) for g in person.groups],
+            "privacy_notice_version": person.consent_version,
+            "agreed_at": clock.local(person.consent_at).isoformat(timespec="seconds") if person.consent_at else None,
+            "registered_at": clock.local(person.created_at).isoformat(timespec="seconds"),
+            "elder_mode": person.elder_mode,
+        },
+        "relatives": [
+            {"name": r.name, "relation": r.relation, "birth_year": r.birth_year, "phone": r.phone}
+            for r in queries.relatives(resident_id)
+        ],
+        "signed_in_devices": [
+            {"since": clock.local(s.created_at).isoformat(timespec="seconds"), "address": s.address, "browser": s.agent}
+            for s in queries.live_sessions("resident", resident_id, clock.now())
+        ],
+    }  # fmt: skip
+
+
+def unmask(
+    actor: Actor, person: Resident, what: Literal["phone", "address"], why_object: str, now: datetime
+) -> str:
+    """A resident's phone or address in full, recorded (P8). why_object: for what, e.g. '报名 #12'.
+
+    The caller has proved that the record belongs to the actor's tree. Raises NotAllowed without the right.
+    """
+    if not actor.can(Permission.UNMASK):
+        raise NotAllowed()
+    label = {"phone": "手机号", "address": "住址"}[what]
+    audit.record(actor, "unmask", "resident", person.id, now, summary=f"查看完整{label}：{why_object}")
+    return str(getattr(person, what) or "")

@@ -1,0 +1,322 @@
+"""Writes about staff accounts: signing in, passwords, hand-over, reset, roles (SPEC P3-P6)."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.exc import IntegrityError
+
+from portal.centres import queries as centres
+from portal.centres.models import Centre, Department
+from portal.core import audit, outbox, registry, sessions
+from portal.core.access import ROLE_LABELS, Actor, Permission, Role
+from portal.core.db import db, writing
+from portal.core.errors import NotAllowed
+from portal.core.forms import mask_phone
+from portal.people import passwords, queries, rules
+from portal.people.models import KnownDevice, LoginCode, LoginFailure, StaffAccount
+from portal.people.refusals import (
+    InitialExpired,
+    LoginRefused,
+    LoginThrottled,
+    NotYourself,
+    OutOfReach,
+    PasswordRefused,
+    UsernameRefused,
+    UsernameTaken,
+    when,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AccountValues:
+    """A new account. department_id: the account is the department's, at the centre the department belongs to."""
+
+    username: str
+    name: str
+    phone: str
+    centre_id: int
+    role: Role
+    department_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OneTime:
+    """An account and its one-time password: shown once, never stored in the clear."""
+
+    account: StaffAccount
+    password: str
+
+
+def actor_of(account: StaffAccount, address: str = "") -> Actor:
+    return Actor(
+        kind="staff", id=account.id, name=account.name, centre_id=account.centre_id,
+        centre_path=account.centre.path, role=Role(account.role), department_id=account.department_id, address=address,
+    )  # fmt: skip
+
+
+# Signing in -----------------------------------------------------------------------------------------------------------
+
+
+def sign_in(username: str, password: str, address: str, device: str, now: datetime) -> StaffAccount:
+    """Check a username and password. The caller must keep the request's writes even on refusal: failures are counted.
+
+    device: the browser's long-lived token; one that has signed in to this account before is not locked out by others'
+    failures. Raises LoginThrottled (5 failures per account, 20 per address, in 15 minutes), LoginRefused (the same for
+    an unknown user), InitialExpired.
+    """
+    user = rules.username(username)[:80]
+    account = queries.account_by_username(user)
+    mark = device_hash(account.id, device) if account is not None and device else ""
+    known = account is not None and bool(mark) and queries.is_known_device(account.id, mark)
+    keys = [f"device:{mark}"] if known else [f"account:{user}", f"address:{address}"]
+    _check_throttle(keys, now)
+    account_id = account.id if account is not None and account.disabled_at is None else None
+    stored = account.password_hash if account is not None and account_id is not None else None
+    # Argon2 takes 50 ms on purpose; nothing is written yet, so nobody has to wait for the write lock meanwhile.
+    db.session.rollback()
+    right = passwords.matches(stored, password)
+    if not right:
+        db.session.add_all([LoginFailure(key=key, at=now) for key in keys])
+        db.session.flush()
+        raise LoginRefused()
+    account = db.session.get_one(StaffAccount, account_id)
+    if account.password_expires_at is not None and account.password_expires_at <= now:
+        raise InitialExpired()
+    if passwords.is_dated(account.password_hash):
+        account.password_hash = passwords.hash_password(password)
+    account.last_login_at = now
+    db.session.execute(delete(LoginFailure).where(LoginFailure.key.in_([k for k in keys if "address:" not in k])))
+    audit.record(actor_of(account, address), "sign_in", "staff_account", account.id, now)
+    db.session.flush()
+    return account
+
+
+def _check_throttle(keys: list[str], now: datetime) -> None:
+    limits = {
+        "account": rules.FAILURES_PER_ACCOUNT, "address": rules.FAILURES_PER_ADDRESS,
+        "device": rules.FAILURES_PER_DEVICE,
+    }  # fmt: skip
+    failed = queries.failures(keys, now - rules.FAILURE_WINDOW)
+    waits = [rules.open_again_at(failed.get(k, []), limits[k.partition(":")[0]], now) for k in keys]
+    until = max((w for w in waits if w), default=None)
+    if until is not None:
+        raise LoginThrottled(advice=f"请在 {when(until, now)}再试，或请上级重置密码。")
+
+
+def remember_device(account: StaffAccount, device: str, now: datetime) -> str:
+    """Note that this browser has signed in to the account; returns the browser's token (a new one if it had none)."""
+    token = device if 32 <= len(device) <= 100 else secrets.token_urlsafe(32)
+    row = {"account_id": account.id, "token_hash": device_hash(account.id, token), "created_at": now}
+    outbox.insert_once(KnownDevice, [row])
+    return token
+
+
+def device_hash(account_id: int, device: str) -> str:
+    """One cookie serves every account of a shared desk; the database cannot tell that they share it."""
+    return sessions.fingerprint(f"{account_id}:{device}")
+
+
+def change_password(account: StaffAccount, old: str, new: str, keep_session: str, actor: Actor, now: datetime) -> None:
+    """The owner sets a password (P4); every other session of the account ends.
+
+    Raises PasswordRefused beside `old` or `new`.
+    """
+    if not passwords.matches(account.password_hash, old):
+        raise PasswordRefused("现在的密码不对。", field="old")
+    problem = rules.password_problem(new, account.username, account.name)
+    if problem is None and passwords.matches(account.password_hash, new):
+        problem = "新密码不能和现在的一样。"
+    if problem is not None:
+        raise PasswordRefused(problem)
+    account.password_hash = passwords.hash_password(new)
+    account.must_change, account.password_expires_at, account.password_changed_at = False, None, now
+    db.session.flush()
+    sessions.end_all("staff", account.id, now, "password changed", keep=keep_session)
+    audit.record(actor, "change_password", "staff_account", account.id, now)
+
+
+# Managing accounts ----------------------------------------------------------------------------------------------------
+
+
+def _reach(actor: Actor, centre: Centre, department_id: int | None) -> None:
+    """Raises NotAllowed without the right, OutOfReach outside the actor's own centre, those below, or department."""
+    if not actor.can(Permission.ACCOUNTS):
+        raise NotAllowed()
+    if actor.kind == "system":
+        return
+    if not centres.is_inside(centre, actor.centre_path):
+        raise OutOfReach()
+    if actor.department_id is not None and department_id != actor.department_id:
+        raise OutOfReach()
+
+
+def _one_time(account: StaffAccount, now: datetime) -> str:
+    password = passwords.one_time()
+    account.password_hash = passwords.hash_password(password)
+    account.must_change, account.password_expires_at = True, now + rules.INITIAL_LIFE
+    return password
+
+
+def _shut_out(account: StaffAccount, now: datetime, why: str) -> None:
+    """End every session and forget the browsers: whoever held the account before must not get in again."""
+    sessions.end_all("staff", account.id, now, why)
+    db.session.execute(delete(KnownDevice).where(KnownDevice.account_id == account.id))
+    db.session.execute(delete(LoginFailure).where(LoginFailure.key == f"account:{account.username}"))
+
+
+def _note(
+    actor: Actor, verb: str, account: StaffAccount, now: datetime,
+    before: dict[str, Any] | None = None, after: dict[str, Any] | None = None, summary: str = "",
+) -> None:  # fmt: skip
+    audit.record(
+        actor, verb, "staff_account", account.id, now, before=before, after=after,
+        summary=summary or f"{account.username}（{account.name}）",
+        centre_id=account.centre_id, centre_path=account.centre.path,
+    )  # fmt: skip
+
+
+def _tell(actor: Actor, event: str, account: StaffAccount, now: datetime) -> None:
+    """The owner and the superior hear of it (P5); portal.notices does the telling."""
+    payload = {"account_id": account.id, "event": event, "by_name": actor.name, "by_id": actor.id}
+    outbox.put("people.account_notice", f"{account.id}:{event}:{now.isoformat()}", payload, now)
+
+
+def open_account(actor: Actor, values: AccountValues, now: datetime) -> OneTime:
+    """Make an account with a random initial password, valid 24 h, to be changed at first login (P4).
+
+    Raises UsernameRefused, UsernameTaken, OutOfReach, NotAllowed.
+    """
+    user = rules.username(values.username)
+    problem = rules.username_problem(user)
+    if problem is not None:
+        raise UsernameRefused(problem)
+    centre = _centre_of(values)
+    _reach(actor, centre, values.department_id)
+    if queries.account_by_username(user) is not None:
+        raise UsernameTaken()
+    account = StaffAccount(
+        username=user, name=values.name, phone=values.phone, centre_id=centre.id, department_id=values.department_id,
+        role=values.role, created_at=now,
+    )  # fmt: skip
+    password = _one_time(account, now)
+    try:
+        with db.session.begin_nested():
+            db.session.add(account)
+    except IntegrityError:
+        raise UsernameTaken() from None
+    after = {"username": user, "name": values.name, "phone": mask_phone(values.phone),
+             "centre": centre.name, "role": ROLE_LABELS[values.role]}  # fmt: skip
+    _note(actor, "open", account, now, None, after)
+    return OneTime(account, password)
+
+
+def _centre_of(values: AccountValues) -> Centre:
+    if values.department_id is not None:
+        department = db.session.get(Department, values.department_id)
+        if department is None:
+            raise OutOfReach("没有这个部门。", field="department")
+        return department.centre
+    centre = centres.get(values.centre_id)
+    if centre is None:
+        raise OutOfReach("没有这个阵地。", field="centre")
+    return centre
+
+
+def reset(actor: Actor, account: StaffAccount, now: datetime) -> OneTime:
+    """A one-time password for an account of one's own tree; both sides are told, all its sessions end (P5)."""
+    _reach(actor, account.centre, account.department_id)
+    if actor.id == account.id and actor.kind == "staff":
+        raise NotYourself("自己的密码请在“修改密码”里改。", advice="忘记了请由上级重置。")
+    password = _one_time(account, now)
+    _shut_out(account, now, "reset")
+    _note(actor, "reset", account, now)
+    _tell(actor, "reset", account, now)
+    db.session.flush()
+    return OneTime(account, password)
+
+
+def hand_over(actor: Actor, account: StaffAccount, name: str, phone: str, now: datetime) -> OneTime:
+    """管理员变动: a new holder with a new one-time password; every session of the old holder ends (P4)."""
+    _reach(actor, account.centre, account.department_id)
+    before = {"name": account.name, "phone": mask_phone(account.phone)}
+    summary = f"{account.username}：{account.name} → {name}"
+    account.name, account.phone = name, phone
+    password = _one_time(account, now)
+    _shut_out(account, now, "handed over")
+    _note(actor, "hand_over", account, now, before, {"name": name, "phone": mask_phone(phone)}, summary)
+    _tell(actor, "handed_over", account, now)
+    db.session.flush()
+    return OneTime(account, password)
+
+
+def disable(actor: Actor, account: StaffAccount, now: datetime) -> None:
+    """Close an account at once; its records stay. Raises NotYourself. Doing it twice changes nothing."""
+    _reach(actor, account.centre, account.department_id)
+    if actor.kind == "staff" and actor.id == account.id:
+        raise NotYourself()
+    if account.disabled_at is not None:
+        return
+    account.disabled_at = now
+    _shut_out(account, now, "disabled")
+    _note(actor, "disable", account, now, {"state": "正常"}, {"state": "停用"})
+    _tell(actor, "disabled", account, now)
+    db.session.flush()
+
+
+def enable(actor: Actor, account: StaffAccount, now: datetime) -> None:
+    """Open it again with its old password."""
+    _reach(actor, account.centre, account.department_id)
+    if account.disabled_at is None:
+        return
+    account.disabled_at = None
+    _note(actor, "enable", account, now, {"state": "停用"}, {"state": "正常"})
+    _tell(actor, "enabled", account, now)
+    db.session.flush()
+
+
+def change_role(actor: Actor, account: StaffAccount, role: Role, now: datetime) -> None:
+    """Raises NotYourself: nobody raises or traps himself."""
+    _reach(actor, account.centre, account.department_id)
+    if actor.kind == "staff" and actor.id == account.id:
+        raise NotYourself()
+    old = Role(account.role)
+    if old is role:
+        return
+    account.role = role
+    _note(actor, "change_role", account, now, {"role": ROLE_LABELS[old]}, {"role": ROLE_LABELS[role]})
+    _tell(actor, "role_changed", account, now)
+    db.session.flush()
+
+
+def end_own_session(actor: Actor, session_id: str, now: datetime) -> bool:
+    """End one of one's own sessions; somebody else's does not exist. Returns whether there was one."""
+    own = {s.id for s in queries.live_sessions("staff", actor.id or 0, now)}
+    if session_id not in own:
+        return False
+    sessions.end_session(session_id, now, "ended by owner")
+    audit.record(actor, "end_session", "staff_account", actor.id, now)
+    return True
+
+
+@registry.due
+def tidy(now: datetime) -> int:
+    """Forget used-up codes after 7 days, failures after 1 day and dead sessions after 184 days. Commits by itself."""
+    row = sessions.WebSession
+    old = (
+        (LoginCode, LoginCode.sent_at < now - timedelta(days=7)),
+        (LoginFailure, LoginFailure.at < now - timedelta(days=1)),
+        (row, row.expires_at < now - timedelta(days=184)),
+    )
+    count = 0
+    for model, condition in old:
+        # Looked for first: most ticks find nothing and must not take SQLite's write lock.
+        if not db.session.scalar(select(exists().where(condition))):
+            continue
+        with writing():
+            count += db.session.execute(delete(model).where(condition)).rowcount  # type: ignore[attr-defined]
+    return count

@@ -1,0 +1,173 @@
+"""Forms of residents and staff. Every message is a sentence; optional fields say so in the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wtforms import (
+    BooleanField,
+    IntegerField,
+    PasswordField,
+    RadioField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    ValidationError,
+)  # fmt: skip
+from wtforms.validators import InputRequired, Length, Optional, Regexp
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from portal.core import clock
+from portal.core.access import ROLE_LABELS, Role
+from portal.core.forms import FULL_WIDTH, Form, MobileField, strip
+
+RELATIONS = ("父亲", "母亲", "配偶", "子女", "公婆或岳父母", "祖父母或外祖父母", "兄弟姐妹", "邻居或朋友")
+
+
+class Checkboxes(SelectMultipleField):
+    """Several choices as big boxes."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
+class Choose(SelectField):
+    """A select box whose refusal is one Chinese sentence; an empty choice is the validators' business."""
+
+    def pre_validate(self, form: Any) -> None:
+        if self.data:
+            self.invalid_choice_message = "请从列表里选一项。"
+            super().pre_validate(form)
+
+
+class Pick(RadioField):
+    def pre_validate(self, form: Any) -> None:
+        if self.data:
+            self.invalid_choice_message = "请从列表里选一项。"
+            super().pre_validate(form)
+
+
+class YearField(IntegerField):
+    """A four-digit year; what was typed stays when it is no number."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        raw = (strip(valuelist[0]) or "").translate(FULL_WIDTH).removesuffix("年") if valuelist else ""
+        self.data = None
+        if not raw:
+            return
+        if not raw.isdigit():
+            raise ValueError("出生年份填 4 位数字，例如 1956。")
+        self.data = int(raw)
+
+    def pre_validate(self, form: Any) -> None:
+        if self.data is not None and not 1900 <= self.data <= clock.today().year:
+            raise ValidationError("出生年份填 4 位数字，例如 1956。")
+
+
+def person_name_rules() -> list[Any]:
+    return [
+        InputRequired("请填写姓名。"),
+        Length(1, 40, "姓名最多 40 个字。"),
+        Regexp(r"^[^\d<>@#$%^&*=+\\/|]+$", message="姓名里不要有数字和符号。"),
+    ]
+
+
+class PhoneForm(Form):
+    phone = MobileField("手机号", [InputRequired("请填写手机号。")], filters=[strip])
+
+
+class CodeForm(Form):
+    code = StringField("验证码", [InputRequired("请填写短信里的 6 位数字。")], filters=[strip])
+
+    def validate_code(self, field: StringField) -> None:
+        digits = (field.data or "").translate(FULL_WIDTH).replace(" ", "")
+        if len(digits) != 6 or not digits.isdigit():
+            raise ValidationError("验证码是短信里的 6 位数字。")
+
+
+class RegisterForm(Form):
+    name = StringField("姓名", person_name_rules(), filters=[strip])
+    address = StringField(
+        "住址", [InputRequired("请填写住址。"), Length(2, 120, "住址最多 120 个字。")], filters=[strip],
+    )  # fmt: skip
+    home = Choose("所在社区", [InputRequired("请选择您住的社区。")])
+    agree = BooleanField("我已看过并同意《个人信息使用说明》", [InputRequired("请先看说明，同意后再勾选。")])
+
+    def offer_homes(self, homes: dict[str, list[tuple[str, str]]]) -> None:
+        _offer_homes(self.home, homes)
+
+
+class ProfileForm(Form):
+    name = StringField("姓名", person_name_rules(), filters=[strip])
+    address = StringField(
+        "住址", [InputRequired("请填写住址。"), Length(2, 120, "住址最多 120 个字。")], filters=[strip],
+    )  # fmt: skip
+    home = Choose("所在社区", [InputRequired("请选择您住的社区。")])
+    birth_year = YearField("出生年份", [Optional()])
+    groups = Checkboxes("我是", [Optional()])
+
+    def offer(self, homes: dict[str, list[tuple[str, str]]], groups: dict[str, str]) -> None:
+        _offer_homes(self.home, homes)
+        self.groups.choices = list(groups.items())
+
+
+def _offer_homes(field: Choose, homes: dict[str, list[tuple[str, str]]]) -> None:
+    choices: dict[str, list[tuple[str, str]]] = {"请选择": [("", "请选择您住的社区")]}
+    for above, items in homes.items():
+        choices.setdefault(above or "其他", []).extend(items)
+    field.choices = choices
+
+
+class ConsentForm(Form):
+    agree = BooleanField("我已看过并同意《个人信息使用说明》", [InputRequired("请先看说明，同意后再勾选。")])
+
+
+class RelativeForm(Form):
+    name = StringField("姓名", person_name_rules(), filters=[strip])
+    relation = Choose(
+        "他（她）是您的", [InputRequired("请选择关系。")], choices=[("", "请选择"), *((r, r) for r in RELATIONS)],
+    )  # fmt: skip
+    birth_year = YearField("出生年份", [Optional()])
+    phone = MobileField("手机号", [Optional()], filters=[strip])
+
+
+class EraseForm(Form):
+    sure = BooleanField("我明白注销以后不能恢复", [InputRequired("请先勾选，表示您明白注销以后不能恢复。")])
+
+
+# Staff ----------------------------------------------------------------------------------------------------------------
+
+
+class StaffLoginForm(Form):
+    username = StringField("用户名", [InputRequired("请填写用户名。"), Length(max=80, message="用户名太长。")])
+    password = PasswordField("密码", [InputRequired("请填写密码。"), Length(max=256, message="密码太长。")])
+
+
+class PasswordForm(Form):
+    old = PasswordField("现在的密码", [InputRequired("请填写现在的密码。"), Length(max=256, message="密码太长。")])
+    new = PasswordField("新密码", [InputRequired("请填写新密码。"), Length(max=256, message="密码太长。")])
+    again = PasswordField("再写一遍新密码", [InputRequired("请再写一遍新密码。")])
+
+    def validate_again(self, field: PasswordField) -> None:
+        if field.data != self.new.data:
+            raise ValidationError("两次写的新密码不一样。")
+
+
+class HolderForm(Form):
+    """The person who holds an account."""
+
+    name = StringField("姓名", person_name_rules(), filters=[strip])
+    phone = MobileField("手机号", [InputRequired("请填写手机号，重置密码等事会通知到这里。")], filters=[strip])
+
+
+class AccountForm(HolderForm):
+    username = StringField("用户名", [InputRequired("请填写用户名。"), Length(max=80, message="用户名太长。")])
+    role = Pick("角色", [InputRequired("请选择角色。")], choices=[(r.value, ROLE_LABELS[r]) for r in Role])
+    centre = Choose("所属阵地", [InputRequired("请选择阵地。")])
+    department = Choose("职能部门", [Optional()])
+
+
+class RoleForm(Form):
+    role = Pick("角色", [InputRequired("请选择角色。")], choices=[(r.value, ROLE_LABELS[r]) for r in Role])
+
+

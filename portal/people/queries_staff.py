@@ -1,0 +1,216 @@
+"""Reads for the staff pages: accounts of one's tree, and the audit log.
+
+Neither table is CentreScoped (an account signs in before there is a scope; the audit log is core's), so the subtree is
+written out here and in nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select
+from sqlalchemy.orm import contains_eager
+
+from portal.centres.models import Centre, Department
+from portal.centres.queries import inside
+from portal.core import clock
+from portal.core.access import Actor, Role
+from portal.core.audit import AuditLog, broken_link
+from portal.core.db import db
+from portal.people.models import StaffAccount
+
+PER_PAGE = 50
+EXPORT_LIMIT = 20_000
+CHECK_LAST = 2_000
+STATES = {"active": "正常", "initial": "初始密码未用", "expired": "初始密码已过期", "disabled": "已停用"}
+
+
+# Accounts -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFilter:
+    """q: part of a username, name or centre name. state: a key of STATES."""
+
+    q: str = ""
+    level: str = ""
+    centre_id: int | None = None
+    state: str = ""
+    page: int = 1
+
+
+def _mine(actor: Actor) -> Select[StaffAccount]:
+    """Accounts of the actor's own centre and below; a department's people see their department only (P5, P6)."""
+    statement = select(StaffAccount).join(StaffAccount.centre).options(contains_eager(StaffAccount.centre))
+    statement = statement.where(*inside(actor.centre_path))
+    if actor.department_id is not None:
+        statement = statement.where(StaffAccount.department_id == actor.department_id)
+    return statement
+
+
+def account(actor: Actor, account_id: int) -> StaffAccount | None:
+    """An account the actor may see; a sibling's or parent's does not exist."""
+    return db.session.scalar(_mine(actor).where(StaffAccount.id == account_id))
+
+
+def _state(state: str, now: datetime) -> ColumnElement[bool]:
+    live = StaffAccount.disabled_at.is_(None)
+    waiting = and_(live, StaffAccount.must_change)
+    if state == "disabled":
+        return not_(live)
+    if state == "initial":
+        return and_(waiting, or_(StaffAccount.password_expires_at.is_(None), StaffAccount.password_expires_at > now))
+    if state == "expired":
+        return and_(waiting, StaffAccount.password_expires_at <= now)
+    return and_(live, not_(StaffAccount.must_change))
+
+
+def state_of(row: StaffAccount, now: datetime) -> str:
+    """A key of STATES."""
+    if row.disabled_at is not None:
+        return "disabled"
+    if not row.must_change:
+        return "active"
+    return "expired" if row.password_expires_at is not None and row.password_expires_at <= now else "initial"
+
+
+def like(column: Any, part: str) -> ColumnElement[bool]:
+    """Contains, with the wildcards of LIKE taken literally."""
+    found: ColumnElement[bool] = column.icontains(part, autoescape=True)
+    return found
+
+
+def accounts(actor: Actor, wanted: AccountFilter, now: datetime) -> tuple[list[StaffAccount], int]:
+    """One page of accounts in tree order, and how many there are in all."""
+    statement = _mine(actor)
+    if wanted.q:
+        names = (StaffAccount.username, StaffAccount.name, Centre.name)
+        statement = statement.where(or_(*(like(c, wanted.q) for c in names)))
+    if wanted.level:
+        statement = statement.where(Centre.level == wanted.level)
+    if wanted.centre_id is not None:
+        statement = statement.where(StaffAccount.centre_id == wanted.centre_id)
+    if wanted.state in STATES:
+        statement = statement.where(_state(wanted.state, now))
+    count = db.session.scalar(select(func.count()).select_from(statement.subquery())) or 0
+    order = statement.order_by(Centre.depth, Centre.path, StaffAccount.department_id, StaffAccount.username)
+    rows = db.session.scalars(order.limit(PER_PAGE).offset((max(1, wanted.page) - 1) * PER_PAGE))
+    return list(rows), count
+
+
+def state_counts(actor: Actor, now: datetime) -> dict[str, int]:
+    """How many accounts of the actor's tree are in each state; one query per state."""
+    found = {}
+    for state in STATES:
+        rows = _mine(actor).where(_state(state, now)).subquery()
+        found[state] = db.session.scalar(select(func.count()).select_from(rows)) or 0
+    return found
+
+
+def departments(actor: Actor) -> list[Department]:
+    """Departments the actor may give accounts to."""
+    statement = select(Department).join(Department.centre).where(Department.active, *inside(actor.centre_path))
+    if actor.department_id is not None:
+        statement = statement.where(Department.id == actor.department_id)
+    return list(db.session.scalars(statement.order_by(Department.name)))
+
+
+def managers_left(account_row: StaffAccount) -> int:
+    """Other working managers of the same centre (or department)."""
+    statement = select(func.count()).where(
+        StaffAccount.centre_id == account_row.centre_id, StaffAccount.id != account_row.id,
+        StaffAccount.role == Role.MANAGER, StaffAccount.disabled_at.is_(None),
+        StaffAccount.department_id.is_not_distinct_from(account_row.department_id),
+    )  # fmt: skip
+    return db.session.scalar(statement) or 0
+
+
+# The audit log --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """who, what: parts of the actor's name and of the summary. first, last: Shanghai days, both included.
+
+    before_id: rows older than this one (the next page). path: a centre of the actor's tree with everything below.
+    """
+
+    who: str = ""
+    what: str = ""
+    verb: str = ""
+    object_type: str = ""
+    object_id: int | None = None
+    first: date | None = None
+    last: date | None = None
+    path: str = ""
+    before_id: int | None = None
+
+
+def _outside(path: str) -> ColumnElement[bool]:
+    """Whether any account stands outside `path`: then its holder is not the top of this deployment."""
+    statement = select(StaffAccount.id).join(Centre, StaffAccount.centre_id == Centre.id)
+    return exists(statement.where(not_(and_(*inside(path)))))
+
+
+def _readable(actor: Actor) -> ColumnElement[bool]:
+    """Lines about records of the actor's tree. What the system did for nobody's centre is for the top alone."""
+    if actor.department_id is not None:
+        own = select(StaffAccount.id).where(StaffAccount.department_id == actor.department_id)
+        return and_(AuditLog.actor_kind == "staff", AuditLog.actor_id.in_(own))
+    path = actor.centre_path
+    within = and_(AuditLog.centre_path >= path, AuditLog.centre_path < path + ":")
+    return or_(within, and_(AuditLog.centre_path == "", not_(_outside(path))))
+
+
+def _audit(actor: Actor, wanted: AuditFilter) -> Select[AuditLog]:
+    statement = select(AuditLog).where(_readable(actor))
+    if wanted.path:
+        statement = statement.where(AuditLog.centre_path >= wanted.path, AuditLog.centre_path < wanted.path + ":")
+    if wanted.who:
+        statement = statement.where(like(AuditLog.actor_name, wanted.who))
+    if wanted.what:
+        statement = statement.where(like(AuditLog.summary, wanted.what))
+    for column, value in (
+        (AuditLog.verb, wanted.verb), (AuditLog.object_type, wanted.object_type),
+        (AuditLog.object_id, wanted.object_id),
+    ):  # fmt: skip
+        if value not in ("", None):
+            statement = statement.where(column == value)
+    if wanted.first is not None:
+        statement = statement.where(AuditLog.at >= clock.at(wanted.first, time()))
+    if wanted.last is not None:
+        statement = statement.where(AuditLog.at < clock.at(wanted.last + timedelta(days=1), time()))
+    if wanted.before_id is not None:
+        statement = statement.where(AuditLog.id < wanted.before_id)
+    return statement.order_by(AuditLog.id.desc())
+
+
+def audit_rows(actor: Actor, wanted: AuditFilter, limit: int = PER_PAGE) -> list[AuditLog]:
+    """Newest first; one more than `limit` when there is a next page (keyset by id)."""
+    return list(db.session.scalars(_audit(actor, wanted).limit(limit + 1)))
+
+
+def audit_words(actor: Actor) -> tuple[list[str], list[str]]:
+    """The verbs and object types that occur in what the actor may read: for the filter."""
+    verbs = select(AuditLog.verb).where(_readable(actor)).distinct()
+    kinds = select(AuditLog.object_type).where(_readable(actor)).distinct()
+    return sorted(db.session.scalars(verbs)), sorted(db.session.scalars(kinds))
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Whether the log's hashes hold. checked: how many lines were looked at; broken: the id of the first bad one."""
+
+    checked: int
+    whole: bool
+    broken: int | None
+
+
+def chain(everything: bool) -> Chain:
+    """Check the newest 2,000 lines, or all of them (about 30,000 a second)."""
+    newest = db.session.scalar(select(func.max(AuditLog.id))) or 0
+    after = 0 if everything else max(0, newest - CHECK_LAST)
+    count = db.session.scalar(select(func.count()).where(AuditLog.id > after)) or 0
+    return Chain(count, after == 0, broken_link(after, max(1, count)))

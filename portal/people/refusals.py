@@ -1,0 +1,96 @@
+"""What people are told when signing in or changing accounts is refused (DESIGN habit 10)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from portal.core import clock, errors
+from portal.core.errors import DomainError
+
+
+def when(moment: datetime, now: datetime) -> str:
+    """'42 秒后', or '18:05 以后' when it is longer than two minutes."""
+    seconds = max(1, int((moment - now).total_seconds() + 0.999))
+    return f"{seconds} 秒后" if seconds <= 120 else f"{clock.hour(moment)} 以后"
+
+
+class CodeTooSoon(DomainError):
+    status = 429
+    message = "验证码发得太频繁了。"
+    field = "phone"
+
+
+class CodeWrong(DomainError):
+    status = 422
+    message = "验证码不对。"
+    field = "code"
+
+
+class CodeExpired(DomainError):
+    status = 422
+    message = "这个验证码已经失效。"
+    advice = "请点“重新发送”，用新收到的那一条。"
+    field = "code"
+
+
+class PhoneTaken(DomainError):
+    status = 422
+    message = "这个号码已经登记在另一个人名下。"
+    advice = "如果是您的号码，请退出后直接用它登录；弄错了请到社区党群服务中心更正。"
+    field = "phone"
+
+
+class HomeUnknown(DomainError):
+    status = 422
+    message = "请选择您住的社区。"
+    field = "home"
+
+
+class LoginRefused(DomainError):
+    status = 422
+    message = "用户名或密码不对。"
+    advice = "忘记密码请联系本中心管理员或上级重置。"
+
+
+class LoginThrottled(DomainError):
+    status = 429
+    message = "连续输错次数太多，为保护账户已暂停登录。"
+
+
+class InitialExpired(DomainError):
+    status = 422
+    message = "初始密码只在 24 小时内有效，已经过期。"
+    advice = "请联系本中心管理员或上级再重置一次。"
+
+
+class PasswordRefused(DomainError):
+    status = 422
+    field = "new"
+
+
+class UsernameTaken(DomainError):
+    status = 422
+    message = "这个用户名已经有人用了。"
+    advice = "请换一个；如果是刚才重复提交，账户已经建好，到列表里重置密码即可。"
+    field = "username"
+
+
+class UsernameRefused(DomainError):
+    status = 422
+    field = "username"
+
+
+class NotYourself(DomainError):
+    message = "不能停用自己的账户，也不能改自己的角色。"
+    advice = "请由本中心另一位管理员或上级来做。"
+
+
+class OutOfReach(DomainError):
+    status = 404
+    message = "没有这个账户。"
+
+
+errors.constraint("uq_staff_account_username", UsernameTaken())
+errors.constraint("staff_account.username", UsernameTaken())
+errors.constraint("uq_resident_phone", PhoneTaken())
+errors.constraint("resident.phone", PhoneTaken())

@@ -1,0 +1,125 @@
+"""Limits, passwords and what changed, without a database (SPEC P1, P4, P9)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+CODE_LIFE = timedelta(minutes=5)
+CODE_TRIES = 5
+CODE_PAUSE = timedelta(seconds=60)
+CODES_PER_PHONE = 5  # an hour
+CODES_PER_ADDRESS = 20  # an hour; a whole household or a centre's own network may share one address
+# The same code twice within this time is one impatient finger, not two people.
+CODE_REPEAT = timedelta(seconds=30)
+VERIFIED_LIFE = timedelta(minutes=30)
+
+FAILURE_WINDOW = timedelta(minutes=15)
+FAILURES_PER_ACCOUNT = 5
+FAILURES_PER_ADDRESS = 20
+FAILURES_PER_DEVICE = 10
+
+INITIAL_LIFE = timedelta(hours=24)
+MIN_PASSWORD = 10
+MAX_PASSWORD = 128
+# Enough of the usual lists that are ten characters or more, and what staff would think of first.
+COMMON = frozenset({
+    "1234567890", "0123456789", "0987654321", "1111111111", "0000000000", "8888888888", "6666666666", "12345678910",
+    "123456789a", "a123456789", "qwertyuiop", "1qaz2wsx3edc", "1q2w3e4r5t", "qazwsxedcr", "password123", "password12",
+    "password1234", "passw0rd123", "administrator", "admin12345", "admin123456", "adminadmin", "woaini1314",
+    "iloveyou123", "iloveyou1314", "abcd123456", "abc1234567", "aa12345678", "aa123456789", "asdfghjkl123",
+    "zxcvbnm123", "qwer123456", "qwerty12345", "dangqun123", "dangqun1234", "dangqun2026", "shenzhen123", "huanying123",
+    "11223344556", "1122334455", "1314520520", "5201314520", "147258369a", "1234554321", "9876543210", "p@ssw0rd123",
+})  # fmt: skip
+
+
+def next_code_at(to_phone: list[datetime], to_address: list[datetime], now: datetime) -> datetime | None:
+    """When the next code may be sent, or None for now. Lists: codes sent within the last hour, oldest first."""
+    hour = timedelta(hours=1)
+    waits = []
+    if to_phone:
+        waits.append(to_phone[-1] + CODE_PAUSE)
+    if len(to_phone) >= CODES_PER_PHONE:
+        waits.append(to_phone[-CODES_PER_PHONE] + hour)
+    if len(to_address) >= CODES_PER_ADDRESS:
+        waits.append(to_address[-CODES_PER_ADDRESS] + hour)
+    latest = max(waits, default=now)
+    return latest if latest > now else None
+
+
+def open_again_at(failures: list[datetime], limit: int, now: datetime) -> datetime | None:
+    """When an account, address or device may try again, or None for now. failures: oldest first."""
+    recent = [at for at in failures if at > now - FAILURE_WINDOW]
+    return recent[-limit] + FAILURE_WINDOW if len(recent) >= limit else None
+
+
+def username(raw: str) -> str:
+    """One spelling per account: full-width to half-width, lower case, no outer space."""
+    return unicodedata.normalize("NFKC", raw).strip().lower()
+
+
+def password_problem(password: str, user: str, name: str = "") -> str | None:
+    """Why a new password will not do, as one sentence, or None (P4). Length counts, not character classes."""
+    if len(password) < MIN_PASSWORD:
+        return f"密码至少 {MIN_PASSWORD} 个字符，可以用一句话或几个词。"
+    if len(password) > MAX_PASSWORD:
+        return f"密码最多 {MAX_PASSWORD} 个字符。"
+    plain = password.lower()
+    if (user and (user in plain or plain in user)) or (name and plain == name.lower()):
+        return "密码里不能有用户名或姓名。"
+    if plain in COMMON or len(set(plain)) < 4 or _is_run(plain):
+        return "这个密码太常见，容易被猜到，请换一个。"
+    return None
+
+
+def _is_run(text: str) -> bool:
+    """'abcdefghij', '98765432100': one step up or down nearly all the way."""
+    steps = [ord(b) - ord(a) for a, b in pairwise(text)]
+    return any(steps.count(step) >= len(steps) - 1 for step in (1, -1))
+
+
+def username_problem(user: str) -> str | None:
+    """Why a username will not do, or None."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{2,39}", user):
+        return "用户名用 3–40 个小写字母、数字、点或横线，以字母或数字开头。"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field of a change. Both texts are for reading; '' means there was nothing."""
+
+    label: str
+    old: str
+    new: str
+
+
+Values = Mapping[str, Any]
+
+
+def changes(before: Values | None, after: Values | None, words: Mapping[str, str]) -> list[Change]:
+    """Fields that differ, in the order in which they were written (P9). words: field name -> Chinese label."""
+    old, new = before or {}, after or {}
+    rows = []
+    for key in [*old, *(k for k in new if k not in old)]:
+        if old.get(key) == new.get(key) and before is not None and after is not None:
+            continue
+        rows.append(Change(words.get(key, key), _shown(old.get(key)), _shown(new.get(key))))
+    return rows
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == "":
+        return ""
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    if isinstance(value, list):
+        return "、".join(_shown(v) for v in value)
+    if isinstance(value, dict):
+        return "；".join(f"{k}：{_shown(v)}" for k, v in value.items())
+    return str(value)

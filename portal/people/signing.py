@@ -1,0 +1,35 @@
+"""The browser's side of a session: entering and leaving."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import g, request, session
+from flask_login import login_user, logout_user
+
+from portal.core import access, sessions
+from portal.people import viewer
+
+
+def enter(audience: sessions.Audience, person_id: int, now: datetime) -> None:
+    """Sign this browser in with a new session row; whatever it was signed in as before ends.
+
+    The cookie is emptied first, so that a token planted before the login is worth nothing after it.
+    """
+    leave(now, "signed in again")
+    agent = request.user_agent.string
+    token = sessions.open_session(audience, person_id, now, request.remote_addr or "", agent)
+    # Residents stay signed in on their own phone; at a shared desk closing the browser is enough.
+    session.permanent = audience == "resident"
+    login_user(viewer.load(token, now))
+    g.pop("home_centre", None)
+
+
+def leave(now: datetime, why: str = "logout") -> None:
+    """End this browser's session row and empty its cookie."""
+    user = access.viewer()
+    if user is not None:
+        sessions.end_session(user.session_id, now, why)
+        logout_user()
+    session.clear()
+    g.pop("home_centre", None)

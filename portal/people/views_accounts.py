@@ -1,0 +1,167 @@
+"""Accounts of one's own centre and everything below (SPEC P4-P6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, abort, flash, request, url_for
+
+from portal.centres import profile
+from portal.centres import queries as centres
+from portal.core import access, clock, pages, registry
+from portal.core.access import GRANTS, PERMISSION_LABELS, ROLE_LABELS, Permission, Role
+from portal.core.errors import DomainError
+from portal.people import actions_staff, forms, queries_staff
+from portal.people.models import StaffAccount
+from portal.people.views_staff import face
+
+TONES = {"active": "green", "initial": "gold", "expired": "red", "disabled": "neutral"}
+
+
+def _number(name: str) -> int | None:
+    raw = request.args.get(name, "")
+    return int(raw) if raw.isdecimal() and len(raw) < 10 else None
+
+
+def role_notes() -> dict[str, str]:
+    """What each role may do, in words, from the one role table."""
+    return {
+        role.value: "、".join(PERMISSION_LABELS[p] for p in Permission if p in GRANTS[role]) for role in Role
+    }  # fmt: skip
+
+
+@face.get("/accounts")
+@access.staff(Permission.ACCOUNTS)
+def accounts() -> Any:
+    actor, now = access.actor(), clock.now()
+    wanted = queries_staff.AccountFilter(
+        q=request.args.get("q", "").strip()[:40], level=request.args.get("level", ""), centre_id=_number("centre"),
+        state=request.args.get("state", ""), page=_number("page") or 1,
+    )  # fmt: skip
+    rows, count = queries_staff.accounts(actor, wanted, now)
+    return pages.page(
+        "people/accounts.html", rows=rows, count=count, wanted=wanted, per_page=queries_staff.PER_PAGE,
+        states=queries_staff.STATES, counts=queries_staff.state_counts(actor, now), tones=TONES,
+        state_of=lambda row: queries_staff.state_of(row, now), levels=profile.current().levels,
+        centres=centres.choices(actor.centre_path), roles=ROLE_LABELS, own=actor.id,
+    )  # fmt: skip
+
+
+def _account(account_id: int) -> StaffAccount:
+    row = queries_staff.account(access.actor(), account_id)
+    if row is None:
+        abort(404)
+    return row
+
+
+def _account_form() -> forms.AccountForm:
+    form, actor = forms.AccountForm(), access.actor()
+    choices = centres.choices(actor.centre_path)
+    top = min((c.depth for c in choices), default=0)
+    form.centre.choices = [(str(c.id), "　" * (c.depth - top) + c.name) for c in choices]
+    form.department.choices = [("", "不属于职能部门")] if actor.department_id is None else []
+    form.department.choices += [(str(d.id), d.name) for d in queries_staff.departments(actor)]
+    return form
+
+
+@face.route("/accounts/new", methods=["GET", "POST"])
+@access.staff(Permission.ACCOUNTS)
+def new_account() -> Any:
+    form = _account_form()
+    if form.validate_on_submit():
+        values = actions_staff.AccountValues(
+            username=form.username.data or "", name=form.name.data or "", phone=form.phone.data or "",
+            centre_id=int(form.centre.data), role=Role(form.role.data),
+            department_id=int(form.department.data) if form.department.data else None,
+        )  # fmt: skip
+        try:
+            return _secret(actions_staff.open_account(access.actor(), values, clock.now()), "账户已建好")
+        except DomainError as refusal:
+            form.refuse(refusal)
+    status = 422 if form.is_submitted() else 200
+    return pages.page("people/account_new.html", status=status, form=form, notes=role_notes())
+
+
+def _secret(made: actions_staff.OneTime, title: str) -> Response:
+    """The one page that ever shows a one-time password: the answer itself, stored nowhere, kept by no cache."""
+    answer = pages.page(
+        "people/account_secret.html", account=made.account, password=made.password, title=title,
+        until=made.account.password_expires_at, own=made.account.id == access.viewer().id,
+    )  # fmt: skip
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _account_page(row: StaffAccount, form: forms.RoleForm, status: int = 200) -> Any:
+    actor, now = access.actor(), clock.now()
+    wanted = queries_staff.AuditFilter(object_type="staff_account", object_id=row.id)
+    return pages.page(
+        "people/account.html", status=status, row=row, form=form, own=row.id == actor.id,
+        state=queries_staff.state_of(row, now), states=queries_staff.STATES, tones=TONES, roles=ROLE_LABELS,
+        notes=role_notes(), lines=queries_staff.audit_rows(actor, wanted, 20)[:20] if _may_read_log(actor) else [],
+        word=lambda code: registry.audit_words.get(code, code),
+        alone=Role(row.role) is Role.MANAGER and queries_staff.managers_left(row) == 0,
+    )  # fmt: skip
+
+
+def _may_read_log(actor: access.Actor) -> bool:
+    return actor.can(Permission.AUDIT)
+
+
+@face.get("/accounts/<int:account_id>")
+@access.staff(Permission.ACCOUNTS)
+def account(account_id: int) -> Any:
+    row = _account(account_id)
+    form = forms.RoleForm()
+    form.role.data = Role(row.role).value
+    return _account_page(row, form)
+
+
+@face.post("/accounts/<int:account_id>/reset")
+@access.staff(Permission.ACCOUNTS)
+def reset_account(account_id: int) -> Any:
+    return _secret(actions_staff.reset(access.actor(), _account(account_id), clock.now()), "密码已重置")
+
+
+@face.route("/accounts/<int:account_id>/hand-over", methods=["GET", "POST"])
+@access.staff(Permission.ACCOUNTS)
+def hand_over(account_id: int) -> Any:
+    row, form = _account(account_id), forms.HolderForm()
+    if form.validate_on_submit():
+        made = actions_staff.hand_over(
+            access.actor(), row, form.name.data or "", form.phone.data or "", clock.now()
+        )
+        return _secret(made, "账户已交接")
+    status = 422 if form.is_submitted() else 200
+    return pages.page(
+        "people/hand_over.html", status=status, form=form, row=row, own=row.id == access.viewer().id,
+    )  # fmt: skip
+
+
+@face.post("/accounts/<int:account_id>/disable")
+@access.staff(Permission.ACCOUNTS)
+def disable_account(account_id: int) -> Any:
+    row = _account(account_id)
+    actions_staff.disable(access.actor(), row, clock.now())
+    flash(f"{row.name}（{row.username}）已停用，所有登录都已结束。", "green")
+    return pages.see_other(url_for("people_staff.account", account_id=row.id))
+
+
+@face.post("/accounts/<int:account_id>/enable")
+@access.staff(Permission.ACCOUNTS)
+def enable_account(account_id: int) -> Any:
+    row = _account(account_id)
+    actions_staff.enable(access.actor(), row, clock.now())
+    flash(f"{row.name}（{row.username}）已恢复，可用原来的密码登录。", "green")
+    return pages.see_other(url_for("people_staff.account", account_id=row.id))
+
+
+@face.post("/accounts/<int:account_id>/role")
+@access.staff(Permission.ACCOUNTS)
+def change_role(account_id: int) -> Any:
+    row, form = _account(account_id), forms.RoleForm()
+    if not form.validate_on_submit():
+        return _account_page(row, form, 422)
+    actions_staff.change_role(access.actor(), row, Role(form.role.data), clock.now())
+    flash(f"{row.name}现在是{ROLE_LABELS[Role(row.role)]}。", "green")
+    return pages.see_other(url_for("people_staff.account", account_id=row.id))

@@ -1,0 +1,186 @@
+"""My own data: correct, relatives, another number, take it along, leave (SPEC P2, P8)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Response, abort, flash, request, session, url_for
+
+from portal.centres import profile
+from portal.core import access, clock, db, pages
+from portal.core.errors import DomainError
+from portal.people import actions, actions_codes, forms, queries, signing
+from portal.people.models import Relative, Resident
+from portal.people.refusals import CodeTooSoon
+from portal.people.views_resident import code_page, face
+
+NEW_PHONE = "new_phone"
+
+
+def _me() -> Resident:
+    person = queries.resident(access.viewer().id)
+    if person is None:
+        abort(404)
+    return person
+
+
+def _profile_form(person: Resident) -> forms.ProfileForm:
+    form = forms.ProfileForm(obj=person)
+    form.offer(queries.home_choices(), profile.current().groups)
+    if not form.is_submitted():
+        form.home.data = str(person.home_centre_id or "")
+        form.groups.data = list(person.groups)
+    return form
+
+
+@face.route("/me/profile", methods=["GET", "POST"], endpoint="profile")
+@access.resident
+def own_profile() -> Any:
+    person = _me()
+    form = _profile_form(person)
+    if form.validate_on_submit():
+        values = actions.ResidentValues(
+            form.name.data or "", form.address.data or "", int(form.home.data), form.birth_year.data,
+            list(form.groups.data or []),
+        )  # fmt: skip
+        try:
+            actions.correct_resident(person, values)
+        except DomainError as refusal:
+            form.refuse(refusal)
+        else:
+            flash("已保存。", "green")
+            return pages.see_other(access.safe_next(request.values.get("next"), url_for("people.profile")))
+    status = 422 if form.is_submitted() else 200
+    return pages.page(
+        "people/profile.html", status=status, form=form, person=person, relatives=queries.relatives(person.id),
+        target=access.safe_next(request.values.get("next"), ""),
+    )  # fmt: skip
+
+
+# Relatives ------------------------------------------------------------------------------------------------------------
+
+
+def _relative_values(form: forms.RelativeForm) -> actions.RelativeValues:
+    return actions.RelativeValues(
+        form.name.data or "", form.relation.data or "", form.birth_year.data, form.phone.data or "",
+    )  # fmt: skip
+
+
+@face.route("/me/relatives", methods=["GET", "POST"])
+@access.resident
+def relatives() -> Any:
+    person, form = _me(), forms.RelativeForm()
+    if form.validate_on_submit():
+        row = actions.add_relative(person, _relative_values(form), clock.now())
+        flash(f"已加上{row.name}。报名时可以选“为{row.name}报名”。", "green")
+        return pages.see_other(access.safe_next(request.values.get("next"), url_for("people.relatives")))
+    status = 422 if form.is_submitted() else 200
+    return pages.page(
+        "people/relatives.html", status=status, form=form, rows=queries.relatives(person.id),
+        target=access.safe_next(request.values.get("next"), ""),
+    )  # fmt: skip
+
+
+def _relative(relative_id: int) -> Relative:
+    row = queries.relative(access.viewer().id, relative_id)
+    if row is None:
+        abort(404)
+    return row
+
+
+@face.route("/me/relatives/<int:relative_id>", methods=["GET", "POST"])
+@access.resident
+def relative(relative_id: int) -> Any:
+    row = _relative(relative_id)
+    form = forms.RelativeForm(obj=row)
+    if form.validate_on_submit():
+        actions.edit_relative(row, _relative_values(form))
+        flash("已保存。", "green")
+        return pages.see_other(url_for("people.relatives"))
+    return pages.page("people/relative.html", status=422 if form.is_submitted() else 200, form=form, row=row)
+
+
+@face.post("/me/relatives/<int:relative_id>/remove")
+@access.resident
+def remove_relative(relative_id: int) -> Any:
+    row = _relative(relative_id)
+    actions.remove_relative(row, clock.now())
+    flash(f"已不再为{row.name}代办。已经报上的名不受影响。", "green")
+    return pages.see_other(url_for("people.relatives"))
+
+
+# Another number -------------------------------------------------------------------------------------------------------
+
+
+@face.route("/me/phone", methods=["GET", "POST"])
+@access.resident
+def phone() -> Any:
+    """A new number: a code is sent to it first."""
+    person, form, now = _me(), forms.PhoneForm(), clock.now()
+    if form.validate_on_submit():
+        number = form.phone.data or ""
+        if number == person.phone:
+            flash("这就是您现在的号码，不用换。", "gold")
+            return pages.see_other(url_for("people.profile"))
+        try:
+            actions_codes.send_code(number, request.remote_addr or "", now)
+        except CodeTooSoon as refusal:
+            if actions_codes.live_code(number, now) is None:
+                form.refuse(refusal)
+                return pages.page("people/phone.html", status=429, form=form, person=person)
+            flash(f"刚才已经发过验证码，请用收到的那一条。{refusal.advice}", "gold")
+        session[NEW_PHONE] = number
+        return pages.see_other(url_for("people.phone_code"))
+    return pages.page("people/phone.html", status=422 if form.is_submitted() else 200, form=form, person=person)
+
+
+@face.route("/me/phone/code", methods=["GET", "POST"])
+@access.resident
+def phone_code() -> Any:
+    person, form, now = _me(), forms.CodeForm(), clock.now()
+    number = session.get(NEW_PHONE)
+    if not number:
+        return pages.see_other(url_for("people.phone"))
+    if not form.validate_on_submit():
+        return code_page(form, number, 422 if form.is_submitted() else 200, changing=True)
+    try:
+        actions_codes.check_code(number, form.code.data or "", now)
+        actions.change_phone(person, number, now, access.viewer().session_id)
+    except DomainError as refusal:
+        db.keep_on_refusal()
+        form.refuse(type(refusal)(refusal.message, advice=refusal.advice, field="code"))
+        return code_page(form, number, refusal.status, changing=True)
+    session.pop(NEW_PHONE, None)
+    flash("手机号已换好，以后用新号码登录。其他手机上的登录已退出。", "green")
+    return pages.see_other(url_for("people.profile"))
+
+
+# Take it along, leave -------------------------------------------------------------------------------------------------
+
+
+@face.get("/me/export.json")
+@access.resident
+def export() -> Any:
+    body = json.dumps(actions.export_own(_me().id, clock.now()), ensure_ascii=False, indent=2, default=str)
+    answer = Response(body, mimetype="application/json")
+    answer.headers["Content-Disposition"] = "attachment; filename=my-data.json"
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
+
+
+@face.route("/me/erase", methods=["GET", "POST"])
+@access.resident
+def erase() -> Any:
+    person, form, now = _me(), forms.EraseForm(), clock.now()
+    if form.validate_on_submit():
+        actions.erase_resident(access.actor(), person, now)
+        signing.leave(now, "erased")
+        return pages.see_other(url_for("people.erased"))
+    return pages.page("people/erase.html", status=422 if form.is_submitted() else 200, form=form)
+
+
+@face.get("/erased")
+@access.public
+def erased() -> Any:
+    return pages.page("people/erased.html")

@@ -1,0 +1,189 @@
+"""Residents come in: telephone, code, and the first time name, address and community (SPEC P1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, request, session, url_for
+
+from portal.centres import profile
+from portal.core import access, clock, db, pages
+from portal.core.access import safe_next
+from portal.core.errors import DomainError
+from portal.people import actions, actions_codes, forms, queries, rules, signing, viewer
+from portal.people.models import Resident
+from portal.people.refusals import CodeTooSoon, when
+
+face = Blueprint("people", __name__)
+
+# Keys of the signed cookie while somebody is on the way in.
+PHONE, VERIFIED = "login_phone", "login_code"
+
+
+def _target() -> str:
+    target = safe_next(request.values.get("next"), "/me")
+    return "/me" if target.split("?")[0] in {"/login", "/login/code", "/register", "/logout"} else target
+
+
+def login_again(target: str) -> Any:
+    """Send a visitor to the login page and back to `target` afterwards."""
+    return pages.see_other(url_for("people.login", next=target))
+
+
+def _is_resident() -> bool:
+    user = access.viewer()
+    return user is not None and user.audience == "resident"
+
+
+@face.get("/login")
+@access.public
+def login() -> Any:
+    if _is_resident():
+        return pages.see_other(_target())
+    form = forms.PhoneForm()
+    form.phone.data = form.phone.data or session.get(PHONE, "")
+    return pages.page("people/login.html", form=form, target=_target())
+
+
+@face.post("/login")
+@access.public
+def send_code() -> Any:
+    """Send a code; the answer is the same whether the number is registered or not."""
+    form, now = forms.PhoneForm(), clock.now()
+    if not form.validate_on_submit():
+        return pages.page("people/login.html", status=422, form=form, target=_target())
+    phone = form.phone.data or ""
+    try:
+        actions_codes.send_code(phone, request.remote_addr or "", now)
+    except CodeTooSoon as refusal:
+        if actions_codes.live_code(phone, now) is None:
+            form.refuse(refusal)
+            return pages.page("people/login.html", status=429, form=form, target=_target())
+        # Pressed twice, or too impatient: the code that was sent is still good.
+        flash(f"刚才已经发过验证码，请用收到的那一条。{refusal.advice}", "gold")
+    session[PHONE] = phone
+    return pages.see_other(url_for("people.enter_code", next=_target()))
+
+
+def code_page(form: forms.CodeForm, phone: str, status: int = 200, changing: bool = False) -> Any:
+    now = clock.now()
+    sent = queries.codes_sent(phone, request.remote_addr or "", now)
+    wait = rules.next_code_at(sent.to_phone, sent.to_address, now)
+    return pages.page(
+        "people/code.html", status=status, form=form, phone=phone, target=_target(), changing=changing,
+        wait_text=when(wait, now) if wait else "",
+    )  # fmt: skip
+
+
+@face.get("/login/code")
+@access.public
+def enter_code() -> Any:
+    phone = session.get(PHONE)
+    if not phone:
+        return pages.see_other(url_for("people.login", next=_target()))
+    return code_page(forms.CodeForm(), phone)
+
+
+@face.post("/login/code")
+@access.public
+def check_code() -> Any:
+    phone, form, now = session.get(PHONE), forms.CodeForm(), clock.now()
+    if not phone:
+        return pages.see_other(url_for("people.login", next=_target()))
+    if not form.validate_on_submit():
+        return code_page(form, phone, 422)
+    try:
+        row = actions_codes.check_code(phone, form.code.data or "", now)
+    except DomainError as refusal:
+        db.keep_on_refusal()
+        form.refuse(refusal)
+        return code_page(form, phone, refusal.status)
+    known = queries.resident_by_phone(phone)
+    if known is not None:
+        return _come_in(known)
+    session.pop(PHONE, None)
+    session[VERIFIED] = row.id
+    return pages.see_other(url_for("people.register", next=_target()))
+
+
+def _come_in(person: Resident) -> Any:
+    target = _target()
+    signing.enter("resident", person.id, clock.now())
+    if person.consent_version != profile.current().consent_version:
+        return pages.see_other(url_for("people.consent", next=target))
+    return pages.see_other(target)
+
+
+def _register_page(form: forms.RegisterForm, phone: str, status: int = 200) -> Any:
+    return pages.page("people/register.html", status=status, form=form, phone=phone, target=_target())
+
+
+def _register_form() -> forms.RegisterForm:
+    form = forms.RegisterForm()
+    form.offer_homes(queries.home_choices())
+    return form
+
+
+@face.get("/register")
+@access.public
+def register() -> Any:
+    """Name, address and community, once. Without a proved number it starts where signing in starts."""
+    if _is_resident():
+        return pages.see_other(_target())
+    phone = actions_codes.verified_phone(session.get(VERIFIED), clock.now())
+    if phone is None:
+        return pages.see_other(url_for("people.login", next=_target()))
+    form, near = _register_form(), viewer.chosen_centre()
+    if near is not None:
+        form.home.data = str(near.id)
+    return _register_page(form, phone)
+
+
+@face.post("/register")
+@access.public
+def finish_register() -> Any:
+    now, form = clock.now(), _register_form()
+    phone = actions_codes.verified_phone(session.get(VERIFIED), now)
+    if phone is None:
+        flash("验证码是半小时前验证的，请重新收一次验证码。", "gold")
+        return pages.see_other(url_for("people.login", next=_target()))
+    if not form.validate_on_submit():
+        return _register_page(form, phone, 422)
+    values = actions.ResidentValues(form.name.data or "", form.address.data or "", int(form.home.data))
+    person = actions.open_resident(phone, values, now)
+    return _come_in(person)
+
+
+@face.post("/logout")
+@access.public
+def logout() -> Any:
+    signing.leave(clock.now())
+    flash("已退出。下次用手机号和验证码就能再登录。", "green")
+    return pages.see_other("/")
+
+
+@face.get("/privacy")
+@access.public
+def privacy() -> Any:
+    current = profile.current()
+    return pages.page(
+        "people/privacy.html", notice=current.privacy, version=current.consent_version, area=current.name,
+        hotline=current.hotline,
+    )  # fmt: skip
+
+
+@face.route("/privacy/agree", methods=["GET", "POST"])
+@access.resident
+def consent() -> Any:
+    """The notice has a new version: ask once more."""
+    form, current = forms.ConsentForm(), profile.current()
+    if form.validate_on_submit():
+        person = queries.resident(access.viewer().id)
+        if person is not None:
+            actions.agree(person, clock.now())
+        return pages.see_other(_target())
+    status = 422 if form.is_submitted() else 200
+    return pages.page(
+        "people/consent.html", status=status, form=form, notice=current.privacy, version=current.consent_version,
+        target=_target(),
+    )  # fmt: skip
