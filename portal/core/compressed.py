@@ -66,7 +66,7 @@ def _headers(headers: Headers, _path: str, _url: str) -> None:
 
 def init_app(app: Flask) -> None:
     """Answer /static/ before Flask sees it. Addresses carry a digest of the content, so a month's keeping is safe."""
-    folder = _squeezed(Path(str(app.static_folder)), Path(app.config["DATA_DIR"]) / "static")
+    folder = _squeezed(Path(str(app.static_folder)), Path(app.config["DATA_DIR"]) / "cache" / "static")
     os.utime(folder)  # in use: an age is counted from the last start
     app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
         app.wsgi_app,

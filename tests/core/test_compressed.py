@@ -85,7 +85,7 @@ def test_a_changed_file_is_never_served_in_its_old_form(tmp_path: Path) -> None:
 
 
 def test_copies_of_before_go_after_a_day(tmp_path: Path) -> None:
-    store = tmp_path / "var" / "static"
+    store = tmp_path / "var" / "cache" / "static"
     for name, age in (("old", 3 * 86400), ("recent", 3600)):
         (store / name).mkdir(parents=True)
         os.utime(store / name, (time.time() - age,) * 2)
