@@ -16,7 +16,13 @@ from portal.core.db import db, writing
 from portal.people.models import Relative, Resident
 from portal.signup import queue, rules
 from portal.signup.errors import (
-    EntryGone, NameMissing, NoSuchPerson, OfferOver, SignUpGone, SignUpRefused, WithdrawRefused,
+    EntryGone,
+    NameMissing,
+    NoSuchPerson,
+    OfferOver,
+    SignUpGone,
+    SignUpRefused,
+    WithdrawRefused,
 )  # fmt: skip
 from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
 from portal.signup.states import MACHINE
@@ -36,9 +42,7 @@ class Person:
     last_no: int
 
 
-def sign_up(
-    actor: Actor, entry_id: int, for_relative_id: int | None, companions: int, now: datetime
-) -> SignUp:
+def sign_up(actor: Actor, entry_id: int, for_relative_id: int | None, companions: int, now: datetime) -> SignUp:
     """Sign the acting resident, or a relative of theirs, up with `companions` more people (S1, S2).
 
     Six statements: lock the entry, read the person, insert, count, history, outbox. A second submit answers with the
@@ -65,19 +69,13 @@ def _path(entry: Entry) -> str:
 def find_person(entry: Entry, resident_id: int, relative_id: int | None) -> Person:
     """One statement: the person, their home, their live sign-up for `entry` and the queue's last number."""
     key = f"v{relative_id}" if relative_id else f"r{resident_id}"
-    live = select(SignUp.id).where(
-        SignUp.entry_id == entry.id, SignUp.person_key == key, SignUp.status.in_(ACTIVE)
-    )
+    live = select(SignUp.id).where(SignUp.entry_id == entry.id, SignUp.person_key == key, SignUp.status.in_(ACTIVE))
     last = select(func.max(SignUp.queue_no)).where(SignUp.entry_id == entry.id, SignUp.status == WAITING)
-    statement = select(
-        Resident.name, Centre.path, live.scalar_subquery(), last.scalar_subquery(), Relative.id
-    )
+    statement = select(Resident.name, Centre.path, live.scalar_subquery(), last.scalar_subquery(), Relative.id)
     statement = statement.outerjoin(Centre, Centre.id == Resident.home_centre_id)
     relative = (Relative.resident_id == Resident.id) & Relative.removed_at.is_(None)
     statement = statement.outerjoin(Relative, relative & (Relative.id == (relative_id or 0)))
-    row = db.session.execute(
-        statement.where(Resident.id == resident_id, Resident.erased_at.is_(None))
-    ).one_or_none()
+    row = db.session.execute(statement.where(Resident.id == resident_id, Resident.erased_at.is_(None))).one_or_none()
     if row is None or (relative_id and row[4] is None):
         raise NoSuchPerson()
     if not row[0].strip():
@@ -85,9 +83,7 @@ def find_person(entry: Entry, resident_id: int, relative_id: int | None) -> Pers
     return Person(resident_id, relative_id or None, key, row[1] or "", row[2], row[3] or 0)
 
 
-def enter(
-    entry: Entry, person: Person, places: int, actor: Actor, now: datetime, note: str = ""
-) -> SignUp:
+def enter(entry: Entry, person: Person, places: int, actor: Actor, now: datetime, note: str = "") -> SignUp:
     """Insert a sign-up where the rules place it, with history and message. Needs the lock."""
     status = rules.decide_place(entry, places)
     waits = status == WAITING
@@ -215,9 +211,7 @@ def lapse_offers(now: datetime) -> int:
 def _lapse_entry(entry_id: int, now: datetime) -> int:
     with writing():
         entry = queue.lock(entry_id)
-        late = select(SignUp).where(
-            SignUp.entry_id == entry_id, SignUp.status == OFFERED, SignUp.accept_by <= now
-        )
+        late = select(SignUp).where(SignUp.entry_id == entry_id, SignUp.status == OFFERED, SignUp.accept_by <= now)
         rows = list(db.session.scalars(late.order_by(SignUp.id)))
         for row in rows:
             queue.move(entry, row, "lapse", system_actor(), now, ended_at=now, accept_by=None)

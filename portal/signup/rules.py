@@ -74,7 +74,10 @@ def may_sign_up(
     entry: EntryFacts, home_path: str | None, centre_path: str, now: datetime, wanted: int = 1
 ) -> Refusal | None:
     """Why somebody of the home centre at `home_path` may not sign up for `wanted` places now; None when they may."""
-    return _open_at_all(entry) or _in_window(entry, now) or _own_first(entry, home_path, centre_path, now) or _party(entry, wanted)
+    return (
+        _open_at_all(entry) or _in_window(entry, now) or _own_first(entry, home_path, centre_path, now)
+        or _party(entry, wanted)
+    )  # fmt: skip
 
 
 def _open_at_all(entry: EntryFacts) -> Refusal | None:
@@ -92,7 +95,9 @@ def _in_window(entry: EntryFacts, now: datetime) -> Refusal | None:
     if entry.first_start and now >= entry.first_start and not (closing and now < closing):
         return Refusal("started", "活动已经开始，不能再报名了。", "想临时参加，请打电话问主办方。")
     if closing is not None and now >= closing:
-        return Refusal("closed", f"报名已在{clock.stamp(closing)}截止。", "想补报，请打电话问主办方，或看看同类的其他活动。")
+        return Refusal(
+            "closed", f"报名已在 {clock.stamp(closing)} 截止。", "想补报，请打电话问主办方，或看看同类的其他活动。"
+        )
     if entry.sign_up_from is not None and now < entry.sign_up_from:
         opening = clock.stamp(entry.sign_up_from)
         return Refusal("not_yet", f"{opening} 开始报名。", "到时候再来，打开这一页就能报。", entry.sign_up_from)
@@ -168,7 +173,8 @@ def may_withdraw(entry: EntryFacts, status: str, signed_up_at: datetime, now: da
     changed = entry.changed_at is not None and entry.changed_at >= signed_up_at
     if changed and (entry.first_start is None or now < entry.first_start):
         return None
-    return Refusal("late", f"{clock.stamp(deadline)} 以后不能自己退出了。", "来不了请打电话告诉主办方，好把名额让给别人。")
+    when = clock.stamp(deadline)
+    return Refusal("late", f"{when} 以后不能自己退出了。", "来不了请打电话告诉主办方，好把名额让给别人。")
 
 
 def low_alert_at(entry: EntryFacts) -> datetime | None:

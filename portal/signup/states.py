@@ -7,7 +7,16 @@ from typing import Any
 from portal.core.access import Actor, Permission
 from portal.core.states import Machine, Transition
 from portal.signup.models import (
-    ACTIVE, CANCELLED, CONFIRMED, LAPSED, OFFERED, PENDING, REFUSED, WAITING, WITHDRAWN, SignUp,
+    ACTIVE,
+    CANCELLED,
+    CONFIRMED,
+    LAPSED,
+    OFFERED,
+    PENDING,
+    REFUSED,
+    WAITING,
+    WITHDRAWN,
+    SignUp,
 )  # fmt: skip
 
 LABELS = {

@@ -1,0 +1,173 @@
+"""What the outbox carries out for sign-ups: every message, and what follows from changes of an entry (SPEC M1, C8).
+
+A handler runs in one transaction with its 'done' mark, and inbox rows have keys: it may be repeated and nobody is told
+twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload, selectinload
+
+from portal.catalogue import changing
+from portal.catalogue.models import Entry, EntryChange, EntrySession
+from portal.core import outbox, states
+from portal.core.access import Role
+from portal.core.db import db
+from portal.notices.actions import Told, tell_residents, tell_staff
+from portal.people import queries as people
+from portal.signup import actions, notices, queries, reminders, rules
+from portal.signup.models import ACTIVE, OFFERED, SignUp
+from portal.signup.notices import Words
+
+
+def _sign_up(sign_up_id: int) -> SignUp | None:
+    statement = select(SignUp).where(SignUp.id == sign_up_id).options(
+        joinedload(SignUp.entry).options(joinedload(Entry.centre), selectinload(Entry.sessions)),
+        joinedload(SignUp.relative),
+    )  # fmt: skip
+    return db.session.scalars(statement).one_or_none()
+
+
+def link(entry_id: int) -> str:
+    return f"/services/{entry_id}"
+
+
+def _tell(payload: dict[str, Any], topic: str, now: datetime, word: Callable[[Entry, SignUp], Words | None]) -> None:
+    """Tell the owner of one sign-up."""
+    row = _sign_up(payload["id"])
+    words = word(row.entry, row) if row is not None else None
+    if row is None or words is None:
+        return
+    key = f"{topic}:{row.id}:{payload.get('history_id', 'new')}"
+    tell_residents([Told(row.resident_id, key)], words.kind, words.title, words.body, link(row.entry_id), now,
+                   urgent=words.urgent, sms=words.sms)  # fmt: skip
+
+
+@outbox.handler("signup.confirmed")
+def on_confirmed(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "confirmed", now, notices.confirmed)
+
+
+@outbox.handler("signup.received")
+def on_received(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "received", now, notices.received)
+
+
+@outbox.handler("signup.waiting")
+def on_waiting(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "waiting", now, lambda e, s: notices.waiting(e, s, queries.place_number(s)))
+
+
+@outbox.handler("signup.moved_up")
+def on_moved_up(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "moved_up", now, notices.moved_up)
+
+
+@outbox.handler("signup.offered")
+def on_offered(payload: dict[str, Any], now: datetime) -> None:
+    """Only while the offer stands: asking somebody for what is gone would be worse than silence."""
+    _tell(payload, "offered", now, lambda e, s: notices.offered(e, s) if s.status == OFFERED else None)
+
+
+@outbox.handler("signup.merged")
+def on_merged(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "merged", now, lambda e, s: notices.merged(e, s) if s.status == OFFERED else None)
+
+
+@outbox.handler("signup.refused")
+def on_refused(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "refused", now, notices.refused)
+
+
+@outbox.handler("signup.lapsed")
+def on_lapsed(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "lapsed", now, notices.lapsed)
+
+
+@outbox.handler("signup.withdrawn")
+def on_withdrawn(payload: dict[str, Any], now: datetime) -> None:
+    history = db.session.get(states.StateHistory, payload["history_id"])
+    reason = history.reason if history else ""
+    _tell(payload, "withdrawn", now, lambda e, s: notices.withdrawn(e, s, reason))
+
+
+def _entry(entry_id: int) -> Entry | None:
+    statement = select(Entry).where(Entry.id == entry_id)
+    return db.session.scalars(statement.options(joinedload(Entry.centre), selectinload(Entry.sessions))).one_or_none()
+
+
+def _everybody(entry_id: int) -> list[SignUp]:
+    live = select(SignUp).where(SignUp.entry_id == entry_id, SignUp.status.in_(ACTIVE))
+    return list(db.session.scalars(live.options(joinedload(SignUp.relative)).order_by(SignUp.id)))
+
+
+def _tell_all(entry: Entry, rows: list[SignUp], occasion: str, now: datetime, word: Callable[[SignUp], Words]) -> int:
+    """Everybody in a fixed number of statements per 1,000, each with their own name in it."""
+    told, first = [], None
+    for row in rows:
+        words = word(row)
+        first = first or words
+        told.append(Told(row.resident_id, f"{occasion}:{row.id}", words.title, words.body))
+    if first is None:
+        return 0
+    return tell_residents(told, first.kind, first.title, first.body, link(entry.id), now,
+                          urgent=first.urgent, sms=first.sms)  # fmt: skip
+
+
+@outbox.handler("entry.changed")
+def on_entry_changed(payload: dict[str, Any], now: datetime) -> None:
+    """Everyone signed up is told before and after and why; more places go to the queue (C8, S2)."""
+    entry = _entry(payload["entry_id"])
+    change = db.session.get(EntryChange, payload.get("change_id") or 0)
+    if entry is None or change is None:
+        return
+    sentence = changing.sentence(change)
+    _tell_all(entry, _everybody(entry.id), f"change:{change.id}", now, lambda s: notices.changed(entry, s, sentence))
+    actions.move_up(entry.id, now)
+
+
+@outbox.handler("entry.cancelled")
+def on_entry_cancelled(payload: dict[str, Any], now: datetime) -> None:
+    """Everyone's sign-up ends and everyone is told why (C8)."""
+    entry = _entry(payload["entry_id"])
+    if entry is None:
+        return
+    change = db.session.get(EntryChange, payload.get("change_id") or 0)
+    reason = change.reason if change else entry.change_note
+    rows = actions.cancel_all(entry.id, now, reason)
+    _tell_all(entry, rows, f"cancelled:{entry.id}", now, lambda s: notices.cancelled(entry, s, reason))
+
+
+@outbox.handler("signup.remind")
+def on_remind(payload: dict[str, Any], now: datetime) -> None:
+    """One session's reminder to everybody confirmed (S5).
+
+    Dropped when it comes too late: 'tomorrow' is not true two hours before.
+    """
+    session = db.session.get(EntrySession, payload["session_id"])
+    rule = payload["rule"]
+    if session is None or rules.reminder_due(session.starts_at, now) != rule:
+        return
+    entry = _entry(session.entry_id)
+    if entry is None or entry.status != "published":
+        return
+    occasion = f"remind:{rule}:{session.id}:{int(session.starts_at.timestamp())}"
+    rows = reminders.audience(session, rule)
+    _tell_all(entry, rows, occasion, now, lambda s: notices.reminder(entry, session, s, rule))
+
+
+@outbox.handler("signup.low")
+def on_low(payload: dict[str, Any], now: datetime) -> None:
+    """The organiser hears of too few sign-ups and what can be done (S5)."""
+    entry = _entry(payload["entry_id"])
+    if entry is None or not rules.is_low(entry, now):
+        return
+    words = notices.low(entry)
+    accounts = people.staff_of({entry.centre_id, entry.author_centre_id}, (Role.MANAGER, Role.OPERATOR))
+    key = f"low:{entry.id}:{int(entry.first_start.timestamp())}" if entry.first_start else f"low:{entry.id}"
+    tell_staff([a.id for a in accounts], words.kind, words.title, words.body, f"/staff/sign-ups/{entry.id}", key, now)

@@ -1,0 +1,136 @@
+"""The wording of every message about sign-ups, in one place (SPEC M3). Plain words; what happens next; until when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portal.catalogue.models import Entry, EntrySession
+from portal.core import clock
+from portal.signup import rules
+from portal.signup.models import SignUp
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One message. kind: of portal.notices.kinds. urgent: also at night."""
+
+    kind: str
+    title: str
+    body: str
+    urgent: bool = False
+    sms: bool = True
+
+
+def when(entry: Entry) -> str:
+    """'12月13日（周日）8:30–11:00'; of a series the rule and its first date."""
+    if not entry.sessions:
+        return "时间另行通知"
+    first = clock.span(entry.sessions[0].starts_at, entry.sessions[0].ends_at)
+    label = (entry.weekly or {}).get("label")
+    if label:
+        return f"{label}，第一次 {first}"
+    return first if len(entry.sessions) == 1 else f"{first} 等 {len(entry.sessions)} 场"
+
+
+def whom(sign_up: SignUp) -> str:
+    """'王秀英' or '您', with the party's size when it is more than one."""
+    name = sign_up.relative.name if sign_up.relative else "您"
+    return name if sign_up.places == 1 else f"{name}等 {sign_up.places} 位"
+
+
+def leaving(entry: Entry) -> str:
+    """'12月12日 20:00 前可自行退出。'"""
+    deadline = rules.withdraw_deadline(entry)
+    return f"{clock.stamp(deadline)} 前可自行退出。" if deadline else "来不了请提前退出，把名额让给别人。"
+
+
+def call(entry: Entry) -> str:
+    phone = entry.phone or entry.centre.phone
+    return f"有事请打电话 {phone}。" if phone else ""
+
+
+def by_staff(sign_up: SignUp) -> str:
+    return f"（由{sign_up.created_by}代为登记）" if sign_up.created_by else ""
+
+
+def confirmed(entry: Entry, s: SignUp) -> Words:
+    return Words("sign_up.confirmed", f"已报上《{entry.title}》",
+                 f"{whom(s)}已报上{by_staff(s)}。{when(entry)}，{entry.place}。"
+                 f"{leaving(entry)}开始前会再提醒。")  # fmt: skip
+
+
+def received(entry: Entry, s: SignUp) -> Words:
+    return Words("sign_up.received", f"已收到《{entry.title}》的报名",
+                 f"{whom(s)}的报名{by_staff(s)}由{entry.organiser or entry.centre.name}审核，"
+                 "通过或不通过都会告诉您。名额先为您留着。", sms=False)  # fmt: skip
+
+
+def waiting(entry: Entry, s: SignUp, number: int | None) -> Words:
+    where = f"第 {number} 位" if number else "名单上"
+    return Words("sign_up.waiting", f"已候补《{entry.title}》",
+                 f"{whom(s)}现在候补{where}{by_staff(s)}。有人退出就按先后顺序递补，"
+                 "轮到了马上通知。不想等可以随时退出。", sms=False)  # fmt: skip
+
+
+def moved_up(entry: Entry, s: SignUp) -> Words:
+    return Words("place.moved_up", f"候补成功：《{entry.title}》",
+                 f"有了空位，{whom(s)}已报上。{when(entry)}，{entry.place}。"
+                 f"来不了请尽快退出。{leaving(entry)}", urgent=True)  # fmt: skip
+
+
+def offered(entry: Entry, s: SignUp) -> Words:
+    until = clock.stamp(s.accept_by) if s.accept_by else "活动开始"
+    return Words("place.offered", f"轮到您了：《{entry.title}》有空位",
+                 f"{when(entry)}，{entry.place}。{whom(s)}还去吗？"
+                 f"请在 {until} 前打开确认，过时名额给下一位。", urgent=True)  # fmt: skip
+
+
+def merged(entry: Entry, s: SignUp) -> Words:
+    until = clock.stamp(s.accept_by) if s.accept_by else "活动开始"
+    return Words("place.merged", f"请您改参加《{entry.title}》",
+                 f"{s.note}。给{whom(s)}留了名额：{when(entry)}，{entry.place}。"
+                 f"同意请在 {until} 前打开确认；不同意不用管，到时自动放弃。")  # fmt: skip
+
+
+def refused(entry: Entry, s: SignUp) -> Words:
+    return Words("sign_up.refused", f"《{entry.title}》的报名没有通过",
+                 f"原因：{s.refusal_reason}。可以看看其他活动。{call(entry)}")  # fmt: skip
+
+
+def lapsed(entry: Entry, s: SignUp) -> Words:
+    return Words("place.lapsed", f"《{entry.title}》的空位已给下一位",
+                 f"{whom(s)}没有在期限前确认。还想参加可以重新报名候补。", sms=False)  # fmt: skip
+
+
+def withdrawn(entry: Entry, s: SignUp, reason: str) -> Words:
+    why = f"原因：{reason}。" if reason else ""
+    return Words("sign_up.withdrawn", f"已退出《{entry.title}》",
+                 f"工作人员已为{whom(s)}办理退出。{why}{call(entry)}")  # fmt: skip
+
+
+def cancelled(entry: Entry, s: SignUp, reason: str) -> Words:
+    why = f"原因：{reason}。" if reason else ""
+    return Words("change.cancelled", f"活动取消：《{entry.title}》",
+                 f"{when(entry)}的活动不办了，{whom(s)}不用来了。"
+                 f"{why}可以看看其他活动。{call(entry)}", urgent=True)  # fmt: skip
+
+
+def changed(entry: Entry, s: SignUp, sentence: str) -> Words:
+    """sentence: before, after and why, in the catalogue's own words."""
+    return Words("change.changed", f"活动有变动：《{entry.title}》",
+                 f"{sentence}{whom(s)}的名额还在；如果来不了，活动开始前都可以自己退出。"
+                 f"{call(entry)}", urgent=True)  # fmt: skip
+
+
+def reminder(entry: Entry, session: EntrySession, s: SignUp, rule: str) -> Words:
+    lead = "明天见" if rule == "day" else "快开始了"
+    leave = "来不了请退出或打电话，把名额让给别人。" if rule == "day" else ""
+    return Words(f"reminder.{rule}", f"{lead}：《{entry.title}》",
+                 f"{clock.span(session.starts_at, session.ends_at)}，{entry.place}，{whom(s)}已报名。"
+                 f"{leave}{call(entry)}")  # fmt: skip
+
+
+def low(entry: Entry) -> Words:
+    return Words("work.low", f"报名人数不足：《{entry.title}》",
+                 f"{when(entry)}，名额 {entry.capacity} {entry.unit}，只报了 {entry.taken} {entry.unit}。"
+                 "可以延长报名、并到别的活动或取消。")  # fmt: skip

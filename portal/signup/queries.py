@@ -1,0 +1,395 @@
+"""Reads of sign-ups, shaped for pages. Other people's rows are only ever counted here, never shown to residents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ScalarSelect, func, select
+from sqlalchemy.orm import aliased, joinedload
+
+from portal.catalogue.models import Entry
+from portal.centres.models import Centre
+from portal.core import clock, scope
+from portal.core.db import db
+from portal.people.models import Relative, Resident
+from portal.signup import rules
+from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
+from portal.signup.states import LABELS, TONES
+
+ENDED_SHOWN = ("refused", "lapsed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A sign-up as its owner sees it."""
+
+    id: int
+    entry_id: int
+    status: str
+    person: str  # '我' or the relative's name
+    relative_id: int | None
+    places: int
+    number: int | None  # place in the queue, from 1
+    accept_by: datetime | None
+    reason: str
+    created_at: datetime
+    withdraw_refusal: rules.Refusal | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.status in ACTIVE
+
+    @property
+    def label(self) -> str:
+        return f"候补第 {self.number} 位" if self.status == WAITING else LABELS[self.status]
+
+    @property
+    def tone(self) -> str:
+        return TONES[self.status]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """All that the sign-up part of an entry's page needs. `refusal`: why nobody new may sign up from here now."""
+
+    entry_id: int
+    title: str
+    signed_in: bool
+    people: tuple[tuple[str, str], ...]  # (value, words) of those who may still be signed up
+    selected: str
+    mine: tuple[Own, ...]
+    refusal: rules.Refusal | None
+    full: bool
+    ahead: int  # already waiting
+    needs_review: bool
+    most_companions: int
+    unit: str
+    withdraw_until: datetime | None
+    phone: str
+    walk_in: bool
+    error: str = ""  # why the last try was refused, with the way out
+    said: str = ""  # what was just done
+    fresh: int = 0  # the sign-up just made
+    companions: int = 0
+    starts_at: datetime | None = None
+
+    @property
+    def action(self) -> str:
+        return "加入候补" if self.full else "提交报名" if self.needs_review else "确认报名"
+
+
+def _number(row: Any) -> ScalarSelect[int]:
+    """Place in the queue: how many wait with a number not greater than this one's."""
+    other = aliased(SignUp)
+    ahead = select(func.count()).where(
+        other.entry_id == row.entry_id, other.status == WAITING, other.queue_no <= row.queue_no
+    )
+    return ahead.correlate(row).scalar_subquery()
+
+
+def place_number(sign_up: SignUp) -> int | None:
+    """Place in the queue from 1, or None when it does not wait (S2). One statement."""
+    if sign_up.status != WAITING:
+        return None
+    with scope.system("counting who is ahead"):
+        return db.session.scalar(select(_number(SignUp)).where(SignUp.id == sign_up.id))
+
+
+def own(resident_id: int, entry_id: int) -> list[Own]:
+    """The resident's sign-ups of one entry, live or ended with something to tell, oldest first. One statement."""
+    statement = select(SignUp, Relative.name, _number(SignUp))
+    statement = statement.outerjoin(Relative, Relative.id == SignUp.relative_id)
+    statement = statement.where(
+        SignUp.resident_id == resident_id, SignUp.entry_id == entry_id, SignUp.status.in_((*ACTIVE, *ENDED_SHOWN))
+    )
+    with scope.system("own rows, and how many are ahead"):
+        rows = db.session.execute(statement.order_by(SignUp.id)).all()
+    return [_own(*row) for row in rows]
+
+
+def _own(row: SignUp, relative: str | None, number: int | None) -> Own:
+    return Own(
+        row.id, row.entry_id, row.status, relative or "我", row.relative_id, row.places,
+        number if row.status == WAITING else None, row.accept_by, row.refusal_reason, row.created_at,
+    )  # fmt: skip
+
+
+def panel(entry: Entry, viewer: Any, now: datetime, selected: str = "me") -> Panel:
+    """What the sign-up part of the entry's page shows. At most two statements: own sign-ups, relatives.
+
+    The own-community window is judged by the viewer's home centre; the database judges again when it counts.
+    """
+    resident = viewer is not None and viewer.audience == "resident"
+    mine = own(viewer.id, entry.id) if resident else []
+    refusal = _refusal(entry, viewer if resident else None, now)
+    people = _people(viewer, mine) if resident and refusal is None else [("me", "我")]
+    values = {value for value, _ in people}
+    return Panel(
+        entry_id=entry.id, title=entry.title, signed_in=resident, people=tuple(people),
+        selected=selected if selected in values else (people[0][0] if people else ""),
+        mine=tuple(_latest(entry, mine, now)), refusal=refusal,
+        full=entry.capacity is not None and (entry.waiting > 0 or entry.taken >= entry.capacity),
+        ahead=entry.waiting, needs_review=entry.needs_review, most_companions=entry.max_companions, unit=entry.unit,
+        withdraw_until=rules.withdraw_deadline(entry), phone=entry.phone or entry.centre.phone, walk_in=entry.walk_in,
+        starts_at=entry.first_start,
+    )  # fmt: skip
+
+
+def _refusal(entry: Entry, resident: Any, now: datetime) -> rules.Refusal | None:
+    """Whoever is not signed in is judged as a neighbour would be: the own-community window asks who they are first."""
+    refusal = rules.may_sign_up(entry, None, "/", now)
+    if refusal is None or refusal.code not in ("own_first", "no_home"):
+        return refusal
+    if resident is None:
+        return None
+    home = resident.home_centre
+    with scope.system("the path of a public entry's centre"):
+        inside = home is not None and _is_inside(home.id, entry.centre_id)
+    return None if inside else rules.may_sign_up(entry, "/0/" if home else None, "/1/", now)
+
+
+def _is_inside(centre_id: int, above_id: int) -> bool:
+    path = db.session.scalar(select(Centre.path).where(Centre.id == centre_id)) or ""
+    return f"/{above_id}/" in path
+
+
+def _latest(entry: Entry, mine: list[Own], now: datetime) -> list[Own]:
+    """One row a person: the live one, else the last that ended; with why it cannot be left any more."""
+    by_person: dict[int | None, Own] = {}
+    for row in mine:
+        if row.live or not (row.relative_id in by_person and by_person[row.relative_id].live):
+            by_person[row.relative_id] = row
+    return [
+        replace(o, withdraw_refusal=rules.may_withdraw(entry, o.status, o.created_at, now) if o.live else None)
+        for o in by_person.values()
+    ]
+
+
+def _people(viewer: Any, mine: list[Own]) -> list[tuple[str, str]]:
+    taken = {o.relative_id for o in mine if o.live}
+    rows = db.session.execute(
+        select(Relative.id, Relative.name, Relative.relation)
+        .where(Relative.resident_id == viewer.id, Relative.removed_at.is_(None)).order_by(Relative.id)
+    ).all()  # fmt: skip
+    people = [] if None in taken else [("me", f"我（{viewer.name}）")]
+    return people + [(str(i), f"{relation}（{name}）") for i, name, relation in rows if i not in taken]
+
+
+def mine(resident_id: int, now: datetime) -> list[tuple[SignUp, int | None]]:
+    """All sign-ups of a resident with entry, relative and place number, newest entry first; at most 100 (S9)."""
+    statement = select(SignUp, _number(SignUp)).join(Entry, Entry.id == SignUp.entry_id)
+    statement = statement.options(joinedload(SignUp.entry).selectinload(Entry.sessions), joinedload(SignUp.relative))
+    statement = statement.where(SignUp.resident_id == resident_id).order_by(Entry.first_start.desc(), SignUp.id.desc())
+    with scope.system("own rows, and how many are ahead"):
+        return [(row, number) for row, number in db.session.execute(statement.limit(100))]
+
+
+# Staff ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLine:
+    """One line of the staff's list."""
+
+    id: int
+    title: str
+    centre: str
+    when: str
+    starts_at: datetime | None
+    taken: int
+    capacity: int | None
+    unit: str
+    waiting: int
+    pending: int
+    offered: int
+    status: str
+    low: bool
+    needs_review: bool
+
+
+PAGE = 40
+FILTERS = (("", "要开始的"), ("pending", "有待审核"), ("low", "人数不足"), ("full", "已满"), ("past", "已结束"))
+
+
+def _counted(status: str) -> ScalarSelect[int]:
+    return (
+        select(func.count()).where(SignUp.entry_id == Entry.id, SignUp.status == status)
+        .correlate(Entry).scalar_subquery()
+    )  # fmt: skip
+
+
+def staff_list(
+    path: str, now: datetime, which: str = "", text: str = "", page: int = 1
+) -> tuple[list[EntryLine], bool]:
+    """Entries of the subtree at `path` that people sign up for, and whether there are more. One statement.
+
+    which: a key of FILTERS. Upcoming ones first to start first, past ones last first.
+    """
+    pending, offered = _counted(PENDING), _counted(OFFERED)
+    statement = select(Entry, Centre.short_name, Centre.name, pending, offered).join(
+        Centre, Centre.id == Entry.centre_id
+    )
+    statement = statement.where(
+        Entry.status.in_(("published", "cancelled")), Entry.walk_in.is_(False),
+        Centre.path >= path, Centre.path < path + ":",
+    )  # fmt: skip
+    if which == "past":
+        statement = statement.where(Entry.last_end <= now).order_by(Entry.first_start.desc(), Entry.id)
+    else:
+        statement = statement.where(Entry.last_end > now).order_by(Entry.first_start, Entry.id)
+    statement = statement.where(*_narrowed(which, pending, now))
+    if text:
+        statement = statement.where(Entry.title.contains(text, autoescape=True))
+    rows = db.session.execute(statement.limit(PAGE + 1).offset((page - 1) * PAGE)).all()
+    return [_line(*row, now) for row in rows[:PAGE]], len(rows) > PAGE
+
+
+def _narrowed(which: str, pending: ScalarSelect[int], now: datetime) -> list[Any]:
+    if which == "pending":
+        return [pending > 0]
+    if which == "full":
+        return [Entry.capacity.is_not(None), Entry.taken >= Entry.capacity]
+    if which == "low":
+        return _low(now)
+    return []
+
+
+def _low(now: datetime) -> list[Any]:
+    """The SQL of rules.is_low."""
+    window = (Entry.sign_up_until.is_not(None)) & (Entry.sign_up_until <= now + rules.LOW_WINDOW_LEAD)
+    return [
+        Entry.status == "published", Entry.walk_in.is_(False), Entry.capacity.is_not(None), Entry.first_start > now,
+        (Entry.first_start <= now + rules.LOW_LEAD) | window, Entry.taken < Entry.capacity * rules.LOW_SHARE,
+    ]  # fmt: skip
+
+
+def _line(entry: Entry, short: str, name: str, pending: int, offered: int, now: datetime) -> EntryLine:
+    start, end = entry.first_start, entry.last_end
+    weekly = (entry.weekly or {}).get("label")
+    when = weekly or (clock.span(start, end) if start and end else "时间未定")
+    return EntryLine(
+        entry.id, entry.title, short or name, when, start, entry.taken, entry.capacity, entry.unit, entry.waiting,
+        pending, offered, entry.status, rules.is_low(entry, now), entry.needs_review,
+    )  # fmt: skip
+
+
+def staff_entry(entry_id: int) -> Entry | None:
+    """A public entry of the viewer's subtree (the scope decides), with its sessions and centre."""
+    statement = select(Entry).where(Entry.id == entry_id, Entry.status.in_(("published", "cancelled")))
+    statement = statement.options(joinedload(Entry.centre), joinedload(Entry.sessions))
+    return db.session.scalars(statement).unique().one_or_none()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sign-up as staff see it; the phone in full stays here and is masked by the page."""
+
+    id: int
+    resident_id: int
+    relative_id: int | None
+    name: str  # the person who comes
+    by: str  # who signed them up, when somebody else did
+    phone: str
+    places: int
+    status: str
+    number: int | None
+    accept_by: datetime | None
+    created_by: str
+    created_at: datetime
+    reason: str
+    note: str
+    home: str = ""
+
+    @property
+    def label(self) -> str:
+        return f"候补第 {self.number} 位" if self.number else LABELS[self.status]
+
+    @property
+    def tone(self) -> str:
+        return TONES[self.status]
+
+
+ORDER = {PENDING: 0, OFFERED: 1, CONFIRMED: 2, WAITING: 3}
+
+
+def for_entry(entry_id: int, live_only: bool = False) -> list[Row]:
+    """Everybody of an entry: to decide, offered, confirmed, then the queue in its order, then ended. One statement.
+
+    Reads in the caller's scope, so a foreign entry has no rows.
+    """
+    statement = select(SignUp, Resident.name, Resident.phone, Relative.name, Relative.phone, Centre.short_name)
+    statement = statement.join(Resident, Resident.id == SignUp.resident_id)
+    statement = statement.outerjoin(Relative, Relative.id == SignUp.relative_id)
+    statement = statement.outerjoin(Centre, Centre.id == Resident.home_centre_id)
+    statement = statement.where(SignUp.entry_id == entry_id)
+    if live_only:
+        statement = statement.where(SignUp.status.in_(ACTIVE))
+    found = sorted(
+        db.session.execute(statement), key=lambda r: (ORDER.get(r[0].status, 9), r[0].queue_no or 0, r[0].id)
+    )
+    waiting = 0
+    rows = []
+    for sign_up, name, phone, relative, relative_phone, home in found:
+        if sign_up.status == WAITING:
+            waiting += 1
+        rows.append(_row(sign_up, name, phone, relative, relative_phone, home, waiting))
+    return rows
+
+
+def _row(
+    s: SignUp, name: str, phone: str | None, relative: str | None, relative_phone: str | None, home: str | None,
+    number: int,
+) -> Row:  # fmt: skip
+    return Row(
+        id=s.id, resident_id=s.resident_id, relative_id=s.relative_id, name=relative or name,
+        by=name if relative else "", phone=relative_phone or phone or "", places=s.places, status=s.status,
+        number=number if s.status == WAITING else None, accept_by=s.accept_by, created_by=s.created_by,
+        created_at=s.created_at, reason=s.refusal_reason, note=s.note, home=home or "",
+    )  # fmt: skip
+
+
+def merge_targets(entry: Entry, now: datetime) -> list[Entry]:
+    """Open entries of the viewer's subtree that could take this one's people: same category first, soonest first."""
+    statement = select(Entry).where(
+        Entry.status == "published", Entry.walk_in.is_(False), Entry.id != entry.id, Entry.first_start > now,
+    )  # fmt: skip
+    rows = db.session.scalars(statement.order_by(Entry.first_start, Entry.id).limit(200))
+    open_ones = [e for e in rows if e.free is None or e.free > 0]
+    return sorted(open_ones, key=lambda e: e.category_id != entry.category_id)[:30]
+
+
+def waiting_rows(path: str, now: datetime) -> tuple[list[tuple[Any, ...]], list[Entry]]:
+    """For the inbox: (entry id, title, centre, start, how many pending, since when) and low entries. Two statements."""
+    inside = (Centre.path >= path) & (Centre.path < path + ":")
+    pending = (
+        select(Entry.id, Entry.title, Centre.short_name, Entry.first_start, func.count(SignUp.id),
+               func.min(SignUp.created_at))
+        .join(Entry, Entry.id == SignUp.entry_id).join(Centre, Centre.id == Entry.centre_id)
+        .where(SignUp.status == PENDING, Entry.status == "published", Entry.last_end > now, inside)
+        .group_by(Entry.id, Entry.title, Centre.short_name, Entry.first_start).order_by(Entry.first_start)
+    )  # fmt: skip
+    low = select(Entry).join(Centre, Centre.id == Entry.centre_id).where(*_low(now), inside)
+    low = low.options(joinedload(Entry.centre)).order_by(Entry.first_start).limit(50)
+    return [tuple(r) for r in db.session.execute(pending)], list(db.session.scalars(low))
+
+
+def low_entries(now: datetime) -> list[Entry]:
+    """Entries with too few sign-ups whose organiser must hear of it now (S5)."""
+    return list(db.session.scalars(select(Entry).where(*_low(now)).order_by(Entry.id)))
+
+
+def personal(resident_id: int) -> list[dict[str, Any]]:
+    """The resident's own sign-ups as plain data for the export (P8)."""
+    statement = select(SignUp, Entry.title, Relative.name).join(Entry, Entry.id == SignUp.entry_id)
+    statement = statement.outerjoin(Relative, Relative.id == SignUp.relative_id)
+    with scope.system("export of own data"):
+        rows = db.session.execute(statement.where(SignUp.resident_id == resident_id).order_by(SignUp.id)).all()
+    return [
+        {
+            "活动": title, "报名人": relative or "本人", "人数": s.places, "状态": LABELS[s.status],
+            "报名时间": clock.stamp(s.created_at), "未通过原因": s.refusal_reason,
+        }
+        for s, title, relative in rows
+    ]  # fmt: skip

@@ -1,0 +1,249 @@
+"""Staff on sign-ups: who comes, who waits, who must be decided; callers; rosters (SPEC S3, S5, S10)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, time
+from typing import Any
+
+from flask import Blueprint, Response, abort, flash, request, url_for
+from wtforms import ValidationError
+
+from portal.catalogue import changing
+from portal.catalogue.models import Entry
+from portal.core import access, clock, forms, pages, registry
+from portal.core.access import Permission
+from portal.core.db import db
+from portal.core.errors import DomainError
+from portal.people import actions as people_actions
+from portal.people import queries as people
+from portal.signup import notices, queries, rules, staff_actions
+from portal.signup.errors import SignUpGone
+
+bp = Blueprint("signup_staff", __name__, url_prefix="/staff/sign-ups")
+TEMPLATE = "signup/staff_entry.html"
+
+registry.nav("sign_ups", "报名", "users", "signup_staff.list", Permission.VIEW, 30)
+
+
+class BadInput(DomainError):
+    status = 422
+    message = "填写的内容有误。"
+
+
+@bp.get("", endpoint="list")
+@access.staff(Permission.VIEW)
+def list_entries() -> Response:
+    """What people sign up for in my subtree: taken, waiting, to decide, when it starts."""
+    viewer = access.viewer()
+    which = request.args.get("show", "")
+    which = which if which in dict(queries.FILTERS) else ""
+    raw = request.args.get("page", "1")
+    page = int(raw) if raw.isdigit() and 0 < int(raw) < 1000 else 1
+    text = request.args.get("q", "").strip()[:40]
+    lines, more = queries.staff_list(viewer.centre_path, clock.now(), which, text, page)
+    return pages.page(
+        "signup/staff_list.html", "results", lines=lines, more=more, page=page, which=which, q=text,
+        filters=queries.FILTERS, now=clock.now(),
+    )  # fmt: skip
+
+
+def _entry(entry_id: int) -> Entry:
+    entry = queries.staff_entry(entry_id)
+    if entry is None:
+        abort(404)
+    return entry
+
+
+@bp.get("/<int:entry_id>")
+@access.staff(Permission.VIEW)
+def entry(entry_id: int) -> Response:
+    """Everybody of one activity, decided in place."""
+    return _page(entry_id)
+
+
+def _page(
+    entry_id: int, *, status: int = 200, error: DomainError | None = None, where: str = "",
+    shown: dict[int, str] | None = None,
+) -> Response:  # fmt: skip
+    """The page or its block; `where` names the form an error belongs to ('add', 'extend', 'merge', a row's id)."""
+    now = clock.now()
+    found = _entry(entry_id)
+    rows = queries.for_entry(entry_id)
+    live = [r for r in rows if r.status in queries.ORDER]
+    actor = access.actor()
+    may = actor.can(Permission.SIGN_UPS) and found.status == "published" and now < (found.last_end or now)
+    return pages.page(
+        TEMPLATE, "board", status, entry=found, now=now, when=notices.when(found), live=live,
+        ended=[r for r in rows if r.status not in queries.ORDER], pending=sum(r.status == "pending" for r in live),
+        offered=sum(r.status == "offered" for r in live), closes=rules.closes_at(found), may=may,
+        low=rules.is_low(found, now), reasons=rules.REFUSAL_REASONS, error=error, where=where, shown=shown or {},
+        typed=request.form, open_change=changing.open_change(found.id), may_plan=actor.can(Permission.PLAN),
+        targets=queries.merge_targets(found, now) if may else [], may_print=actor.can(Permission.SIGN_UPS),
+        may_unmask=actor.can(Permission.UNMASK),
+    )  # fmt: skip
+
+
+def _do(entry_id: int, where: str, action: Callable[[datetime], str]) -> Response:
+    """One action; a refusal comes back beside its form with what was typed, nothing half-done."""
+    _entry(entry_id)
+    try:
+        said = action(clock.now())
+    except DomainError as error:
+        db.session.rollback()
+        if error.status in (403, 404):
+            raise
+        return _page(entry_id, status=error.status, error=error, where=where)
+    if pages.wants_fragment():
+        db.session.flush()
+        return _page(entry_id)
+    if said:
+        flash(said, "ok")
+    return pages.see_other(url_for("signup_staff.entry", entry_id=entry_id))
+
+
+def _row_of(entry_id: int, sign_up_id: int) -> Any:
+    row = next((r for r in queries.for_entry(entry_id) if r.id == sign_up_id), None)
+    if row is None:
+        raise SignUpGone()
+    return row
+
+
+@bp.post("/<int:entry_id>/<int:sign_up_id>/accept")
+@access.staff(Permission.SIGN_UPS)
+def accept(entry_id: int, sign_up_id: int) -> Response:
+    """Pass a sign-up, or place somebody of the waiting list by hand."""
+
+    def act(now: datetime) -> str:
+        _row_of(entry_id, sign_up_id)
+        staff_actions.decide(access.actor(), sign_up_id, True, "", now)
+        return "已通过，对方会收到通知。"
+
+    return _do(entry_id, str(sign_up_id), act)
+
+
+@bp.post("/<int:entry_id>/<int:sign_up_id>/refuse")
+@access.staff(Permission.SIGN_UPS)
+def refuse(entry_id: int, sign_up_id: int) -> Response:
+    """Refuse with a reason that the person reads."""
+
+    def act(now: datetime) -> str:
+        _row_of(entry_id, sign_up_id)
+        staff_actions.decide(access.actor(), sign_up_id, False, request.form.get("reason", ""), now)
+        return "已退回，原因会告诉对方。"
+
+    return _do(entry_id, str(sign_up_id), act)
+
+
+@bp.post("/<int:entry_id>/<int:sign_up_id>/withdraw")
+@access.staff(Permission.SIGN_UPS)
+def withdraw(entry_id: int, sign_up_id: int) -> Response:
+    """Somebody called that they cannot come."""
+
+    def act(now: datetime) -> str:
+        _row_of(entry_id, sign_up_id)
+        staff_actions.withdraw_for(access.actor(), sign_up_id, request.form.get("reason", "")[:200], now)
+        return "已办理退出，名额给下一位。"
+
+    return _do(entry_id, str(sign_up_id), act)
+
+
+@bp.post("/<int:entry_id>/<int:sign_up_id>/phone")
+@access.staff(Permission.UNMASK)
+def phone(entry_id: int, sign_up_id: int) -> Response:
+    """Show one phone number in full; it is recorded who looked (P8)."""
+    found = _entry(entry_id)
+    row = _row_of(entry_id, sign_up_id)
+    person = people.resident(row.resident_id)
+    if person is None:
+        raise SignUpGone()
+    own = people_actions.unmask(access.actor(), person, "phone", f"报名 #{row.id} {found.title}", clock.now())
+    return _page(entry_id, shown={row.id: row.phone or own})
+
+
+def _mobile(raw: str) -> str:
+    try:
+        return forms.mobile(raw)
+    except ValidationError as error:
+        raise BadInput(str(error), field="phone") from None
+
+
+@bp.post("/<int:entry_id>/add")
+@access.staff(Permission.SIGN_UPS)
+def add(entry_id: int) -> Response:
+    """Enter somebody who phoned or came by."""
+    form = request.form
+
+    def act(now: datetime) -> str:
+        places = form.get("places", "1").strip() or "1"
+        if not places.isdigit() or len(places) > 3:
+            raise BadInput("人数请填数字。", field="places")
+        for field, label, most in (("name", "姓名", 40), ("relative", "参加人", 40), ("note", "备注", 200)):
+            if len(form.get(field, "").strip()) > most:
+                raise BadInput(f"{label}最多 {most} 个字。", field=field)
+        row = staff_actions.add_by_staff(
+            access.actor(), entry_id, _mobile(form.get("phone", "")), form.get("name", ""),
+            form.get("relative", ""), int(places), now, form.get("note", ""),
+        )  # fmt: skip
+        number = queries.place_number(row)
+        return f"已登记，候补第 {number} 位。" if number else "已登记，对方会收到通知。"
+
+    return _do(entry_id, "add", act)
+
+
+@bp.post("/<int:entry_id>/extend")
+@access.staff(Permission.SIGN_UPS)
+def extend(entry_id: int) -> Response:
+    """Too few people: let them sign up longer."""
+
+    def act(now: datetime) -> str:
+        until = _moment(request.form.get("day", ""), request.form.get("clock", ""))
+        staff_actions.extend(access.actor(), entry_id, until, now)
+        return f"报名延长到{clock.stamp(until)}。"
+
+    return _do(entry_id, "extend", act)
+
+
+def _moment(day: str, hour: str) -> datetime:
+    digits = re.fullmatch(r"(\d{4})\D?(\d{1,2})\D?(\d{1,2})\D?", day.strip())
+    parts = re.fullmatch(r"(\d{1,2})[:：](\d{2})", hour.strip() or "18:00")
+    try:
+        if digits is None or parts is None:
+            raise ValueError
+        return clock.at(date(*map(int, digits.groups())), time(int(parts[1]), int(parts[2])))
+    except ValueError:
+        raise BadInput("没有这个时间，请按 2026-12-03 和 18:00 的样子填写。", field="day") from None
+
+
+@bp.post("/<int:entry_id>/merge")
+@access.staff(Permission.SIGN_UPS)
+def merge(entry_id: int) -> Response:
+    """Too few people: ask everybody over to another activity, and ask to cancel this one."""
+
+    def act(now: datetime) -> str:
+        target = request.form.get("target", "")
+        if not target.isdigit():
+            raise BadInput("请选要并到哪个活动。", field="target")
+        actor = access.actor()
+        asked = staff_actions.offer_elsewhere(actor, entry_id, int(target), now)
+        other = _entry(int(target))
+        change = changing.cancel_entry(actor, _entry(entry_id), f"报名人数不足，与《{other.title}》合并", now)
+        after = "本活动已取消。" if change.status == "applied" else "本活动的取消等发布单位确认。"
+        return f"已请 {asked} 份报名改到《{other.title}》，对方同意才算数。{after}"
+
+    return _do(entry_id, "merge", act)
+
+
+@bp.post("/<int:entry_id>/cancel")
+@access.staff(Permission.PLAN)
+def cancel(entry_id: int) -> Response:
+    """Too few people: ask to cancel; done at once where the asker is the publisher. Everybody is told."""
+
+    def act(now: datetime) -> str:
+        change = changing.cancel_entry(access.actor(), _entry(entry_id), request.form.get("reason", "")[:500], now)
+        if change.status == "applied":
+            return "活动已取消，报名的人都会收到通知。"
+        return "已申请取消，发布单位确认后通知所有报名的人。"
+
+    return _do(entry_id, "cancel", act)
