@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from flask import Flask
 
+from portal.core import registry
+
+# How the audit page says what this room writes.
+WORDS = {
+    "draft_entry": "新建服务", "edit_entry": "修改服务", "copy_entry": "复制服务", "confirm_checked": "核对服务",
+    "drop_entry": "删除服务", "save_template": "存为模板", "offer": "送审", "submit_issue": "上交清单",
+    "accept": "并入清单", "pass_on": "审核通过", "approve": "审核通过", "return_entry": "退回", "correct": "审核更正",
+    "resubmit": "改好送回", "recall": "撤回", "allot": "分配", "publish_month": "发布清单", "ask_edit": "申请变更",
+    "ask_cancel": "申请取消", "apply_change": "同意变更", "refuse_change": "不同意变更",
+    "take_back_change": "撤回变更申请", "preview_plan": "上传计划表", "take_in_plan": "导入计划表",
+    "lay_aside_plan": "放弃计划表", "import_services": "导入服务项目",
+    "entry": "服务", "issue": "月度清单", "plan_import": "计划表", "service_type": "服务项目", "entries": "条目",
+}  # fmt: skip
+
 
 def register(app: Flask) -> None:
     """Add this room's pages, handlers and commands to the app."""
-    from portal.catalogue import views_resident
+    from portal.catalogue import cli, handlers, offering, publishing, views_resident, waiting
 
+    assert handlers and offering and publishing and waiting  # importing them registers what they hold
+    registry.audit_word(**WORDS)
+    cli.register(app)
     app.register_blueprint(views_resident.bp)

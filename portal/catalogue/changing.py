@@ -141,6 +141,8 @@ def apply_change(actor: Actor, change: EntryChange, now: datetime) -> None:
     _record(actor, change, "apply_change", now)
     topic = "entry.cancelled" if change.kind == CANCEL else "entry.changed"
     outbox.put(topic, str(change.id), {"entry_id": entry.id, "change_id": change.id}, now)
+    if actor.centre_id != entry.centre_id:
+        outbox.put("catalogue.change_applied", str(change.id), {"change_id": change.id}, now)
 
 
 def _apply_edit(actor: Actor, entry: Entry, change: EntryChange, now: datetime) -> None:

@@ -179,17 +179,11 @@ def load_guides(now: datetime) -> int:
         words = {name: known.get(name, "") for name in GUIDE_FIELDS}
         words["steps"] = words["steps"].replace("|", "\n")
         words["summary"] = words["summary"] or "请联系您所在社区的党群服务中心，工作人员会告诉您怎么办、到哪办。"
-        db.session.add(
-            Guide(
-                category_id=service.category_id,
-                service_type_id=service.id,
-                title=service.name,
-                position=position,
-                external=bool(known.get("external")),
-                updated_at=now,
-                **words,
-            )  # fmt: skip
-        )
+        guide = Guide(
+            category_id=service.category_id, service_type_id=service.id, title=service.name, position=position,
+            external=bool(known.get("external")), updated_at=now, **words,
+        )  # fmt: skip
+        db.session.add(guide)
         added += 1
     db.session.flush()
     return added

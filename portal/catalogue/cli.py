@@ -1,0 +1,99 @@
+"""`flask import-services`, `import-plan`, `publish`: the contract's commands of this room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from flask import Flask
+
+from portal.catalogue import importing, offering, publishing
+from portal.catalogue.models import PlanImport
+from portal.centres import queries as centre_queries
+from portal.core import clock, scope
+from portal.core.access import system_actor
+from portal.core.db import db, writing
+from portal.core.errors import DomainError
+
+READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _month(_context: object, _parameter: object, value: str) -> str:
+    if not clock.is_month(value):
+        raise click.BadParameter("月份请按 2026-12 的样子填写。")
+    return value
+
+
+@click.command("import-services")
+@click.argument("file", type=READABLE)
+def import_services(file: Path) -> None:
+    """Add services on offer from a CSV file: category,subcategory,name,source."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        with writing(), scope.system("import-services"):
+            result = offering.import_services(text, system_actor("命令行"), clock.now())
+    except UnicodeDecodeError:
+        raise click.ClickException("文件不是 UTF-8 编码，请另存为“CSV UTF-8”后再导入。") from None
+    except offering.ServicesRefused as refusal:
+        for problem in refusal.problems[:50]:
+            click.echo(f"第 {problem.line} 行：{problem.reason}", err=True)
+        raise click.ClickException(f"{len(refusal.problems)} 处错误，一行也没有导入。") from None
+    click.echo(f"服务项目新增 {result.added}，未变 {result.unchanged}，指南新增 {result.guides}。")
+    if result.categories:
+        click.echo(f"新建类别：{'、'.join(result.categories)}")
+
+
+@click.command("import-plan")
+@click.argument("file", type=READABLE)
+@click.option("--centre", "code", required=True, help="Code of the centre whose list it is.")
+@click.option("--month", required=True, callback=_month, help="YYYY-MM")
+@click.option("--commit", "commit", is_flag=True, help="Take the good rows in; without it only the preview is shown.")
+def import_plan(file: Path, code: str, month: str, commit: bool) -> None:
+    """Read a centre's Excel plan, show what was understood and, with --commit, take the good rows in as drafts."""
+    actor, now = system_actor("命令行"), clock.now()
+    try:
+        with writing(), scope.system("import-plan"):
+            centre = centre_queries.by_code(code)
+            if centre is None:
+                raise click.ClickException(f"没有编码为 {code} 的阵地。")
+            upload = importing.preview_plan(actor, centre, month, file.name, file.read_bytes(), now)
+            _show(upload)
+            taken = importing.take_in_plan(actor, upload, None, now) if commit else []
+            if not commit:
+                db.session.rollback()  # a look leaves nothing behind
+    except DomainError as refusal:
+        raise click.ClickException(refusal.message + refusal.advice) from None
+    click.echo(
+        f"已导入 {len(taken)} 条为草稿。" if commit else "以上是预览，还没有导入；加 --commit 导入没有错误的行。"
+    )
+
+
+STATES = {"ready": "可导入", "bad": "有错误", "duplicate": "已在清单中", "taken": "已导入"}
+
+
+def _show(upload: PlanImport) -> None:
+    found = importing.rows_of(upload)
+    for row in found:
+        cells = (row.values.title, row.category_text, row.when_text, row.values.place, row.capacity_text)
+        line = " | ".join(cell or "—" for cell in cells)
+        click.echo(f"第 {row.excel_row} 行 [{STATES[row.state]}] {line}（{len(row.values.sessions)} 场）")
+        for problem in row.problems:
+            click.echo(f"    {'错误' if problem.severity == 'error' else '注意'}：{problem.message}")
+    for note in upload.notes:
+        click.echo(f"备注：{note}")
+    good = sum(row.state == "ready" for row in found)
+    click.echo(f"共 {len(found)} 行，可导入 {good} 行，有错误 {sum(row.state == 'bad' for row in found)} 行。")
+
+
+@click.command("publish")
+@click.option("--month", required=True, callback=_month, help="YYYY-MM")
+def publish(month: str) -> None:
+    """Publish what is approved in a month and before, also before the 1st; twice publishes nothing twice."""
+    with writing(), scope.system("publish"):
+        count = publishing.publish_month(month, clock.now(), force=True)
+    click.echo(f"发布 {count} 条。")
+
+
+def register(app: Flask) -> None:
+    for command in (import_services, import_plan, publish):
+        app.cli.add_command(command)

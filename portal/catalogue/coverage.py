@@ -1,0 +1,148 @@
+"""What the coming list covers and what is missing, before it is published (SPEC C1)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from portal.catalogue.models import ACCEPTED, APPROVED, IN_REVIEW, PUBLISHED, Category, Entry, Guide, ServiceType
+from portal.centres import profile
+from portal.centres import queries as centre_queries
+from portal.centres.models import Centre
+from portal.core.db import db
+
+OFFER_MIN = 100  # 百项服务
+COUNTED = (IN_REVIEW, ACCEPTED, APPROVED, PUBLISHED)
+# Rooms and personal services are on offer every month; their own rooms of the house keep them.
+STANDING = ("venue", "help", "other")
+
+
+@dataclass(frozen=True)
+class CategoryCount:
+    """One category: how many rows or guides it has, and which of its services nobody offers."""
+
+    category: Category
+    parent: str
+    count: int
+    services: int
+    missing: tuple[str, ...]
+
+    @property
+    def empty(self) -> bool:
+        return self.count == 0
+
+
+@dataclass(frozen=True)
+class CentreCount:
+    """One centre that files a list (or has rows of its own): rows of its subtree, and its empty categories."""
+
+    centre: Centre
+    count: int
+    by_category: dict[int, int]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    month: str
+    categories: tuple[CategoryCount, ...]
+    centres: tuple[CentreCount, ...]
+    offered: int
+    needed: int
+    guides: int
+    guides_expected: int
+    missing_guides: tuple[str, ...]  # categories of guides with fewer than their services ('衣', '行')
+
+    @property
+    def missing_services(self) -> list[str]:
+        return [f"{c.category.name}：{name}" for c in self.categories for name in c.missing]
+
+    @property
+    def complete(self) -> bool:
+        return self.offered >= self.needed and self.guides >= self.guides_expected and not self.missing_guides
+
+
+def coverage(month: str, path: str = "") -> Coverage:
+    """Count a month's rows (in review or further) by category and centre below `path`. Six queries."""
+    categories = list(db.session.scalars(select(Category).order_by(Category.position, Category.id)))
+    by_id = {c.id: c for c in categories}
+    services = list(db.session.scalars(select(ServiceType).where(ServiceType.active).order_by(ServiceType.position)))
+    found = _entries(month, path)
+    guides = _guides()
+    parents = {c.parent_id for c in categories}
+    leaves = [c for c in categories if c.id not in parents]
+    counted = tuple(_category(c, by_id, services, found, guides) for c in leaves)
+    expected = sum(c.expected or 0 for c in categories)
+    watched = {c.id for c in categories if c.expected or (c.parent_id and by_id[c.parent_id].expected)}
+    standing = sum(by_id[s.category_id].kind in STANDING for s in services)
+    guide_services = {g for titles in guides.values() for g in titles}
+    return Coverage(
+        month=month, categories=counted, centres=tuple(_centres(found, leaves, path)),
+        offered=len(found) + len(guide_services) + standing, needed=OFFER_MIN,
+        guides=sum(len(guides.get(i, ())) for i in watched), guides_expected=expected,
+        missing_guides=tuple(c.category.name for c in counted if c.category.id in watched and (c.missing or c.empty)),
+    )  # fmt: skip
+
+
+Found = list[tuple[int, int | None, str]]  # category, service, path of the centre
+
+
+def _entries(month: str, path: str) -> Found:
+    wanted = select(Entry.category_id, Entry.service_type_id, Centre.path).join(Centre, Centre.id == Entry.centre_id)
+    wanted = wanted.where(Entry.month == month, Entry.status.in_(COUNTED))
+    if path:
+        wanted = wanted.where(*centre_queries.inside(path))
+    return [(c, s, p) for c, s, p in db.session.execute(wanted)]
+
+
+def _guides() -> dict[int, set[tuple[int, str]]]:
+    """Active guides by category; the same title of several centres is one service on offer."""
+    found: dict[int, set[tuple[int, str]]] = {}
+    for category_id, title in db.session.execute(select(Guide.category_id, Guide.title).where(Guide.active)):
+        found.setdefault(category_id, set()).add((category_id, title))
+    return found
+
+
+def _category(
+    category: Category, by_id: dict[int, Category], services: list[ServiceType], found: Found,
+    guides: dict[int, set[tuple[int, str]]],
+) -> CategoryCount:  # fmt: skip
+    mine = [s for s in services if s.category_id == category.id]
+    titles = {title for _, title in guides.get(category.id, ())}
+    offered = {service for c, service, _ in found if c == category.id and service}
+    if category.kind in STANDING:
+        missing: list[str] = []
+        count = len(mine)
+    else:
+        missing = [s.name for s in mine if s.id not in offered and s.name not in titles]
+        count = sum(c == category.id for c, _, _ in found) + len(titles)
+    parent = by_id[category.parent_id].name if category.parent_id else ""
+    return CategoryCount(category, parent, count, len(mine), tuple(missing))
+
+
+def _centres(found: Found, leaves: list[Category], path: str) -> list[CentreCount]:
+    files = {lv.code for lv in profile.current().levels if lv.files_list}
+    wanted = select(Centre).where(Centre.active)
+    if path:
+        wanted = wanted.where(*centre_queries.inside(path))
+    centres = sorted(db.session.scalars(wanted), key=lambda c: [int(i) for i in c.path.strip("/").split("/")])
+    filing = [c for c in centres if c.level in files]
+    counts: dict[str, Counter[int]] = {}
+    for category_id, _, entry_path in found:
+        home = next((c.path for c in filing if entry_path.startswith(c.path)), entry_path)
+        counts.setdefault(home, Counter())[category_id] += 1
+    activity = [c for c in leaves if c.kind == "activity"]
+    shown = [c for c in centres if c.level in files or c.path in counts]
+    return [_centre(c, counts.get(c.path, Counter()), activity) for c in shown]
+
+
+def _centre(centre: Centre, counts: Counter[int], activity: list[Category]) -> CentreCount:
+    missing = tuple(c.name for c in activity if not counts[c.id])
+    return CentreCount(centre, counts.total(), dict(counts), missing)
+
+
+def guide_count() -> int:
+    """Active guides of the whole deployment."""
+    return db.session.scalar(select(func.count(Guide.id)).where(Guide.active)) or 0

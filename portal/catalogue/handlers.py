@@ -1,0 +1,170 @@
+"""What the outbox carries out for the catalogue: messages to the staff concerned, each told once (SPEC C5, C6, M1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from portal.catalogue import changing, notices, queries
+from portal.catalogue.models import IN_REVIEW, Entry, EntryChange
+from portal.catalogue.states import ASKED, chain
+from portal.centres import profile
+from portal.centres.models import Centre
+from portal.core import clock, outbox, states
+from portal.core.access import Role
+from portal.core.db import db
+from portal.notices.actions import tell_staff
+from portal.people import queries as people
+from portal.people.models import StaffAccount
+
+DECIDERS = (Role.MANAGER, Role.OPERATOR)
+
+
+def _tell(
+    centre_ids: Iterable[int | None], words: notices.Words, key: str, now: datetime, kind: str = notices.KIND
+) -> None:
+    wanted = sorted({i for i in centre_ids if i is not None})
+    accounts = [a.id for a in people.staff_of(wanted, DECIDERS)] if wanted else []
+    tell_staff(accounts, kind, words.title, words.body, words.link, key, now)
+
+
+def _tell_owner(entry: Entry, words: notices.Words, key: str, now: datetime) -> None:
+    """Whoever can act on the row: its centre's people, or the department's that drew it up."""
+    if entry.department_id is None:
+        _tell([entry.centre_id], words, key, now)
+        return
+    mine = select(StaffAccount.id).where(
+        StaffAccount.department_id == entry.department_id, StaffAccount.disabled_at.is_(None)
+    )
+    tell_staff(db.session.scalars(mine).all(), notices.KIND, words.title, words.body, words.link, key, now)
+    if entry.centre_id != entry.author_centre_id:
+        _tell([entry.centre_id], words, key, now)
+
+
+@outbox.handler("catalogue.offered")
+def on_offered(payload: dict[str, Any], now: datetime) -> None:
+    """A station's row, a department's plan or a mended row has arrived."""
+    entry = queries.entry(payload["entry_id"])
+    if entry is not None and entry.status == IN_REVIEW and entry.waits_at_id == payload["centre_id"]:
+        _tell([entry.waits_at_id], notices.offered(entry), f"offered:{entry.id}:{entry.version}", now)
+
+
+@outbox.handler("catalogue.submitted")
+def on_submitted(payload: dict[str, Any], now: datetime) -> None:
+    centre = db.session.get_one(Centre, payload["centre_id"])
+    above = chain(centre)
+    if above:
+        month, count = payload["month"], payload["count"]
+        key = f"submitted:{month}:{centre.id}:{clock.stamp(now)}"
+        _tell([above[0].id], notices.submitted(centre, month, count), key, now)
+
+
+@outbox.handler("catalogue.returned")
+def on_returned(payload: dict[str, Any], now: datetime) -> None:
+    """The author's centre hears who returned the row and why."""
+    entry = queries.entry(payload["id"])
+    line = db.session.get_one(states.StateHistory, payload["history_id"])
+    if entry is None:
+        return
+    centre = db.session.get(Centre, line.centre_id) if line.centre_id else None
+    words = notices.returned(entry, centre.label if centre else line.actor_name, line.reason.rstrip("。"))
+    _tell_owner(entry, words, f"returned:{line.id}", now)
+
+
+@outbox.handler("catalogue.corrected")
+def on_corrected(payload: dict[str, Any], now: datetime) -> None:
+    entry = queries.entry(payload["entry_id"])
+    if entry is not None:
+        _tell_owner(entry, notices.corrected(entry, payload["actor"]), f"corrected:{entry.id}:{entry.version}", now)
+
+
+@outbox.handler("catalogue.allotted")
+def on_allotted(payload: dict[str, Any], now: datetime) -> None:
+    """The community hears of a department's activity in its list (C4)."""
+    entry = queries.entry(payload["entry_id"])
+    if entry is not None:
+        department = entry.department.name if entry.department else "部门"
+        _tell([payload["centre_id"]], notices.allotted(entry, department), f"allotted:{entry.id}", now)
+
+
+@outbox.handler("entry.published")
+def on_published(payload: dict[str, Any], now: datetime) -> None:
+    """Each centre hears how many of its rows are public now."""
+    counts = select(Entry.centre_id, func.count(Entry.id)).where(Entry.id.in_(payload["ids"])).group_by(Entry.centre_id)
+    for centre_id, count in db.session.execute(counts.order_by(Entry.centre_id)).all():
+        key = f"published:{payload['ids'][0]}:{centre_id}"
+        _tell([centre_id], notices.published(payload["month"], count), key, now)
+
+
+def _change(change_id: int) -> EntryChange | None:
+    return queries.change(change_id)
+
+
+@outbox.handler("catalogue.change_asked")
+def on_change_asked(payload: dict[str, Any], now: datetime) -> None:
+    change = _change(payload["change_id"])
+    if change is not None and change.status == ASKED:
+        words = notices.change_asked(change, changing.sentence(change))
+        _tell([change.waits_at_id], words, f"change:{change.id}", now)
+
+
+@outbox.handler("catalogue.change_applied")
+def on_change_applied(payload: dict[str, Any], now: datetime) -> None:
+    change = _change(payload["change_id"])
+    if change is not None:
+        words = notices.change_applied(change, changing.sentence(change))
+        _tell_owner(change.entry, words, f"applied:{change.id}", now)
+
+
+@outbox.handler("catalogue.change_refused")
+def on_change_refused(payload: dict[str, Any], now: datetime) -> None:
+    change = _change(payload["id"])
+    if change is not None:
+        _tell_owner(change.entry, notices.change_refused(change), f"refused:{change.id}", now)
+
+
+@outbox.handler("catalogue.reminder")
+def on_reminder(payload: dict[str, Any], now: datetime) -> None:
+    """Two days and one day before a cut-off; silent when the work was done meanwhile."""
+    month, centre_id = payload["month"], payload["centre_id"]
+    centre = db.session.get_one(Centre, centre_id)
+    cutoff = profile.current().level(centre.level).cutoff(month)
+    if cutoff is None or now >= cutoff:
+        return
+    issue = queries.issues(month).get(centre_id)
+    waiting = _waiting(month, centre_id)
+    done = waiting == 0 if payload["what"] == "review" else issue is not None and issue.submitted_at is not None
+    if not done:
+        words = notices.reminder(month, payload["what"], payload["days"], cutoff, waiting)
+        key = f"reminder:{month}:{centre_id}:{payload['what']}:{payload['days']}"
+        _tell([centre_id], words, key, now, notices.DEADLINE)
+
+
+def _waiting(month: str, centre_id: int) -> int:
+    wanted = select(func.count(Entry.id)).where(
+        Entry.month == month, Entry.status == IN_REVIEW, Entry.waits_at_id == centre_id
+    )
+    return db.session.scalar(wanted) or 0
+
+
+@outbox.handler("catalogue.late")
+def on_late(payload: dict[str, Any], now: datetime) -> None:
+    """The cut-off has passed: the centre itself hears it."""
+    month, centre = payload["month"], db.session.get_one(Centre, payload["centre_id"])
+    cutoff = profile.current().level(centre.level).cutoff(month)
+    issue = queries.issues(month).get(centre.id)
+    if cutoff is not None and (issue is None or issue.submitted_at is None):
+        _tell([centre.id], notices.late(month, cutoff), f"late:{month}:{centre.id}", now, notices.DEADLINE)
+
+
+@outbox.handler("catalogue.late_list")
+def on_late_list(payload: dict[str, Any], now: datetime) -> None:
+    """The reviewer hears who is missing."""
+    month, centre = payload["month"], db.session.get_one(Centre, payload["centre_id"])
+    names = [row.centre.label for row in queries.late(month, now, centre.path) if row.submitted_at is None]
+    if names:
+        key = f"late_list:{month}:{centre.id}:{payload['level']}"
+        _tell([centre.id], notices.late_list(month, names), key, now, notices.DEADLINE)
