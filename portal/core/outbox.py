@@ -56,7 +56,9 @@ def insert_once(model: type[Any], rows: list[dict[str, Any]]) -> int:
     added = 0
     for start in range(0, len(rows), 500):
         statement = dialect.insert(model).values(rows[start : start + 500]).on_conflict_do_nothing()
-        added += db.session.execute(statement).rowcount  # type: ignore[attr-defined]
+        # Without the option PostgreSQL's driver answers -1 for an insert of several rows.
+        done = db.session.execute(statement, execution_options={"preserve_rowcount": True})
+        added += done.rowcount  # type: ignore[attr-defined]
     return added
 
 

@@ -19,7 +19,7 @@ from portal.notices import kinds, queries, rules
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Resident
 
-CHUNK = 1000  # recipients per statement: far below the parameter limits of both databases
+CHUNK = 500  # recipients per statement: far below the parameter limits of both databases
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def tell_residents(
     """Put a message into each resident's inbox, once, and send it to the phone of those who want it (SPEC M1-M3).
 
     link: a path inside the portal, or ''. urgent: also during quiet hours. sms: False keeps it inside the portal.
-    Three statements for up to 1,000 recipients. Returns how many inbox messages are new. Flushes, never commits.
+    Three statements for up to 500 recipients. Returns how many inbox messages are new. Flushes, never commits.
     """
     told = 0
     for start in range(0, len(rows), CHUNK):
@@ -110,6 +110,7 @@ def _text_residents(keys: list[str], kind: str, urgent: bool, now: datetime) -> 
         select(InboxMessage.id, InboxMessage.key, InboxMessage.title, InboxMessage.body, Resident.phone, Resident.quiet)
         .join(Resident, Resident.id == InboxMessage.person_id)
         .where(InboxMessage.key.in_(keys), Resident.phone.is_not(None))
+        .order_by(InboxMessage.id)
     )
     values = []
     for message_id, key, title, body, phone, quiet in db.session.execute(statement):

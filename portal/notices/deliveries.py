@@ -17,7 +17,7 @@ from sqlalchemy import or_, select, update
 
 from portal.core import outbox
 from portal.core.db import db, writing
-from portal.notices import queries, rules
+from portal.notices import kinds, queries, rules
 from portal.notices.gateways import Gateway, GatewayError, LocalGateway, configured
 from portal.notices.models import Delivery
 
@@ -112,7 +112,7 @@ def _send(gateway: Gateway, row: Claimed, now: datetime) -> str:
     except GatewayError as error:
         return _note_failure(row, error, now)
     values: dict[str, object] = {"outcome": gateway.outcome, "done_at": now, "attempts": row.attempts + 1}
-    if row.kind == "login_code":
+    if kinds.is_secret(row.kind):
         values["body"] = "（验证码短信，发出后不再保存内容）"
     _mark([row], now, **values)
     return gateway.outcome

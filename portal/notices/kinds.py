@@ -48,5 +48,10 @@ def label(code: str) -> str:
     return of(code).label
 
 
+def is_secret(code: str) -> bool:
+    """Whether its text lets whoever reads it sign in."""
+    return of(code).code == "login_code"
+
+
 def switchable() -> list[Kind]:
     return [kind for kind in TABLE if kind.switchable]

@@ -24,7 +24,8 @@ def deliveries() -> Response:
         found=queries.deliveries(actor, state, request.args.get("before", type=int)),
         has_sms=bool(config["SMS_URL"]), has_wechat=bool(config["WECHAT_URL"]),
         shows_codes=queries.sees_login_codes(actor, bool(config["SMS_URL"])),
-        state_chips=_chips(state), is_stale=lambda row: queries.is_stale(row.kind, row.created_at, now),
+        state_chips=_chips(state), is_secret=kinds.is_secret,
+        is_stale=lambda row: queries.is_stale(row.kind, row.created_at, now),
     )  # fmt: skip
 
 
