@@ -131,14 +131,14 @@ def flask(*arguments: str, env: dict[str, str]) -> str:
     return done.stdout
 
 
-def database_is_empty(url: str) -> bool:
-    """True when no table but alembic's own holds a row. Raises Refused when the server does not answer."""
+def has_centres(url: str) -> bool:
+    """Whether there is anything to lose or show. Raises Refused when the server does not answer."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:
-            quote = connection.dialect.identifier_preparer.quote
-            names = [n for n in sa.inspect(connection).get_table_names() if n != "alembic_version"]
-            return not any(connection.scalar(sa.text(f"SELECT 1 FROM {quote(n)} LIMIT 1")) for n in names)  # noqa: S608
+            if not sa.inspect(connection).has_table("centre"):
+                return False
+            return connection.scalar(sa.text("SELECT 1 FROM centre LIMIT 1")) is not None
     except sa.exc.OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
         shown = engine.url.render_as_string(hide_password=True)
@@ -151,10 +151,10 @@ def prepare_database(config: dict[str, Any], env: dict[str, str]) -> str:
     given = bool(os.environ.get("DATABASE_URL"))
     mark = "-" + hashlib.sha256(url.encode()).hexdigest()[:8] if given else ""
     logins = Path(config["DATA_DIR"]) / f"demo-logins{mark}.txt"
-    database_is_empty(url)  # the server answers, or one clear line
+    full = has_centres(url)  # first of all: the server answers, or one clear line
     say("bringing the database up to date")
     flask("db", "upgrade", env=env)
-    if database_is_empty(url):
+    if not full:
         if os.environ.get("DEMO", "1") == "0":
             return "The database is empty (DEMO=0). Begin with: .venv/bin/flask --app wsgi init"
         say("loading the demo (a fictitious month; once only)")
@@ -268,7 +268,7 @@ def run() -> int:
     began = time.monotonic()
     check_libraries()
     # Only now: the portal's own imports need those libraries.
-    from portal.settings import from_environment  # noqa: PLC0415
+    from portal.settings import from_environment
 
     config = from_environment()
     host = os.environ.get("PORTAL_HOST", "0.0.0.0")  # noqa: S104 a phone in the same network should open it
