@@ -122,7 +122,7 @@ class Entry(CentreScoped, Base):
     returned_by_id: Mapped[int | None] = mapped_column(ForeignKey("centre.id"))  # where it goes back to once mended
     return_reason: Mapped[str] = mapped_column(Text, default="")
     return_field: Mapped[str] = mapped_column(String(40), default="")
-    # What to look at before it goes on (a copied date that does not exist, a doubtful cell of a plan); gone once edited.
+    # What to look at before it goes on (a copied date, a doubtful cell of a plan); gone once edited.
     check_note: Mapped[str] = mapped_column(Text, default="")
     first_start: Mapped[datetime | None] = mapped_column(UTCDateTime)  # of its sessions, for lists
     last_end: Mapped[datetime | None] = mapped_column(UTCDateTime)

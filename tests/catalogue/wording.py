@@ -1,0 +1,58 @@
+"""Values and little steps that the catalogue's tests share."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from typing import Any
+
+from portal.catalogue import actions
+from portal.catalogue.models import Entry
+from portal.catalogue.plan_parts import Span
+from portal.catalogue.rules import EntryValues
+from portal.core import clock
+from tests.factories import NOW, Town
+
+MONTH = "2026-12"
+
+
+def span(day: int, start: str = "9:00", end: str = "11:00", month: str = MONTH) -> Span:
+    """A session on `day` of `month`, Shanghai."""
+    on = datetime.fromisoformat(f"{month}-{day:02d}").date()
+
+    def at(text: str) -> datetime:
+        hour, minute = text.split(":")
+        return clock.at(on, time(int(hour), int(minute)))
+
+    return Span(at(start), at(end))
+
+
+def values(town: Town, **changes: Any) -> EntryValues:
+    base: dict[str, Any] = {
+        "month": MONTH, "title": "亲子绘本阅读会", "category_id": town.categories["party"].id,
+        "sessions": (span(5),), "place": "二楼书吧", "capacity": 15, "phone": "0755-84200001",
+    }  # fmt: skip
+    return EntryValues(**(base | changes))
+
+
+def draft(town: Town, who: str = "A1", **changes: Any) -> Entry:
+    return actions.draft_entry(town.actor(who), values(town, **changes), NOW)
+
+
+def at_subdistrict(town: Town, **changes: Any) -> Entry:
+    """A community's row that waits for subdistrict A."""
+    entry = draft(town, **changes)
+    actions.offer(town.actor("A1"), entry, NOW)
+    return entry
+
+
+def approved(town: Town, **changes: Any) -> Entry:
+    entry = at_subdistrict(town, **changes)
+    actions.approve(town.actor("A"), entry, NOW)
+    actions.approve(town.actor("D"), entry, NOW)
+    return entry
+
+
+def published(town: Town, **changes: Any) -> Entry:
+    entry = approved(town, **changes)
+    actions.publish_month(entry.month, NOW, town.actor("D"), force=True)
+    return entry
