@@ -101,8 +101,9 @@ def broken_link(after_id: int = 0, limit: int = 100_000) -> int | None:
     """The id of the first row whose chain does not hold, or None."""
     first = select(AuditLog).where(AuditLog.id > after_id).order_by(AuditLog.id).limit(limit)
     previous = None
-    for row in db.session.scalars(first.execution_options(yield_per=500)):
-        if digest(row) != row.hash or (previous is not None and row.previous != previous):
-            return row.id
-        previous = row.hash
+    with db.session.scalars(first.execution_options(yield_per=500)) as rows:
+        for row in rows:
+            if digest(row) != row.hash or (previous is not None and row.previous != previous):
+                return row.id
+            previous = row.hash
     return None

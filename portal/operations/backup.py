@@ -191,8 +191,11 @@ def restore(source: Path, now: datetime) -> dict[str, Any]:
 
 def _unpack(source: Path, folder: Path, manifest: dict[str, Any]) -> None:
     members = manifest["members"]
-    with tarfile.open(source, "r:") as archive:
-        archive.extractall(folder, filter="data")
+    try:
+        with tarfile.open(source, "r:") as archive:
+            archive.extractall(folder, filter="data")  # the filter refuses what would land outside
+    except (OSError, tarfile.TarError) as error:
+        raise BackupError(f"读不了 {source.name}（{type(error).__name__}）。没有改动任何数据。") from error
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {MANIFEST}
     if found != set(members):
         odd = sorted(found ^ set(members))[:3]

@@ -1,0 +1,142 @@
+"""Is it alive, is it ready, how is it doing (contract: /healthz, /readyz, /metrics; SPEC Q3)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from portal.core import outbox
+from portal.core.db import db
+from portal.notices import actions
+from portal.operations import metrics
+from portal.operations.metrics import BUCKETS, Requests, add
+from tests.servers import RedisServer
+
+
+def test_healthz_asks_nothing(client: Any, session: Any, count_queries: Any) -> None:
+    with count_queries() as seen:
+        answer = client.get("/healthz")
+    assert (answer.status_code, answer.text) == (200, "ok\n")
+    assert seen == []
+
+
+def test_ready_with_redis(
+    app: Any, client: Any, session: Any, redis_server: RedisServer, monkeypatch: Any, now: datetime
+) -> None:
+    monkeypatch.setitem(app.config, "REDIS_URL", redis_server.url)
+    report = client.get("/readyz").json
+    assert report["status"] == "ok"
+    assert report["database"]["ok"] and report["redis"]["ok"]
+    assert report["outbox"] == {"ok": True, "due": 0, "oldest_seconds": 0.0}
+
+
+def test_without_redis_it_is_degraded_not_down(client: Any, session: Any) -> None:
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["status"]) == (200, "degraded")
+    assert answer.json["redis"] == {"ok": False}
+
+
+def test_work_that_waits_too_long_is_degraded(
+    app: Any, client: Any, session: Any, redis_server: RedisServer, monkeypatch: Any, now: datetime
+) -> None:
+    monkeypatch.setitem(app.config, "REDIS_URL", redis_server.url)
+    outbox.put("x", "1", {}, now - timedelta(minutes=6))
+    actions.text_phone("19900000000", "t", "change", "k", now - timedelta(minutes=1))
+    db.session.commit()
+    report = client.get("/readyz").json
+    assert report["status"] == "degraded"
+    assert report["outbox"] == {"ok": False, "due": 1, "oldest_seconds": 360.0}
+    assert report["deliveries"]["ok"] and report["deliveries"]["due"] == 1
+
+
+def test_no_database_is_503_and_says_nothing_of_where(client: Any, session: Any, monkeypatch: Any) -> None:
+    def gone(*_: Any, **__: Any) -> None:
+        raise OperationalError("SELECT 1", {}, Exception("host=db.internal password=x"))
+
+    monkeypatch.setattr(db.session, "execute", gone)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["status"]) == (503, "down")
+    assert "internal" not in answer.text
+
+
+def test_metrics_count_requests_and_backlogs(client: Any, session: Any, now: datetime) -> None:
+    outbox.put("x", "1", {}, now - timedelta(minutes=6))
+    db.session.commit()
+    client.get("/healthz")
+    client.get("/no-such-page")
+    text = client.get("/metrics").text
+    assert "portal_outbox_due 1.0" in text
+    assert "portal_outbox_oldest_seconds 360.0" in text
+    assert 'portal_request_seconds_count{endpoint="operations.healthz",method="GET",status="2xx"}' in text
+    assert 'portal_request_seconds_count{endpoint="none",method="GET",status="4xx"}' in text
+    assert 'le="+Inf"' in text
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "token", "status"),
+    [
+        ("127.0.0.1", {}, "", 200),
+        ("10.1.2.3", {}, "", 200),
+        ("8.8.8.8", {}, "", 403),
+        ("127.0.0.1", {"X-Forwarded-For": "8.8.8.8"}, "", 403),
+        ("8.8.8.8", {"Authorization": "Bearer s3cret"}, "s3cret", 200),
+        ("8.8.8.8", {"Authorization": "Bearer wrong"}, "s3cret", 403),
+        ("8.8.8.8", {"Authorization": "Bearer "}, "", 403),
+    ],
+)
+def test_who_may_read_metrics(
+    app: Any,
+    client: Any,
+    session: Any,
+    monkeypatch: Any,
+    address: str,
+    headers: dict[str, str],
+    token: str,
+    status: int,
+) -> None:
+    monkeypatch.setitem(app.config, "METRICS_TOKEN", token)
+    answer = client.get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": address})
+    assert answer.status_code == status
+
+
+@pytest.mark.once
+def test_counts_of_all_processes_are_added_and_never_fall(tmp_path: Path) -> None:
+    ours = Requests(tmp_path)
+    ours.note(("a", "GET", 200), 0.02)
+    other = [0.0] * (len(BUCKETS) + 2)
+    other[0], other[-1] = 3.0, 0.006
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    (tmp_path / f"{child.pid}.json").write_text(json.dumps({"a GET 2xx": other}))
+    assert sum(ours.total()["a GET 2xx"][:-1]) == 4
+    child.communicate(b"\n")
+    assert sum(ours.total()["a GET 2xx"][:-1]) == 4  # the process has ended, its counts have not
+    assert sorted(p.name for p in tmp_path.glob("*.json")) == sorted(["ended.json", f"{os.getpid()}.json"])
+    (tmp_path / f"{child.pid}.json").write_text("broken{")
+    assert sum(ours.total()["a GET 2xx"][:-1]) == 4
+
+
+@pytest.mark.once
+def test_counting_is_cheap(tmp_path: Path) -> None:
+    requests = Requests(tmp_path)
+    seen = ("catalogue.services", "GET", 200)
+    requests.note(seen, 0.01)
+    began = time.perf_counter()
+    for _ in range(20_000):
+        requests.note(seen, 0.01)
+    assert (time.perf_counter() - began) / 20_000 < 10e-6
+
+
+@pytest.mark.once
+def test_adding() -> None:
+    total: metrics.Counts = {"a": [1.0, 2.0]}
+    add(total, {"a": [1.0, 1.0], "b": [5.0]})
+    assert total == {"a": [2.0, 3.0], "b": [5.0]}
