@@ -85,6 +85,8 @@ def web_port(host: str) -> int:
 
 def lan_address() -> str:
     """This machine's first address in its network, for a phone to open; empty when it has none."""
+    if shutil.which("hostname") is None:
+        return ""
     found = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=False).stdout.split()
     return next((a for a in found if "." in a and not a.startswith("127.")), "")
 

@@ -77,8 +77,9 @@ install_missing() {
     if have sudo && { sudo -n true 2>/dev/null || { [ -t 0 ] && [ -t 2 ] && sudo -v; }; }; then
       sudo="sudo"
     else
+      if have sudo; then as_root="sudo sh -c"; else as_root="su -c"; fi
       fail "Missing:$missing. Installing them needs root. Run this once, then 'make $mode' again:
-    sudo sh -c '$command_line'"
+    $as_root '$command_line'"
     fi
   fi
   apt_log=$(mktemp)
