@@ -14,8 +14,7 @@ from portal.core import pdf, typeset
 
 #: More parts than this get a cover with a table of contents.
 COVER_ABOVE = 6
-_MM = 72 / 25.4
-# The A3 sheet of templates/print/poster_frame.html, in millimetres: where strips stand and how high they are.
+# The A3 sheet of templates/print/poster_sheet.html, in millimetres: where strips stand and how high they are.
 _STRIP_BOTTOM, _STRIP_HEIGHT = 37.0, 316.0
 _STRIP_LEFT, _STRIP_RIGHT = 18.0, 153.5
 _POSTER_CSS = ("base.css", "rows.css", "poster.css")
@@ -149,16 +148,15 @@ def monthly_list_pdf(document: ListDocument, cache: Path | None = None) -> bytes
         )
         for part in document.parts
     ]
-    frame = pdf.html(
-        "list_frame.html",
-        document=document,
-        year=year,
-        month=month,
-        cover=len(parts) > COVER_ABOVE,
-        total=sum(len(part.rows) + len(part.weekly) for part in document.parts),
-        sheets=pdf.SHEETS,
+    title = f"{document.scope_name} {year}年{month}月服务清单"
+    cover = ""
+    if len(parts) > COVER_ABOVE:
+        total = sum(len(part.rows) + len(part.weekly) for part in document.parts)
+        cover = pdf.html("list_cover.html", document=document, year=year, month=month, title=title, total=total)
+    frame = pdf.Frame(
+        title, pdf.A4, (195 * pdf.MM, 14.2 * pdf.MM, 9.5), cover=cover, css=("base.css", "list_cover.css")
     )
-    return pdf.render_book(parts, pdf.Frame(frame, ("base.css", "list_frame.css")), cache=cache)
+    return pdf.render_book(parts, frame, cache=cache)
 
 
 def poster_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
@@ -185,12 +183,20 @@ def poster_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
         )
         for group in groups
     ]
-    frame = pdf.html(
-        "poster_frame.html", document=document, year=year, month=month, single=single, sheets=pdf.SHEETS
+    title = f"{document.scope_name} {year}年{month}月服务清单"
+    sheet = pdf.html(
+        "poster_sheet.html", document=document, year=year, month=month, single=single, title=title
     )
     lefts = (_STRIP_LEFT, _STRIP_RIGHT) if size == "narrow" else (_STRIP_LEFT,)
-    slots = tuple((left * _MM, _STRIP_BOTTOM * _MM) for left in lefts)
-    return pdf.render_book(parts, pdf.Frame(frame, ("base.css", "poster_frame.css"), slots), cache=cache)
+    frame = pdf.Frame(
+        title,
+        pdf.A3,
+        (279 * pdf.MM, 11.6 * pdf.MM, 12.0),
+        sheet=sheet,
+        css=("base.css", "poster_sheet.css"),
+        slots=tuple((left * pdf.MM, _STRIP_BOTTOM * pdf.MM) for left in lefts),
+    )
+    return pdf.render_book(parts, frame, cache=cache)
 
 
 def _height(month: str, part: CentrePart, row: float, week: float, head: float) -> float:

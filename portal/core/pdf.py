@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -31,8 +31,10 @@ _CHILD = _CORE / "pdf_child.py"
 TEMPLATES = _CORE.parent / "templates" / "print"
 ASSETS = _CORE.parent / "static" / "print"
 
-#: Where the frame's HTML wants the sheets of the parts.
-SHEETS = "<!--sheets-->"
+#: Points in a millimetre, and the two papers.
+MM = 72 / 25.4
+A4 = (210 * MM, 297 * MM)
+A3 = (297 * MM, 420 * MM)
 SECONDS = 90.0
 #: Address space of the child in bytes. Its resident part stays below 250 MiB; the fonts are mapped several times.
 MEMORY = 2 * 1024**3
@@ -68,14 +70,21 @@ class Part:
 
 @dataclass(frozen=True)
 class Frame:
-    """What surrounds the parts: contents pages, and around every sheet the page number.
+    """What surrounds the parts. All measures in points, from the lower left corner of the sheet.
 
-    slots: left and bottom (points) of each part page on a sheet; two slots put two narrow pages side by side.
+    size: width and height of a sheet. number: right end, baseline and type size of "第 1 页 共 9 页".
+    cover: HTML of pages before the parts; `@page-3@` in it becomes the page on which part 3 (from 0) begins, and a
+    link to `page:@page-3@` leads there. sheet: HTML of one page that stands under every sheet (the poster's band).
+    slots: where part pages stand on a sheet; two slots put two narrow pages side by side.
     """
 
-    html: str
+    title: str
+    size: tuple[float, float]
+    number: tuple[float, float, float]
+    cover: str = ""
+    sheet: str = ""
     css: tuple[str, ...] = ("base.css",)
-    slots: tuple[tuple[float, float], ...] = field(default=((0.0, 0.0),))
+    slots: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
 
 
 def render(html: str, css: Sequence[str] = ("base.css",), *, seconds: float = SECONDS, memory: int = MEMORY) -> bytes:
@@ -97,10 +106,10 @@ def render_book(
 ) -> bytes:
     """Return the parts in order inside the frame; parts found in the directory `cache` are not laid out again.
 
-    Raises: PdfTooLarge, PdfFailed as `render`; ValueError without parts or without the frame's sheet mark.
+    Raises: PdfTooLarge, PdfFailed as `render`; ValueError without parts.
     """
-    if not parts or SHEETS not in frame.html:
-        raise ValueError("a book needs at least one part, and a frame with a place for sheets")
+    if not parts:
+        raise ValueError("a book needs at least one part")
     specs = [
         {
             "title": part.title,
@@ -110,22 +119,27 @@ def render_book(
         }
         for part in parts
     ]
-    around = {"html": frame.html, "css": list(frame.css), "slots": frame.slots}
+    around = asdict(frame)
+    # The child puts the hash of the cover's final HTML, with its page numbers, for the star.
+    around["cover_file"] = cache and str(Path(cache).resolve() / f"cover-{_style_key(frame.css)[:16]}-*.part.pdf")
     return _run({"parts": specs, "frame": around}, seconds, memory)
 
 
 def _key(part: Part) -> str:
+    return hashlib.sha256(_style_key(part.css).encode() + part.html.encode()).hexdigest()
+
+
+def _style_key(css: Sequence[str]) -> str:
     digest = hashlib.sha256(_tools().encode())
-    for name in part.css:
+    for name in css:
         digest.update((ASSETS / name).read_bytes())
-    digest.update(part.html.encode())
     return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)
 def _tools() -> str:
     """What besides the text decides how a kept part looks."""
-    code = hashlib.sha256(b"".join((_CORE / name).read_bytes() for name in ("pdf_child.py", "qr.py")))
+    code = hashlib.sha256(b"".join((_CORE / name).read_bytes() for name in ("pdf_press.py", "qr.py")))
     return f"{version('weasyprint')} {version('pikepdf')} {code.hexdigest()}"
 
 

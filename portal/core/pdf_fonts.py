@@ -26,6 +26,15 @@ def glyphs(font: Any) -> dict[int, str]:
     }
 
 
+def widths(font: Any) -> dict[int, int]:
+    """Return glyph number → advance in thousandths of the type size, from the font's W array."""
+    found: dict[int, int] = {}
+    entries = list(font.DescendantFonts[0].W)
+    for first, run in zip(entries[::2], entries[1::2], strict=True):
+        found.update({int(first) + count: int(width) for count, width in enumerate(run)})
+    return found
+
+
 def compact(pdf: pikepdf.Pdf, fonts: Any) -> None:
     """Replace each embedded CID-keyed OpenType subset by its outlines alone; leave other fonts as they are."""
     for font in fonts.values():

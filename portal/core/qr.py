@@ -10,6 +10,7 @@ from io import BytesIO
 
 import qrcode
 from qrcode.constants import ERROR_CORRECT_H, ERROR_CORRECT_L, ERROR_CORRECT_M, ERROR_CORRECT_Q
+from qrcode.util import BIT_LIMIT_TABLE, MODE_8BIT_BYTE, QRData, length_in_bits
 
 #: Light modules that ISO/IEC 18004 wants around a symbol.
 QUIET_ZONE = 4
@@ -31,27 +32,23 @@ def matrix(text: str) -> Matrix:
     """
     if not text:
         raise ValueError("a QR code needs a text")
-    versions = {level: _version(text, level) for level in _LEVELS}
-    smallest = versions[ERROR_CORRECT_L]
-    if smallest is None:
+    data = text.encode()
+    versions = [_version(len(data), level) for level in _LEVELS]
+    if not versions[0]:
         raise ValueError("too long for a QR code")
-    level = [level for level, version in versions.items() if version == smallest][-1]
-    code = _code(text, level)
-    code.make(fit=True)
+    level = [level for level, version in zip(_LEVELS, versions, strict=True) if version == versions[0]][-1]
+    code = qrcode.QRCode(version=versions[0], error_correction=level, border=0, mask_pattern=_MASK)
+    code.add_data(QRData(data, mode=MODE_8BIT_BYTE, check_data=False))
+    code.make(fit=False)
     return tuple(tuple(bool(cell) for cell in row) for row in code.modules)
 
 
-def _code(text: str, level: int) -> qrcode.QRCode:
-    code = qrcode.QRCode(version=None, error_correction=level, border=0, mask_pattern=_MASK)
-    code.add_data(text)
-    return code
-
-
-def _version(text: str, level: int) -> int | None:
-    try:
-        return int(_code(text, level).best_fit(start=1))
-    except (qrcode.exceptions.DataOverflowError, ValueError):
-        return None
+def _version(length: int, level: int) -> int:
+    """Return the smallest version that holds `length` bytes, 0 if none does."""
+    for version in range(1, 41):
+        if BIT_LIMIT_TABLE[level][version] >= 4 + length_in_bits(MODE_8BIT_BYTE, version) + 8 * length:
+            return version
+    return 0
 
 
 def runs(modules: Matrix) -> list[tuple[int, int, int]]:
