@@ -1,0 +1,208 @@
+"""The doorbell: rings once, costs nothing without Redis, never raises; the scheduler needs neither (SPEC Q3)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+import jobs
+from jobs import tasks
+from jobs.schedule import TABLE, Row, Scheduler
+from jobs.worker import PortalWorker
+from portal.core import outbox, queue
+from portal.core.db import db
+from portal.notices import actions
+from portal.notices.models import Delivery
+from portal.operations import work
+from tests.servers import RedisServer
+
+NOBODY = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> Iterator[Redis]:
+    redis_server.flush()
+    client = Redis.from_url(redis_server.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def bell(redis_server: RedisServer) -> Iterator[queue.Doorbell]:
+    bell = queue.Doorbell(redis_server.url)
+    yield bell
+    if bell._client is not None:
+        bell._client.close()
+
+
+@pytest.fixture
+def our_app(app: Any, bell: queue.Doorbell, monkeypatch: Any) -> Any:
+    """The tests' app as the one the jobs use, with a bell."""
+    monkeypatch.setattr(jobs, "app", lambda: app)
+    monkeypatch.setitem(app.extensions, "portal_doorbell", bell)
+    monkeypatch.setattr(outbox, "_doorbell", [bell.ring])
+    return app
+
+
+def waiting(redis: Redis) -> list[str]:
+    return [job.func_name for job in Queue(queue.QUEUE, connection=redis, serializer=JSONSerializer).jobs]
+
+
+def burst(redis: Redis) -> None:
+    worker = PortalWorker([queue.QUEUE], connection=redis, serializer=JSONSerializer)
+    worker._install_signal_handlers = lambda: None  # type: ignore[method-assign]
+    worker.work(burst=True, logging_level="ERROR")
+
+
+@pytest.mark.once
+def test_many_rings_are_one_sweep(redis: Redis, bell: queue.Doorbell) -> None:
+    for _ in range(10):
+        bell.ring()
+    assert waiting(redis) == ["jobs.tasks.sweep"]
+    bell.answered()
+    bell.ring()
+    assert waiting(redis) == ["jobs.tasks.sweep"] * 2
+
+
+@pytest.mark.once
+def test_without_redis_it_costs_nothing_and_raises_nothing(monkeypatch: Any) -> None:
+    bell = queue.Doorbell(NOBODY)
+    bell.ring()
+    began = time.perf_counter()
+    for _ in range(100):
+        bell.ring()
+    assert (time.perf_counter() - began) / 100 < 0.001
+    assert bell.ask("sweep") is False
+    assert bell.has_worker() is False
+
+
+@pytest.mark.once
+def test_after_a_while_redis_is_tried_again(redis_server: RedisServer, redis: Redis) -> None:
+    bell = queue.Doorbell(NOBODY)
+    bell.ring()
+    bell.url, bell._client = redis_server.url, None
+    bell.ring()
+    assert waiting(redis) == []
+    bell.away_until = 0.0
+    bell.ring()
+    assert waiting(redis) == ["jobs.tasks.sweep"]
+    assert bell._client is not None
+    bell._client.close()  # type: ignore[unreachable]
+
+
+def test_a_commit_rings_and_the_worker_sweeps(our_app: Any, session: Any, redis: Redis, now: Any) -> None:
+    actions.text_phone("19900000000", "改期", "change", "k", now)
+    assert waiting(redis) == []
+    db.session.commit()
+    assert waiting(redis) == ["jobs.tasks.sweep"]
+    db.session.remove()
+    burst(redis)
+    assert db.session.get_one(Delivery, 1).outcome == "local"
+    assert not redis.exists(queue.BELL)
+    assert waiting(redis) == []
+
+
+def test_what_comes_during_a_sweep_rings_again(our_app: Any, session: Any, redis: Redis, monkeypatch: Any) -> None:
+    rung: list[list[str]] = []
+
+    def busy(now: Any) -> work.Swept:
+        outbox.wake()
+        db.session.commit()
+        rung.append(waiting(redis))
+        return work.Swept(0)
+
+    our_app.extensions["portal_doorbell"].ring()
+    monkeypatch.setattr(work, "sweep", busy)
+    tasks.sweep()
+    assert rung == [["jobs.tasks.sweep"] * 2]
+
+
+def test_tasks_of_rooms_are_called_by_name(our_app: Any, session: Any, redis: Redis) -> None:
+    called: list[tuple[int, str]] = []
+    queue.task("tests.probe")(lambda number, word: called.append((number, word)))
+    db.session.execute(db.text("SELECT 1"))
+    queue.call_soon("tests.probe", 7, "七")
+    db.session.rollback()
+    db.session.execute(db.text("SELECT 1"))
+    db.session.commit()
+    assert waiting(redis) == []  # rolled back: nothing was asked for
+    queue.call_soon("tests.probe", 7, "七")
+    db.session.execute(db.text("SELECT 1"))
+    db.session.commit()
+    burst(redis)
+    assert called == [(7, "七")]
+    queue._tasks.pop("tests.probe")
+    with pytest.raises(LookupError):
+        queue.run_task("tests.probe")
+
+
+# --- Scheduler -------------------------------------------------------------------------------------------------------
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def table(self) -> tuple[Row, ...]:
+        def sweep() -> None:
+            self.done.append("sweep")
+
+        def tick() -> None:
+            self.done.append("tick")
+            raise RuntimeError("the database is away for a moment")
+
+        return (Row("sweep", 30, sweep, alone=5), Row("tick", 60, tick))
+
+
+@pytest.mark.once
+def test_the_scheduler_works_alone_when_redis_is_away() -> None:
+    recorder = Recorder()
+    scheduler = Scheduler(NOBODY, recorder.table())
+    moments = {second: scheduler.pass_once(1000.0 + second) for second in range(61)}
+    assert [s for s, names in moments.items() if "sweep" in names] == list(range(0, 61, 5))
+    assert [s for s, names in moments.items() if "tick" in names] == [0, 60]
+    assert recorder.done.count("tick") == 2  # its failure stops nothing
+
+
+@pytest.mark.once
+def test_the_scheduler_hands_out_when_a_worker_lives(redis_server: RedisServer, redis: Redis) -> None:
+    recorder = Recorder()
+    scheduler = Scheduler(redis_server.url, recorder.table())
+    assert scheduler.pass_once(0.0) == ["sweep", "tick"]
+    assert recorder.done == ["sweep", "tick"]  # Redis answers, but nobody listens
+    worker = PortalWorker([queue.QUEUE], connection=redis, serializer=JSONSerializer)
+    worker.register_birth()
+    moments = {second: scheduler.pass_once(100.0 + second) for second in range(61)}
+    assert [s for s, names in moments.items() if names] == [0, 30, 60]
+    assert waiting(redis) == ["jobs.tasks.sweep", "jobs.tasks.tick"] + ["jobs.tasks.sweep"] * 2 + ["jobs.tasks.tick"]
+    redis.delete(worker.key)  # killed with -9, and its key has run out
+    assert scheduler.pass_once(165.0) == ["sweep"]
+    assert len(recorder.done) == 3
+    assert scheduler.bell._client is not None
+    scheduler.bell._client.close()
+
+
+@pytest.mark.once
+def test_the_table_names_tasks_that_exist() -> None:
+    for row in TABLE:
+        assert getattr(tasks, row.task.__name__) is row.task
+    assert {row.arguments[0] for row in TABLE if row.arguments} == {d.name for d in work.DAILY}
+    assert {row.name: row.every for row in TABLE if not row.arguments} == {"sweep": 30, "tick": 60}
+
+
+def test_the_tasks_do_their_work(our_app: Any, session: Any, now: Any) -> None:
+    actions.text_phone("19900000000", "改期", "change", "k", now)
+    db.session.commit()
+    db.session.remove()
+    assert tasks.sweep() == 0
+    assert db.session.get_one(Delivery, 1).outcome == "local"
+    db.session.rollback()
+    assert tasks.tick() >= 0
+    assert tasks.daily("clean_up") is True
+    assert tasks.daily("clean_up") is False
