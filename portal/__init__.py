@@ -11,13 +11,20 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import catalogue, centres, demo, front, notices, operations, people, settings, signup
-from portal.core import access, audit, db, errors, headers, limits, logs, pages, states
+from portal.core import access, audit, cookies, db, errors, headers, limits, logs, pages, states
 
 csrf = CSRFProtect()
 migrate = Migrate()
 # Their tables belong to every deployment, whichever rooms are open.
 CORE_TABLES = (audit.AuditLog, states.StateHistory)
 FEATURES = (centres, people, notices, catalogue, signup, front, operations, demo)
+
+
+class Sessions(LoginManager):
+    """Our sessions are rows that can be ended (core.sessions); a guess by browser and address adds nothing to them."""
+
+    def _session_protection_failed(self) -> bool:
+        return False
 
 
 def create_app(overrides: dict[str, Any] | None = None) -> Flask:
@@ -30,10 +37,10 @@ def create_app(overrides: dict[str, Any] | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     db.init_app(app)
     migrate.init_app(app, db.db, directory=str(settings.ROOT / "migrations"), render_as_batch=True)
+    cookies.init_app(app)
     csrf.init_app(app)
     limits.init_app(app)
-    login = LoginManager(app)
-    login.session_protection = None  # our sessions are rows; see core.sessions
+    login = Sessions(app)
     people.load_viewers(login)
     access.init_app(app)
     headers.init_app(app)

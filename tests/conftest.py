@@ -22,7 +22,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from portal import create_app
-from portal.core import clock, protection, scope, sessions
+from portal.catalogue import listing
+from portal.core import clock, protection, reads, scope, sessions
 from portal.core.db import READ_METHODS, db
 from tests import factories
 
@@ -156,6 +157,9 @@ def _fresh(request: pytest.FixtureRequest) -> Iterator[None]:
     app: Flask = request.getfixturevalue("app")
     with app.app_context():
         request.getfixturevalue("database").restore()
+    # What a process remembers of one test's database must not reach the next.
+    app.extensions.pop("portal_centre_brief", None)
+    listing.forget()
     yield
 
 
@@ -236,9 +240,11 @@ def count_queries(app: Flask) -> Callable[[], Any]:
         with app.app_context():
             engine = db.engine
         event.listen(engine, "before_cursor_execute", note)
+        reads.watch = seen.append
         try:
             yield seen
         finally:
+            reads.watch = None
             event.remove(engine, "before_cursor_execute", note)
 
     return counting

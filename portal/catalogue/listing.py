@@ -13,20 +13,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import aliased
 
 from portal.catalogue.models import PUBLIC, CANCELLED, Category, Entry, EntrySession
 from portal.centres.models import Centre
-from portal.core import clock
+from portal.core import clock, reads
 from portal.core.db import db
 
 PAGE_SIZE = 20
 MAX_AGE = timedelta(minutes=1)
 # Part of one round trip together with the viewer; see people.viewer. Reads only ix_entry_stamp.
 STAMP_SQL = (
-    "SELECT count(*) || ':' || coalesce(sum(version), 0) || ':' || coalesce(max(id), 0) FROM entry "
-    "WHERE month = :stamp_month AND status IN ('published', 'cancelled')"
+    "(SELECT count(*) || ':' || coalesce(sum(version), 0) || ':' || coalesce(max(id), 0) FROM entry "
+    "WHERE month = :stamp_month AND status IN ('published', 'cancelled'))"
 )
 
 
@@ -111,12 +111,12 @@ _SESSIONS = (
     .order_by(EntrySession.starts_at)
 )
 _VERSIONS = select(Entry.id, Entry.version).where(Entry.month == bindparam("month"), Entry.status.in_(PUBLIC))
-_STAMP = text(STAMP_SQL)
 
 
 def read_stamp(month: str) -> str:
     """The month's stamp, by one query on one index."""
-    return str(db.session.execute(_STAMP, {"stamp_month": month}).scalar_one())
+    found = reads.row("SELECT " + STAMP_SQL, {"stamp_month": month})
+    return str(found[0]) if found else ""
 
 
 def snapshot(month: str, now: datetime, stamp: str | None = None) -> Snapshot:

@@ -40,15 +40,22 @@ def _filters(now: Any) -> tuple[listing.Filters, str]:
     return wanted, label
 
 
+def _stamp_wanted() -> tuple[str, dict[str, Any]] | None:
+    if request.query_string:
+        return None
+    return listing.STAMP_SQL, {"stamp_month": clock.month_of(clock.today(clock.now()))}
+
+
 @bp.get("/services")
 @access.public
+@access.reading_with(_stamp_wanted)
 def services() -> Response:
     """The month's list. One query on the stamp when nothing has changed; see listing."""
     now = clock.now()
     key = (request.query_string, int(now.timestamp()) // 60)
-    if request.query_string in (b"", b"page=1"):
+    if not request.query_string:
         month = clock.month_of(clock.today(now))
-        snap = listing.snapshot(month, now, g.get("stamp"))
+        snap = listing.snapshot(month, now, g.get("prefetched"))
         return pages.remembered(snap.pages, key, lambda: _list_page(now, snap))
     wanted, label = _filters(now)
     snap = listing.snapshot(wanted.month, now)

@@ -119,6 +119,30 @@ def staff(permission: Permission) -> Callable[[View], View]:
     return decorate
 
 
+Prefetch = Callable[[], tuple[str, dict[str, Any]] | None]
+
+
+def reading_with(source: Prefetch) -> Callable[[View], View]:
+    """What the view reads anyway, asked for in the same round trip as the viewer: one scalar, found in g.prefetched.
+
+    source() -> (scalar SQL with :names, values), or None when this request does not want it.
+    """
+
+    def decorate(view: View) -> View:
+        view.prefetch = source  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+def prefetch() -> tuple[str, dict[str, Any]] | None:
+    """What this request's view wants to know in the viewer's round trip."""
+    if not request or request.endpoint is None:
+        return None
+    source: Prefetch | None = getattr(current_app.view_functions.get(request.endpoint), "prefetch", None)
+    return source() if source is not None else None
+
+
 def of(view: Callable[..., Any]) -> Access | None:
     return getattr(view, "access", None)
 

@@ -54,6 +54,7 @@ def see_other(url: str) -> Response:
 
 
 CSRF_SLOT = "@csrf-token@"
+_tokens: dict[str, str] = {}
 _head: list[Callable[[], tuple[Any, ...]]] = []
 
 
@@ -64,7 +65,19 @@ def set_head_key(key: Callable[[], tuple[Any, ...]]) -> None:
 
 def csrf_token() -> str:
     """The CSRF token, or its slot while a page is rendered that will be kept for several people."""
-    return CSRF_SLOT if g.get("csrf_slot") else generate_csrf()
+    return CSRF_SLOT if g.get("csrf_slot") else _signed_token()
+
+
+def _signed_token() -> str:
+    """Tokens have no time limit, so one signature serves a browser session for as long as this process lives."""
+    raw = session.get("csrf_token")
+    token = _tokens.get(raw) if raw else None
+    if token is None:
+        token = generate_csrf()
+        if len(_tokens) >= 4096:
+            _tokens.clear()
+        _tokens[session["csrf_token"]] = token
+    return token
 
 
 def remembered(store: dict[Any, Any], key: Any, make: Callable[[], dict[str, Any]]) -> Response:
@@ -84,7 +97,7 @@ def remembered(store: dict[Any, Any], key: Any, make: Callable[[], dict[str, Any
         if kept:
             store[full_key] = text
     if CSRF_SLOT in text:
-        text = text.replace(CSRF_SLOT, generate_csrf())
+        text = text.replace(CSRF_SLOT, _signed_token())
     answer = current_app.response_class(text, mimetype="text/html")
     answer.headers["Vary"] = "HX-Request, Cookie"
     return answer

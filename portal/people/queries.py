@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Boolean, Integer, String, bindparam, func, select, text
@@ -13,23 +15,28 @@ from sqlalchemy.orm import joinedload
 from portal.centres import profile
 from portal.centres.models import Centre
 from portal.centres.queries import inside
+from portal.core import reads
 from portal.core.access import Role
 from portal.core.db import UTCDateTime, db, is_sqlite
 from portal.core.sessions import WebSession
 from portal.people.models import KnownDevice, LoginCode, LoginFailure, Relative, Resident, StaffAccount
 
-# The hot path of every signed-in page: built once, plain SQL, one round trip. Reads the inbox table of a room above,
-# as a count only, because a second statement per page would cost more than the rest of the head.
-_VIEWER = text("""
-SELECT s.id AS session_id, s.audience AS audience, s.person_id AS person_id, s.last_seen_at AS last_seen_at,
-  r.name AS resident_name, r.elder_mode AS elder_mode,
-  h.id AS home_id, h.code AS home_code, h.name AS home_name, h.short_name AS home_short, h.phone AS home_phone,
-  h.address AS home_address,
-  a.name AS staff_name, a.role AS role, a.must_change AS must_change, a.centre_id AS centre_id,
-  c.path AS centre_path, c.name AS centre_name, c.short_name AS centre_short, c.level AS level,
-  a.department_id AS department_id, d.name AS department_name,
-  (SELECT count(*) FROM inbox_message m
-    WHERE m.audience = s.audience AND m.person_id = s.person_id AND m.read_at IS NULL) AS unread
+# The hot path of every signed-in page: plain SQL, one round trip (core.reads). Reads the inbox table of a room above,
+# as a count only, because a second statement per page would cost more than the rest of the head. `{more}` is what the
+# page itself wants to know in the same round trip (core.access.reading_with).
+_COLUMNS = {
+    "session_id": "s.id", "audience": "s.audience", "person_id": "s.person_id", "last_seen_at": "s.last_seen_at",
+    "resident_name": "r.name", "elder_mode": "r.elder_mode",
+    "home_id": "h.id", "home_code": "h.code", "home_name": "h.name", "home_short": "h.short_name",
+    "home_phone": "h.phone", "home_address": "h.address",
+    "staff_name": "a.name", "role": "a.role", "must_change": "a.must_change", "centre_id": "a.centre_id",
+    "centre_path": "c.path", "centre_name": "c.name", "centre_short": "c.short_name", "level": "c.level",
+    "department_id": "a.department_id", "department_name": "d.name",
+    "unread": "(SELECT count(*) FROM inbox_message m WHERE m.audience = s.audience AND m.person_id = s.person_id "
+    "AND m.read_at IS NULL)",
+}  # fmt: skip
+_VIEWER = f"""
+SELECT {", ".join(_COLUMNS.values())}, {{more}}
 FROM web_session s
 LEFT JOIN resident r ON s.audience = 'resident' AND r.id = s.person_id AND r.erased_at IS NULL
 LEFT JOIN centre h ON h.id = r.home_centre_id
@@ -37,21 +44,30 @@ LEFT JOIN staff_account a ON s.audience = 'staff' AND a.id = s.person_id AND a.d
 LEFT JOIN centre c ON c.id = a.centre_id
 LEFT JOIN department d ON d.id = a.department_id
 WHERE s.id = :session_id AND s.ended_at IS NULL AND s.expires_at > :now AND (r.id IS NOT NULL OR a.id IS NOT NULL)
-""").bindparams(bindparam("now", type_=UTCDateTime)).columns(
-    session_id=String, audience=String, person_id=Integer, last_seen_at=UTCDateTime, resident_name=String,
-    elder_mode=Boolean, home_id=Integer, home_code=String, home_name=String, home_short=String, home_phone=String,
-    home_address=String, staff_name=String, role=String, must_change=Boolean, centre_id=Integer, centre_path=String,
-    centre_name=String, centre_short=String, level=String, department_id=Integer, department_name=String,
-    unread=Integer,
-)  # fmt: skip
+"""  # noqa: S608
+ViewerRow = namedtuple("ViewerRow", [*_COLUMNS, "more"])
 
 
-def viewer_row(session_id: str, now: datetime) -> Any | None:
-    """The live session's person with all a page's frame needs; idle limits are the caller's. One statement."""
-    return db.session.execute(_VIEWER, {"session_id": session_id, "now": now}).one_or_none()
+@cache
+def _viewer_sql(more: str) -> str:
+    return _VIEWER.format(more=more)
 
 
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtext(:phone))")
+def viewer_row(
+    session_id: str, now: datetime, more: str = "NULL", values: dict[str, Any] | None = None
+) -> ViewerRow | None:
+    """The live session's person with all a page's frame needs; idle limits are the caller's. One statement.
+
+    more: a scalar SQL expression that the page wants in the same round trip, with its `values`.
+    """
+    found = reads.row(
+        _viewer_sql(more), {"session_id": session_id, "now": reads.bound(now), **(values or {})}
+    )
+    if found is None:
+        return None
+    answer = ViewerRow(*found)
+    return answer._replace(last_seen_at=reads.moment(answer.last_seen_at))
+
 
 # Residents ------------------------------------------------------------------------------------------------------------
 

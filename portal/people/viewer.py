@@ -92,7 +92,10 @@ class Viewer:
 def load(token: str, now: datetime) -> Viewer | None:
     """The viewer of a live session, or None. One statement; `last_seen_at` moves at most every five minutes."""
     session_id = sessions.fingerprint(token)
-    row = queries.viewer_row(session_id, now)
+    more = access.prefetch()
+    row = queries.viewer_row(session_id, now, *more) if more else queries.viewer_row(session_id, now)
+    if more:
+        g.prefetched = row.more if row is not None else None
     if row is None or row.last_seen_at + sessions.IDLE[row.audience] <= now:
         return None
     if now - row.last_seen_at >= sessions.TOUCH_EVERY:
@@ -131,9 +134,7 @@ def _touch(session_id: str, now: datetime) -> None:
 
 
 def _kept(key: tuple[Any, ...], make: Any) -> Any:
-    """`make()`, remembered in this process for KEEP_SECONDS; tests always make it anew."""
-    if current_app.testing:
-        return make()
+    """`make()`, remembered in this process for KEEP_SECONDS."""
     store: dict[Any, tuple[float, Any]] = current_app.extensions.setdefault("portal_centre_brief", {})
     found = store.get(key)
     if found is None or found[0] < time.monotonic():
@@ -195,3 +196,11 @@ def elder_mode() -> bool:
 def context() -> dict[str, Any]:
     """What every page's frame needs."""
     return {"viewer": access.viewer(), "home_centre": home_centre(), "elder": elder_mode()}
+
+
+def head_key() -> tuple[Any, ...]:
+    """Everything that differs between two people's frames; see pages.remembered."""
+    user, home = access.viewer(), home_centre()
+    own = (user.audience, user.unread) if user is not None else ("", 0)
+    place = (home.code, home.hours_today, home.open_now) if home is not None else ()
+    return (*own, elder_mode(), place)

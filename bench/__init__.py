@@ -1,0 +1,1 @@
+"""What `make bench` measures; every figure beside something known, in one run."""

@@ -1,0 +1,114 @@
+"""A small HTTP/1.1 load client over raw sockets, fast enough not to be what is measured. Loopback only."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(target: str, env: dict[str, str], core: int = 0) -> Iterator[int]:
+    """`target` on granian, one worker, one blocking thread, pinned to one core; yields the port."""
+    port = free_port()
+    command = [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
+        "--workers", "1", "--blocking-threads", "1", "--no-ws", "--log-level", "warning", target,
+    ]  # fmt: skip
+    process = subprocess.Popen(command, env=os.environ | env, preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+    try:
+        _wait(port)
+        yield port
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _wait(port: int, seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"nothing answers on port {port}")
+
+
+class Connection:
+    """One keep-alive connection."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def send(self, request: bytes) -> None:
+        self.socket.sendall(request)
+
+    def read(self) -> tuple[int, int]:
+        """Status and body length of one answer."""
+        data = self.socket.recv(65536)
+        while (end := data.find(b"\r\n\r\n")) < 0:
+            data += self._more()
+        found = LENGTH.search(data, 0, end)
+        length = int(found.group(1)) if found else 0
+        missing = end + 4 + length - len(data)
+        while missing > 0:
+            missing -= len(self._more())
+        return int(data[9:12]), length
+
+    def _more(self) -> bytes:
+        chunk = self.socket.recv(262144)
+        if not chunk:
+            raise ConnectionError("closed in the middle of an answer")
+        return chunk
+
+
+@dataclass(frozen=True)
+class Rate:
+    per_second: float
+    body_bytes: int
+    p50_ms: float
+    p99_ms: float
+
+
+def measure(port: int, path: str, headers: dict[str, str], seconds: float = 4.0, connections: int = 4) -> Rate:
+    """Requests per second and latency of GET `path`. Raises when an answer is not 200."""
+    lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *(f"{k}: {v}" for k, v in headers.items())]
+    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    lanes = [Connection(port) for _ in range(connections)]
+    began, count, body, times = time.monotonic(), 0, 0, []
+    stop = began + seconds
+    sent = [time.perf_counter()] * connections
+    for index, lane in enumerate(lanes):
+        lane.send(request)
+        sent[index] = time.perf_counter()
+    while time.monotonic() < stop:
+        for index, lane in enumerate(lanes):
+            status, body = lane.read()
+            times.append(time.perf_counter() - sent[index])
+            if status != 200:
+                raise RuntimeError(f"{path} answered {status}")
+            lane.send(request)
+            sent[index] = time.perf_counter()
+            count += 1
+    elapsed = time.monotonic() - began
+    times.sort()
+    return Rate(count / elapsed, body, statistics.median(times) * 1000, times[int(len(times) * 0.99)] * 1000)

@@ -1,0 +1,101 @@
+"""The one read that every page makes, without the ORM's cost (figures: docs/architecture.md, "Hot path").
+
+A connection of its own per thread, in autocommit: no BEGIN, no ROLLBACK, on PostgreSQL one round trip instead of three.
+Only for reads that need no transaction with others, and only from queries.py files: the scope guard does not see them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import Engine, event
+
+from portal.core.db import db
+
+_local = threading.local()
+watch: Callable[[str], None] | None = None  # tests count these reads too
+_generations: dict[int, int] = {}
+_opened: list[tuple[Any, int]] = []
+
+
+def _disposed(engine: Engine) -> None:
+    """A disposed engine (fork, restore, tests) makes kept connections stale; a forked child only forgets them."""
+    _generations[id(engine)] = _generations.get(id(engine), 0) + 1
+    for connection, process in _opened:
+        if process == os.getpid():
+            connection.close()
+    _opened.clear()
+
+
+def _connection(engine: Engine) -> Any:
+    if not event.contains(engine, "engine_disposed", _disposed):
+        event.listen(engine, "engine_disposed", _disposed)
+    mark = (id(engine), _generations.get(id(engine), 0))
+    kept = getattr(_local, "kept", None)
+    if kept is not None and kept[0] == mark:
+        return kept[1]
+    if engine.dialect.name == "sqlite":
+        connection: Any = sqlite3.connect(engine.url.database or "", isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA busy_timeout=15000")
+        connection.execute("PRAGMA mmap_size=268435456")
+    else:
+        import psycopg
+
+        arguments = engine.dialect.create_connect_args(engine.url)[1]
+        connection = psycopg.connect(**arguments, autocommit=True, prepare_threshold=1)
+    _local.kept = (mark, connection)
+    _opened.append((connection, os.getpid()))
+    return connection
+
+
+@cache
+def _placeholders(sql: str, dialect: str) -> str:
+    return sql if dialect == "sqlite" else re.sub(r"(?<!:):(\w+)", r"%(\1)s", sql)
+
+
+def row(sql: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
+    """The first row of `sql` (`:name` placeholders) or None; the kept connection is renewed once when it was lost."""
+    engine = _engine()
+    statement = _placeholders(sql, engine.dialect.name)
+    connection = _connection(engine)
+    if watch is not None:
+        watch(statement)
+    try:
+        found = connection.execute(statement, values).fetchone()
+    except Exception as error:
+        if engine.dialect.name == "sqlite" or not connection.closed:
+            raise
+        _local.kept = None
+        found = _connection(engine).execute(statement, values).fetchone()
+        del error
+    return tuple(found) if found is not None else None
+
+
+def _engine() -> Engine:
+    kept: Engine | None = current_app.extensions.get("portal_engine")
+    if kept is None:
+        kept = current_app.extensions["portal_engine"] = db.engine
+    return kept
+
+
+def moment(value: Any) -> datetime:
+    """A stored moment as an aware UTC datetime: SQLite keeps text, PostgreSQL knows the type."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value.astimezone(UTC)  # type: ignore[no-any-return]
+
+
+def bound(value: datetime) -> Any:
+    """A moment as a parameter of `row`."""
+    if _engine().dialect.name == "sqlite":
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return value
