@@ -167,6 +167,7 @@ def poster_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
     year, month = typeset.month_words(document.month)
     single = len(document.parts) == 1
     size = _size(document) if single else "narrow"
+    height = _strip_height(document, size) if single else _STRIP_HEIGHT
     groups = [document.parts] if single else _groups(document)
     parts = [
         pdf.Part(
@@ -174,6 +175,7 @@ def poster_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
             pdf.html(
                 "poster_strip.html",
                 size=size,
+                height=height,
                 single=single,
                 sections=[(part, weeks_of(document.month, part.rows)) for part in group],
                 year=year,
@@ -187,6 +189,7 @@ def poster_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
     sheet = pdf.html(
         "poster_sheet.html", document=document, year=year, month=month, single=single, title=title
     )
+    bottom = _STRIP_BOTTOM + _STRIP_HEIGHT - height
     lefts = (_STRIP_LEFT, _STRIP_RIGHT) if size == "narrow" else (_STRIP_LEFT,)
     frame = pdf.Frame(
         title,
@@ -194,27 +197,54 @@ def poster_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
         (279 * pdf.MM, 11.6 * pdf.MM, 12.0),
         sheet=sheet,
         css=("base.css", "poster_sheet.css"),
-        slots=tuple((left * pdf.MM, _STRIP_BOTTOM * pdf.MM) for left in lefts),
+        slots=tuple((left * pdf.MM, bottom * pdf.MM) for left in lefts),
     )
     return pdf.render_book(parts, frame, cache=cache)
 
 
-def _height(month: str, part: CentrePart, row: float, week: float, head: float) -> float:
-    """Return about how high (mm) a centre will be; wrapped titles are counted as one line and a half."""
-    long = sum(len(item.title) > 16 or len(item.place) > 18 for item in (*part.rows, *part.weekly))
-    boxes = (12.0 if part.weekly else 0.0) + (12.0 + 9.0 * len(part.guides) if part.guides else 0.0)
-    rows = len(part.rows) + len(part.weekly) + long / 2
-    return head + rows * row + week * len(weeks_of(month, part.rows)) + boxes + (25.0 if not part.rows else 0.0)
+@dataclass(frozen=True)
+class _Type:
+    """How much room (mm) rows take in one size of the poster's type; the sizes themselves are in poster.css."""
+
+    row: float
+    title_chars: int
+    title: float
+    text_chars: int
+    text: float
+    week: float
+
+
+_TYPES = {
+    "roomy": _Type(21.5, 16, 10.5, 22, 7.4, 15.5),
+    "wide": _Type(17.0, 22, 8.5, 30, 6.2, 11.5),
+    "narrow": _Type(15.6, 15, 6.7, 19, 5.5, 10.0),
+}
+
+
+def _height(month: str, part: CentrePart, size: str) -> float:
+    """Return about how high (mm) a centre's month will be in the type `size`, without its heading."""
+    kind = _TYPES[size]
+    total = kind.week * len(weeks_of(month, part.rows)) + (0.0 if part.rows else 70.0)
+    for row in (*part.rows, *part.weekly):
+        text = row.when_text + row.place + (row.audience + row.capacity_text if size == "narrow" else "")
+        titles = -(-len(row.title + row.status_text) // kind.title_chars)
+        texts = -(-len(text) // kind.text_chars)
+        total += max(kind.row, titles * kind.title + texts * kind.text + 2.4)
+    return total + (14.0 if part.weekly else 0.0) + (16.0 + 8.0 * len(part.guides) if part.guides else 0.0)
 
 
 def _size(document: ListDocument) -> str:
     """Choose the biggest type in which one centre's month still fits on one sheet."""
-    part = document.parts[0]
-    if _height(document.month, part, 22.0, 16.0, 0.0) <= _STRIP_HEIGHT:
-        return "roomy"
-    if _height(document.month, part, 17.0, 13.0, 0.0) <= _STRIP_HEIGHT:
-        return "wide"
-    return "narrow"
+    heights = ((size, _height(document.month, document.parts[0], size)) for size in ("roomy", "wide"))
+    return next((size for size, height in heights if height <= _STRIP_HEIGHT), "narrow")
+
+
+def _strip_height(document: ListDocument, size: str) -> float:
+    """Return how high (mm) the columns of a single centre should be, so that two of them end together."""
+    total = _height(document.month, document.parts[0], size)
+    if size != "narrow" or total * 1.1 > 2 * _STRIP_HEIGHT:
+        return _STRIP_HEIGHT
+    return min(_STRIP_HEIGHT, total * 0.56 + 10.0)
 
 
 def _groups(document: ListDocument) -> list[tuple[CentrePart, ...]]:
@@ -222,10 +252,11 @@ def _groups(document: ListDocument) -> list[tuple[CentrePart, ...]]:
     groups: list[list[CentrePart]] = []
     room = 0.0
     for part in document.parts:
-        height = _height(document.month, part, 16.0, 10.0, 32.0)
+        height = _height(document.month, part, "narrow") + 34.0
         if not groups or height > room:
             groups.append([])
-            room = _STRIP_HEIGHT
+            # A long month flows through several columns; what is left of its last one is room again.
+            room = _STRIP_HEIGHT * max(1.0, -(-height // _STRIP_HEIGHT))
         groups[-1].append(part)
         room -= height
     return [tuple(group) for group in groups]

@@ -83,6 +83,22 @@ def _squeeze(text: str) -> Markup:
     return Markup(_PAIR.sub(r'<span class="hw">\1</span>', str(escape(text))))
 
 
+def lines(text: str, per_line: int) -> Markup:
+    """Return big type broken after the mark that divides it best; texts of one line, or without such a mark, as `tail`.
+
+    per_line: how many characters fit on a line.
+    """
+    text = text.strip()
+    if len(text) > per_line:
+        cuts = [at for at in range(1, len(text)) if text[at - 1] in _CLOSERS and text[at] not in _CLOSERS]
+        fitting = [at for at in cuts if max(at, len(text) - at) <= per_line]
+        if fitting:
+            best = min(fitting, key=lambda at: abs(2 * at - len(text)))
+            pair = '<span class="nb">{}</span><wbr><span class="nb">{}</span>'
+            return Markup(pair).format(_squeeze(text[:best]), _squeeze(text[best:]))
+    return tail(text, per_line)
+
+
 def hang(text: str) -> str:
     """Return the CSS class that pulls an opening mark into the margin, or nothing."""
     return "hang" if text[:1] in tuple(_OPENERS) else ""
@@ -104,6 +120,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "long_date": long_date,
     "ordinal": ordinal,
     "tail": tail,
+    "lines": lines,
     "hang": hang,
     "phone": phone_groups,
 }

@@ -1,0 +1,33 @@
+"""Paper of a centre: the QR poster for its door and notice board (SPEC N3, Q7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from portal.core import pdf
+
+
+@dataclass(frozen=True)
+class CentrePoster:
+    """A centre on one A4 sheet. url is its public page; hours: one line per rule, as `周一至周五 9:00–18:00`."""
+
+    name: str
+    phone: str
+    address: str
+    hours: tuple[str, ...]
+    url: str
+    issued_on: date
+    short_name: str = ""
+    responsible: str = ""
+    network: str = "党群服务阵地"
+    doors: tuple[tuple[str, str], ...] = (
+        ("报名", "看这个月有什么活动，点一下就报上名"),
+        ("订场地", "看哪间屋子空着，选个时间就订好"),
+        ("求助", "老人要照料、有事要人帮，写一句话就行"),
+    )
+
+
+def centre_poster_pdf(poster: CentrePoster) -> bytes:
+    """Return the A4 poster with the centre's QR code (N3). Raises: PdfFailed."""
+    return pdf.render(pdf.html("centre_poster.html", poster=poster), ("base.css", "qr_poster.css"))
