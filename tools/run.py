@@ -261,6 +261,7 @@ def only_one(data: Path) -> IO[str]:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        handle.close()
         raise Refused(f"The portal already runs with {data}. Stop that one first (Ctrl-C).") from error
     return handle
 
