@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from wtforms import (
@@ -14,6 +15,7 @@ from wtforms import (
     StringField,
     ValidationError,
 )  # fmt: skip
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional, Regexp
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -29,6 +31,15 @@ class Checkboxes(SelectMultipleField):
 
     widget = ListWidget(prefix_label=False)
     option_widget = CheckboxInput()
+
+    def pre_validate(self, form: Any) -> None:
+        if not {c.value for c in self.choices or ()}.issuperset(self.data or ()):
+            raise ValidationError("请从列表里选。")
+
+
+def picks(pairs: Iterable[tuple[str, str]], group: str | None = None) -> list[SelectChoice]:
+    """(value, text) pairs as WTForms wants them; group: their heading in the select box."""
+    return [SelectChoice(value=value, label=text, optgroup=group) for value, text in pairs]
 
 
 class Choose(SelectField):
@@ -108,13 +119,13 @@ class ProfileForm(Form):
 
     def offer(self, homes: dict[str, list[tuple[str, str]]], groups: dict[str, str]) -> None:
         _offer_homes(self.home, homes)
-        self.groups.choices = list(groups.items())
+        self.groups.choices = picks(groups.items())
 
 
 def _offer_homes(field: Choose, homes: dict[str, list[tuple[str, str]]]) -> None:
-    choices: dict[str, list[tuple[str, str]]] = {"请选择": [("", "请选择您住的社区")]}
+    choices = picks([("", "请选择您住的社区")])
     for above, items in homes.items():
-        choices.setdefault(above or "其他", []).extend(items)
+        choices += picks(items, above or "其他")
     field.choices = choices
 
 
@@ -125,7 +136,8 @@ class ConsentForm(Form):
 class RelativeForm(Form):
     name = StringField("姓名", person_name_rules(), filters=[strip])
     relation = Choose(
-        "他（她）是您的", [InputRequired("请选择关系。")], choices=[("", "请选择"), *((r, r) for r in RELATIONS)],
+        "他（她）是您的", [InputRequired("请选择关系。")],
+        choices=picks([("", "请选择"), *((r, r) for r in RELATIONS)]),
     )  # fmt: skip
     birth_year = YearField("出生年份", [Optional()])
     phone = MobileField("手机号", [Optional()], filters=[strip])
@@ -134,6 +146,8 @@ class RelativeForm(Form):
 class EraseForm(Form):
     sure = BooleanField("我明白注销以后不能恢复", [InputRequired("请先勾选，表示您明白注销以后不能恢复。")])
 
+
+ROLE_CHOICES = [(r.value, ROLE_LABELS[r]) for r in Role]
 
 # Staff ----------------------------------------------------------------------------------------------------------------
 
@@ -162,12 +176,12 @@ class HolderForm(Form):
 
 class AccountForm(HolderForm):
     username = StringField("用户名", [InputRequired("请填写用户名。"), Length(max=80, message="用户名太长。")])
-    role = Pick("角色", [InputRequired("请选择角色。")], choices=[(r.value, ROLE_LABELS[r]) for r in Role])
+    role = Pick("角色", [InputRequired("请选择角色。")], choices=picks(ROLE_CHOICES))
     centre = Choose("所属阵地", [InputRequired("请选择阵地。")])
     department = Choose("职能部门", [Optional()])
 
 
 class RoleForm(Form):
-    role = Pick("角色", [InputRequired("请选择角色。")], choices=[(r.value, ROLE_LABELS[r]) for r in Role])
+    role = Pick("角色", [InputRequired("请选择角色。")], choices=picks(ROLE_CHOICES))
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Boolean, Integer, String, bindparam, func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from portal.centres import profile
@@ -17,7 +17,7 @@ from portal.centres.models import Centre
 from portal.centres.queries import inside
 from portal.core import reads
 from portal.core.access import Role
-from portal.core.db import UTCDateTime, db, is_sqlite
+from portal.core.db import db, is_sqlite
 from portal.core.sessions import WebSession
 from portal.people.models import KnownDevice, LoginCode, LoginFailure, Relative, Resident, StaffAccount
 
@@ -141,7 +141,7 @@ class CodesSent:
 def lock_codes(phone: str) -> None:
     """Let only one request at a time send a code to `phone`; SQLite's write lock already does."""
     if not is_sqlite():
-        db.session.execute(_LOCK, {"phone": f"login-code:{phone}"})
+        db.session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"login-code:{phone}"))))
 
 
 def codes_sent(phone: str, address: str, now: datetime) -> CodesSent:

@@ -21,7 +21,9 @@ def enter(audience: sessions.Audience, person_id: int, now: datetime) -> None:
     token = sessions.open_session(audience, person_id, now, request.remote_addr or "", agent)
     # Residents stay signed in on their own phone; at a shared desk closing the browser is enough.
     session.permanent = audience == "resident"
-    login_user(viewer.load(token, now))
+    # Read back by the next request only: this one's row is not committed yet.
+    session_id = sessions.fingerprint(token)
+    login_user(viewer.Viewer(id=person_id, audience=audience, name="", session_id=session_id, token=token))
     g.pop("home_centre", None)
 
 

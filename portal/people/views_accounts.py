@@ -58,9 +58,10 @@ def _account_form() -> forms.AccountForm:
     form, actor = forms.AccountForm(), access.actor()
     choices = centres.choices(actor.centre_path)
     top = min((c.depth for c in choices), default=0)
-    form.centre.choices = [(str(c.id), "　" * (c.depth - top) + c.name) for c in choices]
-    form.department.choices = [("", "不属于职能部门")] if actor.department_id is None else []
-    form.department.choices += [(str(d.id), d.name) for d in queries_staff.departments(actor)]
+    form.centre.choices = forms.picks((str(c.id), "　" * (c.depth - top) + c.name) for c in choices)
+    nobodys = [("", "不属于职能部门")] if actor.department_id is None else []
+    departments = [(str(d.id), d.name) for d in queries_staff.departments(actor)]
+    form.department.choices = forms.picks([*nobodys, *departments])
     return form
 
 

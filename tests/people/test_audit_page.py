@@ -1,0 +1,175 @@
+"""The audit page (SPEC P9)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from portal.core import audit
+from portal.core.access import system_actor
+from portal.core.db import db, writing
+from tests.factories import Town
+
+
+def note(town: Town, who: str, now: datetime, verb: str = "open", **more: Any) -> None:
+    audit.record(town.actor(who), verb, more.pop("kind", "staff_account"), more.pop("number", 1), now, **more)
+    db.session.commit()
+
+
+def summaries(page: str) -> list[str]:
+    return re.findall(r"</strong><small>([^<]+)</small></td>\s*<td class=\"diff\">", page)
+
+
+@pytest.fixture
+def lines(session: Any, town: Town, now: datetime) -> None:
+    note(town, "A1", now - timedelta(days=2), summary="甲一的事", before={"name": "老名", "role": "经办人"},
+         after={"name": "新名", "role": "经办人", "phone": ""})  # fmt: skip
+    note(town, "A1S", now - timedelta(days=1), "disable", summary="服务站的事")
+    note(town, "B1", now, "reset", summary="乙一的事", kind="centre", number=77)
+    note(town, "ZFB", now, summary="部门的事")
+    audit.record(system_actor(), "import", "centre", None, now, summary="系统的事")
+    db.session.commit()
+
+
+@pytest.mark.parametrize(
+    ("who", "seen"),
+    [
+        ("D", ["系统的事", "部门的事", "乙一的事", "服务站的事", "甲一的事"]),
+        ("D-LOOK", ["系统的事", "部门的事", "乙一的事", "服务站的事", "甲一的事"]),
+        ("A", ["服务站的事", "甲一的事"]),
+        ("A1S", ["服务站的事"]),
+        ("B2", []),
+    ],
+)
+@pytest.mark.usefixtures("lines")
+def test_each_sees_the_own_subtree(client: FlaskClient, town: Town, as_staff: Any, who: str, seen: list[str]) -> None:
+    page = as_staff(client, town.staff[who]).get("/staff/audit").text
+    assert summaries(page) == seen
+
+
+@pytest.mark.usefixtures("lines")
+def test_a_department_sees_its_own_people(client: FlaskClient, town: Town, session: Any, as_staff: Any) -> None:
+    town.staff["ZFB"].role = "manager"
+    session.commit()
+    assert summaries(as_staff(client, town.staff["ZFB"]).get("/staff/audit").text) == ["部门的事"]
+
+
+@pytest.mark.usefixtures("lines")
+def test_operators_do_not(client: FlaskClient, town: Town, as_staff: Any) -> None:
+    as_staff(client, town.staff["A1-OP"])
+    assert client.get("/staff/audit").status_code == 403
+    assert client.get("/staff/audit.csv").status_code == 403
+
+
+@pytest.mark.usefixtures("lines")
+@pytest.mark.parametrize(
+    ("query", "seen"),
+    [
+        ("who=A1S", ["服务站的事"]),
+        ("verb=reset", ["乙一的事"]),
+        ("object=centre", ["系统的事", "乙一的事"]),
+        ("object=centre&id=77", ["乙一的事"]),
+        ("what=服务站", ["服务站的事"]),
+        ("first=2026-11-24&last=2026-11-24", ["服务站的事"]),
+        ("first=2026-11-24&last=2026-11-23", ["服务站的事", "甲一的事"]),
+        ("who=%25", []),
+    ],
+)
+def test_filters(client: FlaskClient, town: Town, as_staff: Any, query: str, seen: list[str]) -> None:
+    assert summaries(as_staff(client, town.staff["D"]).get(f"/staff/audit?{query}").text) == seen
+
+
+@pytest.mark.usefixtures("lines")
+def test_centre_filter_stays_inside(client: FlaskClient, town: Town, as_staff: Any) -> None:
+    as_staff(client, town.staff["A"])
+    page = client.get(f"/staff/audit?centre={town.centres['A1S'].id}").text
+    assert summaries(page) == ["服务站的事"]
+    page = client.get(f"/staff/audit?centre={town.centres['B1'].id}").text
+    assert "没有这个阵地" in page
+    assert "乙一的事" not in page
+
+
+@pytest.mark.usefixtures("lines")
+def test_before_and_after_are_readable(client: FlaskClient, town: Town, as_staff: Any) -> None:
+    page = as_staff(client, town.staff["A1"]).get("/staff/audit?what=甲一").text
+    assert "姓名或名称：<del>老名</del> → <ins>新名</ins>" in page
+    assert "角色：" not in page  # did not change
+    assert "新建账户" in page
+
+
+@pytest.mark.usefixtures("lines")
+def test_a_date_that_does_not_exist(client: FlaskClient, town: Town, as_staff: Any) -> None:
+    page = as_staff(client, town.staff["D"]).get("/staff/audit?first=2026-02-30&id=abc&before=x&centre=x").text
+    assert "“2026-02-30”不是日期" in page
+
+
+def test_pages_by_id(client: FlaskClient, town: Town, session: Any, as_staff: Any, now: datetime) -> None:
+    for number in range(53):
+        audit.record(town.actor("A1"), "open", "staff_account", number, now, summary=f"事{number:02d}")
+    session.commit()
+    as_staff(client, town.staff["A1"])
+    page = client.get("/staff/audit?verb=open").text
+    assert len(summaries(page)) == 50
+    following = re.search(r'rel="next" href="([^"]+)"', page)
+    assert following
+    older = client.get(following[1].replace("&amp;", "&")).text
+    assert summaries(older) == ["事02", "事01", "事00"]
+    assert 'rel="next"' not in older
+
+
+@pytest.mark.usefixtures("lines")
+def test_csv_is_scoped_and_defused(
+    client: FlaskClient, town: Town, session: Any, as_staff: Any, now: datetime
+) -> None:
+    note(town, "A1", now, summary="=HYPERLINK(1)")
+    answer = as_staff(client, town.staff["A"]).get("/staff/audit.csv")
+    assert answer.data.startswith(b"\xef\xbb\xbf")
+    table = list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig"))))
+    assert [row[7] for row in table[1:]] == ["'=HYPERLINK(1)", "服务站的事", "甲一的事"]
+    assert table[3][8] == "姓名或名称：老名 → 新名；电话：无 → 无"
+    assert table[3][1] == "2026-11-23 10:00:00"
+
+
+@pytest.mark.usefixtures("lines")
+def test_chain(client: FlaskClient, town: Town, session: Any, as_staff: Any, monkeypatch: Any) -> None:
+    as_staff(client, town.staff["D"])
+    assert "全部 5 条前后相扣" in client.get("/staff/audit").text
+    monkeypatch.setattr("portal.people.queries_staff.CHECK_LAST", 2)
+    page = client.get("/staff/audit").text
+    assert "最近 2 条" in page
+    assert "全部 5 条" in client.get("/staff/audit?check=all").text
+    _tamper()
+    page = client.get("/staff/audit?check=all").text
+    assert "记录链断了" in page
+
+
+def _postgresql() -> bool:
+    return bool(db.engine.dialect.name == "postgresql")
+
+
+def _tamper() -> None:
+    """Somebody with the database file in his hands."""
+    db.session.rollback()
+    first = db.session.scalar(text("SELECT min(id) FROM audit_log"))
+    triggers = _triggers()
+    db.session.rollback()
+    with writing():
+        for name in triggers:
+            db.session.execute(text(f"DROP TRIGGER {name}" + (" ON audit_log" if _postgresql() else "")))
+        db.session.execute(text("UPDATE audit_log SET actor_name = '别人' WHERE id = :id"), {"id": first})
+
+
+def _triggers() -> list[str]:
+    source = (
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'audit_log'::regclass AND NOT tgisinternal"
+        if _postgresql()
+        else "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_log'"
+    )
+    return list(db.session.scalars(text(source)))

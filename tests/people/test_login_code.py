@@ -1,0 +1,274 @@
+"""Residents come in by a code on their phone (SPEC P1, S1)."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from portal.core import clock, registry
+from portal.core.sessions import WebSession
+from portal.people import actions_codes, rules
+from portal.people.models import LoginCode, Resident
+from portal.people.refusals import CodeExpired, CodeTooSoon, CodeWrong
+from tests.factories import Town
+from tests.people.conftest import Texts, one, rows
+
+NEW = "19900009999"
+FORM = {"name": "新居民", "address": "测试花园9栋901", "agree": "y"}
+
+
+def ask(client: FlaskClient, phone: str = NEW, target: str = "/services/7?day=2026-12-13") -> Any:
+    return client.post("/login", data={"phone": phone, "next": target})
+
+
+def enter(client: FlaskClient, code: str, target: str = "/services/7?day=2026-12-13") -> Any:
+    return client.post("/login/code", data={"code": code, "next": target})
+
+
+def test_newcomer_registers_on_the_way_and_comes_back_to_the_same_place(
+    client: FlaskClient, town: Town, texts: Texts, now: datetime
+) -> None:
+    target = "/services/7?day=2026-12-13"
+    page = client.get("/login", query_string={"next": target}).text
+    assert 'value="/services/7?day=2026-12-13"' in page
+    assert ask(client, "+86 199-0000 9999").location.startswith("/login/code?next=")
+    assert texts.sent[0][0] == NEW
+    assert "199 0000 9999" in client.get("/login/code").text
+    answer = enter(client, texts.code())
+    assert answer.location.startswith("/register?next=")
+    page = client.get(answer.location).text
+    assert "甲街道" in page
+    assert "甲一社区" in page
+    assert "测试区</option>" not in page
+    home = town.centres["A1"].id
+    done = client.post("/register", data={**FORM, "home": str(home), "next": target})
+    assert done.location == target
+    person = one(select(Resident).where(Resident.phone == NEW))
+    assert (person.name, person.home_centre_id, person.consent_version) == ("新居民", home, "2026-11")
+    assert person.consent_at == now
+    assert client.get("/me/profile").status_code == 200
+
+
+def test_known_resident_is_asked_nothing_more(client: FlaskClient, town: Town, texts: Texts) -> None:
+    ask(client, town.residents[0].phone)
+    assert enter(client, texts.code()).location == "/services/7?day=2026-12-13"
+    assert client.get("/me/profile").status_code == 200
+    assert client.get("/login?next=/services").location == "/services"
+
+
+def test_the_answer_does_not_tell_who_is_registered(app: Flask, town: Town, texts: Texts) -> None:
+    known, unknown = app.test_client(), app.test_client()
+    first, second = ask(known, town.residents[0].phone), ask(unknown, NEW)
+    assert (first.status_code, first.location) == (second.status_code, second.location)
+    wrong = [enter(c, "000000" if texts.code() != "000000" else "111111") for c in (known, unknown)]
+    assert [w.status_code for w in wrong] == [422, 422]
+    strip = {town.residents[0].phone: "", NEW: ""}
+    bodies = []
+    for answer, phone in zip(wrong, strip, strict=True):
+        spaced = f"{phone[:3]} {phone[3:7]} {phone[7:]}"
+        text = answer.text.replace(phone, "").replace(spaced, "")
+        bodies.append(re.sub(r'"X-CSRFToken": "[^"]+"|name="csrf_token" value="[^"]+"', "", text))
+    assert bodies[0] == bodies[1]
+
+
+@pytest.mark.parametrize("target", ["//evil.example/x", "https://evil.example", "/\\evil.example", "/a\nb", ""])
+def test_never_sent_outside(client: FlaskClient, town: Town, texts: Texts, target: str) -> None:
+    ask(client, town.residents[0].phone, target)
+    assert enter(client, texts.code(), target).location == "/me"
+
+
+@pytest.mark.parametrize("phone", ["", "12345", "0755-84200001", "1380000000a", "29900000000"])
+def test_wrong_number_keeps_what_was_typed(client: FlaskClient, texts: Texts, phone: str) -> None:
+    answer = ask(client, phone)
+    assert answer.status_code == 422
+    assert f'value="{phone}"' in answer.text
+    assert "手机号" in answer.text
+    assert not texts.sent
+
+
+def test_registering_keeps_what_was_typed_and_needs_consent(client: FlaskClient, town: Town, texts: Texts) -> None:
+    ask(client)
+    enter(client, texts.code())
+    answer = client.post("/register", data={"name": "新居民3", "address": "测试花园", "home": "", "next": "/services"})
+    assert answer.status_code == 422
+    for text in ("姓名里不要有数字", "请选择您住的社区", "同意后再勾选", 'value="新居民3"', 'value="测试花园"'):
+        assert text in answer.text
+    bad = client.post("/register", data={**FORM, "home": "999999"})
+    assert "请从列表里选一项" in bad.text
+    assert not rows(select(Resident).where(Resident.phone == NEW))
+
+
+def test_no_registering_without_a_proved_number(client: FlaskClient, town: Town, texts: Texts) -> None:
+    assert client.get("/register?next=/services").location == "/login?next=/services"
+    answer = client.post("/register", data={**FORM, "home": str(town.centres["A1"].id)})
+    assert answer.location.startswith("/login")
+    ask(client)
+    enter(client, texts.code())
+    with clock.frozen(clock.now() + timedelta(minutes=31)):
+        assert client.get("/register").location.startswith("/login")
+    assert len(rows(select(Resident))) == 5
+
+
+def test_sent_twice_registers_once(client: FlaskClient, town: Town, texts: Texts) -> None:
+    ask(client)
+    code = texts.code()
+    assert enter(client, code).status_code == 303
+    assert enter(client, code).location.startswith("/login")  # the cookie has moved on
+    form = {**FORM, "home": str(town.centres["A1"].id), "next": "/services"}
+    with client.session_transaction() as cookie:
+        before = dict(cookie)
+    assert client.post("/register", data=form).location == "/services"
+    with client.session_transaction() as cookie:
+        cookie.clear()
+        cookie.update(before)
+    assert client.post("/register", data=form).location == "/services"
+    one(select(Resident).where(Resident.phone == NEW))
+
+
+def test_second_press_on_send_goes_on_with_the_first_code(client: FlaskClient, texts: Texts) -> None:
+    ask(client)
+    answer = ask(client)
+    assert answer.status_code == 303
+    assert len(texts.sent) == 1
+    page = client.get(answer.location).text
+    assert "刚才已经发过验证码" in page
+    assert "60 秒后" in page
+    assert enter(client, texts.code()).location.startswith("/register")
+
+
+def test_code_page_without_a_number_begins_again(client: FlaskClient) -> None:
+    assert client.get("/login/code?next=/services").location == "/login?next=/services"
+    assert client.post("/login/code", data={"code": "123456"}).location.startswith("/login")
+
+
+def test_limits_say_when_the_next_is_possible(app: Flask, session: Any, texts: Texts, now: datetime) -> None:
+    for minute in range(5):
+        actions_codes.send_code(NEW, "192.0.2.1", now + timedelta(minutes=2 * minute))
+    with pytest.raises(CodeTooSoon) as refused:
+        actions_codes.send_code(NEW, "192.0.2.2", now + timedelta(minutes=20))
+    assert refused.value.details["until"] == now + timedelta(hours=1)
+    assert "11:00 以后" in refused.value.advice
+    actions_codes.send_code(NEW, "192.0.2.2", now + timedelta(hours=1))
+
+
+def test_limit_of_an_address(app: Flask, session: Any, texts: Texts, now: datetime) -> None:
+    for number in range(20):
+        actions_codes.send_code(f"199000088{number:02d}", "192.0.2.1", now + timedelta(seconds=number))
+    with pytest.raises(CodeTooSoon):
+        actions_codes.send_code("19900008899", "192.0.2.1", now + timedelta(minutes=5))
+    actions_codes.send_code("19900008899", "192.0.2.9", now + timedelta(minutes=5))
+
+
+def test_hourly_limit_on_the_page(client: FlaskClient, session: Any, texts: Texts, now: datetime) -> None:
+    for minute in range(5):
+        actions_codes.send_code(NEW, "127.0.0.1", now + timedelta(minutes=2 * minute))
+    session.commit()
+    with clock.frozen(now + timedelta(minutes=30)):
+        answer = ask(client)
+    assert answer.status_code == 429
+    assert "11:00 以后可以再发一次" in answer.text
+    assert f'value="{NEW}"' in answer.text
+
+
+def test_five_tries_then_the_code_is_dead(client: FlaskClient, texts: Texts) -> None:
+    ask(client)
+    code = texts.code()
+    wrong = "000000" if code != "000000" else "111111"
+    texts_seen = [enter(client, wrong).text for _ in range(4)]
+    assert "还可以试 4 次" in texts_seen[0]
+    assert "还可以试 1 次" in texts_seen[3]
+    assert "已经失效" in enter(client, wrong).text
+    assert "已经失效" in enter(client, code).text
+    assert one(select(LoginCode)).attempts == 5
+
+
+def test_code_dies_after_five_minutes_and_with_a_newer_one(session: Any, texts: Texts, now: datetime) -> None:
+    actions_codes.send_code(NEW, "", now)
+    first = texts.code()
+    with pytest.raises(CodeExpired):
+        actions_codes.check_code(NEW, first, now + rules.CODE_LIFE)
+    actions_codes.send_code(NEW, "", now + timedelta(minutes=2))
+    second = texts.code()
+    if first != second:
+        with pytest.raises(CodeWrong):
+            actions_codes.check_code(NEW, first, now + timedelta(minutes=3))
+    actions_codes.check_code(NEW, second.translate(str.maketrans("0123456789", "０１２３４５６７８９")),
+                             now + timedelta(minutes=3))  # fmt: skip
+    with pytest.raises(CodeExpired):
+        actions_codes.check_code(NEW, second, now + timedelta(minutes=4))
+
+
+def test_code_is_not_in_the_table(session: Any, texts: Texts, now: datetime) -> None:
+    row = actions_codes.send_code(NEW, "", now)
+    assert texts.code() not in row.code_hash
+    assert len(row.code_hash) == 64
+
+
+@pytest.mark.parametrize("code", ["", "12345", "1234567", "abcdef"])
+def test_odd_code_costs_no_try(client: FlaskClient, texts: Texts, code: str) -> None:
+    ask(client)
+    answer = enter(client, code)
+    assert answer.status_code == 422
+    assert "6 位数字" in answer.text
+    assert one(select(LoginCode)).attempts == 0
+
+
+def test_new_notice_is_agreed_to_before_going_on(
+    client: FlaskClient, town: Town, session: Any, texts: Texts, now: datetime
+) -> None:
+    town.residents[0].consent_version = "2020-01"
+    session.commit()
+    ask(client, town.residents[0].phone)
+    answer = enter(client, texts.code())
+    assert answer.location.startswith("/privacy/agree?next=")
+    assert "个人信息使用说明" in client.get(answer.location).text
+    assert client.post(answer.location, data={}).status_code == 422
+    assert client.post(answer.location, data={"agree": "y"}).location == "/services/7?day=2026-12-13"
+    session.rollback()
+    assert town.residents[0].consent_version == "2026-11"
+
+
+def test_leaving_ends_the_session_even_for_a_copied_cookie(
+    app: Flask, client: FlaskClient, town: Town, as_resident: Any
+) -> None:
+    as_resident(client, town.residents[0])
+    copy = app.test_client()
+    with client.session_transaction() as cookie:
+        kept = dict(cookie)
+    with copy.session_transaction() as cookie:
+        cookie.update(kept)
+    assert copy.get("/me/profile").status_code == 200
+    assert client.post("/logout").location == "/"
+    assert copy.get("/me/profile").location.startswith("/login?next=")
+    assert one(select(WebSession)).ended_why == "logout"
+
+
+def test_entering_ends_what_the_browser_was_before(client: FlaskClient, town: Town, as_staff: Any, texts: Texts) -> None:
+    as_staff(client, town.staff["A1"])
+    ask(client, town.residents[0].phone)
+    enter(client, texts.code())
+    assert client.get("/staff/password").location.startswith("/staff/login")
+    ended = one(select(WebSession).where(WebSession.audience == "staff"))
+    assert ended.ended_at is not None
+
+
+def test_privacy_page(client: FlaskClient) -> None:
+    page = client.get("/privacy").text
+    assert "第 2026-11 版" in page
+    assert "默认打码" in page
+
+
+def test_no_texter_is_an_error_of_ours(session: Any, now: datetime) -> None:
+    kept = list(registry._texter)
+    registry._texter.clear()
+    try:
+        with pytest.raises(RuntimeError, match="texter"):
+            actions_codes.send_code(NEW, "", now)
+    finally:
+        registry._texter[:] = kept

@@ -1,0 +1,81 @@
+"""Limits and passwords, without a database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from portal.people import passwords, rules
+
+pytestmark = pytest.mark.once
+NOW = datetime(2026, 11, 25, 2, tzinfo=UTC)
+S = timedelta(seconds=1)
+M = timedelta(minutes=1)
+
+
+def test_next_code() -> None:
+    assert rules.next_code_at([], [], NOW) is None
+    assert rules.next_code_at([NOW - 59 * S], [], NOW) == NOW + S
+    assert rules.next_code_at([NOW - 60 * S], [], NOW) is None
+    five = [NOW - 50 * M, NOW - 40 * M, NOW - 30 * M, NOW - 20 * M, NOW - 10 * M]
+    assert rules.next_code_at(five, [], NOW) == NOW + 10 * M
+    assert rules.next_code_at(five[1:], five * 4, NOW) == NOW + 10 * M
+    assert rules.next_code_at(five[1:], (five * 4)[1:], NOW) is None
+
+
+def test_open_again() -> None:
+    four = [NOW - 4 * M, NOW - 3 * M, NOW - 2 * M, NOW - M]
+    assert rules.open_again_at(four, 5, NOW) is None
+    assert rules.open_again_at([NOW - 5 * M, *four], 5, NOW) == NOW + 10 * M
+    assert rules.open_again_at([NOW - 15 * M, *four], 5, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("password", "word"),
+    [
+        ("short", "至少 10"), ("x" * 129, "最多 128"), ("chenxin-2026", "用户名"), ("CHENXIN-abcd", "用户名"),
+        ("aaaaaaaaaaaa", "太常见"), ("abcdefghijkl", "太常见"), ("98765432100", "太常见"), ("Password123", "太常见"),
+        ("陈新" * 6, "太常见"),
+    ],
+)  # fmt: skip
+def test_bad_passwords(password: str, word: str) -> None:
+    assert word in (rules.password_problem(password, "chenxin", "陈新") or "")
+
+
+@pytest.mark.parametrize("password", ["seventeen green boats", "海边十七条绿色小船真好看", "k7mf-2qxd-h9tw"])
+def test_good_passwords(password: str) -> None:
+    assert rules.password_problem(password, "chenxin", "陈新") is None
+
+
+@pytest.mark.parametrize(("raw", "problem"), [("kx-chen", False), ("a.b_c-9", False), ("ab", True), ("-abc", True),
+                                              ("陈新新", True), ("a" * 41, True), ("a b c", True)])  # fmt: skip
+def test_usernames(raw: str, problem: bool) -> None:
+    assert (rules.username_problem(rules.username(raw)) is not None) is problem
+
+
+def test_one_spelling_of_a_username() -> None:
+    assert rules.username("　ＫＸ-Chen ") == "kx-chen"
+
+
+def test_changes_show_what_differs() -> None:
+    words = {"name": "姓名"}
+    found = rules.changes({"name": "甲", "x": 1, "gone": [1, 2]}, {"name": "乙", "x": 1, "new": True}, words)
+    assert [(c.label, c.old, c.new) for c in found] == [("姓名", "甲", "乙"), ("gone", "1、2", ""), ("new", "", "是")]
+    assert [(c.label, c.new) for c in rules.changes(None, {"a": None, "b": {"c": False}}, {})] == [("a", ""), ("b", "c：否")]
+
+
+def test_one_time_passwords() -> None:
+    made = {passwords.one_time() for _ in range(200)}
+    assert len(made) == 200
+    assert all(len(p) == 14 and not set(p) & set("01oil") for p in made)
+    assert all(rules.password_problem(p, "chenxin") is None for p in made)
+
+
+def test_hashes() -> None:
+    made = passwords.hash_password("seventeen green boats")
+    assert made.startswith("$argon2id$")
+    assert passwords.matches(made, "seventeen green boats")
+    assert not passwords.matches(made, "eighteen green boats")
+    assert not passwords.matches("not a hash", "x")
+    assert not passwords.is_dated(made)

@@ -1,0 +1,215 @@
+"""Staff sign in, are throttled, must change their first password (SPEC P3, P4)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from portal.core import clock, sessions
+from portal.core.audit import AuditLog
+from portal.core.sessions import WebSession
+from portal.people import actions_staff, passwords
+from portal.people.models import KnownDevice, LoginCode, LoginFailure, StaffAccount
+from tests.factories import PASSWORD, Town
+from tests.people.conftest import one, rows
+
+NEW = "seventeen green boats"
+
+
+def sign_in(client: FlaskClient, username: str = "a1", password: str = PASSWORD, **more: Any) -> Any:
+    return client.post("/staff/login", data={"username": username, "password": password, **more})
+
+
+@pytest.mark.parametrize("username", ["a1", " A1 ", "Ａ１"])
+def test_sign_in(client: FlaskClient, town: Town, username: str, now: datetime) -> None:
+    answer = sign_in(client, username, next="/staff/sessions")
+    assert answer.location == "/staff/sessions"
+    assert client.get("/staff/sessions").status_code == 200
+    account = one(select(StaffAccount).where(StaffAccount.username == "a1"))
+    assert account.last_login_at == now
+    line = one(select(AuditLog))
+    assert (line.verb, line.actor_name, line.address) == ("sign_in", "A1管理员", "127.0.0.1")
+    # The tests' hash is cheaper than today's: it is made anew on the way in.
+    assert not passwords.is_dated(account.password_hash)
+    assert client.get("/staff/login?next=/staff/password").location == "/staff/password"
+
+
+def test_unknown_user_and_wrong_password_look_the_same(client: FlaskClient, town: Town, session: Any) -> None:
+    town.staff["B1"].disabled_at = clock.now()
+    session.commit()
+    answers = [sign_in(client, "nobody"), sign_in(client, "a1", "wrong"), sign_in(client, "b1")]
+    assert [a.status_code for a in answers] == [422] * 3
+    for answer in answers:
+        assert "用户名或密码不对" in answer.text
+        assert PASSWORD not in answer.text
+    assert 'value="nobody"' in answers[0].text
+    assert client.get("/staff/sessions").location.startswith("/staff/login")
+
+
+def test_an_unknown_user_costs_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    class Hasher:
+        def verify(self, password_hash: str, _password: str) -> bool:
+            seen.append(password_hash)
+            return True
+
+        hash = staticmethod(lambda _password: "$a hash of nobody")
+
+    monkeypatch.setattr(passwords, "_hasher", Hasher())
+    passwords._nobodys_hash.cache_clear()
+    assert not passwords.matches(None, "anything")
+    passwords._nobodys_hash.cache_clear()
+    assert seen == ["$a hash of nobody"]
+
+
+@pytest.mark.parametrize(("username", "password"), [("", ""), ("a1", ""), ("", "x"), ("a" * 81, "x")])
+def test_odd_input(client: FlaskClient, town: Town, username: str, password: str) -> None:
+    assert sign_in(client, username, password).status_code == 422
+    assert not rows(select(LoginFailure))
+
+
+def test_five_failures_close_the_account_for_a_quarter_of_an_hour(
+    app: Flask, client: FlaskClient, town: Town, now: datetime
+) -> None:
+    for _ in range(5):
+        assert sign_in(client, "a1", "wrong").status_code == 422
+    answer = sign_in(client)
+    assert answer.status_code == 429
+    assert "10:15 以后" in answer.text
+    assert sign_in(app.test_client(), "a2").status_code == 303
+    with clock.frozen(now + timedelta(minutes=15)):
+        assert sign_in(client).status_code == 303
+    assert not rows(select(LoginFailure).where(LoginFailure.key == "account:a1"))
+
+
+def test_the_owners_own_browser_is_let_in_although_others_fail(
+    app: Flask, client: FlaskClient, town: Town, now: datetime
+) -> None:
+    sign_in(client)
+    client.post("/staff/logout")
+    stranger = app.test_client()
+    for _ in range(5):
+        sign_in(stranger, "a1", "wrong")
+    assert sign_in(stranger).status_code == 429
+    assert sign_in(client).status_code == 303
+    # A stolen browser has its own limit.
+    client.post("/staff/logout")
+    for _ in range(10):
+        sign_in(client, "a1", "wrong")
+    assert sign_in(client).status_code == 429
+
+
+def test_twenty_failures_close_the_address(app: Flask, client: FlaskClient, town: Town) -> None:
+    for number in range(20):
+        sign_in(client, f"guess{number}", "wrong")
+    assert sign_in(client).status_code == 429
+    elsewhere = app.test_client()
+    data = {"username": "a1", "password": PASSWORD}
+    assert elsewhere.post("/staff/login", data=data, environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 303
+
+
+def test_a_shared_desk_is_known_to_both_accounts(client: FlaskClient, town: Town) -> None:
+    sign_in(client, "a1")
+    first = client.get_cookie("device")
+    sign_in(client, "a1-op")
+    sign_in(client, "a1")
+    assert first is not None
+    assert client.get_cookie("device").value == first.value  # type: ignore[union-attr]
+    assert len(rows(select(KnownDevice))) == 2
+    assert first.value not in {d.token_hash for d in rows(select(KnownDevice))}
+
+
+def test_initial_password_must_be_changed_first(client: FlaskClient, town: Town, session: Any, now: datetime) -> None:
+    account = town.staff["A1"]
+    account.must_change, account.password_expires_at = True, now + timedelta(hours=24)
+    session.commit()
+    assert sign_in(client, next="/staff/sessions").location == "/staff/password"
+    for path in ("/staff/sessions", "/staff/accounts", "/staff/audit"):
+        assert client.get(path).location == "/staff/password"
+    assert "一次性密码" in client.get("/staff/password").text
+    answer = client.post("/staff/password", data={"old": PASSWORD, "new": NEW, "again": NEW})
+    assert answer.location == "/staff"
+    assert client.get("/staff/sessions").status_code == 200
+    session.rollback()
+    assert (account.must_change, account.password_expires_at) == (False, None)
+
+
+def test_initial_password_dies_after_a_day(client: FlaskClient, town: Town, session: Any, now: datetime) -> None:
+    account = town.staff["A1"]
+    account.must_change, account.password_expires_at = True, now
+    session.commit()
+    answer = sign_in(client)
+    assert answer.status_code == 422
+    assert "已经过期" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "again", "text"),
+    [
+        ("wrong", NEW, NEW, "现在的密码不对"),
+        (PASSWORD, "short", "short", "至少 10 个字符"),
+        (PASSWORD, NEW, NEW + "!", "两次写的新密码不一样"),
+        (PASSWORD, "my-a1-is-fine", "my-a1-is-fine", "不能有用户名"),
+        (PASSWORD, "1234567890", "1234567890", "太常见"),
+        (PASSWORD, PASSWORD, PASSWORD, "不能和现在的一样"),
+        (PASSWORD, "", "", "请填写新密码"),
+    ],
+)
+def test_password_policy(
+    client: FlaskClient, town: Town, as_staff: Any, old: str, new: str, again: str, text: str
+) -> None:
+    as_staff(client, town.staff["A1"])
+    answer = client.post("/staff/password", data={"old": old, "new": new, "again": again})
+    assert answer.status_code == 422
+    assert text in answer.text
+    assert old not in answer.text.replace("wrong", "") or old == "wrong"
+    assert passwords.matches(one(select(StaffAccount.password_hash).where(StaffAccount.username == "a1")), PASSWORD)
+
+
+def test_new_password_ends_the_other_sessions(
+    app: Flask, client: FlaskClient, town: Town, as_staff: Any
+) -> None:
+    as_staff(client, town.staff["A1"])
+    other = app.test_client()
+    as_staff(other, town.staff["A1"])
+    client.post("/staff/password", data={"old": PASSWORD, "new": NEW, "again": NEW})
+    assert client.get("/staff/sessions").status_code == 200
+    assert other.get("/staff/sessions").location.startswith("/staff/login")
+
+
+def test_own_sessions(app: Flask, client: FlaskClient, town: Town, session: Any, as_staff: Any, now: datetime) -> None:
+    as_staff(client, town.staff["A1"])
+    session.rollback()
+    agent = "Mozilla/5.0 (Windows NT 10.0) Chrome/120 Edg/120"
+    mine = sessions.fingerprint(sessions.open_session("staff", town.staff["A1"].id, now, "192.0.2.5", agent))
+    foreign = sessions.fingerprint(sessions.open_session("staff", town.staff["B1"].id, now))
+    session.commit()
+    page = client.get("/staff/sessions").text
+    assert "Windows 电脑 · Edge" in page
+    assert "192.0.2.5" in page
+    assert "现在有 2 处" in page
+    assert client.post(f"/staff/sessions/{foreign}/end").status_code == 404
+    assert client.post(f"/staff/sessions/{mine}/end").location == "/staff/sessions"
+    assert one(select(WebSession).where(WebSession.id == mine)).ended_at == now
+    assert one(select(WebSession).where(WebSession.id == foreign)).ended_at is None
+    own = one(select(WebSession.id).where(WebSession.ended_at.is_(None), WebSession.id != foreign))
+    assert client.post(f"/staff/sessions/{own}/end").location == "/staff/login"
+    assert client.get("/staff/sessions").location.startswith("/staff/login")
+
+
+def test_tidy_forgets_what_is_old(session: Any, town: Town, now: datetime) -> None:
+    for age in (timedelta(hours=1), timedelta(days=8)):
+        session.add(LoginFailure(key="account:x", at=now - age))
+        session.add(LoginCode(phone="1", code_hash="x", sent_at=now - age, expires_at=now - age))
+    sessions.open_session("staff", town.staff["A1"].id, now - timedelta(days=200))
+    sessions.open_session("staff", town.staff["A1"].id, now)
+    session.commit()
+    assert actions_staff.tidy(now) == 3
+    assert actions_staff.tidy(now) == 0
+    assert [len(rows(select(m))) for m in (LoginFailure, LoginCode, WebSession)] == [1, 1, 1]
