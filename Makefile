@@ -39,10 +39,10 @@ fmt: setup-lint  ## Put the Python code in order
 	$(PY) -m ruff format .
 
 bench: setup-test  ## Requests/s against bare Flask, PDF, import, sign-ups: one table of ratios and JSON
-	$(PY) -m tests.load.bench
+	$(PY) -m bench
 
 load: setup-test  ## The seat rush over HTTP, bounded in time, on this machine only
-	$(PY) -m tests.load.rush
+	$(PY) -m tests.load.seat_rush
 
 pins: setup-lint  ## Write requirements*.txt from what is installed in .venv
 	$(PY) -m tools.pins
