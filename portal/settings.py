@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -23,12 +24,13 @@ def _secret_key(env: Mapping[str, str], data_dir: Path) -> str:
     file = data_dir / "secret_key"
     if not file.exists():
         data_dir.mkdir(parents=True, exist_ok=True)
-        try:
-            # O_EXCL: two processes starting together must end up with the same key.
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-                handle.write(secrets.token_urlsafe(48))
-        except FileExistsError:
-            pass
+        draft = data_dir / f"secret_key.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48))
+        # Written whole, then linked: of two processes starting together one wins and nobody reads half a key.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, file)
+        draft.unlink()
     return file.read_text().strip()
 
 

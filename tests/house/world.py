@@ -1,0 +1,95 @@
+"""One record of every kind in A1, with words that must not leave its subtree; and who stands where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from portal.catalogue.models import EntryChange, Guide, PlanImport, PrintedDocument, Template
+from portal.centres.models import CentrePhoto
+from portal.core import clock
+from portal.core.db import db
+from portal.core.sessions import WebSession
+from portal.notices.models import Delivery, InboxMessage
+from portal.people.models import Relative
+from portal.signup.models import SignUp
+from tests.factories import NOW, Make, Town
+
+SECRET = "只有甲一知道"
+PHONE = "19900000000"  # of the resident who signed up
+
+# Who stands where, seen from A1, which owns every record.
+INSIDE = {"A1": "own", "A": "parent", "D": "grandparent"}
+OUTSIDE = {"A1S": "child", "A2": "sibling", "B1": "foreign", "B": "foreign subdistrict", "ZFB": "department"}
+
+
+@dataclass
+class World:
+    town: Town
+    ids: dict[str, Any]  # URL argument -> its value for A1's record
+    session_ids: dict[str, str]
+
+
+def build(town: Town, make: Make) -> World:
+    """Every kind of record, owned by A1 or by its first resident."""
+    a1, person = town.centres["A1"], town.residents[0]
+    draft = make.entry(a1, title=SECRET, status="draft", published_at=None)
+    public = make.entry(a1, title="公开的活动", taken=1)
+    sign_up = SignUp(
+        entry_id=public.id, resident_id=person.id, person_key=f"r{person.id}", status="confirmed", centre_id=a1.id,
+        created_at=NOW, note=SECRET,
+    )  # fmt: skip
+    change = EntryChange(
+        entry_id=public.id, centre_id=a1.id, kind="edit", before={}, after={}, reason=SECRET, status="asked",
+        waits_at_id=town.centres["A"].id, asked_by="A1管理员", asked_at=NOW,
+    )  # fmt: skip
+    plan = PlanImport(
+        centre_id=a1.id, month="2026-12", filename=f"{SECRET}.xlsx", digest="0" * 64, rows=[], notes=[],
+        created_by="A1管理员", created_at=NOW,
+    )  # fmt: skip
+    message = InboxMessage(
+        audience="resident", person_id=person.id, kind="signup.confirmed", title=SECRET, body=SECRET, key="house",
+        created_at=NOW,
+    )  # fmt: skip
+    relative = Relative(resident_id=person.id, name=SECRET[:6], relation="母亲", created_at=NOW)
+    rows: dict[str, Any] = {
+        "draft": draft, "sign_up": sign_up, "change": change, "plan": plan, "message": message, "relative": relative,
+        "template": Template(centre_id=a1.id, name=SECRET, values={}, created_at=NOW),
+        "photo": CentrePhoto(centre_id=a1.id, file="x.webp", caption=SECRET),
+        "document": PrintedDocument(
+            centre_id=a1.id, kind="roster", month="2026-12", paper="a4", digest="0" * 64, asked_at=NOW
+        ),
+        "guide": Guide(
+            category_id=town.categories["life-food"].id, title="公开指南", centre_id=a1.id, updated_at=NOW
+        ),
+        "delivery": Delivery(
+            channel="sms", recipient=PHONE, body=SECRET, kind="signup.confirmed", key="house", created_at=NOW,
+            due_at=NOW, done_at=NOW, outcome="local",
+        ),
+        "web_session": WebSession(
+            id="f" * 64, audience="staff", person_id=town.staff["A1"].id, created_at=NOW, last_seen_at=NOW,
+            expires_at=NOW + timedelta(hours=12),
+        ),
+    }  # fmt: skip
+    db.session.add_all(rows.values())
+    db.session.flush()
+    ids = {
+        "entry_id": draft.id, "sign_up_id": sign_up.id, "change_id": change.id, "import_id": plan.id,
+        "plan_id": plan.id, "template_id": rows["template"].id, "account_id": town.staff["A1"].id,
+        "centre_id": a1.id, "photo_id": rows["photo"].id, "document_id": rows["document"].id,
+        "guide_id": rows["guide"].id, "message_id": message.id, "relative_id": relative.id,
+        "session_id": rows["web_session"].id, "delivery_id": rows["delivery"].id, "code": "A1", "month": "2026-12",
+        "number": 1, "row": 1, "paper": "a4", "name": "0" * 32 + ".webp", "filename": "portal.css",
+        "public_entry_id": public.id,
+    }  # fmt: skip
+    db.session.commit()
+    return World(town, ids, {})
+
+
+ForRule = Callable[[str], bool]
+
+
+def month() -> str:
+    return clock.month_of(NOW)
