@@ -17,23 +17,25 @@ bp = Blueprint("notices_staff", __name__)
 def deliveries() -> Response:
     actor, now = access.actor(), clock.now()
     state = request.args.get("state", "")
+    counts = queries.delivery_counts(actor, now)
     config = current_app.config
     return pages.page(
         "notices/staff_deliveries.html", state=state if state in queries.STATES else "", states=queries.STATES,
-        counts=queries.delivery_counts(actor, now), whole=queries.sees_all(actor), kind_label=kinds.label,
+        counts=counts, whole=queries.sees_all(actor), kind_label=kinds.label,
         found=queries.deliveries(actor, state, request.args.get("before", type=int)),
         has_sms=bool(config["SMS_URL"]), has_wechat=bool(config["WECHAT_URL"]),
         shows_codes=queries.sees_login_codes(actor, bool(config["SMS_URL"])),
-        state_chips=_chips(state), is_secret=kinds.is_secret,
+        state_tabs=_tabs(state, counts), is_secret=kinds.is_secret,
         is_stale=lambda row: queries.is_stale(row.kind, row.created_at, now),
     )  # fmt: skip
 
 
-def _chips(state: str) -> list[tuple[str, str, bool]]:
-    chips = [("全部", url_for("notices_staff.deliveries"), state not in queries.STATES)]
-    return chips + [
-        (label, url_for("notices_staff.deliveries", state=code), code == state)
-        for code, label in queries.STATES.items()
+def _tabs(state: str, counts: dict[str, int]) -> list[tuple[str, str, bool, int]]:
+    """All, and one per state, each with its number of the last 30 days."""
+    address = "notices_staff.deliveries"
+    everything = ("全部", url_for(address), state not in queries.STATES, sum(counts.values()))
+    return [everything] + [
+        (label, url_for(address, state=code), code == state, counts[code]) for code, label in queries.STATES.items()
     ]
 
 
