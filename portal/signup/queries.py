@@ -74,6 +74,7 @@ class Panel:
     fresh: int = 0  # the sign-up just made
     companions: int = 0
     starts_at: datetime | None = None
+    still: bool = False  # the page says it all above: the bar need not follow the thumb
 
     @property
     def action(self) -> str:
@@ -301,6 +302,7 @@ class Row:
     reason: str
     note: str
     home: str = ""
+    checked_in: bool = False
 
     @property
     def label(self) -> str:
@@ -347,6 +349,7 @@ def _row(
         by=name if relative else "", phone=relative_phone or phone or "", places=s.places, status=s.status,
         number=number if s.status == WAITING else None, accept_by=s.accept_by, created_by=s.created_by,
         created_at=s.created_at, reason=s.refusal_reason, note=s.note, home=home or "",
+        checked_in=s.checked_in_at is not None,
     )  # fmt: skip
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote
 
 from defusedcsv import csv
-from flask import Response, abort
+from flask import Response, abort, request
 
-from portal.catalogue.models import Entry
+from portal.catalogue.models import Entry, EntrySession
 from portal.core import access, audit, clock, forms
 from portal.core.access import Permission
-from portal.signup import queries
+from portal.core.errors import DomainError
+from portal.signup import documents, queries
+from portal.signup.models import CONFIRMED
 from portal.signup.views_staff import bp
 
 COLUMNS = ("序号", "姓名", "代报人", "电话", "人数", "状态", "所在社区", "登记人", "报名时间", "备注")
@@ -60,3 +63,52 @@ def full_table(entry_id: int) -> Response:
     audit.record(access.actor(), "unmask", "entry", entry.id, now, summary=f"导出完整电话：{entry.title}",
                  centre_id=entry.centre_id, centre_path=entry.centre.path)  # fmt: skip
     return _table(entry, True, now)
+
+
+class NoDates(DomainError):
+    message = "这个活动还没有定时间，不能打印签到表。"
+    advice = "请先在服务清单里填好时间。"
+
+
+@bp.get("/<int:entry_id>/roster.pdf")
+@access.staff(Permission.SIGN_UPS)
+def roster(entry_id: int) -> Response:
+    """The roster to sign (签到表), or with ?kind=attendance the list for the file. ?session= picks one date of many."""
+    entry, now = _entry(entry_id), clock.now()
+    filed = request.args.get("kind") == "attendance"
+    chosen = _sessions(entry, request.args.get("session", ""), now)
+    if not chosen:
+        raise NoDates()
+    answer = Response(documents.roster_pdf(_roster(entry, chosen, filed, now)), mimetype="application/pdf")
+    name = f"{'参加名单' if filed else '签到表'} {entry.title}"
+    answer.headers["Content-Disposition"] = (
+        f"inline; filename=\"roster-{entry.id}.pdf\"; filename*=UTF-8''{quote(name)}.pdf"
+    )
+    return answer
+
+
+def _sessions(entry: Entry, wanted: str, now: datetime) -> Sequence[EntrySession]:
+    """The date asked for; else all if they fit on one sheet; else the one that comes next."""
+    if wanted.isdigit():
+        return [s for s in entry.sessions if s.id == int(wanted)] or abort(404)
+    if len(entry.sessions) <= documents.MOST_SESSIONS:
+        return entry.sessions
+    coming = [s for s in entry.sessions if s.ends_at > now] or entry.sessions[-1:]
+    return coming[:1]
+
+
+def _roster(entry: Entry, sessions: Sequence[EntrySession], filed: bool, now: datetime) -> documents.Roster:
+    people = [
+        documents.RosterPerson(
+            name=r.name, phone=r.phone, companions=r.places - 1, for_whom=f"{r.by}代报" if r.by else "", note=r.note,
+            attended=(True,) if r.checked_in and len(sessions) == 1 else (),
+        )
+        for r in queries.for_entry(entry.id, live_only=True) if r.status == CONFIRMED
+    ]  # fmt: skip
+    return documents.Roster(
+        title=entry.title, place=entry.place or entry.centre.label,
+        sessions=tuple(clock.span(s.starts_at, s.ends_at) for s in sessions),
+        organiser=entry.organiser or entry.centre.name, responsible=entry.contact,
+        phone=entry.phone or entry.centre.phone, printed_on=clock.today(now), people=tuple(people), filed=filed,
+        capacity_text="" if entry.capacity is None else f"{entry.capacity} {entry.unit}",
+    )  # fmt: skip

@@ -107,7 +107,7 @@ def _page(
         typed = request.form.get("companions", "")
         companions = int(typed) if typed.isdigit() and len(typed) < 3 else 0
         panel = replace(panel, error=f"{error.message}{error.advice}", companions=companions)
-    panel = replace(panel, fresh=fresh)
+    panel = replace(panel, fresh=fresh, still=error is None and not pages.wants_fragment())
     return pages.page(
         TEMPLATE, "panel", status, panel=panel, entry=entry, when=notices.when(entry), now=now, error=error,
     )  # fmt: skip

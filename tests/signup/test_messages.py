@@ -63,7 +63,9 @@ def test_both_names_for_a_relative(session: Any, town: Town, entry: Entry, now: 
     assert inbox(session, town.residents[0])[0].body.startswith("王奶奶已报上")
 
 
-def test_offer_names_its_deadline_and_is_dropped_when_gone(session: Any, town: Town, entry: Entry, now: datetime) -> None:
+def test_offer_names_its_deadline_and_is_dropped_when_gone(
+    session: Any, town: Town, entry: Entry, now: datetime
+) -> None:
     rows = fill(session, town, entry, now, 4)
     late = entry.first_start - timedelta(hours=10)
     with writing():
@@ -91,7 +93,9 @@ def test_refusal_carries_its_reason(session: Any, town: Town, make: Make, now: d
     assert "sign_up.received" in kinds
 
 
-def test_change_is_told_to_everyone_and_more_places_move_up(session: Any, town: Town, entry: Entry, now: datetime) -> None:
+def test_change_is_told_to_everyone_and_more_places_move_up(
+    session: Any, town: Town, entry: Entry, now: datetime
+) -> None:
     rows = fill(session, town, entry, now, 4)
     outbox.run_due(now)
     from dataclasses import replace
@@ -201,7 +205,7 @@ def test_low_enrolment_reaches_the_organiser_once(session: Any, town: Town, make
     assert [m.kind for m in told] == ["work.low"]
     assert told[0].link == f"/staff/sign-ups/{entry.id}"
     assert not inbox(session, town.staff["A2"], "staff")
-    waiting = [w for w in registry.waiting_sources["portal.signup.sources.to_decide"](town.actor("A1"), soon)]
+    waiting = list(registry.waiting_sources["portal.signup.sources.to_decide"](town.actor("A1"), soon))
     assert [w.title for w in waiting] == ["报名人数不足：冷门讲座"]
 
 

@@ -102,7 +102,7 @@ def test_after_the_deadline_staff_must_help(session: Any, town: Town, make: Make
 
 def test_a_party_gets_smaller_and_the_next_moves_up(session: Any, town: Town, make: Make, now: datetime) -> None:
     entry = make.entry(town.centres["A1"], capacity=4, max_companions=3)
-    rows = fill(town, entry, now, 1, 3) + [actions.sign_up(town.resident_actor(1), entry.id, None, 1, now)]
+    rows = [*fill(town, entry, now, 1, 3), actions.sign_up(town.resident_actor(1), entry.id, None, 1, now)]
     assert statuses(rows) == ["confirmed", "waiting"]
     actions.reduce_places(town.resident_actor(0), rows[0].id, 3, now)
     assert rows[1].status == "waiting"  # two are needed, one is free

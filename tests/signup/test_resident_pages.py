@@ -177,7 +177,9 @@ def test_withdraw(
     assert [r.status for r in rows] == ["withdrawn", "confirmed", "confirmed"]
 
 
-def test_withdraw_without_naming_it(session: Any, town: Town, entry: Entry, client: FlaskClient, as_resident: SignIn) -> None:
+def test_withdraw_without_naming_it(
+    session: Any, town: Town, entry: Entry, client: FlaskClient, as_resident: SignIn
+) -> None:
     take(session, town, entry, 1)
     as_resident(client, town.residents[0])
     assert client.post(f"/services/{entry.id}/withdraw").status_code == 303
@@ -185,7 +187,9 @@ def test_withdraw_without_naming_it(session: Any, town: Town, entry: Entry, clie
     assert client.post(f"/services/{entry.id}/withdraw").status_code == 404
 
 
-def test_keeping_part_of_a_party(session: Any, town: Town, entry: Entry, client: FlaskClient, as_resident: SignIn) -> None:
+def test_keeping_part_of_a_party(
+    session: Any, town: Town, entry: Entry, client: FlaskClient, as_resident: SignIn
+) -> None:
     rows = take(session, town, entry, 1, 1)
     as_resident(client, town.residents[0])
     assert "只留 1 位" in client.get(f"/services/{entry.id}").text

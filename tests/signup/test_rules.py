@@ -79,7 +79,9 @@ def test_own_community_first(home: str, code: str | None) -> None:
     assert rules.may_sign_up(facts, home, "/1/2/4/", NOW + DAY) is None
 
 
-@pytest.mark.parametrize(("wanted", "most", "ok"), [(1, 0, True), (2, 0, False), (3, 2, True), (4, 2, False), (0, 2, False)])
+@pytest.mark.parametrize(
+    ("wanted", "most", "ok"), [(1, 0, True), (2, 0, False), (3, 2, True), (4, 2, False), (0, 2, False)]
+)
 def test_party(wanted: int, most: int, ok: bool) -> None:
     refusal = rules.may_sign_up(Facts(max_companions=most), "", "/", NOW, wanted)
     assert (refusal is None) == ok

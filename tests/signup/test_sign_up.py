@@ -26,7 +26,9 @@ def entry(town: Town, make: Make) -> Entry:
 
 
 def relative(session: Any, town: Town, number: int = 0, name: str = "王奶奶") -> Relative:
-    row = Relative(resident_id=town.residents[number].id, name=name, relation="母亲", created_at=town.residents[0].created_at)
+    row = Relative(
+        resident_id=town.residents[number].id, name=name, relation="母亲", created_at=town.residents[0].created_at
+    )
     session.add(row)
     session.commit()
     return row

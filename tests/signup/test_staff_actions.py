@@ -100,7 +100,12 @@ def test_a_known_caller(session: Any, town: Town, make: Make, now: datetime) -> 
     phone = town.residents[3].phone
     row = staff_actions.add_by_staff(town.actor("A1-OP"), entry.id, phone, "", "", 1, now)
     again = staff_actions.add_by_staff(town.actor("A1-OP"), entry.id, phone, "别的名字", "", 1, now)
-    assert (row.id, row.resident_id, row.created_by, row.status) == (again.id, town.residents[3].id, "A1经办", "confirmed")
+    assert (row.id, row.resident_id, row.created_by, row.status) == (
+        again.id,
+        town.residents[3].id,
+        "A1经办",
+        "confirmed",
+    )
     assert town.residents[3].name == "居民丁"  # a caller's word does not change what the person entered
 
 
@@ -123,7 +128,9 @@ def test_odd_number_of_places(session: Any, town: Town, entry: Entry, now: datet
         staff_actions.add_by_staff(town.actor("A1"), entry.id, "19900000088", "赵大姐", "", places, now)
 
 
-def test_staff_may_add_after_the_window_but_not_after_the_end(session: Any, town: Town, make: Make, now: datetime) -> None:
+def test_staff_may_add_after_the_window_but_not_after_the_end(
+    session: Any, town: Town, make: Make, now: datetime
+) -> None:
     entry = make.entry(town.centres["A1"], sign_up_until=now)
     row = staff_actions.add_by_staff(town.actor("A1"), entry.id, "19900000088", "赵大姐", "", 1, now)
     assert row.status == "confirmed"
