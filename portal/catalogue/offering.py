@@ -170,7 +170,7 @@ def load_guides(now: datetime) -> int:
     content = _guide_content()
     services = select(ServiceType).join(Category).where(Category.kind == GUIDE_KIND, ServiceType.active)
     services = services.order_by(Category.position, ServiceType.position)
-    there = set(db.session.execute(select(Guide.category_id, Guide.title).where(Guide.centre_id.is_(None))).tuples())
+    there = set(db.session.execute(select(Guide.category_id, Guide.title).where(Guide.centre_id.is_(None))))
     added = 0
     for position, service in enumerate(db.session.scalars(services), 1):
         if (service.category_id, service.name) in there:

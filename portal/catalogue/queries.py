@@ -277,7 +277,7 @@ def _counts_by_path(month: str, path: str) -> dict[str, int]:
     wanted = wanted.where(Entry.month == month, Entry.status != DROPPED)
     if path:
         wanted = wanted.where(*centre_queries.inside(path))
-    return dict(db.session.execute(wanted.group_by(Centre.path)).tuples())
+    return dict(db.session.execute(wanted.group_by(Centre.path)).all())
 
 
 @dataclass(frozen=True)
@@ -369,7 +369,7 @@ def head(actor: Actor, month: str, now: datetime, centre: Centre | None = None) 
     own = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
     filters = [Entry.month == month, Entry.status != DROPPED, *inside(actor, centre)]
     counts = select(Entry.status, func.count(Entry.id)).where(*filters).group_by(Entry.status)
-    by_status = dict(db.session.execute(counts).tuples())
+    by_status = dict(db.session.execute(counts).all())
     at_me = select(func.count(Entry.id)).where(
         *filters, Entry.status == IN_REVIEW, Entry.waits_at_id == actor.centre_id
     )

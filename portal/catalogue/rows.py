@@ -45,9 +45,11 @@ def values_of(entry: Entry) -> EntryValues:
 
 def put_values(entry: Entry, values: EntryValues) -> None:
     """Write the values into the row; sessions that stay the same keep their ids."""
+    organiser = entry.organiser
     for name in PLAIN:
         value = getattr(values, name)
         setattr(entry, name, value.strip() if isinstance(value, str) else value)
+    entry.organiser = entry.organiser or organiser or ""  # never nobody
     entry.groups = list(values.groups or rules.groups_in(values.audience))
     entry.weekly = rules.still_weekly(values)
     if values.walk_in:
