@@ -131,13 +131,16 @@ def apply_change(actor: Actor, change: EntryChange, now: datetime) -> None:
     rows.lock(entry)
     if entry.status != PUBLISHED:
         raise NotPublished("这一条已经不在公开清单中。")
+    after = _wanted(entry, change)
+    if after is not None:
+        rows.require(after, now, taken=entry.taken, moved=True)
     decided = {"decided_by": actor.name[:40], "decided_at": now}
     states.fire(CHANGE, change, "apply", actor, now, values=decided)
-    if change.kind == CANCEL:
+    if after is None:
         shown = rows.moves(now, change_note=sentence(change), changed_at=now)
         states.fire(ENTRY, entry, "cancel", actor, now, change.reason, values=shown)
     else:
-        _apply_edit(actor, entry, change, now)
+        _apply_edit(actor, change, after, now)
     _record(actor, change, "apply_change", now)
     topic = "entry.cancelled" if change.kind == CANCEL else "entry.changed"
     outbox.put(topic, str(change.id), {"entry_id": entry.id, "change_id": change.id}, now)
@@ -145,12 +148,17 @@ def apply_change(actor: Actor, change: EntryChange, now: datetime) -> None:
         outbox.put("catalogue.change_applied", str(change.id), {"change_id": change.id}, now)
 
 
-def _apply_edit(actor: Actor, entry: Entry, change: EntryChange, now: datetime) -> None:
+def _wanted(entry: Entry, change: EntryChange) -> EntryValues | None:
+    """The row as it is now with the fields that were asked for; None for a cancellation."""
+    if change.kind == CANCEL:
+        return None
     before, after = rows.from_json(change.before), rows.from_json(change.after)
-    names = rules.differing(before, after)
-    values = replace(rows.values_of(entry), **{n: getattr(after, n) for n in names})
-    rows.require(values, now, taken=entry.taken, moved=True)
-    rows.put_values(entry, values)
+    return replace(rows.values_of(entry), **{n: getattr(after, n) for n in rules.differing(before, after)})
+
+
+def _apply_edit(actor: Actor, change: EntryChange, after: EntryValues, now: datetime) -> None:
+    entry = change.entry
+    rows.put_values(entry, after)
     entry.change_note, entry.changed_at = sentence(change), now
     rows.touched(entry, now)
     states.note(ENTRY, entry, "change", actor, now, change.reason, details={"changes": told(change)})

@@ -45,9 +45,10 @@ def _home(actor: Actor, centre: Centre | None) -> Centre:
     centre = centre or (db.session.get(Centre, actor.centre_id) if actor.centre_id else None)
     if centre is None:
         raise NotAllowed()
-    rows.need_inside(actor, centre)
-    if actor.department_id is not None and centre.id != actor.centre_id:
-        raise NotAllowed("部门的计划先交给区中心，再由区中心分配到社区。")
+    if actor.department_id is None:
+        rows.need_inside(actor, centre)
+    elif centre.id != actor.centre_id:
+        raise NotAllowed("部门的计划先交给上级中心，再由它分配到社区。")
     return centre
 
 
@@ -179,6 +180,7 @@ def save_template(actor: Actor, entry: Entry, name: str, now: datetime) -> Templ
     """Keep a row's fields for reuse, without its dates (C7). Raises NotAllowed."""
     rows.need(actor, Permission.PLAN)
     centre = db.session.get_one(Centre, actor.centre_id)
+    rows.need_inside(actor, centre)
     name = name.strip() or entry.title
     if len(name) > 80:
         raise DomainError("模板名称最多 80 个字。", field="name")

@@ -243,7 +243,7 @@ def take_in_plan(
     if upload.status == LAID_ASIDE:
         raise RowsNotReady("这份表格已经放弃，请重新上传。")
     found = {row.number: row for row in rows_of(upload)}
-    chosen = _chosen(found, numbers)
+    chosen = _chosen({n: _again(row, now) for n, row in found.items()}, numbers)
     taken = [_take(actor, upload, centre, row, now) for row in chosen]
     by_number = dict(zip((row.number for row in chosen), taken, strict=True))
     after = [replace(r, entry_id=by_number[r.number].id) if r.number in by_number else r for r in found.values()]
@@ -254,6 +254,14 @@ def take_in_plan(
     if taken:
         _log(actor, upload, "take_in_plan", now, f"{upload.filename}，导入 {len(taken)} 条")
     return taken
+
+
+def _again(row: PreviewRow, now: datetime) -> PreviewRow:
+    """Errors that came about since the preview was made (a category gone); known doubts stay."""
+    category = db.session.get(Category, row.values.category_id) if row.values.category_id else None
+    values = row.values if category is not None else replace(row.values, category_id=NO_CATEGORY)
+    new = [p for p in rules.errors(problems_of(values, row.category_text, now)) if p not in row.problems]
+    return replace(row, problems=(*row.problems, *new))
 
 
 def _chosen(found: dict[int, PreviewRow], numbers: Iterable[int] | None) -> list[PreviewRow]:

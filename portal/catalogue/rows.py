@@ -62,9 +62,7 @@ def put_values(entry: Entry, values: EntryValues) -> None:
     entry.first_start, entry.last_end = values.first_start, values.last_end
 
 
-def require(
-    values: EntryValues, now: datetime, taken: int = 0, draft: bool = False, moved: bool = False
-) -> None:
+def require(values: EntryValues, now: datetime, taken: int = 0, draft: bool = False, moved: bool = False) -> None:
     """Raises InvalidRow when the values have errors (warnings pass)."""
     found = rules.errors(rules.check(values, now, taken, draft, moved))
     category = db.session.get(Category, values.category_id)
@@ -84,8 +82,11 @@ def need(actor: Actor, permission: Permission) -> None:
 
 
 def need_inside(actor: Actor, centre: Centre) -> None:
-    """Raises NotAllowed unless the centre is the actor's own or below it."""
-    if actor.kind != "system" and not (actor.centre_path and centre.path.startswith(actor.centre_path)):
+    """Raises NotAllowed unless the centre is the actor's own or below it; a department has no centres below."""
+    if actor.kind == "system":
+        return
+    above = actor.department_id is None and bool(actor.centre_path) and centre.path.startswith(actor.centre_path)
+    if not above:
         raise NotAllowed("这个阵地不在您的管理范围内。")
 
 

@@ -215,6 +215,16 @@ def test_a_department_writes_only_in_its_own_place(session: Any, town: Town) -> 
         actions.draft_entry(town.actor("ZFB"), values(town), NOW, centre=town.centres["A1"])
 
 
+@pytest.mark.parametrize("code", ["D", "A", "A1"])
+def test_a_department_hands_in_no_centres_list(session: Any, town: Town, code: str) -> None:
+    """Its account belongs to the district's centre, but the district's tree is not its own."""
+    draft(town, "A1")
+    with pytest.raises(NotAllowed):
+        actions.submit_issue(town.actor("ZFB"), town.centres[code], MONTH, NOW)
+    with pytest.raises(NotAllowed):
+        actions.copy_month(town.actor("ZFB"), town.centres[code], "2026-11", MONTH, NOW)
+
+
 def test_dropping(session: Any, town: Town) -> None:
     entry = draft(town)
     actions.drop_entry(town.actor("A1"), entry, NOW)
