@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import joinedload
 
 from portal.centres import profile
 from portal.centres.models import Centre
@@ -45,7 +44,7 @@ LEFT JOIN centre c ON c.id = a.centre_id
 LEFT JOIN department d ON d.id = a.department_id
 WHERE s.id = :session_id AND s.ended_at IS NULL AND s.expires_at > :now AND (r.id IS NOT NULL OR a.id IS NOT NULL)
 """  # noqa: S608
-ViewerRow = namedtuple("ViewerRow", [*_COLUMNS, "more"])
+ViewerRow: Any = namedtuple("ViewerRow", [*_COLUMNS, "more"])  # type: ignore[misc]
 
 
 @cache
@@ -55,7 +54,7 @@ def _viewer_sql(more: str) -> str:
 
 def viewer_row(
     session_id: str, now: datetime, more: str = "NULL", values: dict[str, Any] | None = None
-) -> ViewerRow | None:
+) -> Any | None:
     """The live session's person with all a page's frame needs; idle limits are the caller's. One statement.
 
     more: a scalar SQL expression that the page wants in the same round trip, with its `values`.
@@ -65,7 +64,7 @@ def viewer_row(
     )
     if found is None:
         return None
-    answer = ViewerRow(*found)
+    answer: Any = ViewerRow(*found)
     return answer._replace(last_seen_at=reads.moment(answer.last_seen_at))
 
 
@@ -194,19 +193,6 @@ def staff_of(centre_ids: Iterable[int], roles: Iterable[Role] = tuple(Role)) -> 
         StaffAccount.disabled_at.is_(None), StaffAccount.department_id.is_(None),
     )  # fmt: skip
     return list(db.session.scalars(statement.order_by(StaffAccount.id)))
-
-
-def account_watchers(account_id: int) -> list[int]:
-    """Who hears of a change to an account (P5): its owner and the managers of the nearest centre above that has any."""
-    statement = select(StaffAccount).options(joinedload(StaffAccount.centre)).where(StaffAccount.id == account_id)
-    account = db.session.scalar(statement)
-    if account is None:
-        return []
-    for centre_id in reversed(account.centre.ancestor_ids):
-        managers = [m.id for m in staff_of([centre_id], [Role.MANAGER])]
-        if managers:
-            return [account.id, *managers]
-    return [account.id]
 
 
 def live_sessions(audience: str, person_id: int, now: datetime) -> list[WebSession]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Response, abort, flash, request, url_for
@@ -16,6 +17,12 @@ from portal.people.models import StaffAccount
 from portal.people.views_staff import face
 
 TONES = {"active": "green", "initial": "gold", "expired": "red", "disabled": "neutral"}
+
+
+def year_and(moment: datetime, now: datetime) -> str:
+    """'12月12日 20:00', with the year when it is not this one."""
+    there = clock.local(moment)
+    return clock.stamp(moment) if there.year == clock.local(now).year else f"{there.year}年{clock.stamp(moment)}"
 
 
 def _number(name: str) -> int | None:
@@ -43,7 +50,7 @@ def accounts() -> Any:
         "people/accounts.html", rows=rows, count=count, wanted=wanted, per_page=queries_staff.PER_PAGE,
         states=queries_staff.STATES, counts=queries_staff.state_counts(actor, now), tones=TONES,
         state_of=lambda row: queries_staff.state_of(row, now), levels=profile.current().levels,
-        centres=centres.choices(actor.centre_path), roles=ROLE_LABELS, own=actor.id,
+        centres=centres.choices(actor.centre_path), roles=ROLE_LABELS, own=actor.id, when=lambda at: year_and(at, now),
     )  # fmt: skip
 
 
@@ -76,18 +83,18 @@ def new_account() -> Any:
             department_id=int(form.department.data) if form.department.data else None,
         )  # fmt: skip
         try:
-            return _secret(actions_staff.open_account(access.actor(), values, clock.now()), "账户已建好")
+            return _secret(actions_staff.open_account(access.actor(), values, clock.now()), "账户已建好", told=False)
         except DomainError as refusal:
             form.refuse(refusal)
     status = 422 if form.is_submitted() else 200
     return pages.page("people/account_new.html", status=status, form=form, notes=role_notes())
 
 
-def _secret(made: actions_staff.OneTime, title: str) -> Response:
+def _secret(made: actions_staff.OneTime, title: str, told: bool = True) -> Response:
     """The one page that ever shows a one-time password: the answer itself, stored nowhere, kept by no cache."""
     answer = pages.page(
         "people/account_secret.html", account=made.account, password=made.password, title=title,
-        until=made.account.password_expires_at, own=made.account.id == access.viewer().id,
+        until=made.account.password_expires_at, own=made.account.id == access.viewer().id, told=told,
     )  # fmt: skip
     answer.headers["Cache-Control"] = "no-store"
     return answer
@@ -100,7 +107,7 @@ def _account_page(row: StaffAccount, form: forms.RoleForm, status: int = 200) ->
         "people/account.html", status=status, row=row, form=form, own=row.id == actor.id,
         state=queries_staff.state_of(row, now), states=queries_staff.STATES, tones=TONES, roles=ROLE_LABELS,
         notes=role_notes(), lines=queries_staff.audit_rows(actor, wanted, 20)[:20] if _may_read_log(actor) else [],
-        word=lambda code: registry.audit_words.get(code, code),
+        word=lambda code: registry.audit_words.get(code, code), when=lambda at: year_and(at, now),
         alone=Role(row.role) is Role.MANAGER and queries_staff.managers_left(row) == 0,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from portal.centres import queries as centres
 from portal.core import access, audit, clock, pages, registry
 from portal.core.access import Permission
 from portal.people import queries_staff, rules
+from portal.people.views_accounts import year_and
 from portal.people.views_staff import face
 
 
@@ -70,6 +71,7 @@ def audit_page() -> Any:
     return pages.page(
         "people/audit.html", rows=rows, wanted=wanted, problems=problems, word=word, changes=_changes, chain=chain,
         verbs=verbs, kinds=kinds, centres=centres.choices(actor.centre_path), older=rows[-1].id if more else None,
+        when=lambda at: year_and(at, clock.now()),
     )  # fmt: skip
 
 

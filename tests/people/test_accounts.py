@@ -284,15 +284,6 @@ def test_role(client: FlaskClient, town: Town, as_staff: Any) -> None:
     assert len(rows(select(AuditLog).where(AuditLog.verb == "change_role"))) == 1
 
 
-def test_who_hears_of_a_change(session: Any, town: Town, now: datetime) -> None:
-    assert queries.account_watchers(town.staff["A1S"].id) == [town.staff["A1S"].id, town.staff["A1"].id]
-    town.staff["A1"].disabled_at = now
-    session.commit()
-    assert queries.account_watchers(town.staff["A1S"].id) == [town.staff["A1S"].id, town.staff["A"].id]
-    assert queries.account_watchers(town.staff["D"].id) == [town.staff["D"].id]
-    assert queries.account_watchers(999999) == []
-
-
 def test_two_at_once_cannot_take_one_username(session: Any, town: Town, now: datetime, monkeypatch: Any) -> None:
     values = AccountValues("same-name", "张三", "", town.centres["A1"].id, Role.OPERATOR)
     actions_staff.open_account(system_actor(), values, now)

@@ -24,7 +24,7 @@ def note(town: Town, who: str, now: datetime, verb: str = "open", **more: Any) -
 
 
 def summaries(page: str) -> list[str]:
-    return re.findall(r"</strong><small>([^<]+)</small></td>\s*<td class=\"diff\">", page)
+    return re.findall(r"<small>([^<]+)</small></td>\s*<td class=\"diff\">", page)
 
 
 @pytest.fixture
@@ -102,6 +102,7 @@ def test_before_and_after_are_readable(client: FlaskClient, town: Town, as_staff
     assert "姓名或名称：<del>老名</del> → <ins>新名</ins>" in page
     assert "角色：" not in page  # did not change
     assert "新建账户" in page
+    assert "账户 #1" in page
 
 
 @pytest.mark.usefixtures("lines")
