@@ -14,14 +14,11 @@ from wtforms import (
     DecimalField,
     HiddenField,
     IntegerField,
-    RadioField,
-    SelectField,
-    SelectMultipleField,
     StringField,
     TextAreaField,
-)  # fmt: skip
+)
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import URL, DataRequired, InputRequired, Length, NumberRange, Optional
-from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.catalogue import plan_typing, rules
 from portal.catalogue.models import Category, Guide, ServiceType
@@ -30,6 +27,7 @@ from portal.catalogue.rules import EntryValues
 from portal.centres import profile
 from portal.core import clock
 from portal.core.forms import Form, MonthField, strip
+from portal.people.forms import Checkboxes, Choose, Pick, picks
 
 LIMITED, UNLIMITED, WALK_IN = "limited", "unlimited", "walk_in"
 MODES = [(LIMITED, "限人数，要报名"), (UNLIMITED, "不限人数，要报名"), (WALK_IN, "直接到场，不用报名")]
@@ -46,9 +44,9 @@ def _text(label: str, most: int, *, required: str = "", hint: str = "", **attrs:
 class MomentField(DateTimeLocalField):
     """A moment on Shanghai's clock; data is aware."""
 
-    def __init__(self, label: str, hint: str = "") -> None:
+    def __init__(self, label: str, hint: str = "", **kwargs: Any) -> None:
         formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"]
-        super().__init__(label, [Optional()], format=formats, description=hint)
+        super().__init__(label, [Optional()], format=formats, description=hint, **kwargs)
 
     def process_data(self, value: datetime | None) -> None:
         self.data = clock.local(value).replace(tzinfo=None) if value is not None else None
@@ -64,11 +62,15 @@ class MomentField(DateTimeLocalField):
         return self.data.replace(tzinfo=SHANGHAI) if self.data else None
 
 
-class Boxes(SelectMultipleField):
-    """Several of a few: a group of checkboxes."""
+def grouped(rows: Iterable[tuple[str, int, str]], first: str) -> list[SelectChoice]:
+    """(group, id, name) rows as choices under the headings of their groups, after an empty first one."""
+    named = [SelectChoice(value=str(value), label=name, optgroup=group) for group, value, name in rows]
+    return [SelectChoice(value="", label=first), *named]
 
-    widget = ListWidget(prefix_label=False)
-    option_widget = CheckboxInput()
+
+def category_choices(categories: Iterable[Category]) -> list[SelectChoice]:
+    """Categories under the names of their parents."""
+    return grouped(((c.parent.name if c.parent is not None else "其他", c.id, c.name) for c in categories), "请选择")
 
 
 def _number(value: str) -> int | None:
@@ -79,7 +81,7 @@ class RowForm(Form):
     """What every row needs; also used to mend a row of an Excel plan."""
 
     title = _text("服务名称", rules.TITLE_MAX, required="请填写服务名称。", hint="居民看到的名字")
-    category_id = SelectField("类别", coerce=_number, validators=[DataRequired("请选择类别。")])
+    category_id = Choose("类别", coerce=_number, validators=[DataRequired("请选择类别。")])
     sessions = TextAreaField(
         "时间", [Length(max=2000, message="时间最多 2000 个字。")], filters=[strip],
         description="照平常写，一行一个，例如：12月13日 8:30-11:00，或 每周五19:30-21:00",
@@ -87,12 +89,12 @@ class RowForm(Form):
     )  # fmt: skip
     place = _text("地点", rules.PLACE_MAX, hint="例如：二楼书吧；户外请写集合点")
     audience = _text("服务对象", rules.AUDIENCE_MAX, required="请填写服务对象，例如“全体居民”。")
-    mode = RadioField("名额", [InputRequired("请选择名额方式。")], choices=MODES, default=LIMITED)
+    mode = Pick("名额", [InputRequired("请选择名额方式。")], choices=picks(MODES), default=LIMITED)
     capacity = IntegerField(
         "限多少", [Optional(), NumberRange(1, rules.CAPACITY_MAX, f"名额应在 1 到 {rules.CAPACITY_MAX} 之间。")],
         render_kw={"inputmode": "numeric"},
     )  # fmt: skip
-    unit = SelectField("单位", choices=[(u, u) for u in rules.UNITS], default="人")
+    unit = Choose("单位", choices=picks((u, u) for u in rules.UNITS), default="人")
     content = TextAreaField(
         "服务内容", [Length(max=rules.CONTENT_MAX, message=f"最多 {rules.CONTENT_MAX} 个字。")], filters=[strip],
         description="一两句话说清做什么、要带什么、下雨怎么办", render_kw={"rows": 4},
@@ -103,11 +105,7 @@ class RowForm(Form):
 
     def offer(self, categories: Iterable[Category]) -> None:
         """Fill the choices of the category select, under the names of their groups."""
-        grouped: dict[str, list[tuple[Any, str]]] = {"": [("", "请选择")]}
-        for category in categories:
-            group = category.parent.name if category.parent is not None else "其他"
-            grouped.setdefault(group, []).append((category.id, category.name))
-        self.category_id.choices = grouped
+        self.category_id.choices = category_choices(categories)
 
     def load(self, values: EntryValues) -> None:
         """Fill in a row (only when the form was not sent)."""
@@ -163,10 +161,10 @@ class EntryForm(RowForm):
     cover = HiddenField()
     month = HiddenField()
     centre = HiddenField()
-    service_type_id = SelectField(
+    service_type_id = Choose(
         "对应百项服务", coerce=_number, validators=[Optional()], description="不选就按名称自动对应",
     )  # fmt: skip
-    groups = Boxes("适合人群", [Optional()], description="居民按人群筛选用；不勾就按“服务对象”的文字判断")
+    groups = Checkboxes("适合人群", [Optional()], description="居民按人群筛选用；不勾就按“服务对象”的文字判断")
     needs_review = BooleanField("报名要审核", description="勾上后，每个报名由您确认才算成功")
     max_companions = IntegerField(
         "每人可带几位同行", [Optional(), NumberRange(0, rules.COMPANIONS_MAX, "应在 0 到 9 之间。")], default=0,
@@ -188,11 +186,9 @@ class EntryForm(RowForm):
 
     def offer(self, categories: Iterable[Category], services: Iterable[ServiceType] = ()) -> None:
         super().offer(categories)
-        grouped: dict[str, list[tuple[Any, str]]] = {"": [("", "按名称自动对应")]}
-        for service in services:
-            grouped.setdefault(service.category.name, []).append((service.id, service.name))
-        self.service_type_id.choices = grouped
-        self.groups.choices = list(profile.current().groups.items())
+        named = ((s.category.name, s.id, s.name) for s in services)
+        self.service_type_id.choices = grouped(named, "按名称自动对应")
+        self.groups.choices = picks(profile.current().groups.items())
 
     def load(self, values: EntryValues) -> None:
         super().load(values)
@@ -246,7 +242,7 @@ class ReasonForm(Form):
         "理由", [DataRequired("请写明理由，对方才知道怎么改。"), Length(max=500, message="最多 500 个字。")],
         filters=[strip], render_kw={"rows": 3},
     )  # fmt: skip
-    field = SelectField("哪一处要改", validators=[Optional()], choices=[("", "整条")])
+    field = Choose("哪一处要改", validators=[Optional()], choices=picks([("", "整条")]))
 
 
 RETURN_FIELDS = ("title", "category_id", "sessions", "place", "audience", "capacity", "content", "organiser", "phone")
@@ -254,7 +250,7 @@ RETURN_FIELDS = ("title", "category_id", "sessions", "place", "audience", "capac
 
 def return_form() -> ReasonForm:
     form = ReasonForm()
-    form.field.choices = [("", "整条"), *((name, rules.LABELS[name]) for name in RETURN_FIELDS)]
+    form.field.choices = picks([("", "整条"), *((name, rules.LABELS[name]) for name in RETURN_FIELDS)])
     return form
 
 
@@ -262,22 +258,22 @@ class UploadForm(Form):
     """An Excel plan for a centre and month."""
 
     month = MonthField("月份", [DataRequired("请选择月份。")], render_kw={"type": "month"})
-    centre = SelectField("哪个阵地的清单", coerce=_number, validators=[DataRequired("请选择阵地。")])
+    centre = Choose("哪个阵地的清单", coerce=_number, validators=[DataRequired("请选择阵地。")])
     file = FileField("计划表（.xlsx）", [InputRequired("请选择一个 Excel 文件。")])
 
 
 class CopyForm(Form):
     """From which month a centre's list is copied."""
 
-    from_month = SelectField("复制哪个月", validators=[InputRequired("请选择月份。")])
-    centre = SelectField("哪个阵地", coerce=_number, validators=[DataRequired("请选择阵地。")])
+    from_month = Choose("复制哪个月", validators=[InputRequired("请选择月份。")])
+    centre = Choose("哪个阵地", coerce=_number, validators=[DataRequired("请选择阵地。")])
 
 
 class GuideForm(Form):
     """A guide: nothing to sign up for, only the way (C3)."""
 
     title = _text("名称", 60, required="请填写名称。", hint="例如：哪里可以办老年优待证")
-    category_id = SelectField("类别", coerce=_number, validators=[DataRequired("请选择类别。")])
+    category_id = Choose("类别", coerce=_number, validators=[DataRequired("请选择类别。")])
     summary = _text("一句话说明", 200)
     phone = _text("电话", 30, inputmode="tel")
     link = StringField(

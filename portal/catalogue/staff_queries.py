@@ -93,11 +93,8 @@ def guide_rows(actor: Actor, category: str, q: str) -> list[Guide]:
 
 def guide_categories() -> list[Category]:
     """Leaf categories that guides may stand in, with their parents."""
-    found = list(
-        db.session.scalars(
-            select(Category).where(Category.kind == "guide").options(joinedload(Category.parent)).order_by(Category.position)
-        )
-    )
+    wanted = select(Category).where(Category.kind == "guide").options(joinedload(Category.parent))
+    found = list(db.session.scalars(wanted.order_by(Category.position)))
     parents = {c.parent_id for c in found}
     return [c for c in found if c.id not in parents]
 

@@ -28,8 +28,8 @@ TONES = {
     CANCELLED: "red",
 }  # fmt: skip
 TABS = (
-    ("", "全部"), ("mine", "等我处理"), (DRAFT, "草稿"), (IN_REVIEW, "待审核"), (ACCEPTED, "已并入"), (RETURNED, "已退回"),
-    (APPROVED, "已通过"), (PUBLISHED, "已发布"), (CANCELLED, "已取消"),
+    ("", "全部"), ("mine", "等我处理"), (DRAFT, "草稿"), (IN_REVIEW, "待审核"), (ACCEPTED, "已并入"),
+    (RETURNED, "已退回"), (APPROVED, "已通过"), (PUBLISHED, "已发布"), (CANCELLED, "已取消"),
 )  # fmt: skip
 ALWAYS = ("", "mine", IN_REVIEW, RETURNED, APPROVED)
 YES = ("accept", "pass_on", "approve")
@@ -146,11 +146,12 @@ def board_context(wanted: Filter, now: datetime, all_pages: bool = False) -> dic
     page = min(wanted.page, last)
     here = url_for(".month", **wanted.args(page=page if page > 1 else None))
     return {
-        "here": here, "along": wanted.args(month=None) | {"next": here}, "all_lines": lines, "oob": False, "asking": None,
-        "wanted": wanted, "actor": actor, "now": now, "tones": TONES,
+        "here": here, "along": wanted.args(month=None) | {"next": here}, "all_lines": lines, "oob": False,
+        "asking": None, "wanted": wanted, "actor": actor, "now": now, "tones": TONES,
         "head": queries.head(actor, wanted.month, now, wanted.centre), "labels": rules.LABELS,
         "offer": coverage.coverage(wanted.month, (wanted.centre or own_centre(actor)).path),
-        "lines": shown if all_pages else shown[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], "shown": len(shown), "total": len(lines),
+        "lines": shown if all_pages else shown[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], "shown": len(shown),
+        "total": len(lines),
         "yes_count": sum(1 for line in shown if line.yes is not None), "page": page, "pages": last,
         "tabs": _tabs(lines, waiting, wanted), "counts": _counts(lines), **_tools(actor, wanted, lines),
     }  # fmt: skip

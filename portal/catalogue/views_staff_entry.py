@@ -220,7 +220,8 @@ def entry(entry_id: int) -> Response:
     found = entry_or_404(entry_id)
     row = queries.row(found, actor, now)
     return pages.page(
-        "catalogue/staff_entry.html", entry=found, row=row, line=line_of(row), tones=TONES, now=now, labels=rules.LABELS,
+        "catalogue/staff_entry.html", entry=found, row=row, line=line_of(row), tones=TONES, now=now,
+        labels=rules.LABELS,
         steps=steps(found), history=list(reversed(queries.history(found))), mode=mode_of(found, actor),
         spans=[clock.span(s.starts_at, s.ends_at) for s in found.sessions], along={"next": ""},
         changes=queries.changes_of(found) if found.status in (PUBLISHED, CANCELLED) else [],
@@ -248,7 +249,8 @@ def steps(found: Entry) -> list[tuple[str, str, str]]:
         answer.append((f"{centre.label}{level.review}", state, merged))
     begins = clock.month_span(found.month)[0]
     when = clock.stamp(found.published_at) if found.published_at else f"{clock.stamp(begins)} 自动发布"
-    answer.append(("已取消" if found.status == CANCELLED else "发布", "done" if out else "now" if passed else "wait", when))
+    last = "已取消" if found.status == CANCELLED else "发布"
+    answer.append((last, "done" if out else "now" if passed else "wait", when))
     return answer
 
 
@@ -316,8 +318,8 @@ def copy() -> Response:
     month = month if clock.is_month(month) else staff_queries.default_month(now)
     form = forms.CopyForm()
     known = sorted({*queries.months(actor, now), clock.add_months(month, -1)} - {month}, reverse=True)
-    form.from_month.choices = [(m, clock.month_name(m, True)) for m in known]
-    form.centre.choices = [(c.id, c.name) for c in staff_queries.drafting_centres(actor)]
+    form.from_month.choices = forms.picks((m, clock.month_name(m, True)) for m in known)
+    form.centre.choices = forms.picks((str(c.id), c.name) for c in staff_queries.drafting_centres(actor))
     if not form.is_submitted():
         form.from_month.data, form.centre.data = clock.add_months(month, -1), actor.centre_id
     elif form.validate_on_submit():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
@@ -40,11 +38,7 @@ def guides() -> Response:
 
 def _form(guide: Guide | None = None) -> forms.GuideForm:
     form = forms.GuideForm()
-    grouped: dict[str, list[tuple[Any, str]]] = {"": [("", "请选择")]}
-    for category in staff_queries.guide_categories():
-        top = category.parent.name if category.parent is not None else "其他"
-        grouped.setdefault(top, []).append((category.id, category.name))
-    form.category_id.choices = grouped
+    form.category_id.choices = forms.category_choices(staff_queries.guide_categories())
     if guide is not None and not form.is_submitted():
         form.load(guide)
     return form
@@ -92,9 +86,8 @@ def guide(guide_id: int) -> Response:
     found = _guide_or_404(guide_id)
     form = _form(found)
     answer = _save(form, found) if form.is_submitted() else None
-    return answer or pages.page(
-        "catalogue/staff_guide.html", status=422 if form.is_submitted() else 200, form=form, guide=_guide_or_404(guide_id)
-    )
+    status = 422 if form.is_submitted() else 200
+    return answer or pages.page("catalogue/staff_guide.html", status=status, form=form, guide=_guide_or_404(guide_id))
 
 
 @bp.post("/staff/guides/<int:guide_id>/show")

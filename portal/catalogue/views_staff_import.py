@@ -27,7 +27,7 @@ def import_plan() -> Response:
     """Choose a file; the plans not finished yet are listed beside, so nothing is lost by leaving."""
     actor, now = access.actor(), clock.now()
     form = forms.UploadForm()
-    form.centre.choices = [(c.id, c.name) for c in staff_queries.drafting_centres(actor)]
+    form.centre.choices = forms.picks((str(c.id), c.name) for c in staff_queries.drafting_centres(actor))
     if not form.is_submitted():
         month = request.args.get("month", "")
         form.month.data = month if clock.is_month(month) else staff_queries.default_month(now)
@@ -37,7 +37,8 @@ def import_plan() -> Response:
         sent = form.file.data
         assert centre is not None  # the select offers only centres inside
         try:
-            plan = actions.preview_plan(actor, centre, form.month.data, sent.filename or "计划表.xlsx", sent.read(), now)
+            name = sent.filename or "计划表.xlsx"
+            plan = actions.preview_plan(actor, centre, form.month.data, name, sent.read(), now)
         except DomainError as error:
             db.session.rollback()
             form.refuse(error)

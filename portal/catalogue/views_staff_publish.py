@@ -1,4 +1,4 @@
-"""The whole list: coverage, who is late, publication, departments' plans, and what leaves the house (C1, C4, C5, C10)."""
+"""The whole list: coverage, who is late, publication, departments' plans, what leaves the house (C1, C4, C5, C10)."""
 
 from __future__ import annotations
 
@@ -113,7 +113,8 @@ def _publish(month: str, now: datetime, early: bool) -> Response:
         return pages.see_other(url_for(".publish", month=month))
     if early and count:
         exporting.note_early(actor, month, request.form.get("reason", "").strip(), count, now)
-    flash(f"发布了 {count} 条，居民现在就能看到和报名。" if count else "没有可以发布的服务。", "green" if count else "gold")
+    said = f"发布了 {count} 条，居民现在就能看到和报名。" if count else "没有可以发布的服务。"
+    flash(said, "green" if count else "gold")
     return pages.see_other(url_for(".month", month=month, state=PUBLISHED if count else None))
 
 
