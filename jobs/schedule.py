@@ -1,7 +1,7 @@
 """The scheduler: `python -m jobs.schedule`. One table of what runs when.
 
 It only hands out work. What is due is written in the database, so a second, a late or a dead scheduler does no harm.
-When Redis or every worker is away it does the work itself: messages still go out.
+When Redis or every worker is away, or the worker is busy with something long, it works itself: messages go out.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
 ALONE_SECONDS = 5.0  # without a worker nobody hears the doorbell, so look more often (a login code is waited for)
+PATIENCE_SECONDS = 3.0  # jobs that nobody takes for so long: the worker prints a book, or hangs
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +56,19 @@ class Scheduler:
     table: tuple[Row, ...] = TABLE
     bell: queue.Doorbell = field(init=False)
     last: dict[str, float] = field(default_factory=dict)
+    unheard_since: float | None = None
 
     def __post_init__(self) -> None:
         self.bell = queue.Doorbell(self.url)
 
     def pass_once(self, moment: float, ended: threading.Event | None = None) -> list[str]:
         """Hand out every row whose time has come at `moment` (seconds of a steady clock); their names."""
+        heard = self._is_heard(moment)
         due = [row for row in self.table if self._is_due(row, moment, row.every)]
         early = [row for row in self.table if row.alone and row not in due and self._is_due(row, moment, row.alone)]
         if not due and not early:
             return []
-        helped = self.bell.has_worker()
+        helped = heard and self.bell.has_worker()
         done = []
         for row in due if helped else due + early:
             if ended is not None and ended.is_set():
@@ -74,6 +77,14 @@ class Scheduler:
             self._hand_out(row, helped)
             done.append(row.name)
         return done
+
+    def _is_heard(self, moment: float) -> bool:
+        """Whether jobs are taken within a few seconds."""
+        if not self.bell.waiting():
+            self.unheard_since = None
+        elif self.unheard_since is None:
+            self.unheard_since = moment
+        return self.unheard_since is None or moment - self.unheard_since < PATIENCE_SECONDS
 
     def _is_due(self, row: Row, moment: float, every: float) -> bool:
         return moment - self.last.get(row.name, float("-inf")) >= every

@@ -63,6 +63,10 @@ class Doorbell:
         """Whether Redis answers and a living worker listens to our queue."""
         return bool(self._safely(_living_worker))
 
+    def waiting(self) -> int:
+        """How many jobs nobody has taken yet; 0 also when Redis is away."""
+        return int(self._safely(_queue_length) or 0)
+
     def ask(self, task: str, *args: Any) -> bool:
         """Enqueue `jobs.tasks.<task>`. Returns whether Redis took it."""
         return bool(self._safely(lambda client: self._enqueue(client, task, *args)))
@@ -95,6 +99,12 @@ def _living_worker(client: Redis) -> bool:
     from rq.worker_registration import get_keys
 
     return any(client.exists(key) for key in get_keys(queue=Queue(QUEUE, connection=client)))
+
+
+def _queue_length(client: Redis) -> int:
+    from rq import Queue
+
+    return int(Queue(QUEUE, connection=client).count)
 
 
 def task(name: str) -> Callable[[Task], Task]:

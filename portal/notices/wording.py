@@ -17,14 +17,14 @@ _TO_HOLDER = {
     "reset": Wording("密码已被重置", "{by}重置了您的密码，原来的登录已全部退出。如果您没有要求，请马上告诉上级。"),
     "disabled": Wording("账户已停用", "{by}停用了您的账户。有疑问请联系上级管理员。"),
     "enabled": Wording("账户已恢复", "{by}恢复了您的账户。"),
-    "handover": Wording("账户已交接", "{by}办理了管理员变动：密码已更换，原来的登录已全部退出。"),
-    "role": Wording("权限有变动", "{by}调整了您的权限，下次打开页面时生效。"),
+    "handed_over": Wording("账户已交接", "{by}办理了管理员变动：密码已更换，原来的登录已全部退出。"),
+    "role_changed": Wording("权限有变动", "{by}调整了您的权限，下次打开页面时生效。"),
     "password_changed": Wording("密码已修改", "您的密码刚被修改，其他登录已退出。如果不是您本人，请马上告诉上级。"),
 }
 _UNKNOWN = Wording("账户有变动", "{by}对您的账户做了一项操作，详情见操作记录。")
 _DEEDS = {
     "created": "开通了账户", "reset": "重置了密码", "disabled": "停用了账户", "enabled": "恢复了账户",
-    "handover": "办理了管理员变动", "role": "调整了权限", "password_changed": "修改了密码",
+    "handed_over": "办理了管理员变动", "role_changed": "调整了权限", "password_changed": "修改了密码",
 }  # fmt: skip
 
 

@@ -207,15 +207,15 @@ def test_kill_nine_loses_nothing_and_tells_nobody_twice(stand: tuple[Stand, list
 def test_worker_and_scheduler_end_cleanly_when_asked(stand: tuple[Stand, list[int]]) -> None:
     portal, ids = stand
     portal.announce(ids[:10], "x")
-    wait_until(lambda: portal.told() == 10, "the first notices", 15)
+    wait_until(lambda: portal.told() == 10, "the first notices", 30)
     portal.redis.kill()
     time.sleep(0.3)
     for process in (portal.worker, portal.schedule):  # also while Redis is away
         began = time.monotonic()
         assert process.end(signal.SIGTERM) == 0
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 10
     portal.redis.start()
     portal.worker.start()
     portal.announce(ids[10:20], "y")
-    wait_until(lambda: portal.told() == 20, "notices without a scheduler", 15)
+    wait_until(lambda: portal.told() == 20, "notices without a scheduler", 30)
     assert portal.worker.end(signal.SIGINT) == 0
