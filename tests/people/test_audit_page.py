@@ -139,6 +139,17 @@ def test_csv_is_scoped_and_defused(
 
 
 @pytest.mark.usefixtures("lines")
+def test_number_of_queries(client: FlaskClient, town: Town, as_staff: Any, count_queries: Any) -> None:
+    as_staff(client, town.staff["D"])
+    client.get("/staff/audit")
+    with count_queries() as seen:
+        client.get("/staff/audit")
+    mine = [s for s in seen if "FROM audit_log" in s]
+    # The page, two word lists, three for the chain: newest, how many, the lines.
+    assert len(mine) == 6
+
+
+@pytest.mark.usefixtures("lines")
 def test_chain(client: FlaskClient, town: Town, session: Any, as_staff: Any, monkeypatch: Any) -> None:
     as_staff(client, town.staff["D"])
     assert "全部 5 条前后相扣" in client.get("/staff/audit").text
