@@ -12,7 +12,7 @@ from portal.signup.models import SignUp
 
 def counts(session: Any, entry: Entry) -> tuple[int, int]:
     """(taken, waiting) as the entry says, proved against its rows."""
-    session.flush()
+    session.commit()  # and see what others committed
     session.expire_all()
     held = select(func.coalesce(func.sum(SignUp.places), 0)).where(
         SignUp.entry_id == entry.id, SignUp.status.in_(("pending", "confirmed", "offered"))

@@ -56,7 +56,7 @@ def prepare(session: Any, town: Town, make: Make) -> tuple[Entry, list[int]]:
 def by_status(session: Any, entry_id: int) -> dict[str, int]:
     session.rollback()
     statement = select(SignUp.status, func.count()).where(SignUp.entry_id == entry_id).group_by(SignUp.status)
-    return dict(session.execute(statement))
+    return dict(session.execute(statement).all())
 
 
 def test_exactly_thirty(app: Flask, session: Any, town: Town, make: Make) -> None:

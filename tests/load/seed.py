@@ -1,0 +1,50 @@
+"""Fills an empty database for the seat rush: the town, people who are signed in, one activity. Prints JSON.
+
+Run in a process of its own with the portal's environment: `python -m tests.load.seed PEOPLE PLACES`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+
+from flask.sessions import SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
+
+from portal import create_app
+from portal.core import clock, protection, scope, sessions
+from portal.core.db import db
+from tests import factories
+
+CSRF = "f" * 40  # what Flask-WTF keeps in the session; the form carries it signed
+
+
+def main(people: int, places: int) -> None:
+    app = create_app()
+    now = clock.now()
+    with app.app_context(), scope.system("load test"):
+        db.create_all()
+        with db.engine.begin() as connection:
+            protection.install(connection)
+        factories.build_town(now)
+        town, make = factories.load_town(), factories.Make(now=now)
+        start = now + timedelta(days=20)
+        entry = make.entry(town.centres["A1"], [(start, start + timedelta(hours=2))], capacity=places)
+        ids = [p.id for p in make.residents(people, town.centres["A1"])]
+        tokens = [sessions.open_session("resident", i, now) for i in ids]
+        db.session.commit()
+        entry_id = entry.id
+    signer = SecureCookieSessionInterface().get_signing_serializer(app)
+    assert signer is not None
+    form = URLSafeTimedSerializer(app.config["SECRET_KEY"], salt="wtf-csrf-token").dumps(CSRF)
+    cookies = [signer.dumps({"_user_id": t, "_fresh": True, "csrf_token": CSRF}) for t in tokens]
+    told = {
+        "entry": entry_id, "residents": ids, "cookies": cookies, "csrf": form,
+        "cookie": app.config["SESSION_COOKIE_NAME"],
+    }  # fmt: skip
+    sys.stdout.write(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
