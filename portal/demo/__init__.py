@@ -1,7 +1,12 @@
+"""`flask demo`: a fictitious month around today, so that every page has something to show. Nobody in it exists."""
+
 from __future__ import annotations
 
 from flask import Flask
 
 
 def register(app: Flask) -> None:
-    """Add this room's pages, handlers and commands to the app."""
+    """Add the command to the app."""
+    from portal.demo import cli
+
+    cli.register(app)

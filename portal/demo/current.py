@@ -1,0 +1,142 @@
+"""This month's list, all its way from the stations to publication, by the actions everybody uses (SPEC C4, C5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from portal.catalogue import actions
+from portal.catalogue.models import APPROVED, DRAFT, IN_REVIEW, PUBLISHED, Entry
+from portal.centres.models import Centre
+from portal.core import scope
+from portal.core.access import Actor
+from portal.core.db import db, writing
+from portal.demo import plans
+from portal.demo.stage import DISTRICT, Stage, communities, parent_code, stations, subdistricts
+
+COMMON = 9  # rows of the common pool in each community's list, beside its own
+RETURNS = (
+    ("写明集合点", "place"), ("服务对象不清，请写明年龄", "audience"), ("与上月重复，请更新内容", "content"),
+)  # fmt: skip
+
+
+def build(stage: Stage, say: Callable[[str], None]) -> int:
+    """Draw up, review and publish. Returns how many rows are public."""
+    known, diary = plans.ideas(), plans.Diary()
+    with writing(), scope.system("demo"):
+        for code in stations(stage):
+            _offers(stage, code, known.get(code, []), diary)
+    with writing(), scope.system("demo"):
+        for number, code in enumerate(communities(stage)):
+            _community(stage, code, _chosen(stage, known, code, number), diary)
+    say("各社区的清单已送到街道")
+    with writing(), scope.system("demo"):
+        for code in subdistricts(stage):
+            _subdistrict(stage, code, known[code], diary)
+    with writing(), scope.system("demo"):
+        _district(stage, known, diary)
+    say("街道初审、新区复审完成")
+    with writing(), scope.system("demo"):
+        early = actions.publish_month(stage.month, stage.published_at, stage.staff["dapeng"], force=True)
+    return early
+
+
+def _draft(
+    stage: Stage, actor: Actor, centre: Centre, ideas: Iterable[plans.Idea], diary: plans.Diary, days: float
+) -> list[Entry]:
+    made = []
+    for number, idea in enumerate(ideas):
+        row = plans.values(stage, centre, idea, stage.month, diary)
+        if row is not None:
+            at = min(stage.before(days, "9:30") + timedelta(minutes=7 * number), stage.now)
+            made.append(actions.draft_entry(actor, row, at, centre=centre))
+    return made
+
+
+def _offers(stage: Stage, code: str, ideas: list[plans.Idea], diary: plans.Diary) -> None:
+    """A station's rows go to its community, which takes them into its list."""
+    actor, community = stage.boss(code), stage.boss(parent_code(code))
+    for entry in _draft(stage, actor, stage.centre(code), ideas, diary, 15):
+        actions.offer(actor, entry, stage.before(14, "11:20"))
+        actions.approve(community, entry, stage.before(12, "15:10"))
+
+
+def _chosen(stage: Stage, known: dict[str, list[plans.Idea]], code: str, number: int) -> list[plans.Idea]:
+    """A community's own rows and some of the common ones, other ones next door."""
+    pool = known["*"]
+    weekly, dated = [i for i in pool if i.weekly], [i for i in pool if not i.weekly]
+    some = stage.dice.sample(dated, COMMON - 2)
+    return [weekly[number % len(weekly)], weekly[(number + 3) % len(weekly)], *some, *known.get(code, [])]
+
+
+def _community(stage: Stage, code: str, ideas: list[plans.Idea], diary: plans.Diary) -> None:
+    actor, centre = stage.boss(code), stage.centre(code)
+    _draft(stage, actor, centre, ideas, diary, 12)
+    when = stage.before(stage.dice.choice((9, 10, 10, 11)), "16:40")
+    actions.submit_issue(actor, centre, stage.month, when)
+
+
+def _waiting(centre: Centre) -> list[Entry]:
+    wanted = select(Entry).where(Entry.status == IN_REVIEW, Entry.waits_at_id == centre.id).order_by(Entry.id)
+    return list(db.session.scalars(wanted))
+
+
+def _subdistrict(stage: Stage, code: str, ideas: list[plans.Idea], diary: plans.Diary) -> None:
+    """First review: two rows come back with a reason and are mended, one is corrected; then its own rows."""
+    actor, centre = stage.boss(code), stage.centre(code)
+    rows = _waiting(centre)
+    picked = stage.dice.sample(rows, 3)
+    for entry, (reason, field) in zip(picked[:2], RETURNS, strict=False):
+        _return_and_mend(stage, actor, entry, reason, field)
+    mended = replace(actions.values_of(picked[2]), contact="街道值班室", phone=centre.phone)
+    actions.correct(actor, picked[2], mended, stage.before(7, "10:05"), reason="统一由街道值班室接听")
+    actions.approve_all(actor, rows, stage.before(6, "15:30"))
+    _draft(stage, actor, centre, ideas, diary, 6)
+    actions.submit_issue(actor, centre, stage.month, stage.before(5, "17:00"))
+
+
+def _return_and_mend(stage: Stage, actor: Actor, entry: Entry, reason: str, field: str) -> None:
+    author = stage.boss(stage.code_of(entry.author_centre_id))
+    actions.return_entry(actor, entry, reason, field, stage.before(8, "10:20"))
+    content = f"{entry.content}请提前十分钟到{entry.place}集合签到。"
+    actions.edit_entry(author, entry, replace(actions.values_of(entry), content=content), stage.before(7, "9:15"))
+    actions.resubmit(author, entry, stage.before(7, "9:20"))
+
+
+def _district(stage: Stage, known: dict[str, list[plans.Idea]], diary: plans.Diary) -> None:
+    actor, centre = stage.boss(DISTRICT), stage.centre(DISTRICT)
+    rows = _waiting(centre)
+    _return_and_mend_late(stage, actor, stage.dice.choice(rows))
+    for username, code in (("zfb", "ZFB"), ("wtj", "WTJ"), ("qtb", "QTB"), ("ygl", "YGL")):
+        _department(stage, username, known[code], diary)
+    actions.approve_all(actor, _waiting(centre), stage.before(2, "16:00"))
+    for entry in _draft(stage, actor, centre, known[DISTRICT], diary, 4):
+        actions.offer(actor, entry, stage.before(3, "9:00"))
+
+
+def _return_and_mend_late(stage: Stage, actor: Actor, entry: Entry) -> None:
+    author = stage.boss(stage.code_of(entry.author_centre_id))
+    actions.return_entry(actor, entry, "表述不准确，请修改", "title", stage.before(4, "10:20"))
+    title = f"{entry.title}（第二期）"
+    actions.edit_entry(author, entry, replace(actions.values_of(entry), title=title), stage.before(3, "11:15"))
+    actions.resubmit(author, entry, stage.before(3, "11:20"))
+
+
+def _department(stage: Stage, username: str, ideas: list[plans.Idea], diary: plans.Diary) -> None:
+    """A department hands its plan to the district, which places it in three communities."""
+    actor, district = stage.staff[username], stage.boss(DISTRICT)
+    for entry in _draft(stage, actor, stage.centre(DISTRICT), ideas, diary, 9):
+        actions.offer(actor, entry, stage.before(8, "11:00"))
+        homes = [stage.centre(c) for c in stage.dice.sample(communities(stage), 3)]
+        actions.allot(district, entry, homes, stage.before(5, "10:30"))
+
+
+def counts() -> dict[str, int]:
+    """How many rows of each status there are."""
+    found = {DRAFT: 0, APPROVED: 0, PUBLISHED: 0}
+    for status in db.session.scalars(select(Entry.status)):
+        found[status] = found.get(status, 0) + 1
+    return found

@@ -1,0 +1,75 @@
+"""Residents and their relatives. The names are made up; every number is of the block 199 0000 0xxx, which nobody has."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from portal.core import scope
+from portal.core.db import db, writing
+from portal.demo.stage import Stage, communities
+from portal.people import actions
+from portal.people.actions import RelativeValues, ResidentValues
+from portal.people.models import Resident
+
+COUNT = 120
+FIRST_PHONE = "19900000001"
+SURNAMES = "陈李黄张林何罗郑梁谢钟吴赖曾邓叶苏彭温袁欧江冯庄"
+GIVEN = (
+    "秀英", "建国", "美华", "志强", "丽珍", "国荣", "玉兰", "伟明", "惠玲", "永发", "小燕", "文杰", "雪梅", "家豪", "桂芳",
+    "俊贤", "淑仪", "海洋", "晓彤", "子轩", "嘉怡", "浩然", "思琪", "振华", "月娥", "金水", "佩珊", "启航", "婉婷", "宗泽",
+)  # fmt: skip
+RELATIONS = (("母亲", 1948), ("父亲", 1946), ("子女", 2017), ("子女", 2019), ("祖父母或外祖父母", 1940), ("配偶", 1985))
+
+
+def name(number: int) -> str:
+    """A natural name, the same each time; no two of the first 720 are equal."""
+    return SURNAMES[number % len(SURNAMES)] + GIVEN[(number * 7 + number // len(SURNAMES)) % len(GIVEN)]
+
+
+def build(stage: Stage) -> None:
+    """120 residents all over the tree, a third of them elders, every third acts for somebody."""
+    homes = [stage.centres[c] for c in communities(stage)]
+    with writing(), scope.system("demo"):
+        for number in range(COUNT):
+            _resident(stage, number, homes)
+
+
+def _resident(stage: Stage, number: int, homes: list[int]) -> None:
+    dice = stage.dice
+    birth = dice.choice((dice.randint(1938, 1964), dice.randint(1965, 2004), dice.randint(1965, 2004)))
+    if number == 0:
+        birth = 1988
+    groups = _groups(stage, number, birth)
+    home = homes[0] if number < 8 else homes[(number * 5) % len(homes)]
+    address = f"{'葵新花园 海滨小区 迎宾苑 老围 渔民新村'.split()[number % 5]}{1 + number % 9}栋（演示）"
+    given = birth if groups or dice.random() < 0.3 else None
+    values = ResidentValues(name(number), address, home, given, groups)
+    then = stage.now - timedelta(days=dice.randint(45, 70), hours=dice.randint(0, 9))
+    person = actions.open_resident(f"199{number + 1:08d}", values, then)
+    if birth < 1960 and dice.random() < 0.7:
+        actions.set_elder(person, True, then)
+    if number == 0:
+        _family(person, stage)
+    elif number % 3 == 1:
+        relation, born = RELATIONS[number % len(RELATIONS)]
+        relative = RelativeValues(name(400 + number), relation, born)
+        actions.add_relative(person, relative, then + timedelta(days=1))
+
+
+def _groups(stage: Stage, number: int, birth: int) -> list[str]:
+    groups = ["elder"] if birth < 1964 else []
+    if number % 6 == 2:
+        groups.append("party")
+    if number % 11 == 4 and birth > 1970:
+        groups.append("worker")
+    if number % 17 == 5:
+        groups.append("vulnerable")
+    return groups
+
+
+def _family(person: Resident, stage: Stage) -> None:
+    """The demo's first resident acts for a mother and a child."""
+    then = stage.now - timedelta(days=40)
+    actions.add_relative(person, RelativeValues("陈月娥", "母亲", 1952), then)
+    actions.add_relative(person, RelativeValues("陈小舟", "子女", 2018), then)
+    db.session.flush()
