@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.catalogue import drafting, rows, rules
-from portal.catalogue.models import DROPPED, Category, Entry, PlanImport
+from portal.catalogue import drafting, queries, rows, rules
+from portal.catalogue.models import DROPPED, Category, Entry, PlanImport, ServiceType
 from portal.catalogue.plan_parts import Plan, PlanRow, PlanUnreadable, Problem
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import LAID_ASIDE, PLAN_IMPORT, PREVIEW
@@ -135,9 +135,9 @@ def _understood(plan: Plan, centre: Centre, month: str, now: datetime) -> list[P
 
 
 def _understand(
-    row: PlanRow, number: int, centre: Centre, categories: dict[str, Category], month: str, now: datetime
+    row: PlanRow, number: int, centre: Centre, categories: Named, month: str, now: datetime
 ) -> PreviewRow:  # fmt: skip
-    category = categories.get(row.category_text.strip())
+    category, doubt = _category_of(row, categories)
     values = EntryValues(
         month=month, title=row.title, category_id=category.id if category else NO_CATEGORY, content=_content(row),
         sessions=row.when.spans, place=row.place, audience=row.audience_text or "全体居民",
@@ -147,7 +147,7 @@ def _understand(
     )  # fmt: skip
     read = [Problem(FIELDS.get(p.field, p.field), p.severity, p.message) for p in row.problems]
     fields = {p.field for p in read}
-    more = [p for p in problems_of(values, row.category_text, now) if p.field not in fields]
+    more = [*doubt, *(p for p in problems_of(values, row.category_text, now) if p.field not in fields)]
     return PreviewRow(
         number=number, excel_row=row.number, sheet=row.sheet, values=values, when_text=row.when.label or _when(values),
         category_text=row.category_text, problems=(*read, *more), raw=row.raw,
@@ -179,17 +179,34 @@ def problems_of(values: EntryValues, category_text: str, now: datetime) -> list[
     return found
 
 
-def _categories() -> dict[str, Category]:
-    """Categories by the words plans use: '党群服务', '大众化服务/党群服务', a service's name for its category."""
-    known = list(db.session.scalars(select(Category).order_by(Category.parent_id.is_not(None).desc(), Category.id)))
-    by_name: dict[str, Category] = {}
-    for category in known:
-        by_name.setdefault(category.name, category)
-        by_name.setdefault(category.name.removesuffix("服务"), category)
-        if category.parent is not None:
-            by_name.setdefault(f"{category.parent.name}/{category.name}", category)
-            by_name.setdefault(f"{category.parent.name}-{category.name}", category)
-    return {name: c for name, c in by_name.items() if name}
+Named = dict[str, list[tuple[Category, tuple[str, ...]]]]  # words → categories they may mean, with their services
+
+
+def _categories() -> Named:
+    """Categories by the words plans use: '党群服务', '党群', '大众化服务/党群服务', '大众化服务' for all below it."""
+    services: dict[int, list[str]] = {}
+    for category_id, name in db.session.execute(select(ServiceType.category_id, ServiceType.name)).all():
+        services.setdefault(category_id, []).append(name)
+    named: Named = {}
+    for category in queries.categories():
+        top = category.parent.name if category.parent is not None else ""
+        for words in {category.name, category.name.removesuffix("服务"), f"{top}/{category.name}", top} - {""}:
+            named.setdefault(words, []).append((category, tuple(services.get(category.id, ()))))
+    return named
+
+
+def _category_of(row: PlanRow, named: Named) -> tuple[Category | None, list[Problem]]:
+    """The category a cell means. Where it names a whole branch, the service named in the title decides."""
+    text = row.category_text.strip()
+    meant = named.get(text) or named.get(text.replace("-", "/").replace("—", "/")) or []
+    own = [category for category, _ in meant if category.name in {text, f"{text}服务"}]
+    if own or not meant:
+        return (own[0] if own else None), []
+    by_service = [category for category, services in meant if any(name in row.title for name in services)]
+    chosen = (by_service or [meant[0][0]])[0]
+    if by_service or len(meant) == 1:
+        return chosen, []
+    return chosen, [rules.warning("category_id", f"“{text}”是大类，暂按“{chosen.name}”算，请核对。")]
 
 
 def _mark_duplicates(found: list[PreviewRow], centre: Centre, month: str) -> list[PreviewRow]:

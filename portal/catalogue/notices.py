@@ -24,6 +24,10 @@ def month_link(month: str) -> str:
     return f"/staff/catalogue?month={month}"
 
 
+def late_link(month: str) -> str:
+    return f"/staff/catalogue/late?month={month}"
+
+
 def entry_link(entry_id: int) -> str:
     return f"/staff/catalogue/{entry_id}"
 
@@ -104,4 +108,4 @@ def late(month: str, cutoff: datetime) -> Words:
 def late_list(month: str, names: list[str]) -> Words:
     name = clock.month_name(month)
     shown = "、".join(names[:10]) + (f"等 {len(names)} 个" if len(names) > 10 else "")
-    return Words(f"{name}清单未交 {len(names)} 个", f"{name}清单截止时还没有上交的：{shown}。", month_link(month))
+    return Words(f"{name}清单未交 {len(names)} 个", f"{name}清单截止时还没有上交的：{shown}。", late_link(month))

@@ -25,8 +25,10 @@ def entry(entry_id: int) -> Entry | None:
 
 def activity_categories() -> list[tuple[str, str]]:
     """Code and name of the categories that activities stand in, in the order of the profile."""
-    rows = db.session.scalars(select(Category).where(Category.kind == "activity").order_by(Category.position))
-    found = list(rows)
+    # 政策咨询服务 is mostly guides, but a 政策咨询日 is an activity like others of 大众化服务.
+    below = Category.parent.has(Category.kind == "activity")
+    rows = select(Category).where((Category.kind == "activity") | ((Category.kind == "guide") & below))
+    found = list(db.session.scalars(rows.order_by(Category.position)))
     parents = {c.parent_id for c in found if c.parent_id}
     return [(c.code, c.name) for c in found if c.id not in parents]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, false, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.catalogue import rows, rules
@@ -122,7 +122,8 @@ def month_rows(
     if category_id is not None:
         wanted = wanted.where(or_(Entry.category_id == category_id, Entry.category.has(parent_id=category_id)))
     if waiting_for_me:
-        wanted = wanted.where(Entry.status == IN_REVIEW, Entry.waits_at_id == actor.centre_id)
+        turn = false() if actor.department_id else Entry.waits_at_id == actor.centre_id
+        wanted = wanted.where(Entry.status == IN_REVIEW, turn)
     ordered = _loaded(wanted).order_by(Entry.first_start.is_(None), Entry.first_start, Entry.id)
     return _rows(list(db.session.scalars(ordered)), actor, now)
 

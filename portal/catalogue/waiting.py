@@ -62,7 +62,8 @@ def _rows(actor: Actor, level: Level | None, now: datetime) -> list[Waiting]:
         title = f"{short or name} {clock.month_name(month)}清单"
         review = level.review if level and level.review else "审核"
         detail = f"{count} 条待{review}" if status == IN_REVIEW else f"{count} 条被退回，改好后送回"
-        link = notices.entry_link(first) if count == 1 else f"{notices.month_link(month)}&status={status}"
+        state = "mine" if status == IN_REVIEW else status
+        link = notices.entry_link(first) if count == 1 else f"{notices.month_link(month)}&state={state}"
         line = Waiting(SECTION, title, detail, since or now, link, due, _tone(due, now), count)
         found.append(line)
     return found
@@ -120,6 +121,5 @@ def _late_below(actor: Actor, month: str, now: datetime) -> list[Waiting]:
         if missing:
             title = f"{clock.month_name(month)}清单未交"
             detail = f"{missing} 个{level.short}还没有上交"
-            link = f"{notices.month_link(month)}#late"
-            found.append(Waiting(SECTION, title, detail, due, link, due, "red"))
+            found.append(Waiting(SECTION, title, detail, due, notices.late_link(month), due, "red"))
     return found

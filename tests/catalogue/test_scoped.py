@@ -1,0 +1,95 @@
+"""The whole cycle with every person inside their own scope, and every effect carried out (SPEC P6, M1)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+import portal.catalogue
+from portal.catalogue import actions, coverage, queries, waiting
+from portal.catalogue.models import PUBLISHED, Entry
+from portal.catalogue.states import MACHINES
+from portal.core import outbox, scope
+from portal.core.access import Actor
+from tests.catalogue.wording import MONTH, draft, span, values
+from tests.factories import NOW, Town
+
+
+@contextmanager
+def acting(town: Town, who: str) -> Iterator[Actor]:
+    actor = town.actor(who)
+    with scope.use(scope.StaffScope(actor.centre_path, actor.department_id)):
+        yield actor
+
+
+def test_the_whole_cycle_inside_scopes(session: Any, town: Town) -> None:
+    with acting(town, "A1S") as station:
+        offered = draft(town, "A1S", title="站里的")
+        actions.offer(station, offered, NOW)
+        number = offered.id
+    with acting(town, "ZFB") as department:
+        plan = actions.draft_entry(department, values(town, title="普法"), NOW)
+        actions.offer(department, plan, NOW)
+        plan_id = plan.id
+    with acting(town, "A1") as community:
+        actions.approve(community, session.get_one(Entry, number), NOW)
+        draft(town, "A1", title="社区的")
+        assert actions.submit_issue(community, town.centres["A1"], MONTH, NOW) == 2
+    with acting(town, "A") as subdistrict:
+        rows = queries.waiting_rows(subdistrict, NOW)
+        assert actions.approve_all(subdistrict, [r.entry for r in rows], NOW) == 2
+    with acting(town, "D") as district:
+        rows = queries.waiting_rows(district, NOW, MONTH)
+        assert {r.entry.title for r in rows} == {"站里的", "社区的", "普法"}
+        actions.allot(district, session.get_one(Entry, plan_id), [town.centres["B1"], town.centres["B2"]], NOW)
+        actions.approve_all(district, [r.entry for r in rows], NOW)
+        assert coverage.coverage(MONTH, district.centre_path).offered == 4
+        assert actions.publish_month(MONTH, NOW, district, force=True) == 4
+    with acting(town, "A1") as community:
+        shown = session.get_one(Entry, number)
+        change = actions.ask_change(community, shown, values(town, title="站里的", place="三楼"), "场地临时占用", NOW)
+        change_id = change.id
+    with acting(town, "D") as district:
+        (open_change,) = queries.open_changes(district)
+        assert open_change.id == change_id
+        actions.apply_change(district, open_change, NOW)
+    with acting(town, "ZFB") as department:
+        assert {r.entry.centre.code for r in queries.month_rows(department, MONTH, NOW)} == {"B1", "B2"}
+    session.commit()
+    assert {e.status for e in session.scalars(select(Entry))} == {PUBLISHED}
+    outbox.run_due(NOW)
+    stuck = select(outbox.Outbox.topic, outbox.Outbox.last_error).where(outbox.Outbox.done_at.is_(None))
+    assert session.execute(stuck).all() == []
+
+
+def test_every_effect_has_somebody_to_carry_it_out(app: Flask) -> None:
+    """A topic without a handler would wait in the outbox for ever."""
+    topics = {t.event for machine in MACHINES for t in machine.transitions if t.event}
+    for file in Path(portal.catalogue.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                words = node.value
+                if words.startswith(("catalogue.", "entry.")) and words.replace(".", "").replace("_", "").isalpha():
+                    topics.add(words)
+    assert {"entry.changed", "entry.cancelled", "catalogue.late_list"} <= topics
+    effects = {t for t in topics if t not in app.view_functions and t.startswith("catalogue.")}
+    assert effects | {"entry.changed", "entry.cancelled", "entry.published"} <= set(outbox._handlers)
+
+
+@pytest.mark.parametrize("who", ["D", "A", "A1", "A1S", "ZFB"])
+def test_what_waits_costs_few_queries(session: Any, town: Town, count_queries: Any, who: str) -> None:
+    for number in range(6):
+        entry = draft(town, title=f"活动{number}", sessions=(span(number + 1),))
+        actions.offer(town.actor("A1"), entry, NOW)
+    actor = town.actor(who)
+    session.commit()
+    with acting(town, who), count_queries() as seen:
+        waiting.waits_for(actor, NOW)
+    assert sum(q.startswith("SELECT") for q in seen) <= 6
