@@ -106,8 +106,8 @@ def panel(source: PanelSource) -> PanelSource:
 
 
 def panels(entry: Any, viewer: Any, now: datetime) -> list[tuple[str, dict[str, Any]]]:
-    """All panels of an entry's page. A page lets each include its template with its context: in Jinja
-    `{% for template, context in panels %}{% with panel = context.panel %}{% include template %}{% endwith %}{% endfor %}`.
+    """All panels of an entry's page, each a template with its context; the page includes them in turn:
+    `{% for template, context in panels %}{% with panel = context.panel %}{% include template %}{% endwith %}…`.
     """
     return [source(entry, viewer, now) for source in panel_sources.values()]
 
