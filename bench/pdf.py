@@ -1,6 +1,7 @@
 """Paper, measured: the 26-centre month as the portal prints it, beside the same content in plain fixed tables.
 
-Each figure comes from a fresh process on one core; medians. seconds: processor time, wall: by the clock. Prints one JSON object.
+Each figure is a median of fresh processes on one core. seconds: processor time, wall: by the clock. Prints one JSON
+object.
     python bench/pdf.py [--runs 3] [--keep DIR]
 """
 
@@ -23,13 +24,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # not this folder: its http.py would hide the standard library's
 
-from portal.catalogue import documents  # noqa: E402
-from portal.core import qr, typeset  # noqa: E402
+from portal.catalogue import documents
+from portal.core import qr, typeset
 
-CENTRES = (
-    "葵涌 葵新 三溪 高源 土洋 溪涌 坝光 官湖 葵丰 大鹏 鹏城 岭澳 水头 布新 王母 下沙 南澳 南渔 东渔 东山 南隆 "
-    "水头沙 新大 东涌 西涌 大鹏所城"
-).split()
+NAMES = "葵涌 葵新 三溪 高源 土洋 溪涌 坝光 官湖 葵丰 大鹏 鹏城 岭澳 水头 布新 王母 下沙 南澳 南渔 东渔 东山 南隆"
+CENTRES = f"{NAMES} 水头沙 新大 东涌 西涌 大鹏所城".split()
 # title | place | audience | capacity | hours
 WORK = """“暖冬行动”高龄老人探访慰问|辖区独居老人家中|80岁以上独居老人|20人|9:00–11:30
 亲子绘本阅读会：《小猪变形记》|二楼书吧|3–6岁儿童及家长|15组家庭|15:00–16:30
@@ -127,7 +126,9 @@ def plain_tables(document: documents.ListDocument, *, codes: bool) -> str:
             cells = "".join(f"<td>{escape(word)}</td>" for word in words)
             code = f"<td>{qr.qr_svg(row.short_url, quiet_zone=0)}</td>" if codes else ""
             rows.append(f"<tr><td>{day}</td>{cells}{code}</tr>")
-        heads = "<th class=d>日期<th class=w>时间<th>服务<th>地点<th>对象<th>名额" + ("<th class=q>扫码" if codes else "")
+        heads = "<th class=d>日期<th class=w>时间<th>服务<th>地点<th>对象<th>名额" + (
+            "<th class=q>扫码" if codes else ""
+        )
         body.append(
             f"<section><h1>{part.label} 2026年12月服务清单</h1><p>{part.name} {part.address} {part.phone}</p>"
             f"<table><tr>{heads}</tr>{''.join(rows)}</table></section>"
@@ -163,7 +164,7 @@ def one(what: str, cache: Path, target: Path) -> None:
 def measure(what: str, runs: int, keep: Path) -> dict[str, float]:
     """Return medians over `runs` fresh processes. "ours" starts without, "changed" with the other centres' parts."""
     found = []
-    for run in range(runs):
+    for _ in range(runs):
         with tempfile.TemporaryDirectory() as folder:
             if what == "changed":
                 documents.monthly_list_pdf(month(), Path(folder))

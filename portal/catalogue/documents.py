@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from math import ceil
 from pathlib import Path
 
 from portal.core import pdf, typeset
@@ -186,9 +187,7 @@ def poster_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
         for group in groups
     ]
     title = f"{document.scope_name} {year}年{month}月服务清单"
-    sheet = pdf.html(
-        "poster_sheet.html", document=document, year=year, month=month, single=single, title=title
-    )
+    sheet = pdf.html("poster_sheet.html", document=document, year=year, month=month, single=single, title=title)
     bottom = _STRIP_BOTTOM + _STRIP_HEIGHT - height
     lefts = (_STRIP_LEFT, _STRIP_RIGHT) if size == "narrow" else (_STRIP_LEFT,)
     frame = pdf.Frame(
@@ -204,7 +203,10 @@ def poster_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
 
 @dataclass(frozen=True)
 class _Type:
-    """How much room (mm) rows take in one size of the poster's type; the sizes themselves are in poster.css."""
+    """How much room (mm) rows take in one size of the poster's type; the sizes themselves are in poster.css.
+
+    title_chars, text_chars: Chinese characters on a line.
+    """
 
     row: float
     title_chars: int
@@ -217,7 +219,7 @@ class _Type:
 _TYPES = {
     "roomy": _Type(21.5, 16, 10.5, 22, 7.4, 15.5),
     "wide": _Type(17.0, 22, 8.5, 30, 6.2, 11.5),
-    "narrow": _Type(15.6, 15, 6.7, 19, 5.5, 10.0),
+    "narrow": _Type(15.6, 16, 6.6, 22, 5.25, 9.3),
 }
 
 
@@ -227,10 +229,16 @@ def _height(month: str, part: CentrePart, size: str) -> float:
     total = kind.week * len(weeks_of(month, part.rows)) + (0.0 if part.rows else 70.0)
     for row in (*part.rows, *part.weekly):
         text = row.when_text + row.place + (row.audience + row.capacity_text if size == "narrow" else "")
-        titles = -(-len(row.title + row.status_text) // kind.title_chars)
-        texts = -(-len(text) // kind.text_chars)
-        total += max(kind.row, titles * kind.title + texts * kind.text + 2.4)
-    return total + (14.0 if part.weekly else 0.0) + (16.0 + 8.0 * len(part.guides) if part.guides else 0.0)
+        titles = ceil(_width(row.title + row.status_text) / kind.title_chars)
+        # Two or three wide gaps stand between the words.
+        texts = ceil((_width(text) + 3) / kind.text_chars)
+        total += max(kind.row, titles * kind.title + texts * kind.text + 1.6)
+    return total + (12.0 if part.weekly else 0.0) + (16.0 + 8.0 * len(part.guides) if part.guides else 0.0)
+
+
+def _width(text: str) -> float:
+    """Return about how wide `text` is, in Chinese characters."""
+    return sum(0.56 if char.isascii() or char == "–" else 1.0 for char in text)
 
 
 def _size(document: ListDocument) -> str:
@@ -252,7 +260,7 @@ def _groups(document: ListDocument) -> list[tuple[CentrePart, ...]]:
     groups: list[list[CentrePart]] = []
     room = 0.0
     for part in document.parts:
-        height = _height(document.month, part, "narrow") + 34.0
+        height = _height(document.month, part, "narrow") + 36.0
         if not groups or height > room:
             groups.append([])
             # A long month flows through several columns; what is left of its last one is room again.

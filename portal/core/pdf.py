@@ -1,8 +1,8 @@
 """Paper: HTML of our own print templates becomes a PDF in a child process with a time and a memory limit (SPEC Q7).
 
-`render` makes one document. `render_book` makes a document out of parts (one per centre) whose finished pages are kept in a
-directory under the hash of their HTML and style: when one centre changes, one part is laid out anew. Page numbers run
-through the whole book because they stand on the frame, not on the parts.
+`render` makes one document. `render_book` makes a document out of parts (one per centre) whose finished pages are kept
+in a directory under the hash of their HTML and style: when one centre changes, one part is laid out anew. Page numbers
+run through the whole book because they are drawn when it is bound.
 
 In templates, `<a href="qr:ADDRESS">` with a square box becomes a QR code of ADDRESS, and a link to it.
 """
@@ -150,7 +150,7 @@ def _run(job: dict[str, Any], seconds: float, memory: int) -> bytes:
     environment = {name: os.environ[name] for name in names if name in os.environ}
     with _one_at_a_time:
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S603 (our own interpreter and script; all text goes through stdin)
                 [sys.executable, "-I", str(_CHILD)],
                 input=json.dumps(job).encode(),
                 capture_output=True,

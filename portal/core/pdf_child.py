@@ -35,7 +35,7 @@ if __name__ == "__main__":
         package = ModuleType(name)
         package.__path__ = [str(path)]
         sys.modules[name] = package
-    # WeasyPrint imports fontTools' subsetter for machines without libharfbuzz-subset; a tenth of a second for nothing here.
+    # WeasyPrint imports fontTools' subsetter for machines without libharfbuzz-subset: 0.1 s for nothing here.
     for name in ("fontTools.subset", "fontTools.varLib.instancer"):
         sys.modules[name] = Late(name)
     from portal.core import pdf_press

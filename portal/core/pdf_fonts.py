@@ -21,9 +21,7 @@ _PAIR = re.compile(rb"<([0-9a-fA-F]{4})> <([0-9a-fA-F]*)>")
 def glyphs(font: Any) -> dict[int, str]:
     """Return glyph number → text of a PDF font, from its ToUnicode map."""
     cmap = font.ToUnicode.read_bytes()
-    return {
-        int(glyph, 16): bytes.fromhex(text.decode()).decode("utf-16-be") for glyph, text in _PAIR.findall(cmap)
-    }
+    return {int(glyph, 16): bytes.fromhex(text.decode()).decode("utf-16-be") for glyph, text in _PAIR.findall(cmap)}
 
 
 def widths(font: Any) -> dict[int, int]:

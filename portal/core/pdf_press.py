@@ -1,6 +1,6 @@
 """Lays out HTML, takes finished parts from the cache and binds everything into one PDF. Runs in the child process.
 
-All text of one run is written by WeasyPrint in one go, so each font is subset once. A kept part has lost its fonts: the pages
+WeasyPrint writes all text of one run in one go, so each font is subset once. A kept part has lost its fonts: its pages
 name glyphs by their numbers in the original font, and any later run that holds those glyphs can lend it its fonts.
 """
 
@@ -103,9 +103,8 @@ class Part:
         return {} if self.stored is None else json.loads(bytes(self.stored.Root.PortalGlyphs))
 
 
-def make(job: dict[str, Any], *, use_cache: bool = True) -> bytes:
+def make(press: Press, job: dict[str, Any], *, use_cache: bool = True) -> bytes:
     """Lay out what is not in the cache, write it in one run (so fonts are subset once), and put it together."""
-    press = Press()
     parts = [Part(spec) for spec in job["parts"]]
     for part in parts:
         part.prepare(press, use_cache=use_cache)
@@ -122,7 +121,7 @@ def make(job: dict[str, Any], *, use_cache: bool = True) -> bytes:
     fonts = pdf.pages[0].obj.Resources.get("/Font", pikepdf.Dictionary())
     known = {name: pdf_fonts.glyphs(font) for name, font in fonts.items()}
     if not all(_covers(known, part.wanted()) for part in everything):
-        return make(job, use_cache=False)  # a font was replaced since the part was kept
+        return make(press, job, use_cache=False)  # a font was replaced since the part was kept
     _draw_codes(pdf)
     _fill(pdf, everything, 0 if sheet is None else 1)
     pdf_fonts.compact(pdf, fonts)
@@ -181,7 +180,7 @@ def _carrier(press: Press, parts: list[Part]) -> Document:
 
 
 def _covers(known: dict[str, dict[int, str]], wanted: dict[str, dict[str, Any]]) -> bool:
-    return all({int(glyph) for glyph in used["glyphs"]} <= known.get(name, {}).keys() for name, used in wanted.items())
+    return all({int(glyph) for glyph in used["glyphs"]} <= set(known.get(name, ())) for name, used in wanted.items())
 
 
 def _draw_codes(pdf: pikepdf.Pdf) -> None:
@@ -189,7 +188,7 @@ def _draw_codes(pdf: pikepdf.Pdf) -> None:
     for page in pdf.pages:
         drawn = []
         for link in page.obj.get("/Annots", ()):
-            address = str(link.get("/A", {}).get("/URI", ""))
+            address = str(link.get("/A", pikepdf.Dictionary()).get("/URI", ""))
             if address.startswith("qr:"):
                 text = address.removeprefix("qr:")
                 left, low, right, high = (float(number) for number in link.Rect)
@@ -219,9 +218,7 @@ def _used(page: pikepdf.Page) -> dict[str, set[int]]:
         if name:
             font = "/" + name.decode()
         else:
-            used.setdefault(font, set()).update(
-                int(shown[at : at + 4], 16) for at in range(0, len(shown) - 3, 4)
-            )
+            used.setdefault(font, set()).update(int(shown[at : at + 4], 16) for at in range(0, len(shown) - 3, 4))
     return used
 
 
@@ -309,7 +306,7 @@ class Binder:
     def _links(self, page: pikepdf.Page, at: list[float]) -> list[Any]:
         links = []
         for link in page.obj.get("/Annots", ()):
-            if "/URI" in link.get("/A", {}):
+            if "/URI" in link.get("/A", pikepdf.Dictionary()):
                 left, low, right, high = (float(number) for number in link.Rect)
                 moved = pikepdf.Dictionary(
                     Type=Name.Annot,
@@ -349,13 +346,15 @@ def _limit(job: dict[str, Any]) -> None:
 def main() -> int:
     logging.getLogger("weasyprint").setLevel(logging.CRITICAL)
     job = json.load(sys.stdin.buffer)
+    # Before the limits: fontconfig, short of memory, would store an empty list of fonts for the whole machine.
+    press = Press()
     _limit(job)
     # One document and the end: looking again and again for garbage among its boxes costs a third of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     gc.enable()
     try:
-        result = make(job)
+        result = make(press, job)
     except BaseException as error:  # WeasyPrint's refusal of an address is not an Exception
         cause = error.__cause__ or error
         print(f"{type(error).__name__}: {cause}"[:2000], file=sys.stderr)  # noqa: T201 (the parent reads it)

@@ -7,15 +7,17 @@ horizontal runs: a path filled in one go has no hairlines between its rectangles
 from functools import lru_cache
 from html import escape
 from io import BytesIO
+from typing import Final
 
 import qrcode
 from qrcode.constants import ERROR_CORRECT_H, ERROR_CORRECT_L, ERROR_CORRECT_M, ERROR_CORRECT_Q
-from qrcode.util import BIT_LIMIT_TABLE, MODE_8BIT_BYTE, QRData, length_in_bits
+from qrcode.util import BIT_LIMIT_TABLE, QRData, length_in_bits
 
 #: Light modules that ISO/IEC 18004 wants around a symbol.
 QUIET_ZONE = 4
 # A fixed mask is as valid as the "best" one and six times as quick to make; the reader is told which it is.
 _MASK = 3
+_BYTES: Final = 4  # the mode that holds any address
 _LEVELS = (ERROR_CORRECT_L, ERROR_CORRECT_M, ERROR_CORRECT_Q, ERROR_CORRECT_H)
 
 Matrix = tuple[tuple[bool, ...], ...]
@@ -38,7 +40,7 @@ def matrix(text: str) -> Matrix:
         raise ValueError("too long for a QR code")
     level = [level for level, version in zip(_LEVELS, versions, strict=True) if version == versions[0]][-1]
     code = qrcode.QRCode(version=versions[0], error_correction=level, border=0, mask_pattern=_MASK)
-    code.add_data(QRData(data, mode=MODE_8BIT_BYTE, check_data=False))
+    code.add_data(QRData(data, _BYTES, check_data=False))
     code.make(fit=False)
     return tuple(tuple(bool(cell) for cell in row) for row in code.modules)
 
@@ -46,7 +48,7 @@ def matrix(text: str) -> Matrix:
 def _version(length: int, level: int) -> int:
     """Return the smallest version that holds `length` bytes, 0 if none does."""
     for version in range(1, 41):
-        if BIT_LIMIT_TABLE[level][version] >= 4 + length_in_bits(MODE_8BIT_BYTE, version) + 8 * length:
+        if BIT_LIMIT_TABLE[level][version] >= 4 + length_in_bits(_BYTES, version) + 8 * length:
             return version
     return 0
 
@@ -69,9 +71,7 @@ def qr_svg(text: str, size: str = "100%", *, quiet_zone: int = QUIET_ZONE, label
     """Return inline SVG of `text`; `size` is its width and height as an SVG length ("120", "30mm", "100%")."""
     modules = matrix(text)
     side = len(modules) + 2 * quiet_zone
-    path = "".join(
-        f"M{x + quiet_zone} {y + quiet_zone}h{length}v1h-{length}z" for x, y, length in runs(modules)
-    )
+    path = "".join(f"M{x + quiet_zone} {y + quiet_zone}h{length}v1h-{length}z" for x, y, length in runs(modules))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}" width="{escape(size)}" '
         f'height="{escape(size)}" shape-rendering="crispEdges" role="img" aria-label="{escape(label)}">'

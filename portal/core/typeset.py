@@ -80,7 +80,7 @@ def tail(text: str, above: int = 16, keep: int = 3) -> Markup:
 
 def _squeeze(text: str) -> Markup:
     """Mark the first of two full-width marks in a row: print style sets it half as wide."""
-    return Markup(_PAIR.sub(r'<span class="hw">\1</span>', str(escape(text))))
+    return Markup(_PAIR.sub(r'<span class="hw">\1</span>', str(escape(text))))  # noqa: S704 (escaped inside)
 
 
 def lines(text: str, per_line: int) -> Markup:
@@ -94,8 +94,8 @@ def lines(text: str, per_line: int) -> Markup:
         fitting = [at for at in cuts if max(at, len(text) - at) <= per_line]
         if fitting:
             best = min(fitting, key=lambda at: abs(2 * at - len(text)))
-            pair = '<span class="nb">{}</span><wbr><span class="nb">{}</span>'
-            return Markup(pair).format(_squeeze(text[:best]), _squeeze(text[best:]))
+            pair = Markup('<span class="nb">{}</span><wbr><span class="nb">{}</span>')
+            return pair.format(_squeeze(text[:best]), _squeeze(text[best:]))
     return tail(text, per_line)
 
 

@@ -1,0 +1,48 @@
+"""Reads a PDF as a person with a phone would: its words, its picture, the codes in the picture."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from io import BytesIO
+
+import pikepdf
+import pypdf
+import zxingcpp
+from PIL import Image
+
+
+def text_of(made: bytes) -> list[str]:
+    """Return the words of each page without white space."""
+    return [re.sub(r"\s+", "", page.extract_text()) for page in pypdf.PdfReader(BytesIO(made)).pages]
+
+
+def picture(made: bytes, page: int = 1, dpi: int = 150, *, grey: bool = True) -> Image.Image:
+    """Return one page as a picture; fails if the renderer has anything to complain about."""
+    command = ["pdftoppm", "-r", str(dpi), "-f", str(page), "-l", str(page), "-singlefile"]
+    done = subprocess.run([*command, *(["-gray"] if grey else []), "-"], input=made, capture_output=True, check=True)
+    assert not done.stderr, done.stderr.decode()
+    image = Image.open(BytesIO(done.stdout))
+    image.load()
+    return image
+
+
+def codes_in(image: Image.Image) -> list[str]:
+    return sorted(found.text for found in zxingcpp.read_barcodes(image))
+
+
+def links_of(made: bytes) -> list[str]:
+    with pikepdf.open(BytesIO(made)) as opened:
+        actions = [link.A for page in opened.pages for link in page.obj.get("/Annots", ())]
+        return [str(action.URI) for action in actions if "/URI" in action]
+
+
+def fonts_of(made: bytes) -> dict[str, bool]:
+    """Return font name → whether its outlines are in the file."""
+    found = {}
+    with pikepdf.open(BytesIO(made)) as opened:
+        for page in opened.pages:
+            for font in page.obj.Resources.Font.values():
+                descriptor = font.DescendantFonts[0].FontDescriptor
+                found[str(font.BaseFont)] = "/FontFile3" in descriptor or "/FontFile2" in descriptor
+    return found

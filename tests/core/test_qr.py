@@ -1,0 +1,57 @@
+"""core.qr: every drawing of a code can be read back."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pytest
+import zxingcpp
+from PIL import Image
+
+from portal.core import pdf, qr
+from tests.core import printed
+
+SHORT = "https://fuwu.example.gov.cn/s/1024"
+
+
+@pytest.mark.parametrize("text", [SHORT, "https://fuwu.example.gov.cn/c/440307011009S08", "葵涌社区", "A" * 300])
+def test_png_reads_back(text: str) -> None:
+    image = Image.open(BytesIO(qr.qr_png(text, 4)))
+    assert [found.text for found in zxingcpp.read_barcodes(image)] == [text]
+
+
+def test_a_thousand_short_addresses_read_back_small() -> None:
+    for number in range(1000, 2000, 13):
+        text = f"https://fuwu.example.gov.cn/s/{number}"
+        assert [found.text for found in zxingcpp.read_barcodes(Image.open(BytesIO(qr.qr_png(text, 2))))] == [text]
+
+
+def test_smallest_symbol_then_most_correction() -> None:
+    assert len(qr.matrix("x" * 17)) == 21  # version 1 holds 17 bytes at level L
+    assert len(qr.matrix("x" * 18)) == 25
+    assert len(qr.matrix(SHORT)) == 29
+    # 7 bytes fit into version 1 even at level H: the format bits (row 8) tell the level.
+    assert qr.matrix("x" * 7)[8] != qr.matrix("x" * 17)[8]
+
+
+def test_svg_is_one_crisp_path_with_its_quiet_zone() -> None:
+    svg = qr.qr_svg(SHORT, "30mm", label="扫码<报名>")
+    assert svg.startswith('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 37 37" width="30mm"')
+    assert 'shape-rendering="crispEdges"' in svg
+    assert svg.count("<path") == 2
+    assert "M4 4h7v1h-7z" in svg
+    assert "扫码&lt;报名&gt;" in svg
+    assert len(svg) < 5000
+
+
+@pytest.mark.parametrize("text", ["", "x" * 3000])
+def test_impossible_texts_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="QR code"):
+        qr.matrix(text)
+
+
+def test_a_qr_link_in_a_template_becomes_a_code_and_a_link() -> None:
+    box = "display:block;width:30mm;height:30mm;margin:20mm"
+    made = pdf.render(f'<html lang="zh-CN"><body><a href="qr:{SHORT}" style="{box}"></a></body></html>')
+    assert printed.codes_in(printed.picture(made)) == [SHORT]
+    assert printed.links_of(made) == [SHORT]
