@@ -32,6 +32,8 @@ class Person:
     relative_id: int | None
     name: str
     path: str  # of the home centre
+    kind: str = "adult"  # elder, adult, child
+    groups: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -48,33 +50,55 @@ class Event:
     act: Callable[[datetime], object] = field(compare=False)
 
 
+def _kind(birth_year: int | None, now: datetime) -> str:
+    age = now.year - (birth_year or 1980)
+    return "elder" if age >= 60 else "child" if age < 16 else "adult"
+
+
 def people(stage: Stage) -> list[Person]:
+    """Everybody who may be signed up, residents and those they act for."""
     paths = {number: stage.paths[code] for code, number in stage.centres.items()}
-    found = [Person(r.id, None, r.name, paths[r.home_centre_id or 0]) for r in db.session.scalars(select(Resident))]
-    homes = {p.resident_id: p for p in found}
+    homes: dict[int, Person] = {}
+    for r in db.session.scalars(select(Resident).order_by(Resident.id)):
+        kind = "elder" if "elder" in r.groups else "adult"
+        homes[r.id] = Person(r.id, None, r.name, paths[r.home_centre_id or 0], kind, tuple(r.groups))
+    found = list(homes.values())
     for relative in db.session.scalars(select(Relative).order_by(Relative.id)):
         owner = homes[relative.resident_id]
-        found.append(Person(owner.resident_id, relative.id, owner.name, owner.path))
+        kind = _kind(relative.birth_year, stage.now)
+        found.append(Person(owner.resident_id, relative.id, owner.name, owner.path, kind))
     return sorted(found, key=lambda p: (p.resident_id, p.relative_id or 0))
 
 
-def _neighbours(stage: Stage, everybody: list[Person], path: str) -> list[Person]:
-    """Those of the same subdistrict first, in a new order for each activity; then the others."""
+def _fits(person: Person, groups: list[str]) -> bool:
+    """Elders to what is for elders; children where children are meant, with or through a parent."""
+    if "child" in groups or "family" in groups:
+        return person.kind == "child" or (person.kind == "adult" and person.relative_id is None)
+    if "elder" in groups:
+        return person.kind == "elder"
+    if "party" in groups:
+        return "party" in person.groups
+    return person.kind != "child"
+
+
+def _neighbours(stage: Stage, everybody: list[Person], path: str, groups: list[str]) -> list[Person]:
+    """Those whom it is for, of the same subdistrict first, in a new order for each activity."""
     street = "/".join(path.split("/")[:4]) + "/"
-    near = [p for p in everybody if p.path.startswith(street)]
-    far = [p for p in everybody if not p.path.startswith(street)]
-    stage.dice.shuffle(near)
-    stage.dice.shuffle(far)
-    return near + far
+    # The first resident is the tour's: a page of a dozen things says more than one of forty.
+    first = everybody[0].resident_id
+    fitting = [p for p in everybody if _fits(p, groups) and (p.resident_id != first or stage.dice.random() < 0.25)]
+    stage.dice.shuffle(fitting)
+    child_wanted = bool({"child", "family"} & set(groups))
+    return sorted(fitting, key=lambda p: (not p.path.startswith(street), child_wanted and p.kind != "child"))
 
 
 def _demand(stage: Stage, entry: Entry) -> int:
     """How many people want to come: some are overrun, some nearly empty, most in between."""
     size = entry.capacity or 40
     luck = stage.dice.random()
-    if luck < 0.2 and size <= 25:
+    if luck < 0.35 and size <= 25:
         return size + stage.dice.randint(2, 6)
-    if luck < 0.32:
+    if 0.35 <= luck < 0.45:
         return stage.dice.randint(0, 2)
     return min(round(size * stage.dice.uniform(0.25, 0.75)), 12)
 
@@ -90,7 +114,7 @@ def build(stage: Stage, say: Callable[[str], None]) -> None:
         everybody = people(stage)
         coming: list[tuple[int, list[Person], int]] = []
         for entry in _published(stage):
-            crowd = _neighbours(stage, everybody, stage.paths[stage.code_of(entry.centre_id)])
+            crowd = _neighbours(stage, everybody, stage.paths[stage.code_of(entry.centre_id)], entry.groups)
             wanted = _demand(stage, entry)
             if entry.first_start is not None and entry.first_start < stage.now - timedelta(hours=3):
                 _past(stage, entry, crowd[:wanted])

@@ -25,10 +25,9 @@ HOME = "440307009001"  # of the demo's first resident
 def _coming(stage: Stage, least: timedelta, most: timedelta = timedelta(days=40)) -> list[Entry]:
     """Published rows of one date that people sign up for, by their start."""
     wanted = select(Entry).where(
-        Entry.status == PUBLISHED, Entry.month == stage.month, Entry.walk_in.is_(False), Entry.weekly.is_(None),
-        Entry.department_id.is_(None), Entry.first_start > stage.now + least, Entry.first_start < stage.now + most,
+        Entry.status == PUBLISHED, Entry.month == stage.month, Entry.walk_in.is_(False), Entry.department_id.is_(None),
+        Entry.first_start > stage.now + least, Entry.first_start < stage.now + most,
     )  # fmt: skip
-    # A rule of None is stored as JSON null, which is no SQL NULL; so look again.
     rows = db.session.scalars(wanted.order_by(Entry.first_start, Entry.id))
     return [e for e in rows if len(e.sessions) == 1]
 

@@ -27,7 +27,7 @@ def name(number: int) -> str:
 
 
 def build(stage: Stage) -> None:
-    """120 residents all over the tree, a third of them elders, every third acts for somebody."""
+    """120 residents all over the tree, a third of them elders, every other one acts for somebody."""
     homes = [stage.centres[c] for c in communities(stage)]
     with writing(), scope.system("demo"):
         for number in range(COUNT):
@@ -42,17 +42,20 @@ def _resident(stage: Stage, number: int, homes: list[int]) -> None:
     groups = _groups(stage, number, birth)
     home = homes[0] if number < 8 else homes[(number * 5) % len(homes)]
     address = f"{'葵新花园 海滨小区 迎宾苑 老围 渔民新村'.split()[number % 5]}{1 + number % 9}栋（演示）"
-    given = birth if groups or dice.random() < 0.3 else None
-    values = ResidentValues(name(number), address, home, given, groups)
+    told = birth if groups or dice.random() < 0.3 else None
+    values = ResidentValues(name(number), address, home, told, groups)
     then = stage.now - timedelta(days=dice.randint(45, 70), hours=dice.randint(0, 9))
     person = actions.open_resident(f"199{number + 1:08d}", values, then)
     if birth < 1960 and dice.random() < 0.7:
         actions.set_elder(person, True, then)
     if number == 0:
         _family(person, stage)
-    elif number % 3 == 1:
-        relation, born = RELATIONS[number % len(RELATIONS)]
-        relative = RelativeValues(name(400 + number), relation, born)
+    elif number % 2 == 1:
+        relation, born = RELATIONS[number // 2 % len(RELATIONS)]
+        given = name(400 + number)
+        if relation == "子女":
+            given = person.name[0] + given[1:]
+        relative = RelativeValues(given, relation, born)
         actions.add_relative(person, relative, then + timedelta(days=1))
 
 
