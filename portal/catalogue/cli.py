@@ -80,7 +80,7 @@ def _show(upload: PlanImport) -> None:
         for problem in row.problems:
             click.echo(f"    {'错误' if problem.severity == 'error' else '注意'}：{problem.message}")
     for note in upload.notes:
-        click.echo(f"备注：{note}")
+        click.echo(f"备注：{note.removeprefix('备注').lstrip('：: ')}")
     good = sum(row.state == "ready" for row in found)
     click.echo(f"共 {len(found)} 行，可导入 {good} 行，有错误 {sum(row.state == 'bad' for row in found)} 行。")
 

@@ -81,12 +81,11 @@ def draft_entry(actor: Actor, values: EntryValues, now: datetime, *, centre: Cen
 
 
 def guess_service(category_id: int, title: str) -> int | None:
-    """The service on offer whose name stands in the title (普法教育：民法典… → 普法教育; C1)."""
+    """The service on offer that a title means ('普法教育：民法典…' → 普法教育), so that coverage counts it (C1)."""
     known = db.session.execute(
         select(ServiceType.id, ServiceType.name).where(ServiceType.category_id == category_id, ServiceType.active)
-    )
-    found = [(len(name), -number, number) for number, name in known if name in title]
-    return max(found)[2] if found else None
+    ).all()
+    return rules.closest_service(title, dict(known))
 
 
 def edit_entry(

@@ -353,6 +353,23 @@ def groups_in(audience: str) -> tuple[str, ...]:
     return tuple(code for code, words in _GROUP_WORDS if re.search(words, text))
 
 
+ALIKE = 0.6  # of a service's pairs of characters; '亲子绘本阅读会' holds two of the three of 亲子阅读
+
+
+def closest_service(title: str, services: Mapping[int, str]) -> int | None:
+    """The id of the service whose name a title holds best, sign marks aside; None when none is near enough."""
+    plain = re.sub(r"\W", "", title)
+    best: tuple[float, int, int] | None = None
+    for number, name in services.items():
+        word = re.sub(r"\W", "", name)
+        pairs = [word[i : i + 2] for i in range(len(word) - 1)] or [word]
+        share = 1.0 if word in plain else sum(pair in plain for pair in pairs) / len(pairs)
+        rank = (share, len(word), -number)
+        if share >= ALIKE and (best is None or rank > best):
+            best = rank
+    return -best[2] if best else None
+
+
 def capacity_text(capacity: int | None, unit: str, walk_in: bool = False) -> str:
     if capacity is None:
         return "直接到场" if walk_in else "不限"

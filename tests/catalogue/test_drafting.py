@@ -126,6 +126,22 @@ def test_a_long_session_clashes_with_each_later_one() -> None:
     assert set(rules.clashes(rows_)[1]) == {"同一大厅 12月11日 9:00 有“上午”", "同一大厅 12月11日 14:00 有“下午”"}
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("title", "service"),
+    [
+        ("普法教育：民法典与邻里纠纷", "普法教育"), ("亲子绘本阅读会", "亲子阅读"), ("“扫黑除恶”宣传", "扫黑除恶宣传"),
+        ("“暖冬行动”高龄老人探访慰问", "入户探访慰问"), ("垃圾分类进小区", "垃圾分类宣传"), ("冬至包汤圆", None),
+        ("文化讲座", None),
+    ],
+)  # fmt: skip
+def test_the_service_a_title_means(title: str, service: str | None) -> None:
+    names = ("普法教育", "亲子阅读", "扫黑除恶宣传", "入户探访慰问", "老人关爱", "垃圾分类宣传", "文化传承", "教育")
+    known = dict(enumerate(names, 1))
+    found = rules.closest_service(title, known)
+    assert (known[found] if found else None) == service
+
+
 def test_drafting(session: Any, town: Town) -> None:
     service = ServiceType(category_id=town.categories["public"].id, name="普法教育")
     session.add(service)
