@@ -52,7 +52,7 @@ def month_of(moment: date | datetime) -> str:
     """'YYYY-MM' of a date, or of a moment on Shanghai's clock."""
     if isinstance(moment, datetime):
         moment = local(moment).date()
-    return f"{moment:%Y-%m}"
+    return f"{moment.year:04d}-{moment.month:02d}"  # strftime takes ten times as long
 
 
 def is_month(text: str | None) -> bool:

@@ -6,38 +6,56 @@ Verifying and parsing costs more than the page's database read; a phone sends th
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Request
+from flask import Flask, Request, Response
 from flask.json.tag import TaggedJSONSerializer
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import BadSignature
 
 KEEP = 4096
-_parse = TaggedJSONSerializer().loads
+DAY_SECONDS = 24 * 3600
+_json = TaggedJSONSerializer()
+PLAIN = (str, int, float, bool, type(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What one signed text holds; values that could be changed in place stay text, so that nobody shares them."""
+
+    values: dict[str, Any] | None
+    text: str
+    signed_at: float  # Unix time, seconds
+    until: float
+
+
+class Session(SecureCookieSession):
+    """Flask's own, and when its cookie was signed."""
+
+    signed_at = 0.0
 
 
 class CookieSessions(SecureCookieSessionInterface):
-    """Same cookies, same rules, same expiry as Flask's own."""
+    """Same cookies and rules as Flask's own; one that lasts is signed anew once a day, not with every answer."""
+
+    session_class = Session
 
     def __init__(self) -> None:
-        self._proved: dict[str, tuple[str, float]] = {}
+        self._proved: dict[str, Proved] = {}
 
-    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+    def open_session(self, app: Flask, request: Request) -> Session | None:
         value = request.cookies.get(self.get_cookie_name(app))
         if not value:
             return self.session_class()
-        known = self._proved.get(value)
-        if known is None:
-            known = self._prove(app, value)
-            if known is None:
-                return self.session_class()
-        payload, until = known
-        if time.time() > until:
+        known = self._proved.get(value) or self._prove(app, value)
+        if known is None or time.time() > known.until:
             return self.session_class()
-        return self.session_class(_parse(payload))
+        session = self.session_class(known.values if known.values is not None else _json.loads(known.text))
+        session.signed_at = known.signed_at
+        return session
 
-    def _prove(self, app: Flask, value: str) -> tuple[str, float] | None:
+    def _prove(self, app: Flask, value: str) -> Proved | None:
         serializer = self.get_signing_serializer(app)
         if serializer is None:
             return None
@@ -48,14 +66,21 @@ class CookieSessions(SecureCookieSessionInterface):
             return None
         if len(self._proved) >= KEEP:
             self._proved.clear()
-        proved = (_dump(data), signed_at.timestamp() + max_age)
+        signed = signed_at.timestamp()
+        plain = all(isinstance(item, PLAIN) for item in data.values())
+        proved = Proved(dict(data) if plain else None, _json.dumps(dict(data)), signed, signed + max_age)
         self._proved[value] = proved
         return proved
 
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        old = time.time() - getattr(session, "signed_at", 0.0) > DAY_SECONDS
+        return session.modified or (old and super().should_set_cookie(app, session))
 
-def _dump(data: Any) -> str:
-    # Kept as text so that each request gets values of its own.
-    return TaggedJSONSerializer().dumps(dict(data))
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if session.modified or self.should_set_cookie(app, session):
+            super().save_session(app, session, response)
+        elif session.accessed and "Cookie" not in response.headers.get("Vary", ""):
+            response.vary.add("Cookie")
 
 
 def init_app(app: Flask) -> None:

@@ -6,7 +6,20 @@ from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
-limiter = Limiter(get_remote_address)
+
+class ViewLimits(Limiter):
+    """Limits hang on views (`@limiter.limit`) and are checked when the view is called.
+
+    Flask-Limiter's other check, before every request, would only find limits for the whole app or a blueprint. We have
+    none, and looking for them costs as much as the database (docs/performance.md).
+    """
+
+    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
+        if not in_middleware:
+            super()._check_request_limit(callable_name, in_middleware)
+
+
+limiter = ViewLimits(get_remote_address)
 
 
 def init_app(app: Flask) -> None:

@@ -36,12 +36,12 @@ def _disposed(engine: Engine) -> None:
 
 
 def _connection(engine: Engine) -> Any:
-    if not event.contains(engine, "engine_disposed", _disposed):
-        event.listen(engine, "engine_disposed", _disposed)
     mark = (id(engine), _generations.get(id(engine), 0))
     kept = getattr(_local, "kept", None)
     if kept is not None and kept[0] == mark:
         return kept[1]
+    if not event.contains(engine, "engine_disposed", _disposed):
+        event.listen(engine, "engine_disposed", _disposed)
     if engine.dialect.name == "sqlite":
         connection: Any = sqlite3.connect(engine.url.database or "", isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA query_only=ON")

@@ -201,6 +201,7 @@ def context() -> dict[str, Any]:
 def head_key() -> tuple[Any, ...]:
     """Everything that differs between two people's frames; see pages.remembered."""
     user, home = access.viewer(), home_centre()
-    own = (user.audience, user.unread) if user is not None else ("", 0)
-    place = (home.code, home.hours_today, home.open_now) if home is not None else ()
-    return (*own, elder_mode(), place)
+    place = (home.code, *_opening(home.id)) if home is not None else ()
+    if user is None:
+        return ("", 0, elder_mode(), place)
+    return (user.audience, user.unread, user.elder, place)
