@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # not this folder: its http.py would hide the standard library's
 
 from portal.catalogue import documents
-from portal.core import qr, typeset
+from portal.core import pdf, qr, typeset
 
 NAMES = "葵涌 葵新 三溪 高源 土洋 溪涌 坝光 官湖 葵丰 大鹏 鹏城 岭澳 水头 布新 王母 下沙 南澳 南渔 东渔 东山 南隆"
 CENTRES = f"{NAMES} 水头沙 新大 东涌 西涌 大鹏所城".split()
@@ -150,6 +150,8 @@ def _processor_seconds() -> float:
 def one(what: str, cache: Path, target: Path) -> None:
     """Make one document in this process and print what it took."""
     document = month()
+    for name in ("list_part.html", "list_cover.html"):
+        pdf.templates().get_template(name)  # a running portal has them compiled; the child that prints is cold
     start, worked = time.perf_counter(), _processor_seconds()
     if what.startswith("plain"):
         made = _plainly(plain_tables(document, codes=what == "plain"))
