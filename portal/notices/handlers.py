@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import url_for
@@ -15,6 +15,8 @@ from portal.core.db import db
 from portal.notices import actions, queries, wording
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Resident, StaffAccount
+
+RECENT = timedelta(days=3)
 
 
 @outbox.handler("people.account_notice")
@@ -51,7 +53,8 @@ def waiting(actor: Actor, now: datetime) -> list[registry.Waiting]:
             "my_messages", title, own.title, own.since, url_for("notices_staff.inbox"), count=own.number
         ))  # fmt: skip
     if actor.can(Permission.MESSAGES):
-        failed = queries.failed_deliveries(actor, [])
+        # On every staff page, so it must be a short stretch of an index; older ones stand on their own page.
+        failed = queries.failed_deliveries(actor, [], since=now - RECENT)
         fresh = [row for row in failed if not queries.is_stale(row.kind, row.created_at, now)]
         if fresh:
             said = wording.failed(len(fresh))
