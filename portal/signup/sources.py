@@ -27,10 +27,20 @@ def _mine(row: SignUp, number: int | None, now: datetime) -> Mine:
     section = "past" if over or row.status not in ACTIVE else "upcoming" if row.status == CONFIRMED else "waiting"
     label = f"候补第 {number} 位" if number else LABELS[row.status]
     return Mine(
-        section=section, title=entry.title, when=notices.when(entry), place=entry.place, status_text=label,
+        section=section, title=entry.title, when=_when(row, now), place=entry.place, status_text=label,
         tone=TONES[row.status], next_text="" if over else _next(row, now), url=f"/services/{entry.id}",
         starts_at=_next_start(row, now), person=row.relative.name if row.relative else "",
     )  # fmt: skip
+
+
+def _when(row: SignUp, now: datetime) -> str:
+    """Of a series the date that comes next, since the first may be long past."""
+    coming = [s for s in row.entry.sessions if s.ends_at > now]
+    if len(row.entry.sessions) < 2 or not coming:
+        return notices.when(row.entry)
+    following = f"下一次 {clock.span(coming[0].starts_at, coming[0].ends_at)}"
+    label = (row.entry.weekly or {}).get("label")
+    return f"{label}，{following}" if label else f"{following}，还有 {len(coming)} 场"
 
 
 def _next_start(row: SignUp, now: datetime) -> datetime | None:

@@ -224,3 +224,15 @@ def test_my_services_say_what_happens_next(session: Any, town: Town, entry: Entr
     assert (second.section, second.status_text) == ("waiting", "候补第 1 位")
     over = source(town.residents[4].id, entry.last_end)[0]
     assert over.section == "past"
+
+
+def test_my_services_name_the_next_date_of_a_series(session: Any, town: Town, make: Make, now: datetime) -> None:
+    start = now + timedelta(days=1)
+    dates = [(start + timedelta(days=7 * n), start + timedelta(days=7 * n, hours=1)) for n in range(3)]
+    entry = make.entry(town.centres["A1"], sessions=dates)
+    fill(session, town, entry, now, 1)
+    source = registry.mine_sources["portal.signup.sources.my_services"]
+    mine = source(town.residents[0].id, dates[1][0] - timedelta(days=1))[0]
+    assert mine.when == f"下一次 {clock.span(*dates[1])}，还有 2 场"
+    assert mine.starts_at == dates[1][0]
+    assert mine.section == "upcoming"

@@ -264,6 +264,7 @@ def test_papers(session: Any, town: Town, make: Make, client: FlaskClient, as_st
     table = client.get(f"{base}/sign-ups.csv").text
     assert "199****0000" in table
     assert "'=1+1" in table  # a name never becomes a formula
+    assert "导出（完整电话，有记录）" in client.get(base).text
     full = client.post(f"{base}/sign-ups.csv").text
     assert "19900000000" in full
     session.rollback()
