@@ -45,7 +45,9 @@ def publish_month(
         raise TooEarly(f"{name}清单将在 {clock.stamp(begins)} 自动发布。", advice="要现在就发布，请选“提前发布”。")
     wanted = select(Entry).where(Entry.status == APPROVED, Entry.month <= month, *_within(actor))
     entries = list(db.session.scalars(wanted.order_by(Entry.id).limit(limit)))
+    tree = rows.whole_tree() if entries else []
     published = [entry for entry in entries if _publish(actor, entry, now)]
+    tree.clear()
     if published:
         _after_publication(actor, published, now)
     return len(published)

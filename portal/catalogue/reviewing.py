@@ -93,8 +93,10 @@ def submit_issue(actor: Actor, centre: Centre, month: str, now: datetime) -> int
     found = [(entry, problems) for entry in ready if (problems := _problems(entry, now))]
     if found:
         raise RowsWithProblems(found)
+    tree = rows.whole_tree()
     for entry in ready:
         _send(actor, entry, now)
+    tree.clear()
     issue = issue_of(centre, month)
     if issue.submitted_at is None:
         issue.submitted_at, issue.submitted_by = now, actor.name[:40]
@@ -155,13 +157,14 @@ def _in_place_of(entry: Entry, actor: Actor) -> dict[str, Any] | None:
 def approve_all(actor: Actor, entries: Sequence[Entry], now: datetime) -> int:
     """Say yes to every row whose turn is with this actor; others are left as they are. Returns how many."""
     rows.need(actor, Permission.REVIEW)
-    done = 0
+    done, tree = 0, rows.whole_tree()
     for entry in sorted(entries, key=lambda e: e.id):  # one order of locks, so that two people never deadlock
         try:
             approve(actor, entry, now)
         except (NotAllowed, Stale, states.NoSuchTransition):
             continue
         done += 1
+    tree.clear()
     return done
 
 
