@@ -119,7 +119,7 @@ def build(stage: Stage, say: Callable[[str], None]) -> None:
             if entry.first_start is not None and entry.first_start < stage.now - timedelta(hours=3):
                 _past(stage, entry, crowd[:wanted])
             else:
-                coming.append((entry.id, crowd[: wanted], wanted))
+                coming.append((entry.id, crowd[:wanted], wanted))
     say("过去的活动和签到记录已写好")
     with scope.system("demo"):
         events = _events(stage, coming)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from portal.catalogue import actions
-from portal.catalogue.models import APPROVED, DRAFT, IN_REVIEW, PUBLISHED, Entry
+from portal.catalogue.models import IN_REVIEW, Entry
 from portal.centres.models import Centre
 from portal.core import scope
 from portal.core.access import Actor
@@ -40,8 +40,7 @@ def build(stage: Stage, say: Callable[[str], None]) -> int:
         _district(stage, known, diary)
     say("街道初审、新区复审完成")
     with writing(), scope.system("demo"):
-        early = actions.publish_month(stage.month, stage.published_at, stage.staff["dapeng"], force=True)
-    return early
+        return actions.publish_month(stage.month, stage.published_at, stage.staff["dapeng"], force=True)
 
 
 def _draft(
@@ -132,11 +131,3 @@ def _department(stage: Stage, username: str, ideas: list[plans.Idea], diary: pla
         actions.offer(actor, entry, stage.before(8, "11:00"))
         homes = [stage.centre(c) for c in stage.dice.sample(communities(stage), 3)]
         actions.allot(district, entry, homes, stage.before(5, "10:30"))
-
-
-def counts() -> dict[str, int]:
-    """How many rows of each status there are."""
-    found = {DRAFT: 0, APPROVED: 0, PUBLISHED: 0}
-    for status in db.session.scalars(select(Entry.status)):
-        found[status] = found.get(status, 0) + 1
-    return found

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from portal.catalogue import actions as catalogue
 from portal.catalogue.models import PUBLISHED, Entry
+from portal.catalogue.rules import EntryValues
 from portal.core import scope
 from portal.core.access import Actor
 from portal.core.db import db, writing
@@ -72,11 +73,11 @@ def changes(stage: Stage) -> None:
             step(stage, entry, stage.boss(stage.code_of(entry.centre_id)), stage.staff["dapeng"])
 
 
-def _moved(entry: Entry, place: str) -> catalogue.EntryValues:
+def _moved(entry: Entry, place: str) -> EntryValues:
     return replace(catalogue.values_of(entry), place=place)
 
 
-def _later(entry: Entry) -> catalogue.EntryValues:
+def _later(entry: Entry) -> EntryValues:
     half = timedelta(minutes=30)
     values = catalogue.values_of(entry)
     return replace(values, sessions=tuple(replace(s, start=s.start + half, end=s.end + half) for s in values.sessions))

@@ -1,4 +1,4 @@
-"""Residents and their relatives. The names are made up; every number is of the block 199 0000 0xxx, which nobody has."""
+"""Residents and their relatives. The names are made up; every number is of the fictitious block 199 0000 0xxx."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ COUNT = 120
 FIRST_PHONE = "19900000001"
 SURNAMES = "陈李黄张林何罗郑梁谢钟吴赖曾邓叶苏彭温袁欧江冯庄"
 GIVEN = (
-    "秀英", "建国", "美华", "志强", "丽珍", "国荣", "玉兰", "伟明", "惠玲", "永发", "小燕", "文杰", "雪梅", "家豪", "桂芳",
-    "俊贤", "淑仪", "海洋", "晓彤", "子轩", "嘉怡", "浩然", "思琪", "振华", "月娥", "金水", "佩珊", "启航", "婉婷", "宗泽",
+    "秀英", "建国", "美华", "志强", "丽珍", "国荣", "玉兰", "伟明", "惠玲", "永发",
+    "小燕", "文杰", "雪梅", "家豪", "桂芳", "俊贤", "淑仪", "海洋", "晓彤", "子轩",
+    "嘉怡", "浩然", "思琪", "振华", "月娥", "金水", "佩珊", "启航", "婉婷", "宗泽",
 )  # fmt: skip
+ESTATES = ("葵新花园", "海滨小区", "迎宾苑", "老围", "渔民新村")
 RELATIONS = (("母亲", 1948), ("父亲", 1946), ("子女", 2017), ("子女", 2019), ("祖父母或外祖父母", 1940), ("配偶", 1985))
 
 
@@ -41,7 +43,7 @@ def _resident(stage: Stage, number: int, homes: list[int]) -> None:
         birth = 1988
     groups = _groups(stage, number, birth)
     home = homes[0] if number < 8 else homes[(number * 5) % len(homes)]
-    address = f"{'葵新花园 海滨小区 迎宾苑 老围 渔民新村'.split()[number % 5]}{1 + number % 9}栋（演示）"
+    address = f"{ESTATES[number % 5]}{1 + number % 9}栋（演示）"
     told = birth if groups or dice.random() < 0.3 else None
     values = ResidentValues(name(number), address, home, told, groups)
     then = stage.now - timedelta(days=dice.randint(45, 70), hours=dice.randint(0, 9))

@@ -67,7 +67,7 @@ class Stage:
 def parent_code(code: str) -> str:
     """The tree of the demo in its codes: …001S01 below …001 below the subdistrict below the district."""
     if "S" in code:
-        return code.split("S")[0]
+        return code.split("S", maxsplit=1)[0]
     return code[:9] if len(code) == 12 else DISTRICT
 
 
