@@ -72,15 +72,15 @@ def test_the_whole_cycle_inside_scopes(session: Any, town: Town) -> None:
 def test_every_effect_has_somebody_to_carry_it_out(app: Flask) -> None:
     """A topic without a handler would wait in the outbox for ever."""
     topics = {t.event for machine in MACHINES for t in machine.transitions if t.event}
-    for file in Path(portal.catalogue.__file__).parent.glob("*.py"):
+    folder = Path(portal.catalogue.__file__).parent
+    for file in (folder / f"{name}.py" for name in ("drafting", "reviewing", "publishing", "changing", "importing")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 words = node.value
                 if words.startswith(("catalogue.", "entry.")) and words.replace(".", "").replace("_", "").isalpha():
                     topics.add(words)
     assert {"entry.changed", "entry.cancelled", "catalogue.late_list"} <= topics
-    effects = {t for t in topics if t not in app.view_functions and t.startswith("catalogue.")}
-    assert effects | {"entry.changed", "entry.cancelled", "entry.published"} <= set(outbox._handlers)
+    assert topics <= set(outbox._handlers)
 
 
 @pytest.mark.parametrize("who", ["D", "A", "A1", "A1S", "ZFB"])
