@@ -122,3 +122,28 @@ def test_average_review_time(session: Any, town: Town) -> None:
         actions.approve(town.actor("A"), entry, NOW)
     assert queries.head(town.actor("A"), MONTH, NOW).review_days == pytest.approx(1.5)
     assert queries.head(town.actor("D"), MONTH, NOW).review_days is None
+
+
+def test_pages_numbers_cost_a_fixed_number_of_queries(session: Any, town: Town, count_queries: Any) -> None:
+    """The head of the list, the late list and a row's history, however many rows there are."""
+    actor, path = town.actor("D"), town.centres["D"].path
+
+    def cost() -> list[int]:
+        session.commit()
+        counts = []
+        for read in (
+            lambda: queries.head(actor, MONTH, NOW), lambda: queries.late(MONTH, NOW, path),
+            lambda: queries.history(queries.entry(shown)), lambda: queries.open_changes(actor),
+        ):  # fmt: skip
+            with count_queries() as seen:
+                read()
+            counts.append(sum(q.startswith("SELECT") for q in seen))
+        return counts
+
+    shown = at_subdistrict(town).id
+    few = cost()
+    for number in range(12):
+        actions.approve(town.actor("A"), at_subdistrict(town, title=f"活动{number}"), NOW)
+        draft(town, "B1", title=f"乙一{number}")
+    assert cost() == few
+    assert few == [5, 3, 4, 1]
