@@ -202,8 +202,9 @@ def move_up(entry_id: int, now: datetime) -> int:
 def lapse_offers(now: datetime) -> int:
     """Offers whose deadline passed go to the next; one transaction an entry (a deadline job, commits by itself)."""
     with scope.system("offers past their deadline"):
-        over = select(SignUp.entry_id).where(SignUp.status == OFFERED, SignUp.accept_by <= now).distinct()
-        entry_ids = list(db.session.scalars(over.order_by(SignUp.entry_id)))
+        # Distinct and ordered here: in SQL it lures SQLite away from the small index on accept_by.
+        over = select(SignUp.entry_id).where(SignUp.accept_by <= now, SignUp.status == OFFERED)
+        entry_ids = sorted(set(db.session.scalars(over)))
         db.session.rollback()
         return sum(_lapse_entry(entry_id, now) for entry_id in entry_ids)
 

@@ -33,6 +33,11 @@ class SignUp(CentreScoped, Base):
         ),
         Index("ix_sign_up_queue", "entry_id", "status", "queue_no"),
         Index("ix_sign_up_resident", "resident_id", "id"),
+        # Offers whose deadline passes are looked for at every tick; few rows ever have one.
+        Index(
+            "ix_sign_up_accept_by", "accept_by",
+            sqlite_where=text("accept_by IS NOT NULL"), postgresql_where=text("accept_by IS NOT NULL"),
+        ),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)

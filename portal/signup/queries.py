@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, func, select
+from sqlalchemy import ScalarSelect, exists, func, select
 from sqlalchemy.orm import aliased, joinedload
 
 from portal.catalogue.models import Entry
@@ -366,13 +366,13 @@ def merge_targets(entry: Entry, now: datetime) -> list[Entry]:
 def waiting_rows(path: str, now: datetime) -> tuple[list[tuple[Any, ...]], list[Entry]]:
     """For the inbox: (entry id, title, centre, start, how many pending, since when) and low entries. Two statements."""
     inside = (Centre.path >= path) & (Centre.path < path + ":")
-    pending = (
-        select(Entry.id, Entry.title, Centre.short_name, Entry.first_start, func.count(SignUp.id),
-               func.min(SignUp.created_at))
-        .join(Entry, Entry.id == SignUp.entry_id).join(Centre, Centre.id == Entry.centre_id)
-        .where(SignUp.status == PENDING, Entry.status == "published", Entry.last_end > now, inside)
-        .group_by(Entry.id, Entry.title, Centre.short_name, Entry.first_start).order_by(Entry.first_start)
-    )  # fmt: skip
+    # From the few coming entries to their sign-ups by index, never through all sign-ups there ever were.
+    waits = (SignUp.entry_id == Entry.id) & (SignUp.status == PENDING)
+    since = select(func.min(SignUp.created_at)).where(waits).correlate(Entry).scalar_subquery()
+    pending = select(Entry.id, Entry.title, Centre.short_name, Entry.first_start, _counted(PENDING), since)
+    pending = pending.join(Centre, Centre.id == Entry.centre_id).where(
+        Entry.status == "published", Entry.last_end > now, inside, exists().where(waits)
+    ).order_by(Entry.first_start, Entry.id)  # fmt: skip
     low = select(Entry).join(Centre, Centre.id == Entry.centre_id).where(*_low(now), inside)
     low = low.options(joinedload(Entry.centre)).order_by(Entry.first_start).limit(50)
     return [tuple(r) for r in db.session.execute(pending)], list(db.session.scalars(low))
