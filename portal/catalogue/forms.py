@@ -91,7 +91,7 @@ class RowForm(Form):
     audience = _text("服务对象", rules.AUDIENCE_MAX, required="请填写服务对象，例如“全体居民”。")
     mode = Pick("名额", [InputRequired("请选择名额方式。")], choices=picks(MODES), default=LIMITED)
     capacity = IntegerField(
-        "限多少", [Optional(), NumberRange(1, rules.CAPACITY_MAX, f"名额应在 1 到 {rules.CAPACITY_MAX} 之间。")],
+        "名额数", [Optional(), NumberRange(1, rules.CAPACITY_MAX, f"名额应在 1 到 {rules.CAPACITY_MAX} 之间。")],
         render_kw={"inputmode": "numeric"},
     )  # fmt: skip
     unit = Choose("单位", choices=picks((u, u) for u in rules.UNITS), default="人")

@@ -65,13 +65,27 @@ class Line:
     may_return: bool = False
     may_edit: bool = False
     may_allot: bool = False
+    own: bool = False  # of this viewer's own centre or department, or merged into its list
+
+    @property
+    def when(self) -> tuple[str, str]:
+        return when_parts(self.row.when)
 
     @property
     def tone(self) -> str:
         entry = self.row.entry
-        if entry.status == RETURNED or (self.row.editable and self.row.errors):
+        if entry.status == RETURNED or (self.own and self.row.editable and self.row.errors):
             return "bad"
         return "warn" if self.row.warnings else ""
+
+
+def when_parts(text: str) -> tuple[str, str]:
+    """'12月13日（周日）' and '8:30–11:00': narrow columns break between the day and the hours only."""
+    for mark in ("）", " "):
+        first, found, rest = text.partition(mark)
+        if found:
+            return (first + found).strip(), rest.strip()
+    return text, ""
 
 
 def number(name: str, source: Any = None) -> int | None:
@@ -93,14 +107,21 @@ def read_filter(now: datetime) -> Filter:
     )  # fmt: skip
 
 
-def line_of(row: Any) -> Line:
+def line_of(row: Any, actor: Actor) -> Line:
     """The first yes, the first way to send, return, edit and allot among the row's transitions."""
     names = {t.name: t for t in row.buttons}
     return Line(
-        row=row, yes=next((names[n] for n in YES if n in names), None),
+        row=row, own=_is_own(row.entry, actor), yes=next((names[n] for n in YES if n in names), None),
         send=next((names[n] for n in SENDS if n in names), None), may_return="return" in names,
         may_edit=row.editable, may_allot="allot" in names,
     )  # fmt: skip
+
+
+def _is_own(entry: Entry, actor: Actor) -> bool:
+    if actor.department_id is not None:
+        return entry.department_id == actor.department_id
+    merged = entry.status == ACCEPTED and entry.waits_at_id == actor.centre_id
+    return merged or entry.centre_id == actor.centre_id
 
 
 def entry_or_404(entry_id: int) -> Entry:
@@ -139,8 +160,8 @@ def board_context(wanted: Filter, now: datetime, all_pages: bool = False) -> dic
     found = queries.month_rows(
         actor, wanted.month, now, centre=wanted.centre, category_id=wanted.category_id,
     )  # fmt: skip
-    lines = [line_of(row) for row in found]
-    waiting = [line for line in lines if line.yes is not None or line.may_allot or (line.send and _returned(line))]
+    lines = [line_of(row, actor) for row in found]
+    waiting = [line for line in lines if line.yes is not None or line.may_allot or _to_mend(line)]
     shown = _in_state(lines, waiting, wanted.status)
     last = max(1, -(-len(shown) // PAGE_SIZE))
     page = min(wanted.page, last)
@@ -157,8 +178,8 @@ def board_context(wanted: Filter, now: datetime, all_pages: bool = False) -> dic
     }  # fmt: skip
 
 
-def _returned(line: Line) -> bool:
-    return bool(line.row.entry.status == RETURNED)
+def _to_mend(line: Line) -> bool:
+    return line.own and bool(line.row.entry.status == RETURNED and line.row.editable)
 
 
 def _in_state(lines: list[Line], waiting: list[Line], status: str) -> list[Line]:
@@ -233,8 +254,14 @@ def row_fragment(entry: Entry, status: int = 200, **extra: Any) -> Response:
         return Response("")
     context |= {"line": line, "oob": True} | extra
     template = "catalogue/staff_month.html"
-    parts = [pages.block(template, "row", **context), pages.block(template, "sums", **context)]
-    return Response("\n".join(parts), status, headers={"Vary": "HX-Request"}, mimetype="text/html")
+    return Response(with_sums(template, context), status, headers={"Vary": "HX-Request"}, mimetype="text/html")
+
+
+def with_sums(template: str, context: dict[str, Any]) -> str:
+    """The block `row`, and `sums` to be swapped out of band. Inside <template>, because a browser that has just read a
+    <tbody> drops every <form> that follows outside a cell."""
+    row, sums = (pages.block(template, name, **context) for name in ("row", "sums"))
+    return f"{row}\n<template>{sums}</template>"
 
 
 def _filter_of_referrer(entry: Entry) -> Filter:

@@ -51,7 +51,7 @@ def _page(form: forms.EntryForm, month: str, status: int = 200, **context: Any) 
     return pages.page(
         "catalogue/staff_edit.html", status=status, form=form, month=month, typed=typed,
         spans=plan_typing.shown(typed.spans), cover=uploads.known(form.cover.data), accept=uploads.ACCEPT,
-        **({"entry": None, "mode": "new", "conflict": None, "warnings": [], "next_url": back()} | context),
+        **({"entry": None, "mode": "new", "conflict": None, "warnings": [], "next_url": back(context.get("entry"))} | context),
     )  # fmt: skip
 
 
@@ -220,7 +220,7 @@ def entry(entry_id: int) -> Response:
     found = entry_or_404(entry_id)
     row = queries.row(found, actor, now)
     return pages.page(
-        "catalogue/staff_entry.html", entry=found, row=row, line=line_of(row), tones=TONES, now=now,
+        "catalogue/staff_entry.html", entry=found, row=row, line=line_of(row, actor), tones=TONES, now=now,
         labels=rules.LABELS,
         steps=steps(found), history=list(reversed(queries.history(found))), mode=mode_of(found, actor),
         spans=[clock.span(s.starts_at, s.ends_at) for s in found.sessions], along={"next": ""},

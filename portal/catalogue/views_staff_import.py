@@ -11,7 +11,7 @@ from portal.catalogue import actions, forms, plan_typing, queries, rules, staff_
 from portal.catalogue.importing import PreviewRow, problems_of, rows_of
 from portal.catalogue.models import PlanImport
 from portal.catalogue.states import PREVIEW, TAKEN
-from portal.catalogue.views_staff import bp
+from portal.catalogue.views_staff import bp, when_parts, with_sums
 from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.db import db
@@ -75,7 +75,7 @@ def _context(plan: PlanImport) -> dict[str, Any]:
     return {
         "plan": plan, "rows": found, "spans": {r.number: plan_typing.shown(r.values.sessions) for r in found},
         "count": {s: states.count(s) for s in ("ready", "bad", "duplicate", "taken")}, "open": plan.status == PREVIEW,
-        "category_names": {c.id: c.name for c in queries.categories()}, "labels": rules.LABELS, "mending": None,
+        "category_names": {c.id: c.name for c in queries.categories()}, "labels": rules.LABELS, "mending": None, "when_parts": when_parts,
         "several_sheets": len({r.sheet for r in found}) > 1, "all_taken": plan.status == TAKEN,
     }  # fmt: skip
 
@@ -157,8 +157,7 @@ def _row_answer(plan_: PlanImport, row: PreviewRow) -> Response:
     if not pages.wants_fragment():
         return pages.see_other(url_for(".plan", import_id=plan_.id, _anchor=f"row-{row.number}"))
     context = _context(plan_) | {"row": row, "oob": True}
-    parts = [pages.block(TEMPLATE, "row", **context), pages.block(TEMPLATE, "sums", **context)]
-    return Response("\n".join(parts))
+    return Response(with_sums(TEMPLATE, context))
 
 
 def _mend_page(plan_: PlanImport, row: PreviewRow, form: forms.RowForm, status: int = 200) -> Response:
