@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from flask import Flask
 
+from portal.core import registry
+from portal.core.access import Permission
+
 
 def register(app: Flask) -> None:
     """Add this room's pages and commands to the app."""
-    from portal.centres import cli, views_resident
+    from portal.centres import cli, facts, views_resident, views_staff
 
     app.register_blueprint(views_resident.bp)
+    app.register_blueprint(views_staff.bp)
+    registry.nav("centres", "阵地", "pin", "centres_staff.list_", Permission.VIEW, 60)
+    registry.audit_word(**facts.LABELS)
     cli.register(app)

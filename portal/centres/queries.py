@@ -29,7 +29,7 @@ def ancestors(centre: Centre) -> list[Centre]:
 
 
 def inside(path: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """The two conditions 'Centre is `path` itself or below'; a range, so that a plain index serves on both databases."""
+    """The two conditions 'Centre is `path` itself or below': a range, so that a plain index serves both databases."""
     return Centre.path >= path, Centre.path < path + ":"
 
 
@@ -88,9 +88,7 @@ def weekly_hours(centre_id: int) -> dict[int, list[rules.Hours]]:
 def hours_on(centre_id: int, days: list[date]) -> dict[date, tuple[list[rules.Hours], str]]:
     """Hours of each day and the reason when it differs from the week's rule."""
     week = weekly_hours(centre_id)
-    statement = select(OpeningException).where(
-        OpeningException.centre_id == centre_id, OpeningException.day.in_(days)
-    )
+    statement = select(OpeningException).where(OpeningException.centre_id == centre_id, OpeningException.day.in_(days))
     exceptions = {row.day: row for row in db.session.scalars(statement)}
     answer: dict[date, tuple[list[rules.Hours], str]] = {}
     for day in days:

@@ -1,0 +1,179 @@
+"""What a centre says of itself, changed by its own staff or those above (SPEC N1, P6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import delete, func, select
+
+from portal.centres import queries, rules, typed_hours
+from portal.centres.models import Centre, CentrePhoto, OpeningException, OpeningHours
+from portal.centres.rules import Hours
+from portal.centres.typed_hours import Special
+from portal.core import audit, clock, uploads
+from portal.core.access import Actor, Permission
+from portal.core.db import db
+from portal.core.errors import DomainError, NotAllowed, Stale
+
+PHOTOS_MAX = 6
+LABELS = {
+    "address": "地址", "phone": "电话", "latitude": "纬度", "longitude": "经度", "area_m2": "面积（平方米）",
+    "functions": "功能", "responsible": "负责人", "intro": "简介", "hours": "每周开放时间", "exceptions": "特别的日子",
+    "photo": "照片", "centre_photo": "阵地照片", "edit_centre": "修改阵地信息", "add_photo": "上传阵地照片",
+    "remove_photo": "删除阵地照片", "centre": "阵地",
+}  # fmt: skip
+
+
+class TooManyPhotos(DomainError):
+    message = f"最多放 {PHOTOS_MAX} 张照片。"
+    advice = "请先删掉一张。"
+    field = "photo"
+    status = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The editable columns of a centre, named as there. area_m2: whole square metres."""
+
+    address: str
+    phone: str
+    latitude: float | None
+    longitude: float | None
+    area_m2: int | None
+    functions: tuple[str, ...]
+    responsible: str
+    intro: str
+
+
+def may_edit(actor: Actor, centre: Centre) -> bool:
+    """Its own staff and those above, when their role grants it; a department's people only look."""
+    inside = actor.kind == "system" or (bool(actor.centre_path) and centre.path.startswith(actor.centre_path))
+    return actor.can(Permission.CENTRES) and actor.department_id is None and inside
+
+
+def _lock(actor: Actor, centre: Centre, seen: str | None) -> None:
+    if not may_edit(actor, centre):
+        raise NotAllowed()
+    db.session.refresh(centre, with_for_update=True)
+    if seen is not None and seen != stamp(centre):
+        raise Stale()
+
+
+def stamp(centre: Centre) -> str:
+    """Changes with every edit; the form carries it, so that nobody overwrites what he has not seen."""
+    return centre.updated_at.isoformat()
+
+
+def edit(
+    actor: Actor, centre: Centre, facts: Facts, week: Mapping[int, Sequence[Hours]], specials: Sequence[Special],
+    now: datetime, *, seen: str | None = None,
+) -> list[str]:  # fmt: skip
+    """Write the facts, the weekly hours and the days from today on that differ; returns the names of what changed.
+
+    week: by weekday, 0 = Monday; past exceptions stay as they are. seen: `stamp` when the form was opened.
+    Locks the row. Raises NotAllowed, Stale.
+    """
+    _lock(actor, centre, seen)
+    today = clock.today(now)
+    before = snapshot(centre, today)
+    for name, value in asdict(facts).items():
+        setattr(centre, name, list(value) if name == "functions" else value)
+    after = _words(facts) | {
+        "hours": _week_words(week), "exceptions": typed_hours.write_specials(specials),
+    }  # fmt: skip
+    changed = [name for name in after if before[name] != after[name]]
+    if "hours" in changed:
+        _write_week(centre.id, week)
+    if "exceptions" in changed:
+        _write_specials(centre.id, specials, today)
+    if changed:
+        centre.updated_at = now
+        _log(actor, centre, "edit_centre", now, {n: before[n] for n in changed}, {n: after[n] for n in changed})
+    db.session.flush()
+    return changed
+
+
+def snapshot(centre: Centre, today: date) -> dict[str, Any]:
+    """Everything the form shows, in words, for the audit log."""
+    facts = Facts(**{name: getattr(centre, name) for name in Facts.__slots__})
+    specials = typed_hours.write_specials(specials_from(centre.id, today))
+    return _words(facts) | {"hours": _week_words(queries.weekly_hours(centre.id)), "exceptions": specials}
+
+
+def _words(facts: Facts) -> dict[str, Any]:
+    return {**asdict(facts), "functions": "、".join(facts.functions or ())}
+
+
+def _week_words(week: Mapping[int, Sequence[Hours]]) -> str:
+    return "；".join(f"{days} {text}" for days, text in rules.week_text({d: list(h) for d, h in week.items()}))
+
+
+def specials_from(centre_id: int, today: date) -> list[Special]:
+    """The days from `today` on that differ from the weekly hours."""
+    wanted = select(OpeningException).where(OpeningException.centre_id == centre_id, OpeningException.day >= today)
+    rows = db.session.scalars(wanted.order_by(OpeningException.day))
+    return [Special(r.day, r.opens, r.closes, r.reason) for r in rows]
+
+
+def _write_week(centre_id: int, week: Mapping[int, Sequence[Hours]]) -> None:
+    db.session.execute(delete(OpeningHours).where(OpeningHours.centre_id == centre_id))
+    for weekday, hours in week.items():
+        for h in hours:
+            row = OpeningHours(centre_id=centre_id, weekday=weekday, opens=h.opens, closes=h.closes, note=h.note)
+            db.session.add(row)
+
+
+def _write_specials(centre_id: int, specials: Sequence[Special], today: date) -> None:
+    mine = delete(OpeningException).where(OpeningException.centre_id == centre_id, OpeningException.day >= today)
+    db.session.execute(mine)
+    for s in specials:
+        row = OpeningException(centre_id=centre_id, day=s.day, opens=s.opens, closes=s.closes, reason=s.reason)
+        db.session.add(row)
+
+
+# Photos ---------------------------------------------------------------------------------------------------------------
+
+
+def photos(centre_id: int) -> list[CentrePhoto]:
+    wanted = select(CentrePhoto).where(CentrePhoto.centre_id == centre_id)
+    return list(db.session.scalars(wanted.order_by(CentrePhoto.position, CentrePhoto.id)))
+
+
+def add_photo(actor: Actor, centre: Centre, data: bytes, caption: str, now: datetime) -> CentrePhoto:
+    """Keep a picture (decoded and written anew). Locks the centre. Raises NotAllowed, TooManyPhotos, PictureRefused."""
+    _lock(actor, centre, None)
+    count = db.session.scalar(select(func.count(CentrePhoto.id)).where(CentrePhoto.centre_id == centre.id)) or 0
+    if count >= PHOTOS_MAX:
+        raise TooManyPhotos()
+    last = db.session.scalar(select(func.max(CentrePhoto.position)).where(CentrePhoto.centre_id == centre.id)) or 0
+    try:
+        file = uploads.save_picture(data)
+    except uploads.PictureRefused as refused:
+        raise uploads.PictureRefused(refused.message, advice=refused.advice, field="photo") from None
+    photo = CentrePhoto(centre_id=centre.id, file=file, caption=caption, position=last + 1)
+    db.session.add(photo)
+    centre.updated_at = now
+    db.session.flush()
+    _log(actor, centre, "add_photo", now, None, {"photo": caption or file})
+    return photo
+
+
+def remove_photo(actor: Actor, centre: Centre, photo: CentrePhoto, now: datetime) -> None:
+    """Take a photo off the page; the file stays, another row may show it. Raises NotAllowed."""
+    _lock(actor, centre, None)
+    _log(actor, centre, "remove_photo", now, {"photo": photo.caption or photo.file}, None)
+    db.session.delete(photo)
+    centre.updated_at = now
+    db.session.flush()
+
+
+def _log(
+    actor: Actor, centre: Centre, verb: str, now: datetime, before: dict[str, Any] | None, after: dict[str, Any] | None
+) -> None:  # fmt: skip
+    audit.record(
+        actor, verb, "centre", centre.id, now, summary=centre.name, before=before, after=after,
+        centre_id=centre.id, centre_path=centre.path,
+    )  # fmt: skip

@@ -1,0 +1,153 @@
+"""Forms of the staff's centre pages. What was typed stays; each message stands beside its field."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+from wtforms import DecimalField, FileField, HiddenField, IntegerField, StringField, TextAreaField, ValidationError
+from wtforms.validators import InputRequired, Length, Optional
+
+from portal.centres import typed_hours
+from portal.centres.facts import Facts
+from portal.centres.models import Centre
+from portal.centres.rules import Hours
+from portal.centres.typed_hours import Special
+from portal.core import clock
+from portal.core.forms import FULL_WIDTH, Form, strip
+
+WEEK = tuple(f"day{number}" for number in range(7))
+FUNCTIONS_MAX, FUNCTION_LENGTH = 20, 12
+
+
+class Number(DecimalField):
+    """A decimal number; says in Chinese what is wrong."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        try:
+            super().process_formdata([v.translate(FULL_WIDTH).strip() for v in valuelist])
+        except ValueError:
+            raise ValueError("请填数字，例如 22.5963。") from None
+
+
+class Whole(IntegerField):
+    """A whole number; says in Chinese what is wrong."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        try:
+            super().process_formdata([v.translate(FULL_WIDTH).strip() for v in valuelist])
+        except ValueError:
+            raise ValueError("请填整数，例如 650。") from None
+
+
+def _day(number: int) -> StringField:
+    return StringField(
+        f"周{clock.WEEKDAYS[number]}", [Optional(), Length(max=120, message="太长了。")], filters=[strip]
+    )
+
+
+class CentreForm(Form):
+    """A centre's own facts. `seen` is the stamp of what the form was filled with."""
+
+    seen = HiddenField()
+    address = StringField("地址", [Optional(), Length(max=200, message="地址最多 200 个字。")], filters=[strip])
+    phone = StringField("电话", [Optional(), Length(max=30, message="电话最多 30 个字。")], filters=[strip])
+    responsible = StringField("负责人", [Optional(), Length(max=40, message="负责人最多 40 个字。")], filters=[strip])
+    area_m2 = Whole("面积（平方米）", [Optional()])
+    latitude = Number("纬度", [Optional()], places=None)
+    longitude = Number("经度", [Optional()], places=None)
+    functions = StringField("功能", [Optional(), Length(max=300, message="太长了，写主要的。")], filters=[strip])
+    intro = TextAreaField("简介", [Optional(), Length(max=600, message="简介最多 600 个字。")], filters=[strip])
+    day0, day1, day2, day3, day4, day5, day6 = (_day(number) for number in range(7))
+    exceptions = TextAreaField("特别的日子", [Optional()], filters=[strip])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.week: dict[int, list[Hours]] = {}
+        self.specials: list[Special] = []
+        self.today: date = clock.today()
+
+    def fill(self, centre: Centre, week: dict[int, list[Hours]], specials: list[Special], seen: str) -> None:
+        """Show what is stored."""
+        for name in ("address", "phone", "responsible", "area_m2", "latitude", "longitude", "intro"):
+            self._fields[name].data = getattr(centre, name)
+        self.functions.data, self.seen.data = "、".join(centre.functions or ()), seen
+        for number, name in enumerate(WEEK):
+            self._fields[name].data = typed_hours.write_day(week.get(number, []))
+        self.exceptions.data = typed_hours.write_specials(specials)
+
+    def validate_phone(self, field: StringField) -> None:
+        field.data = (field.data or "").translate(FULL_WIDTH)
+        if field.data and not re.fullmatch(r"[\d\-+ ()转]{5,30}", field.data):
+            raise ValidationError("电话只写数字和横线，例如 0755-84200001。")
+
+    def validate_area_m2(self, field: IntegerField) -> None:
+        if field.data is not None and not 1 <= field.data <= 1_000_000:
+            raise ValidationError("面积应在 1 到 1000000 平方米之间。")
+
+    def validate_latitude(self, field: DecimalField) -> None:
+        _in_range(field, 3, 54, "纬度在 3 到 54 之间，例如 22.5963。")
+        self._both(field, self.longitude, "填了经度，也请填纬度，地图上才有这个点。")
+
+    def validate_longitude(self, field: DecimalField) -> None:
+        _in_range(field, 73, 136, "经度在 73 到 136 之间，例如 114.5126。")
+        self._both(field, self.latitude, "填了纬度，也请填经度，地图上才有这个点。")
+
+    def _both(self, field: DecimalField, other: DecimalField, message: str) -> None:
+        if field.data is None and not field.errors and other.data is not None:
+            raise ValidationError(message)
+
+    def validate_functions(self, field: StringField) -> None:
+        names = self.function_names()
+        long = next((n for n in names if len(n) > FUNCTION_LENGTH), None)
+        if long:
+            raise ValidationError(f"“{long}”太长，每项最多 {FUNCTION_LENGTH} 个字，用顿号隔开。")
+        if len(names) > FUNCTIONS_MAX:
+            raise ValidationError(f"最多写 {FUNCTIONS_MAX} 项。")
+
+    def function_names(self) -> tuple[str, ...]:
+        parts = re.split(r"[、，,；;\s]+", self.functions.data or "")
+        return tuple(dict.fromkeys(p for p in parts if p))
+
+    def validate(self, *args: Any, **kwargs: Any) -> bool:
+        good = bool(super().validate(*args, **kwargs))
+        for number, name in enumerate(WEEK):
+            good &= self._read(name, lambda text, n=number: self.week.__setitem__(n, typed_hours.read_day(text)))
+        return good & self._read("exceptions", self._read_specials)
+
+    def _read_specials(self, text: str) -> None:
+        self.specials = typed_hours.read_specials(text, self.today)
+
+    def _read(self, name: str, take: Any) -> bool:
+        field = self._fields[name]
+        try:
+            take(field.data or "")
+        except typed_hours.Unclear as unclear:
+            field.errors = [*field.errors, str(unclear)]
+            return False
+        return True
+
+    def facts(self) -> Facts:
+        def number(field: DecimalField) -> float | None:
+            return None if field.data is None else float(field.data)
+
+        return Facts(
+            address=self.address.data or "", phone=self.phone.data or "", latitude=number(self.latitude),
+            longitude=number(self.longitude), area_m2=self.area_m2.data, functions=self.function_names(),
+            responsible=self.responsible.data or "", intro=self.intro.data or "",
+        )  # fmt: skip
+
+
+def _in_range(field: DecimalField, least: int, most: int, message: str) -> None:
+    if field.data is not None and not (field.data.is_finite() and least <= field.data <= most):
+        raise ValidationError(message)
+
+
+class PhotoForm(Form):
+    photo = FileField("照片", [InputRequired("请选择一张照片。")])
+    caption = StringField("照片说明", [Optional(), Length(max=60, message="说明最多 60 个字。")], filters=[strip])
+
+
+class ImportForm(Form):
+    file = FileField("CSV 文件", [InputRequired("请选择文件。")])

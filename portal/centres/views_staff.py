@@ -1,0 +1,186 @@
+"""/staff/centres: a centre's own facts, its poster, and the import of the tree (SPEC N1-N3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, abort, flash, request, url_for
+
+from portal.centres import actions, documents, facts, profile, queries, rules
+from portal.centres.forms import CentreForm, ImportForm, PhotoForm
+from portal.centres.models import Centre, CentrePhoto
+from portal.core import access, clock, pages, uploads
+from portal.core.access import Permission
+from portal.core.db import db
+from portal.core.errors import DomainError
+
+bp = Blueprint("centres_staff", __name__, url_prefix="/staff/centres")
+SHOWN_PROBLEMS = 200
+
+
+def _own(centre_id: int) -> Centre:
+    """A centre of the viewer's own subtree; anybody else's does not exist (Q4)."""
+    centre = queries.get(centre_id)
+    if centre is None or not queries.is_inside(centre, access.actor().centre_path):
+        abort(404)
+    return centre
+
+
+def _may_import() -> bool:
+    """The tree is the business of the top of the review chain: the district here."""
+    actor = access.actor()
+    home = queries.get(actor.centre_id) if actor.centre_id else None
+    if home is None or actor.department_id is not None or not actor.can(Permission.CENTRES):
+        return False
+    return not queries.review_chain(home)
+
+
+@bp.get("")
+@access.staff(Permission.VIEW)
+def list_() -> Response:
+    """One's own centre and everything below, with what is still missing."""
+    actor = access.actor()
+    home = queries.get(actor.centre_id) if actor.centre_id else None
+    rows = queries.subtree(home) if home is not None else []
+    q = request.args.get("q", "").strip()[:40]
+    missing = {c.id: _missing(c) for c in rows}
+    only = request.args.get("missing") == "1"
+    shown = [c for c in rows if (q in c.name or q in c.address) and not (only and not missing[c.id])]
+    return pages.page(
+        "centres/staff_list.html", rows=shown, q=q, only=only, total=len(rows), missing=missing,
+        gaps=sum(1 for m in missing.values() if m), top=min((c.depth for c in rows), default=0),
+        levels={lv.code: lv.short for lv in profile.current().levels}, may_import=_may_import(),
+        may_edit=actor.can(Permission.CENTRES) and actor.department_id is None,
+    )  # fmt: skip
+
+
+def _missing(centre: Centre) -> list[str]:
+    """What a resident would look for on the centre's page and not find."""
+    names = (("地址", centre.address), ("电话", centre.phone), ("地图位置", centre.latitude is not None))
+    return [label for label, there in names if not there]
+
+
+def _show(centre: Centre, form: CentreForm, photo: PhotoForm, status: int = 200) -> Response:
+    actor, now = access.actor(), clock.now()
+    editable = facts.may_edit(actor, centre)
+    return pages.page(
+        "centres/staff_edit.html" if editable else "centres/staff_show.html", status=status, centre=centre, form=form,
+        photo=photo, photos=facts.photos(centre.id), opening=queries.opening(centre.id, now), editable=editable,
+        week=rules.week_text(queries.weekly_hours(centre.id)), most=facts.PHOTOS_MAX, accept=uploads.ACCEPT,
+        specials=facts.specials_from(centre.id, clock.today(now)), level=profile.current().level(centre.level),
+    )  # fmt: skip
+
+
+def _filled(centre: Centre) -> CentreForm:
+    """The form as the database says, whatever was posted."""
+    form = CentreForm(formdata=None)
+    specials = facts.specials_from(centre.id, clock.today())
+    form.fill(centre, queries.weekly_hours(centre.id), specials, facts.stamp(centre))
+    return form
+
+
+@bp.get("/<int:centre_id>")
+@access.staff(Permission.VIEW)
+def edit(centre_id: int) -> Response:
+    centre = _own(centre_id)
+    return _show(centre, _filled(centre), PhotoForm(formdata=None))
+
+
+@bp.post("/<int:centre_id>")
+@access.staff(Permission.CENTRES)
+def save(centre_id: int) -> Response:
+    centre, form, actor = _own(centre_id), CentreForm(), access.actor()
+    if not form.validate():
+        return _show(centre, form, PhotoForm(formdata=None), 422)
+    try:
+        changed = facts.edit(
+            actor, centre, form.facts(), form.week, form.specials, clock.now(), seen=form.seen.data or ""
+        )  # fmt: skip
+    except DomainError as refusal:
+        form.refuse(refusal)
+        return _show(centre, form, PhotoForm(formdata=None), refusal.status)
+    said = "、".join(facts.LABELS[name] for name in changed)
+    flash(f"已保存：{said}。居民现在就能看到。" if changed else "没有改动。", "green")
+    return pages.see_other(url_for(".edit", centre_id=centre.id))
+
+
+@bp.post("/<int:centre_id>/photos")
+@access.staff(Permission.CENTRES)
+def add_photo(centre_id: int) -> Response:
+    centre, form = _own(centre_id), PhotoForm()
+    upload = request.files.get("photo")
+    if not form.validate():
+        return _show(centre, _filled(centre), form, 422)
+    try:
+        data = upload.read() if upload is not None else b""
+        facts.add_photo(access.actor(), centre, data, form.caption.data or "", clock.now())
+    except DomainError as refusal:
+        form.refuse(refusal)
+        return _show(centre, _filled(centre), form, refusal.status)
+    flash("照片已放上本中心的页面。", "green")
+    return pages.see_other(url_for(".edit", centre_id=centre.id, _anchor="photos"))
+
+
+@bp.post("/<int:centre_id>/photos/<int:photo_id>/remove")
+@access.staff(Permission.CENTRES)
+def remove_photo(centre_id: int, photo_id: int) -> Response:
+    centre = _own(centre_id)
+    photo = db.session.get(CentrePhoto, photo_id)
+    if photo is None or photo.centre_id != centre.id:
+        abort(404)
+    facts.remove_photo(access.actor(), centre, photo, clock.now())
+    flash("照片已删除。", "green")
+    return pages.see_other(url_for(".edit", centre_id=centre.id, _anchor="photos"))
+
+
+@bp.get("/<int:centre_id>/poster.pdf")
+@access.staff(Permission.VIEW)
+def poster(centre_id: int) -> Response:
+    """The centre's QR poster for its door and notice board (A4)."""
+    centre = _own(centre_id)
+    week = rules.week_text(queries.weekly_hours(centre.id))
+    made = documents.centre_poster_pdf(
+        documents.CentrePoster(
+            name=centre.name, phone=pages.phone_text(centre.phone), address=centre.address,
+            hours=tuple(f"{days} {text}" for days, text in week), issued_on=clock.today(),
+            url=pages.absolute(url_for("front.centre", code=centre.code)), short_name=centre.label,
+            responsible=centre.responsible,
+        )
+    )  # fmt: skip
+    name = f"poster-{centre.code}.pdf"
+    return Response(
+        made, mimetype="application/pdf",
+        headers={"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "private, no-cache"},
+    )  # fmt: skip
+
+
+@bp.route("/import", methods=["GET", "POST"])
+@access.staff(Permission.CENTRES)
+def import_centres() -> Response:
+    """The whole tree from a CSV file: every bad line is named, and then nothing is taken in (N2)."""
+    if not _may_import():
+        abort(403)
+    form = ImportForm()
+    if not form.is_submitted():
+        return _import_page(form, [])
+    upload = request.files.get("file")
+    if not form.validate() or upload is None:
+        return _import_page(form, [], 422)
+    try:
+        text = upload.read().decode("utf-8-sig")
+        done = actions.import_centres(text, profile.current(), access.actor(), clock.now())
+    except UnicodeDecodeError:
+        form.file.errors = ["文件不是 UTF-8 编码，请在 Excel 里另存为“CSV UTF-8”后再传。"]
+        return _import_page(form, [], 422)
+    except actions.ImportRefused as refusal:
+        return _import_page(form, refusal.problems, 422)
+    flash(f"导入完成：新增 {done.added}，更新 {done.changed}，未变 {done.unchanged}。", "green")
+    return pages.see_other(url_for(".list_"))
+
+
+def _import_page(form: ImportForm, problems: list[actions.RowProblem], status: int = 200) -> Any:
+    current = profile.current()
+    return pages.page(
+        "centres/staff_import.html", status=status, form=form, problems=problems[:SHOWN_PROBLEMS],
+        count=len(problems), columns=actions.COLUMNS, levels=current.levels, kinds=current.kinds,
+    )  # fmt: skip
