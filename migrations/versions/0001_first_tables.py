@@ -346,27 +346,27 @@ def upgrade() -> None:
     op.create_table(
         "printed_document",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("month", sa.String(length=7), nullable=False),
         sa.Column("paper", sa.String(length=4), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("data", sa.JSON(), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("file", sa.String(length=120), nullable=False),
         sa.Column("pages", sa.Integer(), nullable=False),
-        sa.Column("parts_done", sa.Integer(), nullable=False),
-        sa.Column("parts_total", sa.Integer(), nullable=False),
+        sa.Column("parts", sa.Integer(), nullable=False),
         sa.Column("error", sa.String(length=200), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ready_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("centre_id", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["centre_id"], ["centre.id"], name=op.f("fk_printed_document_centre_id_centre")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_printed_document")),
+        sa.UniqueConstraint(
+            "month", "centre_id", "paper", "digest", name=op.f("uq_printed_document_month_centre_id_paper_digest")
+        ),
     )
     with op.batch_alter_table("printed_document", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_printed_document_centre_id"), ["centre_id"], unique=False)
-        batch_op.create_index(
-            "ix_printed_document_key", ["kind", "month", "centre_id", "paper", "digest"], unique=False
-        )
 
     op.create_table(
         "resident",
@@ -632,6 +632,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_up")),
     )
     with op.batch_alter_table("sign_up", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_sign_up_accept_by",
+            ["accept_by"],
+            unique=False,
+            sqlite_where=sa.text("accept_by IS NOT NULL"),
+            postgresql_where=sa.text("accept_by IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_sign_up_centre_id"), ["centre_id"], unique=False)
         batch_op.create_index("ix_sign_up_queue", ["entry_id", "status", "queue_no"], unique=False)
         batch_op.create_index("ix_sign_up_resident", ["resident_id", "id"], unique=False)
@@ -654,6 +661,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_sign_up_resident")
         batch_op.drop_index("ix_sign_up_queue")
         batch_op.drop_index(batch_op.f("ix_sign_up_centre_id"))
+        batch_op.drop_index(
+            "ix_sign_up_accept_by",
+            sqlite_where=sa.text("accept_by IS NOT NULL"),
+            postgresql_where=sa.text("accept_by IS NOT NULL"),
+        )
 
     op.drop_table("sign_up")
     with op.batch_alter_table("known_device", schema=None) as batch_op:
@@ -700,7 +712,6 @@ def downgrade() -> None:
 
     op.drop_table("resident")
     with op.batch_alter_table("printed_document", schema=None) as batch_op:
-        batch_op.drop_index("ix_printed_document_key")
         batch_op.drop_index(batch_op.f("ix_printed_document_centre_id"))
 
     op.drop_table("printed_document")

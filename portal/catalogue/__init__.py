@@ -23,10 +23,13 @@ WORDS = {
 
 def register(app: Flask) -> None:
     """Add this room's pages, handlers and commands to the app."""
-    from portal.catalogue import cli, handlers, offering, publishing, staff_face, views_resident, waiting
+    from portal.catalogue import (
+        cli, handlers, offering, publishing, staff_face, views_print, views_resident, waiting,
+    )  # fmt: skip
 
     assert handlers and offering and publishing and waiting  # importing them registers what they hold
     registry.audit_word(**WORDS)
     cli.register(app)
     app.register_blueprint(views_resident.bp)
+    app.register_blueprint(views_print.bp)
     staff_face.register(app)

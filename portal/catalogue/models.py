@@ -6,8 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    JSON, CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, UniqueConstraint,
-)  # fmt: skip
+    JSON,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.centres.models import Centre, Department
@@ -253,28 +261,31 @@ class Template(CentreScoped, Base):
 
 
 class PrintedDocument(CentreScoped, Base):
-    """A PDF that was or is being made: kept when issued, shown with its progress (SPEC C10, Q7)."""
+    """A list or poster that was or is being made; kept with its data and file once issued (SPEC C10, Q7).
+
+    digest: of the data it is made from, so that the same paper is never made twice and a change makes a new one.
+    """
 
     __tablename__ = "printed_document"
-    __table_args__ = (Index("ix_printed_document_key", "kind", "month", "centre_id", "paper", "digest"),)
+    __table_args__ = (UniqueConstraint("month", "centre_id", "paper", "digest"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(20))  # list, poster …
     month: Mapped[str] = mapped_column(String(7))
-    paper: Mapped[str] = mapped_column(String(4))
-    digest: Mapped[str] = mapped_column(String(64))  # of the data it was made from
+    paper: Mapped[str] = mapped_column(String(4))  # a4: the list, a3: the notice-board poster
+    digest: Mapped[str] = mapped_column(String(64))
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
     status: Mapped[str] = mapped_column(String(12), default="asked")  # asked, making, ready, failed
     file: Mapped[str] = mapped_column(String(120), default="")
     pages: Mapped[int] = mapped_column(default=0)
-    parts_done: Mapped[int] = mapped_column(default=0)
-    parts_total: Mapped[int] = mapped_column(default=0)
+    parts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str] = mapped_column(String(200), default="")
     asked_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     ready_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     centre: Mapped[Centre] = relationship()
 
     @classmethod
     def resident_criteria(cls, resident_id: int | None) -> ColumnElement[bool]:
-        # Lists of published rows are public paper; their pages only ever show published rows.
-        return cls.kind.in_(("list", "poster"))
+        # Public paper: it only ever shows published rows.
+        return true()

@@ -17,6 +17,7 @@ from portal.catalogue.models import (
     Entry,
     EntryChange,
     PlanImport,
+    PrintedDocument,
 )
 from portal.centres import profile
 from portal.centres.models import Centre
@@ -205,7 +206,20 @@ PLAN_IMPORT = Machine(
     ),
 )
 
-MACHINES = (ENTRY, CHANGE, PLAN_IMPORT)
+# A document on its way to paper; only the system moves it.
+PRINT = Machine(
+    name="printed_document",
+    model=PrintedDocument,
+    labels={"asked": "等候排版", "making": "正在排版", "ready": "已印好", "failed": "没有印成"},
+    transitions=(
+        Transition("start", "开始排版", ("asked",), "making"),
+        Transition("finish", "印好", ("making",), "ready"),
+        Transition("fail", "没有印成", ("making",), "failed"),
+        Transition("again", "再试一次", ("making", "failed"), "asked"),
+    ),
+)
+
+MACHINES = (ENTRY, CHANGE, PLAN_IMPORT, PRINT)
 
 
 def status_text(entry: Entry) -> str:

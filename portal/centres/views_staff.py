@@ -21,7 +21,9 @@ SHOWN_PROBLEMS = 200
 def _own(centre_id: int) -> Centre:
     """A centre of the viewer's own subtree; anybody else's does not exist (Q4)."""
     centre = queries.get(centre_id)
-    if centre is None or not queries.is_inside(centre, access.actor().centre_path):
+    actor = access.actor()
+    # A department is attached to a centre but owns no part of the tree.
+    if centre is None or actor.department_id is not None or not queries.is_inside(centre, actor.centre_path):
         abort(404)
     return centre
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from portal.catalogue import rows as rows_of_entries
 from portal.catalogue.models import EntryChange, Guide, PlanImport, PrintedDocument, Template
 from portal.centres.models import CentrePhoto
 from portal.core import clock
@@ -25,6 +26,10 @@ INSIDE = {"A1": "own", "A": "parent", "D": "grandparent"}
 OUTSIDE = {"A1S": "child", "A2": "sibling", "B1": "foreign", "B": "foreign subdistrict", "ZFB": "department"}
 
 
+# A template's fields as portal.catalogue keeps them.
+VALUES = {"month": "2026-12", "title": "常用活动", "category_id": 1}
+
+
 @dataclass
 class World:
     town: Town
@@ -37,12 +42,13 @@ def build(town: Town, make: Make) -> World:
     a1, person = town.centres["A1"], town.residents[0]
     draft = make.entry(a1, title=SECRET, status="draft", published_at=None)
     public = make.entry(a1, title="公开的活动", taken=1)
+    told = rows_of_entries.to_json(rows_of_entries.values_of(public))
     sign_up = SignUp(
         entry_id=public.id, resident_id=person.id, person_key=f"r{person.id}", status="confirmed", centre_id=a1.id,
         created_at=NOW, note=SECRET,
     )  # fmt: skip
     change = EntryChange(
-        entry_id=public.id, centre_id=a1.id, kind="edit", before={}, after={}, reason=SECRET, status="asked",
+        entry_id=public.id, centre_id=a1.id, kind="edit", before=told, after=told, reason=SECRET, status="asked",
         waits_at_id=town.centres["A"].id, asked_by="A1管理员", asked_at=NOW,
     )  # fmt: skip
     plan = PlanImport(
@@ -56,10 +62,10 @@ def build(town: Town, make: Make) -> World:
     relative = Relative(resident_id=person.id, name=SECRET[:6], relation="母亲", created_at=NOW)
     rows: dict[str, Any] = {
         "draft": draft, "sign_up": sign_up, "change": change, "plan": plan, "message": message, "relative": relative,
-        "template": Template(centre_id=a1.id, name=SECRET, values={}, created_at=NOW),
+        "template": Template(centre_id=a1.id, name=SECRET, values=VALUES, created_at=NOW),
         "photo": CentrePhoto(centre_id=a1.id, file="x.webp", caption=SECRET),
         "document": PrintedDocument(
-            centre_id=a1.id, kind="roster", month="2026-12", paper="a4", digest="0" * 64, asked_at=NOW
+            centre_id=a1.id, month="2026-12", paper="a4", digest="0" * 64, data={}, asked_at=NOW
         ),
         "guide": Guide(
             category_id=town.categories["life-food"].id, title="公开指南", centre_id=a1.id, updated_at=NOW
@@ -81,7 +87,7 @@ def build(town: Town, make: Make) -> World:
         "centre_id": a1.id, "photo_id": rows["photo"].id, "document_id": rows["document"].id,
         "guide_id": rows["guide"].id, "message_id": message.id, "relative_id": relative.id,
         "session_id": rows["web_session"].id, "delivery_id": rows["delivery"].id, "code": "A1", "month": "2026-12",
-        "number": 1, "row": 1, "paper": "a4", "name": "0" * 32 + ".webp", "filename": "portal.css",
+        "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4", "name": "0" * 32 + ".webp", "filename": "portal.css",
         "public_entry_id": public.id,
     }  # fmt: skip
     db.session.commit()
