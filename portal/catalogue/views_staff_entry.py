@@ -11,7 +11,6 @@ from werkzeug.wrappers import Response
 
 from portal.catalogue import actions, forms, plan_typing, queries, rows, rules, staff_queries
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, IN_REVIEW, PUBLISHED, RETURNED, Entry
-from portal.catalogue.plan_parts import Problem
 from portal.catalogue.rows import InvalidRow
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import holds, publisher, reviewers, status_text
@@ -51,7 +50,7 @@ def _page(form: forms.EntryForm, month: str, status: int = 200, **context: Any) 
     return pages.page(
         "catalogue/staff_edit.html", status=status, form=form, month=month, typed=typed,
         spans=plan_typing.shown(typed.spans), cover=uploads.known(form.cover.data), accept=uploads.ACCEPT,
-        **({"entry": None, "mode": "new", "conflict": None, "warnings": [], "next_url": back(context.get("entry"))} | context),
+        **({"entry": None, "mode": "new", "conflict": None, "next_url": back(context.get("entry"))} | context),
     )  # fmt: skip
 
 
@@ -161,17 +160,13 @@ def edit(entry_id: int) -> Response:
         flash(f"这一条现在{status_text(entry)}，不能直接修改。", "gold")
         return pages.see_other(url_for(".entry", entry_id=entry.id))
     form = _form(entry)
-    context: dict[str, Any] = {"entry": entry, "mode": mode, "home": entry.centre, "warnings": _doubts(entry)}
+    context: dict[str, Any] = {"entry": entry, "mode": mode, "home": entry.centre}
     if not form.is_submitted() or request.form.get("do") == "preview":
         return _page(form, entry.month, **context)
     values = _read(form, entry.month, rows.values_of(entry), draft=mode == "edit" and request.form.get("do") != "send")
     if values is None:
         return _page(form, entry.month, 422, **context)
     return _save(form, entry, values, context)
-
-
-def _doubts(entry: Entry) -> list[Problem]:
-    return [p for p in rules.check(rows.values_of(entry), clock.now()) if p.severity == "warning"]
 
 
 def _save(form: forms.EntryForm, entry: Entry, values: EntryValues, context: dict[str, Any]) -> Response:

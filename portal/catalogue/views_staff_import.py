@@ -75,7 +75,8 @@ def _context(plan: PlanImport) -> dict[str, Any]:
     return {
         "plan": plan, "rows": found, "spans": {r.number: plan_typing.shown(r.values.sessions) for r in found},
         "count": {s: states.count(s) for s in ("ready", "bad", "duplicate", "taken")}, "open": plan.status == PREVIEW,
-        "category_names": {c.id: c.name for c in queries.categories()}, "labels": rules.LABELS, "mending": None, "when_parts": when_parts,
+        "category_names": {c.id: c.name for c in queries.categories()}, "labels": rules.LABELS, "mending": None,
+        "when_parts": when_parts,
         "several_sheets": len({r.sheet for r in found}) > 1, "all_taken": plan.status == TAKEN,
     }  # fmt: skip
 

@@ -1,0 +1,237 @@
+"""The month board: rows decided in place, sums beside them, many at once, handing in, exports."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import datetime
+from typing import Any
+
+import openpyxl
+import pytest
+
+from portal.catalogue.models import ACCEPTED, APPROVED, IN_REVIEW, RETURNED, Entry, Issue
+from portal.core import clock
+
+BOARD = "/staff/catalogue?month=2026-12"
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def waiting(town: Any, make: Any) -> Any:
+    """A row of A1 that waits for A, since two days."""
+    since = clock.at(datetime(2026, 11, 23).date(), datetime(2026, 11, 23, 9, 0).time())
+
+    def one(title: str, **values: Any) -> Entry:
+        named = {"status": IN_REVIEW, "waits_at_id": town.centres["A"].id, "waits_since": since} | values
+        return make.entry(town.centres["A1"], title=title, **named)
+
+    return one
+
+
+def row_of(page: str, entry_id: int) -> str:
+    found = re.search(rf'<tbody id="row-{entry_id}">.*?</tbody>', page, re.S)
+    assert found, f"row {entry_id} is not there"
+    return found[0]
+
+
+def test_the_sentence_says_where_things_stand(client: Any, town: Any, waiting: Any, make: Any, as_staff: Any) -> None:
+    waiting("探访")
+    make.entry(town.centres["A1"], title="过了", status=APPROVED)
+    make.entry(town.centres["A1"], title="退了", status=RETURNED, return_reason="写明集合点", return_field="place")
+    as_staff(client, town.staff["A"])
+    page = client.get(BOARD).text
+    said = re.sub(r"<[^>]+>", "", re.search(r'<p class="lead">.*?</p>', page, re.S)[0])
+    assert said.startswith("3 项，已通过 1，退回 1，待审 1")
+    assert "街道初审截止 11月26日 18:00" in said
+    assert "待甲街道初审 2 天" in page
+    assert "地点：写明集合点" in page
+
+
+def test_tabs_filter_and_an_empty_list_says_what_to_do(client: Any, town: Any, waiting: Any, as_staff: Any) -> None:
+    waiting("探访")
+    as_staff(client, town.staff["A"])
+    assert "探访" in client.get(BOARD + "&state=mine").text
+    empty = client.get(BOARD + "&state=returned").text
+    assert "探访" not in empty
+    assert "这里没有符合条件的服务" in empty
+    as_staff(client, town.staff["B1"])
+    page = client.get(BOARD).text
+    assert "12月还没有服务，从哪里开始？" in page
+    assert "从 Excel 导入" in page
+
+
+def test_approving_in_place_gives_the_row_as_the_page_shows_it(
+    client: Any, town: Any, waiting: Any, session: Any, as_staff: Any
+) -> None:
+    entry_id = waiting("探访").id
+    as_staff(client, town.staff["A"])
+    answer = client.post(f"/staff/catalogue/{entry_id}/approve", headers=HTMX)
+    assert answer.status_code == 200
+    assert "待测试区复审" in answer.text
+    assert 'hx-swap-oob="true"' in answer.text  # the sums come along
+    session.rollback()
+    assert session.get(Entry, entry_id).waits_at_id == town.centres["D"].id
+    fragment = client.get(f"/staff/catalogue/{entry_id}/row", headers=HTMX).text
+    assert row_of(fragment, entry_id) == row_of(client.get(BOARD).text, entry_id)
+
+
+def test_the_board_block_is_the_page_s_own(client: Any, town: Any, waiting: Any, as_staff: Any) -> None:
+    waiting("探访")
+    as_staff(client, town.staff["A"])
+    fragment = client.get(BOARD, headers=HTMX).text
+    assert fragment.lstrip().startswith('<div id="board">')
+    assert fragment in client.get(BOARD).text
+
+
+def test_returning_needs_a_reason_and_keeps_what_was_typed(
+    client: Any, town: Any, waiting: Any, session: Any, as_staff: Any
+) -> None:
+    entry_id = waiting("净滩").id
+    as_staff(client, town.staff["A"])
+    url = f"/staff/catalogue/{entry_id}/return"
+    asked = client.get(url, headers=HTMX).text
+    assert "写明集合点" in row_of(asked, entry_id)  # the chips of the profile
+    refused = client.post(url, headers=HTMX, data={"reason": " ", "field": "place"})
+    assert refused.status_code == 422
+    assert "请写明理由" in refused.text
+    assert '<option value="place" selected>' in refused.text
+    done = client.post(url, headers=HTMX, data={"reason": "请写明集合点", "field": "place"})
+    assert "地点：请写明集合点" in done.text
+    session.rollback()
+    row = session.get(Entry, entry_id)
+    assert (row.status, row.return_reason, row.return_field) == (RETURNED, "请写明集合点", "place")
+
+
+def test_returning_works_without_any_script(client: Any, town: Any, waiting: Any, as_staff: Any) -> None:
+    entry_id = waiting("净滩").id
+    as_staff(client, town.staff["A"])
+    url = f"/staff/catalogue/{entry_id}/return?next={BOARD}"
+    page = client.get(url)
+    assert "<h1>退回 · 净滩</h1>" in page.text
+    assert client.post(url, data={"reason": ""}).status_code == 422
+    done = client.post(url, data={"reason": "写明集合点"})
+    assert (done.status_code, done.location) == (303, BOARD)
+    assert "退回给甲一社区了" in client.get(BOARD).text
+
+
+def test_somebody_was_faster(client: Any, town: Any, waiting: Any, session: Any, as_staff: Any) -> None:
+    entry = waiting("探访")
+    as_staff(client, town.staff["A"])
+    stale = client.post(f"/staff/catalogue/{entry.id}/approve", headers=HTMX, data={"version": entry.version + 7})
+    assert stale.status_code == 409
+    assert "刚刚被别人处理过了" in row_of(stale.text, entry.id)
+    session.rollback()
+    assert session.get(Entry, entry.id).waits_at_id == town.centres["A"].id
+
+
+def test_many_at_once_and_all(client: Any, town: Any, waiting: Any, make: Any, session: Any, as_staff: Any) -> None:
+    ids = [waiting(f"第{n}条").id for n in range(3)]
+    other = make.entry(town.centres["B1"], status=IN_REVIEW, waits_at_id=town.centres["B"].id, waits_since=make.now).id
+    as_staff(client, town.staff["A"])
+    client.post("/staff/catalogue/approve", data={"row": [ids[0], other]})
+    session.rollback()
+    assert [session.get(Entry, i).waits_at_id == town.centres["D"].id for i in (*ids, other)] == [True, False, False, False]
+    assert "还没有勾选" in client.get(client.post("/staff/catalogue/approve", data={}).location).text
+    client.post("/staff/catalogue/approve", data={"all": "1", "month": "2026-12"})
+    session.rollback()
+    assert all(session.get(Entry, i).waits_at_id == town.centres["D"].id for i in ids)
+    assert session.get(Entry, other).waits_at_id == town.centres["B"].id
+
+
+def test_a_station_offers_and_the_community_takes_it_in(
+    client: Any, town: Any, make: Any, session: Any, as_staff: Any
+) -> None:
+    entry_id = make.entry(town.centres["A1S"], title="议事会", status="draft").id
+    as_staff(client, town.staff["A1S"])
+    sent = client.post(f"/staff/catalogue/{entry_id}/send", headers=HTMX)
+    assert "待甲一社区整合" in sent.text
+    as_staff(client, town.staff["A1"])
+    assert "并入清单" in row_of(client.get(BOARD).text, entry_id)
+    client.post(f"/staff/catalogue/{entry_id}/approve", headers=HTMX)
+    session.rollback()
+    assert session.get(Entry, entry_id).status == ACCEPTED
+
+
+def test_handing_in_says_which_rows_are_not_ready(client: Any, town: Any, make: Any, session: Any, as_staff: Any) -> None:
+    good = make.entry(town.centres["A1"], title="好的", status="draft").id
+    bad = make.entry(town.centres["A1"], title="没有地点的", status="draft", place="").id
+    as_staff(client, town.operator["A1"])
+    refused = client.post("/staff/catalogue/submit", data={"month": "2026-12"})
+    assert refused.status_code == 422
+    assert "先改好这 1 条" in refused.text
+    assert f"/staff/catalogue/{bad}/edit" in refused.text
+    session.rollback()
+    assert session.get(Entry, good).status == "draft"
+    assert session.query(Issue).count() == 0
+    session.get(Entry, bad).place = "二楼"
+    session.commit()
+    done = client.post("/staff/catalogue/submit", data={"month": "2026-12"})
+    assert done.status_code == 303
+    assert "共 2 条" in client.get(done.location).text
+    session.rollback()
+    assert session.get(Entry, good).waits_at_id == town.centres["A"].id
+
+
+def test_an_inspector_decides_nothing(client: Any, town: Any, waiting: Any, as_staff: Any) -> None:
+    entry_id = waiting("探访").id
+    as_staff(client, town.inspector["D"])
+    for end in ("approve", "return", "send", "recall", "drop", "edit", "checked"):
+        assert client.post(f"/staff/catalogue/{entry_id}/{end}").status_code == 403, end
+    assert client.post("/staff/catalogue/submit").status_code == 403
+    assert "通过所选" not in client.get(BOARD).text
+
+
+def test_the_number_of_queries_does_not_depend_on_the_rows(
+    client: Any, town: Any, waiting: Any, session: Any, as_staff: Any, count_queries: Any
+) -> None:
+    for number in range(3):
+        waiting(f"第{number}条")
+    as_staff(client, town.staff["A"])
+    client.get(BOARD)
+    with count_queries() as few:
+        assert client.get(BOARD).status_code == 200
+    session.rollback()
+    for number in range(12):
+        waiting(f"又{number}条", place=f"{number}楼")
+    with count_queries() as many:
+        assert client.get(BOARD).status_code == 200
+    assert len(many) == len(few)
+    assert len(many) <= 40
+
+
+def test_exports_hold_the_rows_and_no_formulas(client: Any, town: Any, make: Any, as_staff: Any) -> None:
+    make.entry(town.centres["A1"], title="=HYPERLINK(1)", status="draft")
+    make.entry(town.centres["B1"], title="别处的", status="draft")
+    as_staff(client, town.staff["A"])
+    text = client.get("/staff/catalogue/export.csv?month=2026-12").data.decode("utf-8-sig")
+    assert "'=HYPERLINK(1)" in text
+    assert "别处的" not in text
+    sheet = openpyxl.load_workbook(io.BytesIO(client.get("/staff/catalogue/export.xlsx?month=2026-12").data)).active
+    cells = [c for row in sheet.iter_rows(min_row=2) for c in row]
+    assert "=HYPERLINK(1)" in [c.value for c in cells]
+    assert {c.data_type for c in cells if c.value is not None} == {"s"}
+    assert client.get("/staff/catalogue/export.exe?month=2026-12").status_code == 404
+
+
+def test_the_wechat_text_holds_each_row_with_its_address(client: Any, town: Any, make: Any, as_staff: Any) -> None:
+    entry = make.entry(town.centres["A1"], title="净滩")
+    as_staff(client, town.staff["A1"])
+    page = client.get("/staff/catalogue/wechat?month=2026-12").text
+    assert f"https://portal.example/s/{entry.id}" in page
+    assert "12月13日（周日）8:30–11:00" in page
+    assert "0755-84200003" in page  # for who has no phone skills
+
+
+def test_dropping_asks_first(client: Any, town: Any, make: Any, session: Any, as_staff: Any) -> None:
+    draft = make.entry(town.centres["A1"], status="draft").id
+    approved = make.entry(town.centres["A1"], status=APPROVED).id
+    as_staff(client, town.staff["A1"])
+    assert "不能恢复" in client.get(f"/staff/catalogue/{draft}/drop").text
+    assert client.post(f"/staff/catalogue/{draft}/drop").status_code == 303
+    refused = client.post(f"/staff/catalogue/{approved}/drop", data={"reason": ""})
+    assert refused.status_code == 422
+    assert "请写明原因" in refused.text
+    session.rollback()
+    assert session.get(Entry, draft).status == "dropped"
+    assert session.get(Entry, approved).status == APPROVED
