@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import aliased
 
-from portal.catalogue.models import PUBLIC, CANCELLED, Category, Entry, EntrySession
+from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntrySession
 from portal.centres.models import Centre
 from portal.core import clock, reads
 from portal.core.db import db
@@ -90,6 +90,7 @@ class Snapshot:
 
 
 _snapshots: dict[str, Snapshot] = {}
+_stamps: dict[str, tuple[tuple[int, int], str]] = {}
 _lock = threading.Lock()
 
 _category, _parent = aliased(Category), aliased(Category)
@@ -114,9 +115,21 @@ _VERSIONS = select(Entry.id, Entry.version).where(Entry.month == bindparam("mont
 
 
 def read_stamp(month: str) -> str:
-    """The month's stamp, by one query on one index."""
+    """The month's stamp, by one query on one index; on SQLite also by none while nobody has written."""
+    version = reads.file_version()
+    known = _stamps.get(month)
+    if version is not None and known is not None and known[0] == version:
+        return known[1]
     found = reads.row("SELECT " + STAMP_SQL, {"stamp_month": month})
-    return str(found[0]) if found else ""
+    stamp = str(found[0]) if found else ""
+    if version is not None:
+        _stamps[month] = (version, stamp)
+    return stamp
+
+
+def stamp_wanted(month: str) -> tuple[str, dict[str, Any]] | None:
+    """What to ask in the viewer's round trip: the stamp on PostgreSQL; on SQLite no round trip is saved by it."""
+    return None if reads.embedded() else (STAMP_SQL, {"stamp_month": month})
 
 
 def snapshot(month: str, now: datetime, stamp: str | None = None) -> Snapshot:
@@ -139,6 +152,7 @@ def snapshot(month: str, now: datetime, stamp: str | None = None) -> Snapshot:
 def forget() -> None:
     """Drop everything held in memory (tests, another database)."""
     _snapshots.clear()
+    _stamps.clear()
 
 
 def _load(month: str, stamp: str, now: datetime, keep: dict[int, Row]) -> Snapshot:
@@ -280,17 +294,20 @@ class Card:
     note: str = ""
 
 
-def card(row: Row, session: tuple[datetime, datetime], now: datetime) -> Card:
+def card(row: Row, session: tuple[datetime, datetime], now: datetime, with_centre: bool = False) -> Card:
+    """with_centre: say whose it is; needed wherever several centres' rows stand in one list."""
     start, end = session
     on, today = clock.local(start).date(), clock.today(now)
     names = {today: "今天", today + timedelta(days=1): "明天"}
-    line = f"{clock.hour(start)}–{clock.hour(end)} · {row.place or row.centre_name}"
+    where = [row.centre_name] if with_centre or not row.place else []
+    where += [row.place] if row.place and row.place != row.centre_name else []
     tags = [(row.category_name, "neutral"), places_tag(row, now)]
     if row.changed and row.status != CANCELLED:
         tags.append(("有调整", "gold"))
     return Card(
         url=f"/services/{row.id}", day=str(on.day), weekday=names.get(on, clock.weekday(on)), title=row.title,
-        line=line, tags=tuple(tags), today=on == today, note=row.weekly,
+        line=" · ".join([f"{clock.hour(start)}–{clock.hour(end)}", *where]), tags=tuple(tags), today=on == today,
+        note=row.weekly,
     )  # fmt: skip
 
 
@@ -298,4 +315,4 @@ def upcoming(month: str, centre_path: str, now: datetime, limit: int = 6) -> tup
     """How many activities a subtree still has this month, and the nearest as cards (home and centre pages)."""
     snap = snapshot(month, now)
     rows = select_rows(snap, Filters(month=month, centre_path=centre_path), now)
-    return len(rows), [card(row, session, now) for row, session in rows[:limit]]
+    return len(rows), [card(row, session, now, with_centre=True) for row, session in rows[:limit]]

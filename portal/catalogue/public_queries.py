@@ -68,7 +68,7 @@ def similar(item: Entry, now: datetime, limit: int = 3) -> list[listing.Card]:
     snap = listing.snapshot(item.month, now)
     code = item.category.code
     rows = listing.select_rows(snap, listing.Filters(month=item.month, category=code, free=True), now)
-    return [listing.card(row, session, now) for row, session in rows if row.id != item.id][:limit]
+    return [listing.card(row, session, now, with_centre=True) for row, session in rows if row.id != item.id][:limit]
 
 
 def share_text(item: Entry, url: str) -> str:

@@ -11,6 +11,7 @@ from icalendar import Calendar, Event
 from portal.catalogue import listing, public_queries
 from portal.centres import profile
 from portal.centres import queries as centres
+from portal.centres.models import Centre
 from portal.core import access, clock, pages, registry
 from portal.people import viewer as people
 
@@ -43,7 +44,7 @@ def _filters(now: Any) -> tuple[listing.Filters, str]:
 def _stamp_wanted() -> tuple[str, dict[str, Any]] | None:
     if request.query_string:
         return None
-    return listing.STAMP_SQL, {"stamp_month": clock.month_of(clock.today(clock.now()))}
+    return listing.stamp_wanted(clock.month_of(clock.today(clock.now())))
 
 
 @bp.get("/services")
@@ -74,10 +75,10 @@ def _list_page(
     centre = centres.by_code(wanted.centre) if wanted.centre else None
     return {
         "template": "catalogue/services.html", "fragment": "results",
-        "wanted": wanted, "day_label": day_label, "days": _by_day(shown, now), "total": len(found),
+        "wanted": wanted, "day_label": day_label, "days": _by_day(shown, now, _mixed(centre)), "total": len(found),
         "all_count": len(snap.rows), "ended": listing.ended_count(snap, now), "pages": last_page,
         "category_chips": category_chips(public_queries.activity_categories(), wanted.category), "groups": profile.current().groups,
-        "centre": centre, "near": _near(centre), "day_words": DAY_WORDS, "today": clock.today(now),
+        "at_centre": centre, "near": _near(centre), "day_words": DAY_WORDS, "today": clock.today(now),
         "months": _months(now), "district": profile.current().name,
     }  # fmt: skip
 
@@ -89,7 +90,7 @@ def category_chips(categories: list[tuple[str, str]], chosen: str) -> list[tuple
 
 
 def _by_day(
-    shown: list[tuple[listing.Row, tuple[Any, Any]]], now: Any
+    shown: list[tuple[listing.Row, tuple[Any, Any]]], now: Any, with_centre: bool
 ) -> list[tuple[str, list[listing.Card]]]:
     """Cards under the headings of their days, in order."""
     today = clock.today(now)
@@ -100,8 +101,13 @@ def _by_day(
         heading = f"{names.get(on, '')}{on.month}月{on.day}日 {clock.weekday(on)}"
         if not groups or groups[-1][0] != heading:
             groups.append((heading, []))
-        groups[-1][1].append(listing.card(row, session, now))
+        groups[-1][1].append(listing.card(row, session, now, with_centre))
     return groups
+
+
+def _mixed(chosen: Centre | None) -> bool:
+    """Whether rows of several centres can stand in the list."""
+    return chosen is None or not profile.current().level(chosen.level).files_list
 
 
 def _near(chosen: Any) -> list[tuple[str, str, bool]]:

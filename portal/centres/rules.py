@@ -23,6 +23,7 @@ class Opening:
     text: str  # '今天 9:00–21:00 开放（晚间延时）'
     open_now: bool
     next_text: str = ""  # '明天 9:00 开门' when closed now
+    until: str = ""  # '18:00' while open
 
 
 def clock_text(minutes: int) -> str:
@@ -41,10 +42,10 @@ def opening(today: list[Hours], minute: int, tomorrow: list[Hours], closed_why: 
     if not today:
         text = "今天不开放" + (f"（{closed_why}）" if closed_why else "")
         return Opening(text, False, _tomorrow(tomorrow))
-    is_open = any(h.opens <= minute < h.closes for h in today)
     text = f"今天 {hours_text(today)} 开放"
-    if is_open:
-        return Opening(text, True)
+    present = next((h for h in today if h.opens <= minute < h.closes), None)
+    if present is not None:
+        return Opening(text, True, until=clock_text(present.closes))
     later = next((h for h in today if h.opens > minute), None)
     return Opening(text, False, f"{clock_text(later.opens)} 开门" if later else _tomorrow(tomorrow))
 

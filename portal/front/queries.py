@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from portal.catalogue import listing
+from portal.centres import profile
 from portal.centres import queries as centres
 from portal.centres import rules as centre_rules
 from portal.centres.models import Centre
@@ -29,10 +30,11 @@ class CentrePage:
     listed: bool  # anything published this month, so there is something to print
 
 
-def _cards(snap: listing.Snapshot, path: str, days: tuple[date, date], now: datetime) -> list[listing.Card]:
-    wanted = listing.Filters(month=snap.month, centre_path=path, days=days)
+def _cards(snap: listing.Snapshot, centre: Centre, days: tuple[date, date], now: datetime) -> list[listing.Card]:
+    wanted = listing.Filters(month=snap.month, centre_path=centre.path, days=days)
+    mixed = not profile.current().level(centre.level).files_list
     rows = listing.select_rows(snap, wanted, now)
-    return [listing.card(row, session, now) for row, session in rows if session[1] > now]
+    return [listing.card(row, session, now, mixed) for row, session in rows if session[1] > now]
 
 
 def centre_page(centre: Centre, now: datetime) -> CentrePage:
@@ -48,9 +50,9 @@ def centre_page(centre: Centre, now: datetime) -> CentrePage:
         centre=centre, opening=centres.opening(centre.id, now),
         week=centre_rules.week_text(centres.weekly_hours(centre.id)), above=ancestors[-1] if ancestors else None,
         below=centres.children(centre), month=month, month_count=len(everything),
-        today=_cards(snap, centre.path, (today, tomorrow), now),
-        this_week=_cards(snap, centre.path, (tomorrow, monday), now) if tomorrow < monday else [],
-        later=_cards(snap, centre.path, (monday, month_end), now)[:8] if monday < month_end else [],
+        today=_cards(snap, centre, (today, tomorrow), now),
+        this_week=_cards(snap, centre, (tomorrow, monday), now) if tomorrow < monday else [],
+        later=_cards(snap, centre, (monday, month_end), now)[:8] if monday < month_end else [],
         listed=any(row.centre_path.startswith(centre.path) for row in snap.rows.values()),
     )  # fmt: skip
 
@@ -62,7 +64,7 @@ class Section:
     open: bool = True
 
 
-SECTIONS = (("waiting", "等我决定"), ("upcoming", "接下来"), ("requests", "我的求助和预约"), ("past", "已经结束"))
+SECTIONS = (("waiting", "等候中"), ("upcoming", "接下来"), ("requests", "我的求助和预约"), ("past", "已经结束"))
 
 
 def mine(resident_id: int, now: datetime) -> list[Section]:

@@ -39,7 +39,7 @@ class CentreBrief:
 
     @property
     def hours_today(self) -> str:
-        """'9:00–21:00', or '' when closed all day."""
+        """What the head says beside the name: '到 18:00' while open, else when it opens next; '' when unknown."""
         return _opening(self.id)[0]
 
     @property
@@ -147,8 +147,7 @@ def _kept(key: tuple[Any, ...], make: Any) -> Any:
 def _opening(centre_id: int) -> tuple[str, bool]:
     def make() -> tuple[str, bool]:
         opening = centres.opening(centre_id, clock.now())
-        hours = opening.text.removeprefix("今天 ").removesuffix(" 开放") if opening.text.endswith(" 开放") else ""
-        return hours, opening.open_now
+        return (f"到 {opening.until}" if opening.open_now else opening.next_text), opening.open_now
 
     answer: tuple[str, bool] = _kept(("hours", centre_id), make)
     return answer
@@ -177,11 +176,12 @@ def chosen_centre() -> CentreBrief | None:
 
 def home_centre() -> CentreBrief | None:
     """A resident's home centre, or the visitor's choice. Kept for the length of the request."""
-    if "home_centre" not in g:
+    here = g._get_current_object()  # type: ignore[attr-defined]
+    if "home_centre" not in here:
         user = access.viewer()
         own = user.home_centre if user is not None and user.audience == "resident" else None
-        g.home_centre = own or (None if user is not None and user.audience == "staff" else chosen_centre())
-    found: CentreBrief | None = g.home_centre
+        here.home_centre = own or (None if user is not None and user.audience == "staff" else chosen_centre())
+    found: CentreBrief | None = here.home_centre
     return found
 
 
