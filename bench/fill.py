@@ -32,7 +32,7 @@ def fill(now: datetime, scale: float = 1.0) -> str:
         centre_actions.import_centres(units, chosen, system_actor(), now)
     with writing(), scope.system("bench"):
         entries = _entries(now, int(OLD_ENTRIES * scale))
-        people = int(RESIDENTS * scale)
+        people = max(2_000, int(RESIDENTS * scale))
         _residents(people, now)
     _sign_ups(int(SIGN_UPS * scale), people, entries, now)
     with writing(), scope.system("bench"):

@@ -12,7 +12,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]  # what is measured, and who measures, never share a core if there are two
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
 
@@ -23,14 +27,29 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(target: str, env: dict[str, str], core: int = 0) -> Iterator[int]:
+def on_core(core: int) -> Iterator[None]:
+    """This process, and what it starts meanwhile, on one core."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def served(target: str, env: dict[str, str]) -> Iterator[int]:
     """`target` on granian, one worker, one blocking thread, pinned to one core; yields the port."""
     port = free_port()
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
         "--workers", "1", "--blocking-threads", "1", "--no-ws", "--log-level", "warning", target,
     ]  # fmt: skip
-    process = subprocess.Popen(command, env=os.environ | env, preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+    with on_core(SERVER_CORE):
+        process = subprocess.Popen(command, env=os.environ | env, cwd=ROOT)
     try:
         _wait(port)
         yield port
@@ -62,6 +81,9 @@ class Connection:
     def send(self, request: bytes) -> None:
         self.socket.sendall(request)
 
+    def close(self) -> None:
+        self.socket.close()
+
     def read(self) -> tuple[int, int]:
         """Status and body length of one answer."""
         data = self.socket.recv(65536)
@@ -81,6 +103,14 @@ class Connection:
         return chunk
 
 
+def message(method: str, port: int, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
+    """One request as it goes over the wire."""
+    lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *(f"{k}: {v}" for k, v in headers.items())]
+    if body:
+        lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
 @dataclass(frozen=True)
 class Rate:
     per_second: float
@@ -91,8 +121,7 @@ class Rate:
 
 def measure(port: int, path: str, headers: dict[str, str], seconds: float = 4.0, connections: int = 4) -> Rate:
     """Requests per second and latency of GET `path`. Raises when an answer is not 200."""
-    lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *(f"{k}: {v}" for k, v in headers.items())]
-    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    request = message("GET", port, path, headers)
     lanes = [Connection(port) for _ in range(connections)]
     began, count, body, times = time.monotonic(), 0, 0, []
     stop = began + seconds
@@ -110,5 +139,7 @@ def measure(port: int, path: str, headers: dict[str, str], seconds: float = 4.0,
             sent[index] = time.perf_counter()
             count += 1
     elapsed = time.monotonic() - began
+    for lane in lanes:
+        lane.close()
     times.sort()
     return Rate(count / elapsed, body, statistics.median(times) * 1000, times[int(len(times) * 0.99)] * 1000)

@@ -1,79 +1,107 @@
-"""/services beside bare Flask on the same server, the same core and the same kind of database.
-
-    python -m bench.web [--database URL] [--scale 0.1]
-"""
+"""/services beside bare Flask on the same server, the same core and the same kind of database."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import sqlite3
 import statistics
-import tempfile
-from pathlib import Path
-from typing import Any
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlencode
 
 from bench import http
+from bench.fill import ACTIVITIES
+from bench.table import Line
+from bench.town import LABELS, Town
+
+TARGETS = {"sqlite": 0.40, "postgresql": 0.25}
+SLICE = 0.5  # seconds; short turns, so that what else the machine does meets both sides
+PER_SECOND = 5  # sign-ups while the list is read
+BURST = 4  # seconds
 
 
-def prepared(url: str, data_dir: Path, scale: float) -> str:
-    """Migrate and fill the database at `url`; the signed cookie of a resident who is signed in."""
-    os.environ.update(DATABASE_URL=url, PORTAL_DATA_DIR=str(data_dir), SECRET_KEY="bench", PORTAL_RATE_LIMITS="0")
-    from flask_migrate import upgrade
+class Arrivals:
+    """Sign-ups of one person after another, spread over the month's activities."""
 
-    from bench.fill import fill
-    from portal import create_app
-    from portal.core import clock
+    def __init__(self, town: Town, port: int) -> None:
+        self.town, self.port, self.count = town, port, 0
+        self.line = http.Connection(port)
 
-    app = create_app()
-    with app.app_context():
-        upgrade()
-        token = fill(clock.now(), scale)
-    with app.test_request_context():
-        serializer = app.session_interface.get_signing_serializer(app)
-        value = serializer.dumps({"_user_id": token, "_fresh": True, "csrf_token": "0" * 40})
-    return f"portal={value}"
+    def one(self) -> None:
+        """Sign the next person up. Raises RuntimeError when the portal refuses."""
+        self.count += 1
+        cookie = self.town.cookies[1 + self.count % (len(self.town.cookies) - 1)]
+        path = f"/services/{1 + self.count % ACTIVITIES}/sign-up"
+        body = urlencode({"for": "me", "csrf_token": self.town.csrf}).encode()
+        self.line.send(http.message("POST", self.port, path, {"Cookie": cookie}, body))
+        status, _ = self.line.read()
+        if status != 303:
+            raise RuntimeError(f"{path} answered {status}")
 
 
-def compare(url: str, cookie: str, data_dir: Path, rounds: int = 5) -> dict[str, Any]:
-    """Median ratios over `rounds` turns: hello, list signed in, list anonymous."""
-    env = {"DATABASE_URL": url, "PORTAL_DATA_DIR": str(data_dir), "SECRET_KEY": "bench", "PORTAL_RATE_LIMITS": "0"}
-    os.sched_setaffinity(0, {os.cpu_count() - 1 if os.cpu_count() else 0})
-    signed, anonymous, hellos, sizes, p99 = [], [], [], [], []
-    with http.served("bench.hello:app", {}) as bare, http.served("wsgi:app", env) as portal:
-        for path, headers in (("/services", {"Cookie": cookie}), ("/services", {})):
-            http.measure(portal, path, headers, 1)
-        for _ in range(rounds):
-            hello = http.measure(bare, "/", {}, 2).per_second
-            mine = http.measure(portal, "/services", {"Cookie": cookie}, 2)
-            theirs = http.measure(portal, "/services", {}, 2)
+@contextmanager
+def arriving(arrivals: Arrivals) -> Iterator[None]:
+    """Sign-ups arrive while the block runs."""
+    stop, failed = threading.Event(), []
+
+    def work() -> None:
+        try:
+            while not stop.wait(1 / PER_SECOND):
+                arrivals.one()
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def measure(town: Town, turns: int) -> list[Line]:
+    """Medians of the ratios of `turns` turns: hello, list signed in, not signed in, and while sign-ups arrive."""
+    me = {"Cookie": town.cookies[0]}
+    ratios: dict[str, list[float]] = {"mine": [], "anybody's": [], "busy": []}
+    hellos, mine, p99 = [], [], []
+    with http.served("bench.hello:app", {}) as bare, http.served("wsgi:app", town.env) as portal:
+        arrivals = Arrivals(town, portal)
+        for headers in (me, {}):
+            http.measure(portal, "/services", headers, SLICE)
+        for _ in range(turns):
+            hello = http.measure(bare, "/", {}, SLICE).per_second
+            list_ = http.measure(portal, "/services", me, SLICE)
+            ratios["mine"].append(list_.per_second / hello)
+            ratios["anybody's"].append(http.measure(portal, "/services", {}, SLICE).per_second / hello)
+            with arriving(arrivals):
+                ratios["busy"].append(http.measure(portal, "/services", me, 2 * SLICE).per_second / hello)
             hellos.append(hello)
-            signed.append(mine.per_second / hello)
-            anonymous.append(theirs.per_second / hello)
-            sizes.append(mine.body_bytes)
-            p99.append(mine.p99_ms)
-    return {
-        "hello_per_s": round(statistics.median(hellos)), "services_signed_in_ratio": round(statistics.median(signed), 3),
-        "services_anonymous_ratio": round(statistics.median(anonymous), 3), "page_bytes": sizes[-1],
-        "p99_ms": round(statistics.median(p99), 1),
-    }  # fmt: skip
+            mine.append(list_.per_second)
+            p99.append(list_.p99_ms)
+        signed_up = _burst(arrivals)
+    middle = {name: statistics.median(found) for name, found in ratios.items()}
+    hello, target = statistics.median(hellos), TARGETS[town.kind]
+    group = f"/services, {LABELS[town.kind]}"
+    return [
+        Line(group, "bare Flask hello", hello, "/s"),
+        Line(group, "signed in", statistics.median(mine), "/s", middle["mine"], "hello", target, True),
+        Line(
+            group, f"signed in, {PER_SECOND} sign-ups a second", middle["busy"] * hello, "/s", middle["busy"], "hello",
+            target, True,
+        ),
+        Line(group, "not signed in", middle["anybody's"] * hello, "/s", middle["anybody's"], "hello"),
+        Line(group, "99 of 100 within, 4 at a time", statistics.median(p99), "ms"),
+        Line(group, "statements, nothing changed", town.statements, "", target=1),
+        Line(group, "sign-ups over HTTP, one client", signed_up, "/s", signed_up / hello, "hello"),
+    ]  # fmt: skip
 
 
-def sqlite_version() -> str:
-    return sqlite3.sqlite_version
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--database", default="")
-    parser.add_argument("--scale", type=float, default=1.0)
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        url = chosen.database or f"sqlite:///{folder}/bench.db"
-        cookie = prepared(url, Path(folder), chosen.scale)
-        print(json.dumps(compare(url, cookie, Path(folder))))
-
-
-if __name__ == "__main__":
-    main()
+def _burst(arrivals: Arrivals) -> float:
+    """Sign-ups per second, one after the other, each committed to the disk."""
+    before, began = arrivals.count, time.monotonic()
+    while (passed := time.monotonic() - began) < BURST and arrivals.count < len(arrivals.town.cookies) - 2:
+        arrivals.one()
+    return (arrivals.count - before) / passed

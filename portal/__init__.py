@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, Response, request
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_wtf import CSRFProtect
@@ -43,6 +43,9 @@ class Sessions(LoginManager):
 
     def _session_protection_failed(self) -> bool:
         return False
+
+    def _update_remember_cookie(self, response: Response) -> Response:
+        return response  # we set no second cookie that outlives the session
 
 
 def create_app(overrides: dict[str, Any] | None = None) -> Flask:

@@ -127,9 +127,9 @@ def read_stamp(month: str) -> str:
     return stamp
 
 
-def stamp_wanted(month: str) -> tuple[str, dict[str, Any]] | None:
-    """What to ask in the viewer's round trip: the stamp on PostgreSQL; on SQLite no round trip is saved by it."""
-    return None if reads.embedded() else (STAMP_SQL, {"stamp_month": month})
+def stamp_wanted(now: datetime) -> tuple[str, dict[str, Any]] | None:
+    """This month's stamp for the viewer's round trip on PostgreSQL; on SQLite no round trip is saved by it."""
+    return None if reads.embedded() else (STAMP_SQL, {"stamp_month": clock.month_of(clock.today(now))})
 
 
 def snapshot(month: str, now: datetime, stamp: str | None = None) -> Snapshot:

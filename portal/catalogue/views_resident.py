@@ -44,7 +44,7 @@ def _filters(now: Any) -> tuple[listing.Filters, str]:
 def _stamp_wanted() -> tuple[str, dict[str, Any]] | None:
     if request.query_string:
         return None
-    return listing.stamp_wanted(clock.month_of(clock.today(clock.now())))
+    return listing.stamp_wanted(clock.now())
 
 
 @bp.get("/services")

@@ -137,9 +137,10 @@ def reading_with(source: Prefetch) -> Callable[[View], View]:
 
 def prefetch() -> tuple[str, dict[str, Any]] | None:
     """What this request's view wants to know in the viewer's round trip."""
-    if not request or request.endpoint is None:
+    endpoint = request.endpoint if request else None
+    if endpoint is None:
         return None
-    source: Prefetch | None = getattr(current_app.view_functions.get(request.endpoint), "prefetch", None)
+    source: Prefetch | None = getattr(current_app.view_functions.get(endpoint), "prefetch", None)
     return source() if source is not None else None
 
 
@@ -159,7 +160,8 @@ def check_declared(app: Flask) -> None:
 
 def viewer() -> Any:
     """The signed-in viewer or None."""
-    user = current_user._get_current_object()
+    # Where Flask-Login keeps whom it has loaded; its proxy asks for it in ten steps, and pages ask often.
+    user = g._get_current_object().get("_login_user") or current_user._get_current_object()  # type: ignore[attr-defined]
     return user if user.is_authenticated else None
 
 
@@ -201,9 +203,10 @@ def safe_next(target: str | None, fallback: str = "/") -> str:
 
 
 def _enforce() -> Any:
-    if request.endpoint is None or request.endpoint == "static":
+    endpoint = request.endpoint
+    if endpoint is None or endpoint == "static":
         return None
-    access = of(current_app.view_functions[request.endpoint])
+    access = of(current_app.view_functions[endpoint])
     if access is None:
         abort(403)
     user = viewer()

@@ -14,7 +14,7 @@ from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import BadSignature
 
-KEEP = 4096
+KEEP, LONGEST = 4096, 2048  # Cookie headers, characters of each
 DAY_SECONDS = 24 * 3600
 _json = TaggedJSONSerializer()
 PLAIN = (str, int, float, bool, type(None))
@@ -45,31 +45,31 @@ class CookieSessions(SecureCookieSessionInterface):
         self._proved: dict[str, Proved] = {}
 
     def open_session(self, app: Flask, request: Request) -> Session | None:
-        value = request.cookies.get(self.get_cookie_name(app))
-        if not value:
-            return self.session_class()
-        known = self._proved.get(value) or self._prove(app, value)
+        header = request.environ.get("HTTP_COOKIE", "")
+        known = self._proved.get(header) or self._prove(app, request, header)
         if known is None or time.time() > known.until:
             return self.session_class()
         session = self.session_class(known.values if known.values is not None else _json.loads(known.text))
         session.signed_at = known.signed_at
         return session
 
-    def _prove(self, app: Flask, value: str) -> Proved | None:
+    def _prove(self, app: Flask, request: Request, header: str) -> Proved | None:
+        value = request.cookies.get(self.get_cookie_name(app))
         serializer = self.get_signing_serializer(app)
-        if serializer is None:
+        if not value or serializer is None:
             return None
         max_age = int(app.permanent_session_lifetime.total_seconds())
         try:
             data, signed_at = serializer.loads(value, max_age=max_age, return_timestamp=True)
         except BadSignature:
             return None
-        if len(self._proved) >= KEEP:
-            self._proved.clear()
         signed = signed_at.timestamp()
         plain = all(isinstance(item, PLAIN) for item in data.values())
         proved = Proved(dict(data) if plain else None, _json.dumps(dict(data)), signed, signed + max_age)
-        self._proved[value] = proved
+        if len(header) <= LONGEST:
+            if len(self._proved) >= KEEP:
+                self._proved.clear()
+            self._proved[header] = proved
         return proved
 
     def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:

@@ -10,13 +10,16 @@ from flask_limiter.util import get_remote_address
 class ViewLimits(Limiter):
     """Limits hang on views (`@limiter.limit`) and are checked when the view is called.
 
-    Flask-Limiter's other check, before every request, would only find limits for the whole app or a blueprint. We have
-    none, and looking for them costs as much as the database (docs/performance.md).
+    Flask-Limiter's hooks around every request serve limits of the whole app, headers and later deductions. We have none
+    of these, and looking for them costs more than the database (docs/performance.md).
     """
 
-    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
-        if not in_middleware:
-            super()._check_request_limit(callable_name, in_middleware)
+    def init_app(self, app: Flask) -> None:
+        hooks = (app.before_request_funcs[None], app.after_request_funcs[None], app.teardown_request_funcs[None])
+        ours = [list(functions) for functions in hooks]
+        super().init_app(app)
+        for functions, kept in zip(hooks, ours, strict=True):
+            functions[:] = kept
 
 
 limiter = ViewLimits(get_remote_address)

@@ -6,6 +6,7 @@ Only for reads that need no transaction with others, and only from queries.py fi
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sqlite3
@@ -21,6 +22,7 @@ from sqlalchemy import Engine, event
 from portal.core.db import db
 
 _local = threading.local()
+_serials = itertools.count()
 watch: Callable[[str], None] | None = None  # tests count these reads too
 _generations: dict[int, int] = {}
 _opened: list[tuple[Any, int]] = []
@@ -52,9 +54,26 @@ def _connection(engine: Engine) -> Any:
 
         arguments = engine.dialect.create_connect_args(engine.url)[1]
         connection = psycopg.connect(**arguments, autocommit=True, prepare_threshold=1)
-    _local.kept = (mark, connection)
+    _local.kept, _local.serial = (mark, connection), next(_serials)
     _opened.append((connection, os.getpid()))
     return connection
+
+
+def file_version() -> tuple[int, int] | None:
+    """A mark that changes with every commit to the SQLite file, by whomever; None on PostgreSQL.
+
+    Costs a microsecond, so that a stamp need not be counted again while nobody writes anything. SQLite counts for each
+    connection on its own, hence the connection's number in the mark.
+    """
+    if not embedded():
+        return None
+    connection = _connection(_engine())
+    return _local.serial, connection.execute("PRAGMA data_version").fetchone()[0]
+
+
+def embedded() -> bool:
+    """Whether the database is a library (SQLite): then a second read costs no second round trip."""
+    return _engine().dialect.name == "sqlite"
 
 
 @cache
@@ -81,9 +100,10 @@ def row(sql: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
 
 
 def _engine() -> Engine:
-    kept: Engine | None = current_app.extensions.get("portal_engine")
+    extensions = current_app.extensions
+    kept: Engine | None = extensions.get("portal_engine")
     if kept is None:
-        kept = current_app.extensions["portal_engine"] = db.engine
+        kept = extensions["portal_engine"] = db.engine
     return kept
 
 
@@ -97,5 +117,6 @@ def moment(value: Any) -> datetime:
 def bound(value: datetime) -> Any:
     """A moment as a parameter of `row`."""
     if _engine().dialect.name == "sqlite":
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return utc.replace(tzinfo=None).isoformat(" ", "microseconds")
     return value

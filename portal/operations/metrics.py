@@ -192,9 +192,9 @@ def may_read(asked: Request, token: str) -> bool:
 
 
 def _note_answer(response: Response) -> Response:
-    environ = request.environ
-    method = environ["REQUEST_METHOD"]
-    environ[SEEN] = (request.endpoint or "none", method if method in METHODS else "other", response.status_code)
+    asked = request._get_current_object()  # type: ignore[attr-defined]
+    method = asked.method
+    asked.environ[SEEN] = (asked.endpoint or "none", method if method in METHODS else "other", response.status_code)
     return response
 
 

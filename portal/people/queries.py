@@ -45,6 +45,7 @@ LEFT JOIN department d ON d.id = a.department_id
 WHERE s.id = :session_id AND s.ended_at IS NULL AND s.expires_at > :now AND (r.id IS NOT NULL OR a.id IS NOT NULL)
 """  # noqa: S608
 ViewerRow: Any = namedtuple("ViewerRow", [*_COLUMNS, "more"])  # type: ignore[misc]
+SEEN_AT = ViewerRow._fields.index("last_seen_at")
 
 
 @cache
@@ -64,8 +65,7 @@ def viewer_row(
     )
     if found is None:
         return None
-    answer: Any = ViewerRow(*found)
-    return answer._replace(last_seen_at=reads.moment(answer.last_seen_at))
+    return ViewerRow(*found[:SEEN_AT], reads.moment(found[SEEN_AT]), *found[SEEN_AT + 1 :])
 
 
 # Residents ------------------------------------------------------------------------------------------------------------
