@@ -6,6 +6,7 @@ import time
 
 import click
 from flask import Flask, current_app
+from flask.cli import with_appcontext
 
 from portal.core import clock
 from portal.core.errors import DomainError
@@ -28,6 +29,7 @@ RESIDENT = "199 0000 0001"
 
 @click.command("demo")
 @click.option("--password", default="", help="Password of all demo accounts (default: a new random one, printed once).")
+@with_appcontext
 def demo(password: str) -> None:
     """Load a lively, fictitious month around today into an empty database, and print the logins."""
     from portal.demo import places, story

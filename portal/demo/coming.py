@@ -143,20 +143,20 @@ def _tables(plot: Plot) -> None:
     stage = plot.stage
     month = stage.following
     name = f"{clock.month_name(month, with_year=True)}服务清单"
-    kuichong, data = stage.staff["kuichong"], workbook.plan(month)
+    kuichong, data = stage.staff["kuichong"], workbook.plan(month, "葵涌社区", "陈社工 0755-84200004")
     centre = stage.centre("440307009001")
     old = importing.preview_plan(kuichong, centre, month, f"葵涌社区{name}（旧）.xlsx", data, plot.ago(2, "9:00"))
     actions.lay_aside_plan(kuichong, old, plot.ago(2, "9:10"))
     actions.preview_plan(kuichong, centre, month, f"葵涌社区{name}.xlsx", data, plot.ago(1, "10:25"))
     nanlong, home = stage.staff["nanlong"], stage.centre("440307011005")
+    data = workbook.plan(month, "南隆社区", "何社工 0755-84200026")
     taken = actions.preview_plan(nanlong, home, month, f"南隆社区{name}.xlsx", data, plot.ago(2, "14:00"))
     rows = importing.rows_of(taken)
-    good = {r.number: r.values for r in rows if r.ok}
-    donor = next(iter(good.values()))
-    for row in rows:
-        if not row.ok:  # mended in the preview: another date, the other way round
-            values = replace(donor, title=row.values.title, content=row.values.content)
-            actions.mend_plan_row(nanlong, taken, row.number, values, plot.ago(2, "14:20"))
+    known = [r.values for r in rows if r.ok and not r.values.weekly]
+    for row, other in zip((r for r in rows if not r.ok), known, strict=False):
+        # Mended in the preview: at its own place, on the day of another row.
+        values = replace(row.values, sessions=other.sessions, weekly=None)
+        actions.mend_plan_row(nanlong, taken, row.number, values, plot.ago(2, "14:20"))
     actions.take_in_plan(nanlong, taken, [r.number for r in rows], plot.ago(2, "14:30"))
 
 

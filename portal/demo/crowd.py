@@ -205,7 +205,8 @@ def _events(stage: Stage, coming: list[tuple[int, list[Person], int]]) -> list[E
         for person in crowd:
             at = _moment(stage, opens, closes)
             events.append(_sign_up(stage, entry_id, person, most, at, len(events)))
-            if review and stage.dice.random() < 0.6:
+            # Staff decide sooner or later; what came in these days may still wait.
+            if review and (at < stage.now - timedelta(days=4) or stage.dice.random() < 0.3):
                 events.append(_decide(stage, entry_id, person, code, at, len(events)))
             elif stage.dice.random() < 0.07:
                 events.append(_leave(stage, entry_id, person, at, len(events)))
@@ -227,7 +228,7 @@ def find(entry_id: int, person: Person) -> SignUp | None:
 
 
 def _decide(stage: Stage, entry_id: int, person: Person, code: str, at: datetime, number: int) -> Event:
-    accept, reason = stage.dice.random() < 0.8, stage.dice.choice(REFUSAL_REASONS)
+    accept, reason = stage.dice.random() < 0.85, stage.dice.choice(REFUSAL_REASONS)
     staff = stage.boss(code)
 
     def act(now: datetime) -> object:

@@ -125,9 +125,12 @@ def _return_and_mend_late(stage: Stage, actor: Actor, entry: Entry) -> None:
 
 
 def _department(stage: Stage, username: str, ideas: list[plans.Idea], diary: plans.Diary) -> None:
-    """A department hands its plan to the district, which places it in three communities."""
+    """A department hands its plan to the district, which places each row in one community."""
     actor, district = stage.staff[username], stage.boss(DISTRICT)
-    for entry in _draft(stage, actor, stage.centre(DISTRICT), ideas, diary, 9):
-        actions.offer(actor, entry, stage.before(8, "11:00"))
-        homes = [stage.centre(c) for c in stage.dice.sample(communities(stage), 3)]
-        actions.allot(district, entry, homes, stage.before(5, "10:30"))
+    for idea in ideas:
+        for code in stage.dice.sample(communities(stage), 3):
+            home = stage.centre(code)
+            visit = replace(idea, title=f"{idea.title}（{home.label}站）", place=f"{home.label}{idea.place}")
+            for entry in _draft(stage, actor, stage.centre(DISTRICT), [visit], diary, 9):
+                actions.offer(actor, entry, stage.before(8, "11:00"))
+                actions.allot(district, entry, [home], stage.before(5, "10:30"))

@@ -116,7 +116,7 @@ def _organiser(centre: Centre, idea: Idea) -> str:
 
 
 def _windows(stage: Stage, row: EntryValues, own_first: bool) -> EntryValues:
-    """Sign-up and withdrawal close the evening before; a weekly one may be joined until its last date."""
+    """Withdrawal closes the evening before; a weekly one may be joined until its last date."""
     first, last = row.sessions[0].start, row.sessions[-1].start
     evening = clock.at(clock.today(first) - timedelta(days=1), time(20))
     if row.weekly:
@@ -126,4 +126,6 @@ def _windows(stage: Stage, row: EntryValues, own_first: bool) -> EntryValues:
     if row.month == stage.month and first > stage.now + timedelta(days=6) and stage.dice.random() < 0.12:
         opens = clock.at(clock.today(stage.now) + timedelta(days=2), time(9))  # not open yet
     own = min(evening - timedelta(hours=12), max(begins, first - timedelta(days=4))) if own_first else None
-    return replace(row, sign_up_until=evening, withdraw_until=evening, own_first_until=own, sign_up_from=opens)
+    # Where somebody has to prepare for each, sign-up closes the evening before; elsewhere it goes on until the start.
+    closes = evening if row.needs_review or own_first or opens or (row.capacity or 0) <= 15 else None
+    return replace(row, sign_up_until=closes, withdraw_until=evening, own_first_until=own, sign_up_from=opens)
