@@ -86,11 +86,15 @@ class Server:
         """True when this very server, not another one on its port, can be used."""
         raise NotImplementedError
 
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start the process; what it says goes to its log."""
+        with (self.home / "log").open("ab") as log:
+            return subprocess.Popen(self.command(), stdout=log, stderr=log, cwd="/")
+
     def start(self) -> None:
         """Start it, on another port should somebody have taken the chosen one. Returns when it answers."""
         for _ in range(3):
-            with (self.home / "log").open("ab") as log:
-                self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd="/")
+            self.process = self.spawn()
             deadline = time.monotonic() + START_SECONDS
             while time.monotonic() < deadline and self.process.poll() is None:
                 if self.answers():

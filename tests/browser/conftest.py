@@ -1,0 +1,182 @@
+"""Chromium, the portal behind a real web server, and the town's people signed in without the login form."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
+
+from portal import create_app
+from portal.core import protection, scope, sessions
+from portal.core.db import db
+from tests import factories
+from tests.browser.live import NO_REDIS, SECRET_KEY, Portal
+from tests.house import world as worlds
+from tests.servers import chromium_path
+
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PATIENCE = 10_000  # milliseconds for one step
+PHONE, DESK = {"width": 375, "height": 760}, {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+class Complaints(list[str]):
+    """What went wrong behind a page: scripts, the CSP, 5xx. Expected refusals (4xx) are no complaint."""
+
+    def watch(self, page: Page) -> Page:
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.append(f"script: {error}"))
+        page.on("response", self._answered)
+        return page
+
+    def _said(self, message: ConsoleMessage) -> None:
+        # Chromium itself reports each answer with 4xx; those are judged by what the page shows.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.append(f"console: {message.text}")
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 500:
+            self.append(f"{response.status} {response.request.method} {response.url}")
+
+
+Visit = Callable[..., Page]
+
+
+def _keep_picture(context: BrowserContext, name: str) -> None:
+    """PORTAL_TEST_PICTURES=folder keeps how each page looked when its test ended."""
+    folder = os.environ.get("PORTAL_TEST_PICTURES")
+    for page in context.pages if folder else ():
+        page.screenshot(path=f"{folder}/{name.replace('/', '-')}.png", full_page=True)
+
+
+@pytest.fixture
+def visit(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """`visit(portal, size=PHONE, js=True, cookies=(), …)`: a fresh browser profile with one open page.
+
+    The test fails at its end when any of its pages complained.
+    """
+    contexts: list[BrowserContext] = []
+    complaints = Complaints()
+
+    def enter(portal: Portal, size: dict[str, int] = PHONE, js: bool = True, **options: Any) -> Page:
+        cookies = options.pop("cookies", ())
+        context = chromium.new_context(
+            base_url=portal.address, viewport=size, java_script_enabled=js, locale="zh-CN",  # type: ignore[arg-type]
+            timezone_id="Asia/Shanghai", accept_downloads=True, **options,
+        )  # fmt: skip
+        context.set_default_timeout(PATIENCE)
+        if cookies:
+            context.add_cookies([{"name": n, "value": v, "url": portal.address} for n, v in cookies])
+        context.on("page", complaints.watch)
+        contexts.append(context)
+        return context.new_page()
+
+    yield enter
+    for number, context in enumerate(contexts):
+        _keep_picture(context, f"{request.node.name}-{number}")
+        context.close()
+    assert not complaints
+
+
+class House:
+    """The fixed town with one record of every kind, served by a portal; tests add what they need."""
+
+    def __init__(self, portal: Portal) -> None:
+        self.portal = portal
+        self.app = self._fill(portal)
+
+    def _fill(self, portal: Portal) -> Flask:
+        # The environment's own PORTAL_* must not decide where this process looks.
+        app = create_app({
+            "TESTING": True, "SECRET_KEY": SECRET_KEY, "SQLALCHEMY_DATABASE_URI": portal.url, "DATA_DIR": portal.data,
+            "REDIS_URL": NO_REDIS, "BASE_URL": portal.address, "RATELIMIT_ENABLED": False, "HTTPS": False,
+        })  # fmt: skip
+        portal.data.mkdir(parents=True, exist_ok=True)
+        with app.app_context(), scope.system("browser tests"):
+            db.create_all()
+            with db.engine.begin() as connection:
+                protection.install(connection)
+            factories.build_town()
+            world = worlds.build(factories.load_town(), factories.Make())
+            self.ids: dict[str, Any] = world.ids
+            self.staff: dict[str, int] = {code: account.id for code, account in world.town.staff.items()}
+            self.people: list[int] = [person.id for person in world.town.residents]
+            self.make = factories.Make()
+            db.session.remove()
+            db.engine.dispose()
+        return app
+
+    def do(self, work: Callable[[factories.Town, factories.Make], Any]) -> Any:
+        """Run `work(town, make)` in the portal's database and return what it returns (plain values, not rows)."""
+        with self.app.app_context(), scope.system("browser tests"):
+            try:
+                result = work(factories.load_town(), self.make)
+                db.session.commit()
+                return result
+            finally:
+                db.session.remove()
+
+    def entry(self, code: str = "A1", **values: Any) -> int:
+        """A published activity; its id."""
+        return int(self.do(lambda town, make: make.entry(town.centres[code], **values).id))
+
+    def resident(self, code: str | None = "A1", **values: Any) -> int:
+        """A registered resident of a community; the id."""
+        return int(self.do(lambda town, make: make.resident(town.centres[code] if code else None, **values).id))
+
+    def cookies(self, audience: Any, person: int) -> list[tuple[str, str]]:
+        """What the login would leave in the browser."""
+        token = self.do(lambda _town, _make: sessions.open_session(audience, person, factories.NOW))
+        client = self.app.test_client()
+        with client.session_transaction() as cookie:
+            cookie["_user_id"], cookie["_fresh"] = token, True
+        name = self.app.config["SESSION_COOKIE_NAME"]
+        found = client.get_cookie(name)
+        assert found is not None
+        return [(name, found.value)]
+
+    def as_resident(self, person: int) -> list[tuple[str, str]]:
+        return self.cookies("resident", person)
+
+    def as_staff(self, code: str) -> list[tuple[str, str]]:
+        return self.cookies("staff", self.staff[code])
+
+    def count(self, statement: Any) -> int:
+        """One number from the portal's database."""
+        return int(self.do(lambda _town, _make: db.session.scalar(statement) or 0))
+
+
+@pytest.fixture(scope="session")
+def house() -> Iterator[House]:
+    portal = Portal(rate_limits=False)  # dozens of tests share one network address
+    with_tables = House(portal)
+    portal.start()
+    yield with_tables
+    with with_tables.app.app_context():
+        db.engine.dispose()
+    portal.discard()
+
+
+@pytest.fixture
+def empty_portal() -> Iterator[Portal]:
+    """A newly installed portal: migrated, running, nothing in it."""
+    portal = Portal()
+    portal.data.mkdir(parents=True)
+    portal.flask("db", "upgrade")
+    portal.start()
+    yield portal
+    portal.discard()
