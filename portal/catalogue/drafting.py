@@ -129,7 +129,7 @@ def drop_entry(actor: Actor, entry: Entry, now: datetime, reason: str = "") -> N
     """Take a row out of the list for good; an approved one needs a reason (ReasonMissing)."""
     rows.lock(entry)
     name = "withdraw" if entry.status == APPROVED else "drop"
-    gone = {"waits_at_id": None, "waits_since": None, "version": Entry.version + 1, "updated_at": now}
+    gone = rows.moves(now, waits_at_id=None, waits_since=None)
     states.fire(ENTRY, entry, name, actor, now, reason, values=gone)
     rows.log(actor, entry, "drop_entry", now, summary=f"{entry.title} {reason}".strip())
 

@@ -142,6 +142,8 @@ class Entry(CentreScoped, Base):
     taken: Mapped[int] = mapped_column(default=0)  # places held
     waiting: Mapped[int] = mapped_column(default=0)  # sign-ups on the waiting list
     version: Mapped[int] = mapped_column(default=1)
+    # Rises with what the catalogue itself changes, not with sign-ups: what a form was loaded with is compared with it.
+    revision: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
 

@@ -103,25 +103,26 @@ def refuse(why: str | None) -> None:
 def lock(entry: Entry, version: int | None = None) -> None:
     """Row lock (SQLite's writer is alone already). Raises Stale when the row moved since it was read.
 
-    version: what the person saw on the page.
+    version: the revision that the person saw on the page.
     """
     before = (entry.status, entry.waits_at_id)
     db.session.flush()
     db.session.execute(select(Entry.id).where(Entry.id == entry.id).with_for_update())
     db.session.refresh(entry)
-    if (entry.status, entry.waits_at_id) != before or version not in (None, entry.version):
+    if (entry.status, entry.waits_at_id) != before or version not in (None, entry.revision):
         raise Stale()
 
 
 def touched(entry: Entry, now: datetime) -> None:
     """Every change a list shows raises the version, so that cached cards are made anew."""
     entry.version += 1
+    entry.revision += 1
     entry.updated_at = now
 
 
 def moves(now: datetime, **columns: Any) -> dict[str, Any]:
     """Column values for `states.fire`, with the version raised in the same UPDATE."""
-    return {"version": Entry.version + 1, "updated_at": now, **columns}
+    return {"version": Entry.version + 1, "revision": Entry.revision + 1, "updated_at": now, **columns}
 
 
 def told(before: EntryValues, after: EntryValues) -> Changes:

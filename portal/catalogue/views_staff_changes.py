@@ -72,7 +72,7 @@ def change(entry_id: int) -> Response:
     form.offer(queries.categories())
     if not form.is_submitted():
         form.load(rows.values_of(entry))
-        form.version.data = str(entry.version)
+        form.version.data = str(entry.revision)
         return _change_page(entry, form)
     values = _read(entry, form)
     if values is None:
@@ -110,7 +110,7 @@ def _ask(entry: Entry, form: forms.ChangeForm, values: EntryValues) -> Response:
     except Stale:
         db.session.rollback()
         entry = entry_or_404(entry_id)
-        form.version.data = str(entry.version)
+        form.version.data = str(entry.revision)
         form.form_errors.append("这一条刚刚有变动（例如有人报名），请核对后再提交一次。")
         return _change_page(entry, form, 409)
     except InvalidRow as error:
@@ -153,7 +153,7 @@ def cancel(entry_id: int) -> Response:
     edit = forms.ChangeForm(formdata=None)
     edit.offer(queries.categories())
     edit.load(rows.values_of(found))
-    edit.version.data = str(found.version)
+    edit.version.data = str(found.revision)
     return _change_page(found, edit, 422, cancel=form)
 
 

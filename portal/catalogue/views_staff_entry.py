@@ -40,7 +40,7 @@ def _form(entry: Entry | None = None) -> forms.EntryForm:
     form.offer(queries.categories(), staff_queries.service_types())
     if entry is not None and not form.is_submitted():
         form.load(rows.values_of(entry))
-        form.version.data = str(entry.version)
+        form.version.data = str(entry.revision)
     return form
 
 
@@ -106,7 +106,7 @@ def new() -> Response:
     if not clock.is_month(month):
         month = staff_queries.default_month(now)
     form = _form()
-    context = {"home": home, "homes": staff_queries.drafting_centres(actor), "sends": home.id != actor.centre_id}
+    context: dict[str, Any] = {"home": home, "homes": staff_queries.drafting_centres(actor), "sends": home.id != actor.centre_id}
     if not form.is_submitted():
         form.organiser.data = home.name
         form.phone.data = home.phone
@@ -203,7 +203,7 @@ def _somebody_was_faster(form: forms.EntryForm, entry_id: int, values: EntryValu
         who=last[-1].who if last else "", at=entry.updated_at,
         changes=rows.told(theirs, replace(values, month=theirs.month)),
     )  # fmt: skip
-    form.version.data = str(entry.version)
+    form.version.data = str(entry.revision)
     return _page(form, entry.month, 409, entry=entry, mode=mode, home=entry.centre, conflict=conflict)
 
 
