@@ -65,7 +65,13 @@ class Line:
     may_return: bool = False
     may_edit: bool = False
     may_allot: bool = False
+    stand_in: bool = False  # a lower level's turn: may be decided in its place, on the row's own page, never in bulk
     own: bool = False  # of this viewer's own centre or department, or merged into its list
+
+    @property
+    def decidable(self) -> bool:
+        """Waits for this viewer's own centre to say yes."""
+        return self.yes is not None and not self.stand_in
 
     @property
     def when(self) -> tuple[str, str]:
@@ -110,9 +116,10 @@ def read_filter(now: datetime) -> Filter:
 def line_of(row: Any, actor: Actor) -> Line:
     """The first yes, the first way to send, return, edit and allot among the row's transitions."""
     names = {t.name: t for t in row.buttons}
+    stand_in = row.entry.status == IN_REVIEW and row.entry.waits_at_id != actor.centre_id
     return Line(
         row=row, own=_is_own(row.entry, actor), yes=next((names[n] for n in YES if n in names), None),
-        send=next((names[n] for n in SENDS if n in names), None), may_return="return" in names,
+        send=next((names[n] for n in SENDS if n in names), None), may_return="return" in names, stand_in=stand_in,
         may_edit=row.editable, may_allot="allot" in names,
     )  # fmt: skip
 
@@ -161,7 +168,7 @@ def board_context(wanted: Filter, now: datetime, all_pages: bool = False) -> dic
         actor, wanted.month, now, centre=wanted.centre, category_id=wanted.category_id,
     )  # fmt: skip
     lines = [line_of(row, actor) for row in found]
-    waiting = [line for line in lines if line.yes is not None or line.may_allot or _to_mend(line)]
+    waiting = [line for line in lines if line.decidable or line.may_allot or _to_mend(line)]
     shown = _in_state(lines, waiting, wanted.status)
     last = max(1, -(-len(shown) // PAGE_SIZE))
     page = min(wanted.page, last)
@@ -173,7 +180,7 @@ def board_context(wanted: Filter, now: datetime, all_pages: bool = False) -> dic
         "offer": coverage.coverage(wanted.month, (wanted.centre or own_centre(actor)).path),
         "lines": shown if all_pages else shown[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], "shown": len(shown),
         "total": len(lines),
-        "yes_count": sum(1 for line in shown if line.yes is not None), "page": page, "pages": last,
+        "yes_count": sum(1 for line in shown if line.decidable), "page": page, "pages": last,
         "tabs": _tabs(lines, waiting, wanted), "counts": _counts(lines), **_tools(actor, wanted, lines),
     }  # fmt: skip
 

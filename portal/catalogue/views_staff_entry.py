@@ -106,7 +106,7 @@ def new() -> Response:
     if not clock.is_month(month):
         month = staff_queries.default_month(now)
     form = _form()
-    context: dict[str, Any] = {"home": home, "homes": staff_queries.drafting_centres(actor), "sends": home.id != actor.centre_id}
+    context: dict[str, Any] = {"home": home, "homes": staff_queries.drafting_centres(actor)}
     if not form.is_submitted():
         form.organiser.data = home.name
         form.phone.data = home.phone

@@ -163,7 +163,8 @@ def _row_answer(plan_: PlanImport, row: PreviewRow) -> Response:
 
 def _mend_page(plan_: PlanImport, row: PreviewRow, form: forms.RowForm, status: int = 200) -> Response:
     typed = form.typed(plan_.month)
-    extra = {"row": row, "form": form, "typed": typed, "spans_now": plan_typing.shown(typed.spans), "oob": False}
+    extra: dict[str, Any] = {"row": row, "form": form, "typed": typed, "oob": False}
+    extra["spans_now"] = plan_typing.shown(typed.spans)
     if pages.wants_fragment():
         context = _context(plan_) | extra | {"mending": form}
         return Response(pages.block(TEMPLATE, "row", **context), status)

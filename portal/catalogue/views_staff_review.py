@@ -18,6 +18,7 @@ from portal.catalogue.views_staff import (
     board_context,
     bp,
     entry_or_404,
+    line_of,
     number,
     own_centre,
     row_answer,
@@ -65,9 +66,9 @@ def approve_many() -> Response:
     if request.form.get("all"):
         month = request.form.get("month", "")
         centre = staff_queries.centre_inside(actor, number("centre", request.args))
-        found = [r.entry for r in queries.month_rows(
-            actor, month, now, centre=centre, category_id=number("category", request.args),
-        ) if any(t.name in ("accept", "pass_on", "approve") for t in r.buttons)]  # fmt: skip
+        rows = queries.month_rows(actor, month, now, centre=centre, category_id=number("category", request.args))
+        # Only one's own turn: "all" must not pass over the level below.
+        found = [line.row.entry for r in rows if (line := line_of(r, actor)).decidable]
     else:
         found = staff_queries.entries(request.form.getlist("row", type=int))
     if not found:
