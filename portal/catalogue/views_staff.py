@@ -70,8 +70,8 @@ class Line:
 
     @property
     def decidable(self) -> bool:
-        """Waits for this viewer's own centre to say yes."""
-        return self.yes is not None and not self.stand_in
+        """Waits for this viewer's own centre to say yes; a department's plan is allotted instead."""
+        return self.yes is not None and not self.stand_in and not self.may_allot
 
     @property
     def when(self) -> tuple[str, str]:

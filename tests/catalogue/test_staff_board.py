@@ -217,6 +217,22 @@ def test_the_number_of_queries_does_not_depend_on_the_rows(
     assert len(many) <= 30
 
 
+def test_long_lists_have_pages_and_all_means_all(
+    client: Any, town: Any, waiting: Any, session: Any, as_staff: Any
+) -> None:
+    for number in range(53):
+        waiting(f"第{number}条")
+    as_staff(client, town.staff["A"])
+    page = client.get(BOARD).text
+    assert page.count('<tbody id="row-') == 50
+    assert "第 1 页，共 2 页，53 条" in page
+    assert client.get(BOARD + "&page=2").text.count('<tbody id="row-') == 3
+    assert client.get("/staff/catalogue/export.csv?month=2026-12").data.count(b"\n") == 54
+    client.post("/staff/catalogue/approve", data={"all": "1", "month": "2026-12"})
+    session.rollback()
+    assert session.query(Entry).filter_by(waits_at_id=town.centres["D"].id).count() == 53
+
+
 def test_exports_hold_the_rows_and_no_formulas(client: Any, town: Any, make: Any, as_staff: Any) -> None:
     make.entry(town.centres["A1"], title="=HYPERLINK(1)", status="draft")
     make.entry(town.centres["B1"], title="别处的", status="draft")

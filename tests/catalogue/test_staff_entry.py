@@ -255,6 +255,13 @@ def test_a_cover_is_made_small_and_clean(client: Any, town: Any, app: Any, sessi
         assert client.get(f"/pictures/{name}").status_code == 404
 
 
+def test_residents_see_the_cover(client: Any, town: Any, make: Any, app: Any) -> None:
+    with app.app_context():
+        name = uploads.save_picture(picture((40, 30)).getvalue())
+    entry = make.entry(town.centres["A1"], cover=name)
+    assert f'src="/pictures/{name}"' in client.get(f"/services/{entry.id}").text
+
+
 def test_what_is_no_picture_is_refused_and_a_good_one_survives_other_mistakes(
     client: Any, town: Any, session: Any, as_staff: Any
 ) -> None:
