@@ -88,15 +88,9 @@ class CentreForm(Form):
 
     def validate_latitude(self, field: DecimalField) -> None:
         _in_range(field, 3, 54, "纬度在 3 到 54 之间，例如 22.5963。")
-        self._both(field, self.longitude, "填了经度，也请填纬度，地图上才有这个点。")
 
     def validate_longitude(self, field: DecimalField) -> None:
         _in_range(field, 73, 136, "经度在 73 到 136 之间，例如 114.5126。")
-        self._both(field, self.latitude, "填了纬度，也请填经度，地图上才有这个点。")
-
-    def _both(self, field: DecimalField, other: DecimalField, message: str) -> None:
-        if field.data is None and not field.errors and other.data is not None:
-            raise ValidationError(message)
 
     def validate_functions(self, field: StringField) -> None:
         names = self.function_names()
@@ -111,10 +105,18 @@ class CentreForm(Form):
         return tuple(dict.fromkeys(p for p in parts if p))
 
     def validate(self, *args: Any, **kwargs: Any) -> bool:
-        good = bool(super().validate(*args, **kwargs))
+        good = bool(super().validate(*args, **kwargs)) & self._both_or_none()
         for number, name in enumerate(WEEK):
             good &= self._read(name, lambda text, n=number: self.week.__setitem__(n, typed_hours.read_day(text)))
         return good & self._read("exceptions", self._read_specials)
+
+    def _both_or_none(self) -> bool:
+        """Half a place is none; Optional() would keep an inline check from running on the empty field."""
+        for field, other in ((self.latitude, self.longitude), (self.longitude, self.latitude)):
+            if field.data is None and other.data is not None and not field.errors:
+                field.errors = [f"填了{other.label.text}，也请填{field.label.text}，地图上才有这个点。"]
+                return False
+        return True
 
     def _read_specials(self, text: str) -> None:
         self.specials = typed_hours.read_specials(text, self.today)

@@ -52,7 +52,7 @@ def list_() -> Response:
         "centres/staff_list.html", rows=shown, q=q, only=only, total=len(rows), missing=missing,
         gaps=sum(1 for m in missing.values() if m), top=min((c.depth for c in rows), default=0),
         levels={lv.code: lv.short for lv in profile.current().levels}, may_import=_may_import(),
-        may_edit=actor.can(Permission.CENTRES) and actor.department_id is None,
+        may_edit=actor.can(Permission.CENTRES), visitor=actor.department_id is not None,
     )  # fmt: skip
 
 
