@@ -156,6 +156,14 @@ def own_centre(actor: Actor) -> Centre:
     return centre
 
 
+def not_for_departments(actor: Actor, month: str) -> Response | None:
+    """Lists, plans and templates belong to centres; a department writes its few rows one by one."""
+    if actor.department_id is None:
+        return None
+    flash("部门的计划请逐条填写，再由区中心分配到社区。", "gold")
+    return pages.see_other(url_for(".new", month=month))
+
+
 def may_publish(actor: Actor) -> bool:
     """Publishing by hand belongs to the top of the review chain."""
     return actor.can(Permission.PUBLISH) and actor.department_id is None and not chain(own_centre(actor))

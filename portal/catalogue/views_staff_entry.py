@@ -14,7 +14,16 @@ from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, IN_REV
 from portal.catalogue.rows import InvalidRow
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import holds, publisher, reviewers, status_text
-from portal.catalogue.views_staff import TONES, back, bp, entry_or_404, line_of, number, own_centre
+from portal.catalogue.views_staff import (
+    TONES,
+    back,
+    bp,
+    entry_or_404,
+    line_of,
+    not_for_departments,
+    number,
+    own_centre,
+)
 from portal.centres import profile
 from portal.centres.models import Centre
 from portal.core import access, clock, pages, uploads
@@ -254,6 +263,9 @@ def steps(found: Entry) -> list[tuple[str, str, str]]:
 def keep_template(entry_id: int) -> Response:
     """Keep the row as a template of the viewer's own centre."""
     found = entry_or_404(entry_id)
+    elsewhere = not_for_departments(access.actor(), found.month)
+    if elsewhere is not None:
+        return elsewhere
     try:
         kept = actions.save_template(access.actor(), found, request.form.get("name", ""), clock.now())
     except DomainError as error:
@@ -271,6 +283,9 @@ def templates() -> Response:
     now = clock.now()
     month = request.args.get("month", "")
     month = month if clock.is_month(month) else staff_queries.default_month(now)
+    elsewhere = not_for_departments(access.actor(), month)
+    if elsewhere is not None:
+        return elsewhere
     found = queries.templates(own_centre(access.actor()).id)
     names = {c.id: c.name for c in queries.categories()}
     return pages.page("catalogue/staff_templates.html", templates=found, month=month, category_names=names)
@@ -311,6 +326,9 @@ def copy() -> Response:
     actor, now = access.actor(), clock.now()
     month = request.values.get("month", "")
     month = month if clock.is_month(month) else staff_queries.default_month(now)
+    elsewhere = not_for_departments(actor, month)
+    if elsewhere is not None:
+        return elsewhere
     form = forms.CopyForm()
     known = sorted({*queries.months(actor, now), clock.add_months(month, -1)} - {month}, reverse=True)
     form.from_month.choices = forms.picks((m, clock.month_name(m, True)) for m in known)

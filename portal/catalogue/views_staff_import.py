@@ -11,7 +11,7 @@ from portal.catalogue import actions, forms, plan_typing, queries, rules, staff_
 from portal.catalogue.importing import PreviewRow, problems_of, rows_of
 from portal.catalogue.models import PlanImport
 from portal.catalogue.states import PREVIEW, TAKEN
-from portal.catalogue.views_staff import bp, when_parts, with_sums
+from portal.catalogue.views_staff import bp, not_for_departments, when_parts, with_sums
 from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.db import db
@@ -26,6 +26,9 @@ TEMPLATE = "catalogue/staff_import_preview.html"
 def import_plan() -> Response:
     """Choose a file; the plans not finished yet are listed beside, so nothing is lost by leaving."""
     actor, now = access.actor(), clock.now()
+    elsewhere = not_for_departments(actor, staff_queries.default_month(now))
+    if elsewhere is not None:
+        return elsewhere
     form = forms.UploadForm()
     form.centre.choices = forms.picks((str(c.id), c.name) for c in staff_queries.drafting_centres(actor))
     if not form.is_submitted():

@@ -121,6 +121,9 @@ def test_a_department_draws_up_and_sees_only_its_own(
 ) -> None:
     make.entry(town.centres["A1"], title="别人的", status=DRAFT)
     as_staff(client, town.staff["ZFB"])
+    assert "还没有您部门的计划" in client.get("/staff/catalogue?month=2026-12").text
+    for url in ("/staff/catalogue/import", "/staff/catalogue/copy", "/staff/catalogue/templates"):
+        assert "/staff/catalogue/new" in client.get(url).location  # these belong to centres
     made = client.post("/staff/catalogue/new?month=2026-12", data={
         "month": "2026-12", "title": "普法讲座", "category_id": town.categories["public"].id, "place": "社区广场",
         "sessions": "12月16日 15:00-16:30", "audience": "全体居民", "mode": "walk_in", "unit": "人", "do": "send",
