@@ -29,6 +29,12 @@ STAMP_SQL = (
     "WHERE month = :stamp_month AND status IN ('published', 'cancelled'))"
 )
 
+# PostgreSQL: two statements with the same snapshot see the same data, so the stamp told with it still holds.
+SNAPSHOT_STAMP_SQL = (
+    "(pg_current_snapshot()::text || '|' || "
+    f"CASE WHEN pg_current_snapshot()::text = :stamp_mark THEN :stamp_was ELSE {STAMP_SQL} END)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -90,7 +96,7 @@ class Snapshot:
 
 
 _snapshots: dict[str, Snapshot] = {}
-_stamps: dict[str, tuple[tuple[int, int], str]] = {}
+_stamps: dict[str, tuple[Any, str]] = {}  # month -> the mark of the data it was read from, stamp
 _lock = threading.Lock()
 
 _category, _parent = aliased(Category), aliased(Category)
@@ -116,25 +122,38 @@ _VERSIONS = select(Entry.id, Entry.version).where(Entry.month == bindparam("mont
 
 def read_stamp(month: str) -> str:
     """The month's stamp, by one query on one index; on SQLite also by none while nobody has written."""
-    version = reads.file_version()
+    asked = stamp_question(month)
+    if asked is not None:
+        sql, values = asked
+        found = reads.row("SELECT " + sql, values)
+        return _told(month, str(found[0])) if found else ""
+    mark = reads.file_version()
     known = _stamps.get(month)
-    if version is not None and known is not None and known[0] == version:
+    if known is not None and known[0] == mark:
         return known[1]
     found = reads.row("SELECT " + STAMP_SQL, {"stamp_month": month})
     stamp = str(found[0]) if found else ""
-    if version is not None:
-        _stamps[month] = (version, stamp)
+    _stamps[month] = (mark, stamp)
     return stamp
 
 
-def stamp_wanted(now: datetime) -> tuple[str, dict[str, Any]] | None:
-    """This month's stamp for the viewer's round trip on PostgreSQL; on SQLite no round trip is saved by it."""
-    return None if reads.embedded() else (STAMP_SQL, {"stamp_month": clock.month_of(clock.today(now))})
+def stamp_question(month: str) -> tuple[str, dict[str, Any]] | None:
+    """A scalar and its values that the viewer's round trip may ask on PostgreSQL; on SQLite none is saved by it."""
+    if reads.embedded():
+        return None
+    mark, stamp = _stamps.get(month, ("", ""))
+    return SNAPSHOT_STAMP_SQL, {"stamp_month": month, "stamp_mark": mark, "stamp_was": stamp}
 
 
-def snapshot(month: str, now: datetime, stamp: str | None = None) -> Snapshot:
-    """The month's public rows, fresh as of this request. `stamp`: already read by the caller in this request."""
-    stamp = stamp or read_stamp(month)
+def _told(month: str, answer: str) -> str:
+    mark, _, stamp = answer.partition("|")
+    _stamps[month] = (mark, stamp)
+    return stamp
+
+
+def snapshot(month: str, now: datetime, answer: str | None = None) -> Snapshot:
+    """The month's public rows, fresh as of this request. answer: to stamp_question, when this request has asked it."""
+    stamp = _told(month, answer) if answer else read_stamp(month)
     known = _snapshots.get(month)
     if known is not None and known.stamp == stamp and abs(now - known.loaded_at) < MAX_AGE:
         return known

@@ -13,6 +13,7 @@ from portal.centres import profile
 from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core import access, clock, pages, registry
+from portal.core.incoming import whole_number
 from portal.people import viewer as people
 
 bp = Blueprint("catalogue", __name__)
@@ -30,12 +31,11 @@ def _filters(now: Any) -> tuple[listing.Filters, str]:
     if not clock.is_month(month):
         month = clock.month_of(days[0] if days else today)
     centre = centres.by_code(args["centre"]) if args.get("centre") else None
-    page = args.get("page", "1")
     wanted = listing.Filters(
         month=month, category=args.get("category", "")[:32], centre=centre.code if centre else "",
         centre_path=centre.path if centre else "", days=days, group=args.get("for", "")[:32],
         q=args.get("q", "").strip()[:40], free=args.get("free") == "1", ended=args.get("ended") == "1",
-        page=int(page) if page.isdigit() and 0 < int(page) < 1000 else 1,
+        page=whole_number(args.get("page"), 999) or 1,
     )  # fmt: skip
     label = dict(DAY_WORDS).get(word) or (clock.day(days[0]) if days else "")
     return wanted, label
@@ -44,7 +44,7 @@ def _filters(now: Any) -> tuple[listing.Filters, str]:
 def _stamp_wanted() -> tuple[str, dict[str, Any]] | None:
     if request.query_string:
         return None
-    return listing.stamp_wanted(clock.now())
+    return listing.stamp_question(clock.month_of(clock.today(clock.now())))
 
 
 @bp.get("/services")
