@@ -50,7 +50,7 @@ class ServicesResult:
 
 def load_categories() -> int:
     """Bring the profile's categories.csv into the table. Idempotent; returns how many are new."""
-    file = profile.current().folder / "categories.csv"
+    file = profile.current().file("categories.csv")
     if not file.exists():
         return 0
     known = {c.code: c for c in db.session.scalars(select(Category))}
@@ -191,14 +191,14 @@ def load_guides(now: datetime) -> int:
 
 def _guide_content() -> dict[tuple[str, str], dict[str, str]]:
     """What is generally known of a guide, from the deployment's guides.csv (steps are divided by '|')."""
-    file = profile.current().folder / "guides.csv"
+    file = profile.current().file("guides.csv")
     if not file.exists():
         return {}
     return {(row["category"], row["name"]): row for row in _cells(file.read_text(encoding="utf-8"))}
 
 
 def services_file() -> Path:
-    return profile.current().folder / "services.csv"
+    return profile.current().file("services.csv")
 
 
 @registry.on_init

@@ -54,10 +54,16 @@ class Profile:
     groups: dict[str, str]
     return_reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
     privacy: dict[str, str] = field(default_factory=dict)
+    based_on: str = ""  # another deployment whose lists serve where this one has none of its own
 
     @property
     def folder(self) -> Path:
         return FOLDER / self.code
+
+    def file(self, name: str) -> Path:
+        """A list of the deployment (categories.csv …): its own, else that of the one it is based on; may not exist."""
+        own = self.folder / name
+        return own if own.exists() or not self.based_on else FOLDER / self.based_on / name
 
     def level(self, code: str) -> Level:
         """Raises KeyError for a level this deployment does not have."""

@@ -106,6 +106,12 @@ def test_profiles_know_their_levels(app: Flask) -> None:
     assert [lv.review for lv in kunshan.review_levels] == ["复审", "初审", "整合"]
 
 
+def test_a_deployment_without_lists_of_its_own_uses_those_it_is_based_on(app: Flask) -> None:
+    kunshan = profile.load("kunshan")
+    assert kunshan.file("categories.csv") == profile.FOLDER / "dapeng" / "categories.csv"
+    assert profile.load("dapeng").file("categories.csv").parent == profile.load("dapeng").folder
+
+
 def test_cutoff_is_in_the_month_before(app: Flask, now: Any) -> None:
     from portal.core import clock
 
