@@ -49,18 +49,24 @@ def late_places(stage: Stage) -> None:
 
 def _free_one(stage: Stage, entry: Entry, at: datetime) -> None:
     """Fill the entry up to two waiting, then take one out by telephone."""
+    _fill(stage, entry, 2, at)
+    first = select(SignUp).where(SignUp.entry_id == entry.id, SignUp.status == CONFIRMED).order_by(SignUp.id)
+    row = db.session.scalars(first).first()
+    if row is not None:
+        staff = stage.boss(stage.code_of(entry.centre_id))
+        staff_actions.withdraw_for(staff, row.id, "来电说家里有事，来不了", at)
+
+
+def _fill(stage: Stage, entry: Entry, waiting: int, at: datetime) -> None:
+    """Staff enter people who ring up, until so many wait."""
     staff = stage.boss(stage.code_of(entry.centre_id))
     people = list(db.session.scalars(select(Resident).order_by(Resident.id.desc()).limit(80)))
     for minute, person in enumerate(people):
-        if entry.waiting >= 2:
+        if entry.waiting >= waiting:
             break
         moment = at - timedelta(minutes=90 - minute)
         staff_actions.add_by_staff(staff, entry.id, person.phone or "", person.name, "", 1, moment, "电话报名")
         db.session.flush()
-    first = select(SignUp).where(SignUp.entry_id == entry.id, SignUp.status == CONFIRMED).order_by(SignUp.id)
-    row = db.session.scalars(first).first()
-    if row is not None:
-        staff_actions.withdraw_for(staff, row.id, "来电说家里有事，来不了", at)
 
 
 def changes(stage: Stage) -> None:
@@ -135,12 +141,21 @@ def first_resident(stage: Stage) -> None:
         path = stage.paths[HOME]
         own = [Person(person.id, None, person.name, path)]
         own += [Person(person.id, mother.id, person.name, path)] if mother else []
-        rows = _coming(stage, timedelta(hours=22))
-        near = [e for e in rows if e.centre.path.startswith(path)]
-        _try(stage, near[:3], own[0], 1)
-        _try(stage, [e for e in rows if e.waiting and e not in near[:3]], own[0], 1)
-        _try(stage, [e for e in rows if e.needs_review], own[0], 1)
-        _try(stage, [e for e in rows if "elder" in e.groups or not e.groups][2:], own[-1], 2)
+        free = [e for e in _coming(stage, timedelta(hours=22)) if not _knows(e, person.id)]
+        near = [e for e in free if e.centre.path.startswith(path) and not e.needs_review]
+        _try(stage, near, own[0], 1)
+        _try(stage, [e for e in free if e.needs_review and e.waiting == 0 and e.free], own[0], 1)
+        open_ = [e for e in free if e not in near and not e.needs_review and e.capacity]
+        full = min(open_, key=lambda e: (e.free or 0, e.id), default=None)
+        if full is not None:
+            _fill(stage, full, 3, _ago(stage, 12))
+            _try(stage, [full], own[0], 1)
+        _try(stage, [e for e in open_ if e is not full and "child" not in e.groups and e.free], own[-1], 2)
+
+
+def _knows(entry: Entry, resident_id: int) -> bool:
+    mine = select(SignUp.id).where(SignUp.entry_id == entry.id, SignUp.resident_id == resident_id)
+    return db.session.scalars(mine).first() is not None
 
 
 def _try(stage: Stage, rows: list[Entry], person: Person, count: int) -> None:
