@@ -16,6 +16,7 @@ from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.errors import DomainError
+from portal.core.incoming import record_id
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TEMPLATE = "catalogue/staff_import_preview.html"
@@ -95,7 +96,7 @@ def plan(import_id: int) -> Response:
 @access.staff(Permission.PLAN)
 def take_plan(import_id: int) -> Response:
     plan_, now = _plan_or_404(import_id), clock.now()
-    numbers = request.form.getlist("row", type=int)
+    numbers = request.form.getlist("row", type=record_id)
     if not numbers:
         flash("还没有勾选要导入的行。", "gold")
         return pages.see_other(url_for(".plan", import_id=import_id))
@@ -133,8 +134,7 @@ def plan_row(import_id: int, row_number: int) -> Response:
     row = _row_or_404(plan_, row_number)
     if request.args.get("close"):
         return _row_answer(plan_, row)
-    form = forms.RowForm()
-    form.offer(queries.categories())
+    form = _mend_form(row_number)
     if not form.is_submitted():
         form.load(row.values)
         if not row.values.sessions:
@@ -154,6 +154,15 @@ def plan_row(import_id: int, row_number: int) -> Response:
         form.form_errors.append(f"{error.message}{error.advice}")
         return _mend_page(_plan_or_404(import_id), row, form, error.status)
     return _row_answer(plan_, mended)
+
+
+def _mend_form(row_number: int) -> forms.RowForm:
+    """The form of one row; ids carry its number, because several rows may be open in one table."""
+    form = forms.RowForm()
+    form.offer(queries.categories())
+    for field in form:
+        field.id = field.label.field_id = f"r{row_number}-{field.name}"
+    return form
 
 
 def _row_answer(plan_: PlanImport, row: PreviewRow) -> Response:

@@ -80,6 +80,7 @@ def test_a_bad_row_is_mended_in_place(client: Any, town: Any, upload: Any, sessi
     form = client.get(where, headers=HTMX).text
     assert form.lstrip().startswith(f'<tbody id="row-{row.number}">')
     assert 'value="大讲堂"' in form
+    assert f'<label for="r{row.number}-title">' in form  # several rows may be open at once
     fields = {
         "title": "大讲堂", "category_id": town.categories["public"].id, "sessions": "还没定", "place": "三楼", "unit": "人",
         "audience": "全体居民", "mode": "limited", "capacity": "50", "content": "打了很久", "contact": "", "phone": "",
