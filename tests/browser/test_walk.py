@@ -161,7 +161,7 @@ class Walk:
         press(page, "我要报名")
         self.register(page)
         expect(page).to_have_url(re.compile(rf"/services/{entry}\?for=me$"))
-        press(page, "报名")
+        press(page, "确认报名")
         says(page, "报名成功")
         page.goto("/me")
         says(page, CHOSEN)

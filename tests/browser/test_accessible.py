@@ -1,0 +1,184 @@
+"""Every page for everybody (SPEC Q5): axe-core finds nothing serious, nothing is cut off, small or out of reach.
+
+The pages come from the URL map, so a new page is tested from its first day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from portal.core import access
+from tests.browser.conftest import DESK, PHONE, House, Visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+AXE = (Path(__file__).parent / "axe.min.js").read_text("utf-8")
+# Answers that are no pages: files, pictures, numbers for machines, redirects.
+NO_PAGE = {
+    "static", "pictures.show", "operations.metrics", "operations.healthz", "operations.readyz", "catalogue.short",
+    "people.export", "catalogue.calendar", "catalogue.api_services", "people_staff.audit_csv", "signup_staff.table",
+    "catalogue_staff.understand", "catalogue_staff.plan_template", "catalogue_staff.export",
+}  # fmt: skip
+
+FINDINGS = """async () => {
+  const found = await axe.run(document, { resultTypes: ["violations"] });
+  return found.violations.filter(v => ["serious", "critical"].includes(v.impact)).map(
+    v => `${v.id} (${v.impact}): ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join(" | ")}`);
+}"""
+# What sticks out to the right of the window, and by how many pixels the page can be pushed aside.
+SIDEWAYS = """() => {
+  const wide = document.documentElement.clientWidth;
+  const out = document.documentElement.scrollWidth > wide ? [`the page is ${document.documentElement.scrollWidth} wide`] : [];
+  for (const e of document.querySelectorAll("main *, header *, nav *, .thumb *")) {
+    const box = e.getBoundingClientRect();
+    if (!box.width || !e.checkVisibility() || e.closest(".chips.scroll, .subtabs, pre, svg, .vh, .skip")) continue;
+    const frame = e.parentElement.closest(".panel, .rowlink, .act, .btn, .choice, td") || document.documentElement;
+    const edge = Math.min(wide, frame.getBoundingClientRect().right);
+    if (box.right > edge + 1) out.push(`${e.outerHTML.slice(0, 70)} ends at ${Math.round(box.right)} of ${Math.round(edge)}`);
+  }
+  return out.slice(0, 4);
+}"""
+# WCAG 2.5.5 leaves out links inside a sentence; a label is the target of its box.
+SMALL_TARGETS = """least => {
+  const bad = [];
+  for (const e of document.querySelectorAll("a[href], button, select, summary, input:not([type=hidden]), textarea")) {
+    const target = ["checkbox", "radio"].includes(e.type) ? e.closest("label") || e : e;
+    const box = target.getBoundingClientRect();
+    if (!box.width || !e.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
+    if (e.matches(".skip") || getComputedStyle(e).display === "inline") continue;
+    if (box.height < least - .5 || box.width < least - .5)
+      bad.push(`${target.outerHTML.slice(0, 90)} ${Math.round(box.width)}x${Math.round(box.height)}`);
+  }
+  return bad;
+}"""
+SMALL_TEXT = """least => {
+  const bad = new Set(), walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode.textContent.trim(), e = walker.currentNode.parentElement;
+    if (!text || ["SCRIPT", "STYLE", "NOSCRIPT"].includes(e.tagName) || !e.checkVisibility()) continue;
+    const drawn = e.getScreenCTM ? e.getScreenCTM().a : 1;  // a picture is scaled to the window
+    const size = Math.round(parseFloat(getComputedStyle(e).fontSize) * drawn * 10) / 10;
+    if (size < least) bad.add(`${e.tagName} ${size}px: ${text.slice(0, 30)}`);
+  }
+  return [...bad];
+}"""
+
+
+def pages(house: House, *audiences: str) -> Iterator[tuple[str, str]]:
+    """Endpoint and address of each page of these audiences, for A1's records."""
+    for rule in house.app.url_map.iter_rules():
+        declared = access.of(house.app.view_functions[rule.endpoint])
+        wanted = declared is not None and declared.audience in audiences
+        path = rule.rule.rsplit("/", 1)[-1]
+        if not wanted or "GET" not in (rule.methods or ()) or rule.endpoint in NO_PAGE or "." in path:
+            continue
+        values = {name: house.ids[name] for name in rule.arguments}
+        public = declared is not None and declared.audience != "staff" and rule.endpoint != "catalogue.short"
+        if "entry_id" in values and (public or rule.endpoint.startswith("signup")):
+            values["entry_id"] = house.ids["public_entry_id"]
+        with house.app.test_request_context():
+            yield rule.endpoint, str(house.app.url_map.bind("localhost").build(rule.endpoint, values))
+
+
+class Inspector:
+    """Opens pages one after the other and notes what is wrong with each."""
+
+    def __init__(self, page: Page, target: int, text: int) -> None:
+        self.page, self.target, self.text = page, target, text
+        self.problems: list[str] = []
+        self.seen = 0
+
+    def inspect(self, address: str, widths: tuple[int, ...]) -> None:
+        answer = self.page.goto(address)
+        status = answer.status if answer is not None else 0
+        if answer is not None and "html" not in answer.headers.get("content-type", ""):
+            return  # a finished paper: tests/catalogue looks at those
+        # What this viewer may not open is another viewer's page; the access matrix says whose.
+        if status == 403:
+            return
+        if status >= 400:
+            self.problems.append(f"{address}: {status}")
+            return
+        self.seen += 1
+        # Folded parts are part of the page.
+        self.page.evaluate("() => document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        self.page.evaluate(AXE)
+        found: list[Any] = self.page.evaluate(FINDINGS)
+        found += [f"target {t}" for t in self.page.evaluate(SMALL_TARGETS, self.target)]
+        found += [f"text {t}" for t in self.page.evaluate(SMALL_TEXT, self.text)]
+        size = self.page.viewport_size or PHONE
+        for width in widths:
+            self.page.set_viewport_size({"width": width, "height": size["height"]})
+            found += [f"sideways at {width}: {t}" for t in self.page.evaluate(SIDEWAYS)]
+        if widths:
+            self.page.set_viewport_size(size)
+        self.problems += [f"{address}: {problem}" for problem in found]
+
+
+@pytest.mark.parametrize("elder", [False, True], ids=["usual", "elder"])
+def test_resident_pages_at_375(house: House, visit: Visit, elder: bool) -> None:
+    """Public pages as a visitor of a centre sees them, personal ones signed in; also narrow phones of 320."""
+    mode = [("centre", "A1"), ("elder", "1" if elder else "0")]
+    visitor = Inspector(visit(house.portal, bypass_csp=True, cookies=mode), 60 if elder else 44, 18 if elder else 16)
+    person = house.people[0]
+    house.do(lambda town, _make: setattr(town.residents[0], "elder_mode", elder))
+    cookies = [*mode, *house.as_resident(person)]
+    own = Inspector(visit(house.portal, bypass_csp=True, cookies=cookies), visitor.target, visitor.text)
+    for _endpoint, address in pages(house, "public"):
+        if not address.startswith("/staff"):
+            visitor.inspect(address, (375, 320))
+    for _endpoint, address in pages(house, "resident"):
+        own.inspect(address, (375, 320))
+    own.inspect(f"/services/{house.ids['public_entry_id']}", (375, 320))
+    own.inspect(f"/services?month={house.ids['month']}", (375, 320))
+    assert not visitor.problems + own.problems, "\n".join(visitor.problems + own.problems)
+    assert visitor.seen > 12 and own.seen > 9
+
+
+def test_a_first_visit_at_375(house: House, visit: Visit) -> None:
+    """Nobody known, no centre chosen; and what an error looks like."""
+    inspector = Inspector(visit(house.portal, bypass_csp=True), 44, 16)
+    for address in ("/", "/services", "/help", "/help/urgent", "/centres", "/login"):
+        inspector.inspect(address, (375, 320))
+    assert not inspector.problems, "\n".join(inspector.problems)
+
+
+def staff_pages(house: House) -> list[str]:
+    return [address for _endpoint, address in pages(house, "staff")] + ["/staff/login"]
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_staff_pages_at_1280(house: House, visit: Visit, half: int) -> None:
+    """A1's own manager, who may open all of them; the desk's targets are a pointer's (WCAG 2.5.8: 24 pixels)."""
+    page = visit(house.portal, DESK, bypass_csp=True, cookies=house.as_staff("A1"))
+    inspector = Inspector(page, 24, 16)
+    for address in staff_pages(house)[half::2]:
+        inspector.inspect(address, (1280,))
+    assert not inspector.problems, "\n".join(inspector.problems)
+    assert inspector.seen > 12
+
+
+def test_the_districts_desk_at_1280(house: House, visit: Visit) -> None:
+    """What only the top sees: all codes, publication, the whole tree's board."""
+    page = visit(house.portal, DESK, bypass_csp=True, cookies=house.as_staff("D"))
+    inspector = Inspector(page, 24, 16)
+    month = house.ids["month"]
+    for path in ("", "/messages", f"/catalogue?month={month}", f"/catalogue/publish?month={month}",
+                 f"/catalogue/coverage?month={month}", "/accounts", "/audit"):  # fmt: skip
+        inspector.inspect(f"/staff{path}", (1280,))
+    assert not inspector.problems, "\n".join(inspector.problems)
+
+
+def test_staff_pages_on_a_phone(house: House, visit: Visit) -> None:
+    """Staff sometimes look from a phone: nothing may be cut off there, and targets are fingers'."""
+    page = visit(house.portal, PHONE, bypass_csp=True, cookies=house.as_staff("A1"))
+    problems = []
+    for address in staff_pages(house):
+        page.goto(address)
+        problems += [f"{address}: {found}" for found in page.evaluate(SIDEWAYS)]
+    assert not problems, "\n".join(problems)
