@@ -57,7 +57,9 @@ def _entries(now: datetime, old: int) -> int:
     db.session.add(top)
     db.session.flush()
     names = ("党群服务", "公共服务", "社会公益服务", "党员服务")
-    categories = [Category(code=f"c{i}", name=n, kind="activity", position=i, parent_id=top.id) for i, n in enumerate(names)]
+    categories = [
+        Category(code=f"c{i}", name=n, kind="activity", position=i, parent_id=top.id) for i, n in enumerate(names)
+    ]
     db.session.add_all(categories)
     db.session.flush()
     centres = [c.id for c in db.session.query(Centre).filter(Centre.level == "community")]

@@ -16,8 +16,37 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
-SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]  # what is measured, and who measures, never share a core if there are two
+SERVER_CORE, CLIENT_CORE = (
+    CORES[0],
+    CORES[-1],
+)  # what is measured, and who measures, never share a core if there are two
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+
+
+def processor_seconds(*roots: int) -> float:
+    """Processor time so far of these processes and all below them, from /proc; 0.0 where there is none."""
+    used: dict[int, float] = {}
+    below: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        number = int(folder.name)
+        used[number] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        below.setdefault(int(fields[1]), []).append(number)
+    total, waiting = 0.0, list(roots)
+    while waiting:
+        number = waiting.pop()
+        total += used.get(number, 0.0)
+        waiting += below.get(number, [])
+    return total
+
+
+@dataclass(frozen=True)
+class Served:
+    port: int
+    process: int
 
 
 def free_port() -> int:
@@ -41,8 +70,8 @@ def on_core(core: int) -> Iterator[None]:
 
 
 @contextmanager
-def served(target: str, env: dict[str, str]) -> Iterator[int]:
-    """`target` on granian, one worker, one blocking thread, pinned to one core; yields the port."""
+def served(target: str, env: dict[str, str]) -> Iterator[Served]:
+    """`target` on granian, one worker, one blocking thread, pinned to one core."""
     port = free_port()
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
@@ -52,7 +81,7 @@ def served(target: str, env: dict[str, str]) -> Iterator[int]:
         process = subprocess.Popen(command, env=os.environ | env, cwd=ROOT)
     try:
         _wait(port)
-        yield port
+        yield Served(port, process.pid)
     finally:
         process.terminate()
         try:
@@ -114,7 +143,7 @@ def message(method: str, port: int, path: str, headers: dict[str, str], body: by
 @dataclass(frozen=True)
 class Rate:
     per_second: float
-    body_bytes: int
+    count: int
     p50_ms: float
     p99_ms: float
 
@@ -123,7 +152,7 @@ def measure(port: int, path: str, headers: dict[str, str], seconds: float = 4.0,
     """Requests per second and latency of GET `path`. Raises when an answer is not 200."""
     request = message("GET", port, path, headers)
     lanes = [Connection(port) for _ in range(connections)]
-    began, count, body, times = time.monotonic(), 0, 0, []
+    began, count, times = time.monotonic(), 0, []
     stop = began + seconds
     sent = [time.perf_counter()] * connections
     for index, lane in enumerate(lanes):
@@ -131,7 +160,7 @@ def measure(port: int, path: str, headers: dict[str, str], seconds: float = 4.0,
         sent[index] = time.perf_counter()
     while time.monotonic() < stop:
         for index, lane in enumerate(lanes):
-            status, body = lane.read()
+            status, _ = lane.read()
             times.append(time.perf_counter() - sent[index])
             if status != 200:
                 raise RuntimeError(f"{path} answered {status}")
@@ -142,4 +171,4 @@ def measure(port: int, path: str, headers: dict[str, str], seconds: float = 4.0,
     for lane in lanes:
         lane.close()
     times.sort()
-    return Rate(count / elapsed, body, statistics.median(times) * 1000, times[int(len(times) * 0.99)] * 1000)
+    return Rate(count / elapsed, count, statistics.median(times) * 1000, times[int(len(times) * 0.99)] * 1000)

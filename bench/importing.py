@@ -30,7 +30,9 @@ def made_up() -> str:
     lines = ["code,name,level,kind,parent_code,note", "DW,滨城区,district,,,"]
     lines += [f"ZJ{n:02d},第{n}街道,subdistrict,,DW," for n in range(1, TOWNS + 1)]
     below = CENTRES - len(lines) + 1
-    lines += [f"SQ{n:04d},第{n}社区党群服务中心,community,community_centre,ZJ{1 + n % TOWNS:02d}," for n in range(below)]
+    lines += [
+        f"SQ{n:04d},第{n}社区党群服务中心,community,community_centre,ZJ{1 + n % TOWNS:02d}," for n in range(below)
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -25,6 +25,7 @@ class Town:
     """cookies: of people who are signed in; the first one reads, the others sign up."""
 
     kind: str
+    process: int  # the database server; 0 when it is a library
     env: dict[str, str]
     cookies: list[str]
     csrf: str
@@ -40,11 +41,11 @@ def environment(url: str, folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def empty(kind: str) -> Iterator[dict[str, str]]:
-    """Settings with an empty database of that kind, gone afterwards."""
+def empty(kind: str) -> Iterator[tuple[dict[str, str], int]]:
+    """Settings with an empty database of that kind, gone afterwards; and its server's process (0: none)."""
     with tempfile.TemporaryDirectory(prefix="portal-bench-") as name:
         if kind == "sqlite":
-            yield environment(f"sqlite:///{name}/bench.db", Path(name))
+            yield environment(f"sqlite:///{name}/bench.db", Path(name)), 0
             return
         from tests.servers import PostgresServer
 
@@ -52,7 +53,8 @@ def empty(kind: str) -> Iterator[dict[str, str]]:
         with http.on_core(http.SERVER_CORE):
             server.start()
         try:
-            yield environment(server.create("bench"), Path(name))
+            assert server.process is not None
+            yield environment(server.create("bench"), Path(name)), server.process.pid
         finally:
             server.discard()
 
@@ -70,6 +72,6 @@ def run(module: str, env: dict[str, str], *arguments: str) -> dict[str, object]:
 @contextmanager
 def filled(kind: str, scale: float) -> Iterator[Town]:
     """A town of 300 activities this month, 100,000 residents, a million sign-ups; scale < 1 for a quick look."""
-    with empty(kind) as env:
+    with empty(kind) as (env, process):
         told = run("bench.prepare", env, "--scale", str(scale))
-        yield Town(kind, env, **told)  # type: ignore[arg-type]
+        yield Town(kind, process, env, **told)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from bench import http
@@ -62,41 +63,72 @@ def arriving(arrivals: Arrivals) -> Iterator[None]:
         raise failed[0]
 
 
-def measure(town: Town, turns: int) -> list[Line]:
-    """Medians of the ratios of `turns` turns: hello, list signed in, not signed in, and while sign-ups arrive."""
+@dataclass
+class Turns:
+    """What the turns of one kind of request gave: rates, ratios to the hello of the same turn, and p99."""
+
+    rates: list[float] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+    by_processor: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+
+    def line(self, group: str, name: str, target: float | None = None) -> Line:
+        middle = statistics.median
+        return Line(group, name, middle(self.rates), "/s", middle(self.ratios), "hello", target, True)
+
+
+class Sides:
+    """Bare hello and the portal, measured in turns."""
+
+    def __init__(self, town: Town, bare: http.Served, portal: http.Served) -> None:
+        self.bare, self.portal = bare, portal
+        self.roots = [portal.process, *([town.process] if town.process else [])]
+        self.hello = Turns()
+
+    def bare_turn(self) -> None:
+        before = http.processor_seconds(self.bare.process)
+        rate = http.measure(self.bare.port, "/", {}, SLICE)
+        self.hello.rates.append(rate.per_second)
+        self.hello.by_processor.append((http.processor_seconds(self.bare.process) - before) / rate.count)
+
+    def list_turn(self, turns: Turns, headers: dict[str, str]) -> None:
+        """/services, in relation to the last turn of hello."""
+        before = http.processor_seconds(*self.roots)
+        rate = http.measure(self.portal.port, "/services", headers, SLICE)
+        used = (http.processor_seconds(*self.roots) - before) / rate.count
+        turns.rates.append(rate.per_second)
+        turns.ratios.append(rate.per_second / self.hello.rates[-1])
+        turns.by_processor.append(self.hello.by_processor[-1] / used if used else 0.0)
+        turns.p99.append(rate.p99_ms)
+
+
+def measure(town: Town, count: int) -> list[Line]:
+    """Medians over `count` turns: hello, list signed in, not signed in, and while sign-ups arrive."""
     me = {"Cookie": town.cookies[0]}
-    ratios: dict[str, list[float]] = {"mine": [], "anybody's": [], "busy": []}
-    hellos, mine, p99 = [], [], []
+    mine, anybody, busy = Turns(), Turns(), Turns()
     with http.served("bench.hello:app", {}) as bare, http.served("wsgi:app", town.env) as portal:
-        arrivals = Arrivals(town, portal)
+        arrivals, sides = Arrivals(town, portal.port), Sides(town, bare, portal)
         for headers in (me, {}):
-            http.measure(portal, "/services", headers, SLICE)
-        for _ in range(turns):
-            hello = http.measure(bare, "/", {}, SLICE).per_second
-            list_ = http.measure(portal, "/services", me, SLICE)
-            ratios["mine"].append(list_.per_second / hello)
-            ratios["anybody's"].append(http.measure(portal, "/services", {}, SLICE).per_second / hello)
+            http.measure(portal.port, "/services", headers, SLICE)
+        for _ in range(count):
+            sides.bare_turn()
+            sides.list_turn(mine, me)
+            sides.list_turn(anybody, {})
             with arriving(arrivals):
-                ratios["busy"].append(http.measure(portal, "/services", me, 2 * SLICE).per_second / hello)
-            hellos.append(hello)
-            mine.append(list_.per_second)
-            p99.append(list_.p99_ms)
+                sides.list_turn(busy, me)
         signed_up = _burst(arrivals)
-    middle = {name: statistics.median(found) for name, found in ratios.items()}
-    hello, target = statistics.median(hellos), TARGETS[town.kind]
+    hello, target = statistics.median(sides.hello.rates), TARGETS[town.kind]
     group = f"/services, {LABELS[town.kind]}"
     return [
         Line(group, "bare Flask hello", hello, "/s"),
-        Line(group, "signed in", statistics.median(mine), "/s", middle["mine"], "hello", target, True),
-        Line(
-            group, f"signed in, {PER_SECOND} sign-ups a second", middle["busy"] * hello, "/s", middle["busy"], "hello",
-            target, True,
-        ),
-        Line(group, "not signed in", middle["anybody's"] * hello, "/s", middle["anybody's"], "hello"),
-        Line(group, "99 of 100 within, 4 at a time", statistics.median(p99), "ms"),
+        mine.line(group, "signed in", target),
+        busy.line(group, f"signed in, {PER_SECOND} sign-ups a second", target),
+        anybody.line(group, "not signed in"),
+        Line(group, "signed in, by processor time", statistics.median(mine.by_processor), "", None, "hello"),
+        Line(group, "99 of 100 within, 4 at a time", statistics.median(mine.p99), "ms"),
         Line(group, "statements, nothing changed", town.statements, "", target=1),
-        Line(group, "sign-ups over HTTP, one client", signed_up, "/s", signed_up / hello, "hello"),
-    ]  # fmt: skip
+        Line(group, "sign-ups over HTTP, one client", signed_up, "/s"),
+    ]
 
 
 def _burst(arrivals: Arrivals) -> float:

@@ -49,7 +49,9 @@ class _Loaded(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         address = values.get(LINKS.get(tag, ""))
-        wanted = tag != "link" or bool({"stylesheet", "icon", "preload", "manifest"} & set((values.get("rel") or "").split()))
+        wanted = tag != "link" or bool(
+            {"stylesheet", "icon", "preload", "manifest"} & set((values.get("rel") or "").split())
+        )
         lazy = values.get("loading") == "lazy"
         if address and wanted and not lazy:
             self.found.append(address)

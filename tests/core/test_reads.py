@@ -36,7 +36,7 @@ def test_a_wrong_statement_is_an_error_and_the_next_read_works(session: Any) -> 
 
 
 def test_it_cannot_write(session: Any) -> None:
-    with pytest.raises(Exception, match="read-?only"):
+    with pytest.raises(Exception, match=r"read-?only"):
         reads.row("UPDATE centre SET note = 'x' WHERE id = :id RETURNING id", {"id": 1})
 
 

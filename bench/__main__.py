@@ -1,0 +1,98 @@
+"""All figures of the product in one run, each beside something known: one table, and JSON in var/bench.json.
+
+    python -m bench [--quick] [--only web|paper|import|weight] [--check]
+
+The server and its database stay on one core, the client on another if there is one. Loopback only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench import http, town, web, weight
+from bench.table import KEPT, Line, keep, show
+
+
+def measure_web(quick: bool) -> list[Line]:
+    """/services beside hello, on both databases."""
+    lines: list[Line] = []
+    for kind in town.KINDS:
+        with town.filled(kind, 0.05 if quick else 1.0) as filled, http.on_core(http.CLIENT_CORE):
+            lines += web.measure(filled, 5 if quick else 15)
+    return lines
+
+
+def measure_paper(quick: bool) -> list[Line]:
+    """The 26-centre month as PDF beside the same content in plain fixed tables."""
+    from bench import pdf
+
+    with tempfile.TemporaryDirectory() as folder, http.on_core(http.SERVER_CORE):
+        found: dict[str, Any] = pdf.compare(1 if quick else 3, Path(folder))
+    ours, changed, wanted = found["ours"], found["changed"], found["targets"]
+    group, after = "26 centres as PDF", found["ratio_changed"]
+    return [
+        Line(group, "plain fixed tables", found["plain"]["seconds"], "s"),
+        Line(group, "ours", ours["seconds"], "s", found["ratio"], "plain", wanted["ratio"]),
+        Line(group, "after one change", changed["seconds"], "s", after, "plain", wanted["ratio_changed"]),
+        Line(group, "memory", ours["mib"], "MiB", target=wanted["mib"]),
+        Line(group, "size", ours["kb"], "KB", target=wanted["kb"]),
+    ]  # fmt: skip
+
+
+def measure_import(_quick: bool) -> list[Line]:
+    """418 centres into an empty database."""
+    lines = []
+    for kind in town.KINDS:
+        with town.empty(kind) as (env, _), http.on_core(http.SERVER_CORE):
+            told: dict[str, Any] = town.run("bench.importing", env)
+        lines.append(Line("import of centres", f"{told['centres']}, {town.LABELS[kind]}", told["seconds"], "s"))
+    return lines
+
+
+def measure_weight(_quick: bool) -> list[Line]:
+    """The first visit of the list, over the wire."""
+    with town.filled("sqlite", 0.005) as filled, http.served("wsgi:app", filled.env) as portal:
+        visit = weight.first_visit(portal.port, "/services")
+    group = "first visit of /services"
+    lines = [
+        Line(group, part.path.split("?")[0], part.sent / 1000, f"KB {part.encoding}".strip()) for part in visit.parts
+    ]
+    return [
+        *lines,
+        Line(group, "together", visit.bytes / 1000, "KB", target=60),
+        Line(group, "requests", len(visit.parts) + len(visit.foreign), "", target=5),
+    ]  # fmt: skip
+
+
+PARTS: dict[str, Callable[[bool], list[Line]]] = {
+    "weight": measure_weight, "import": measure_import, "paper": measure_paper, "web": measure_web,
+}  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a small town and few turns: a look, no measurement")
+    parser.add_argument("--only", choices=sorted(PARTS), help="one part")
+    parser.add_argument("--check", action="store_true", help="end with 1 when a target is missed")
+    chosen = parser.parse_args()
+    began, lines = time.monotonic(), []
+    for name, part in PARTS.items():
+        if chosen.only in (None, name):
+            print(f"… {name}", file=sys.stderr, flush=True)
+            lines += part(chosen.quick)
+    seconds = time.monotonic() - began
+    print(show(lines))
+    keep(lines, seconds)
+    print(f"\n{seconds:.0f} s; JSON:")
+    print(KEPT.read_text(encoding="utf-8"), end="")
+    return 1 if chosen.check and any(line.verdict == "miss" for line in lines) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
