@@ -12,7 +12,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import catalogue, centres, demo, front, notices, operations, people, settings, signup
-from portal.core import access, audit, cookies, db, errors, headers, limits, logs, pages, states
+from portal.core import access, audit, cookies, db, errors, headers, incoming, limits, logs, pages, resend, states
 
 migrate = Migrate()
 # Their tables belong to every deployment, whichever rooms are open.
@@ -56,6 +56,7 @@ def create_app(overrides: dict[str, Any] | None = None) -> Flask:
     logs.init_app(app)
     if app.config["BEHIND_PROXY"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    incoming.init_app(app)
     db.init_app(app)
     migrate.init_app(app, db.db, directory=str(settings.ROOT / "migrations"), render_as_batch=True)
     cookies.init_app(app)
@@ -66,6 +67,7 @@ def create_app(overrides: dict[str, Any] | None = None) -> Flask:
     access.init_app(app)
     headers.init_app(app)
     errors.init_app(app)
+    resend.init_app(app)
     pages.init_app(app)
     for feature in FEATURES:
         feature.register(app)

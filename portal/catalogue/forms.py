@@ -27,6 +27,7 @@ from portal.catalogue.rules import EntryValues
 from portal.centres import profile
 from portal.core import clock
 from portal.core.forms import Form, MonthField, strip
+from portal.core.incoming import whole_number
 from portal.people.forms import Checkboxes, Choose, Pick, picks
 
 LIMITED, UNLIMITED, WALK_IN = "limited", "unlimited", "walk_in"
@@ -216,8 +217,7 @@ class EntryForm(RowForm):
 
     @property
     def loaded_version(self) -> int | None:
-        raw = self.version.data or ""
-        return int(raw) if raw.isdecimal() else None
+        return whole_number(self.version.data)
 
 
 class ChangeForm(RowForm):
@@ -231,8 +231,7 @@ class ChangeForm(RowForm):
 
     @property
     def loaded_version(self) -> int | None:
-        raw = self.version.data or ""
-        return int(raw) if raw.isdecimal() else None
+        return whole_number(self.version.data)
 
 
 class ReasonForm(Form):

@@ -15,6 +15,7 @@ from portal.centres.models import Centre
 from portal.core import clock
 from portal.core.access import Actor, Permission
 from portal.core.db import db
+from portal.core.incoming import LARGEST_ID
 
 
 def default_month(now: datetime) -> str:
@@ -60,7 +61,8 @@ def unfinished_imports(actor: Actor) -> list[PlanImport]:
 
 def entries(ids: list[int]) -> list[Entry]:
     """Rows by id, those of other subtrees left out."""
-    return list(db.session.scalars(select(Entry).where(Entry.id.in_(ids))))
+    possible = [i for i in ids if 0 < i <= LARGEST_ID]
+    return list(db.session.scalars(select(Entry).where(Entry.id.in_(possible))))
 
 
 def may_keep_guide(actor: Actor, guide: Guide | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -69,9 +70,11 @@ def _list_page(
     """Template and context of a list page."""
     wanted = wanted or listing.Filters(month=snap.month)
     found = listing.select_rows(snap, wanted, now)
+    last_page = max(1, -(-len(found) // listing.PAGE_SIZE))
+    # An old address may name a page that is no more: then the last one is shown.
+    wanted = replace(wanted, page=min(wanted.page, last_page))
     first = (wanted.page - 1) * listing.PAGE_SIZE
     shown = found[first : first + listing.PAGE_SIZE]
-    last_page = max(1, -(-len(found) // listing.PAGE_SIZE))
     centre = centres.by_code(wanted.centre) if wanted.centre else None
     return {
         "template": "catalogue/services.html", "fragment": "results",

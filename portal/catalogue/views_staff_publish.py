@@ -26,6 +26,7 @@ from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.errors import DomainError
+from portal.core.incoming import record_id
 
 
 def _month(now: datetime) -> str:
@@ -126,7 +127,7 @@ def allot(entry_id: int) -> Response:
     if not _may_allot(entry):
         flash("只有还没分配的部门计划才能分配。", "gold")
         return pages.see_other(url_for(".entry", entry_id=entry.id))
-    error, chosen = "", set(request.form.getlist("centre", type=int))
+    error, chosen = "", set(request.form.getlist("centre", type=record_id))
     if request.method == "POST":
         centres = [c for c in staff_queries.filing_centres(actor.centre_path) if c.id in chosen]
         try:

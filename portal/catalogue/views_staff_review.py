@@ -29,6 +29,7 @@ from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.errors import DomainError, Stale
+from portal.core.incoming import record_id
 
 
 def seen_version() -> int | None:
@@ -70,7 +71,7 @@ def approve_many() -> Response:
         # Only one's own turn: "all" must not pass over the level below.
         found = [line.row.entry for r in rows if (line := line_of(r, actor)).decidable]
     else:
-        found = staff_queries.entries(request.form.getlist("row", type=int))
+        found = staff_queries.entries(request.form.getlist("row", type=record_id))
     if not found:
         flash("还没有勾选要通过的服务。", "gold")
         return pages.see_other(back())

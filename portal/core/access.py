@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 from flask import Flask, Response, abort, current_app, g, make_response, redirect, request, url_for
 from flask_login import current_user
 
-from portal.core import scope
+from portal.core import resend, scope
 
 View = TypeVar("View", bound=Callable[..., Any])
 Audience = Literal["public", "resident", "staff"]
@@ -179,6 +179,9 @@ def sign_in_first(audience: Audience) -> Response:
     # After a lost session a POST cannot be repeated by GET: come back to the page it was sent from.
     back = request.full_path.rstrip("?") if request.method == "GET" else _referring_path()
     target = url_for(endpoint, next=back)
+    typed = resend.lost_session(target)
+    if typed is not None:
+        return typed
     if request.headers.get("HX-Request"):
         answer = make_response("", 401)
         answer.headers["HX-Redirect"] = target
@@ -189,7 +192,10 @@ def sign_in_first(audience: Audience) -> Response:
 def _referring_path() -> str:
     from urllib.parse import urlsplit
 
-    parts = urlsplit(request.referrer or "")
+    try:
+        parts = urlsplit(request.referrer or "")
+    except ValueError:  # 'http://['
+        return "/"
     if parts.netloc != request.host:
         return "/"
     return parts.path + (f"?{parts.query}" if parts.query else "")

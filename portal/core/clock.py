@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 WEEKDAYS = "一二三四五六日"
-MONTH_PATTERN = re.compile(r"^20\d\d-(0[1-9]|1[0-2])$")
+MONTH_PATTERN = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 
 _frozen: ContextVar[datetime | None] = ContextVar("frozen_now", default=None)
 
@@ -56,7 +56,7 @@ def month_of(moment: date | datetime) -> str:
 
 
 def is_month(text: str | None) -> bool:
-    return bool(text and MONTH_PATTERN.match(text))
+    return bool(text and MONTH_PATTERN.fullmatch(text))
 
 
 def month_days(month: str) -> tuple[date, date]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from markupsafe import Markup, escape
 from portal.core import assets, clock, forms
 
 
-def block(template: str, name: str, **context: Any) -> str:
+def block(template: str, name: str, /, **context: Any) -> str:
     """Render one named block of `template`, byte for byte as it stands in the full page."""
     page = current_app.jinja_env.get_template(template)
     current_app.update_template_context(context)
@@ -144,6 +145,14 @@ def phone_text(phone: str | None) -> str:
     return digits
 
 
+_SPAN = re.compile(r"\d{1,2}:\d\d–\d{1,2}:\d\d")
+
+
+def whole(text: str | None) -> Markup:
+    """Escaped text in which no line ends inside a span of hours: '8:30–11:00' stays in one piece."""
+    return Markup(_SPAN.sub(r'<span class="whole">\g<0></span>', str(escape(text or ""))))
+
+
 @cache
 def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:10]
@@ -157,7 +166,7 @@ def asset(name: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "day": clock.day, "hour": clock.hour, "span": clock.span, "stamp": clock.stamp, "ago": clock.ago,
     "month_name": clock.month_name, "weekday": clock.weekday, "local": clock.local, "paragraphs": paragraphs,
-    "phone_text": phone_text, "mask_phone": forms.mask_phone, "mask_address": forms.mask_address,
+    "whole": whole, "phone_text": phone_text, "mask_phone": forms.mask_phone, "mask_address": forms.mask_address,
 }  # fmt: skip
 
 _context_sources: list[Callable[[], dict[str, Any]]] = []

@@ -10,6 +10,7 @@ from portal.catalogue import listing, public_queries
 from portal.centres import profile
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, qr
+from portal.core.incoming import whole_number
 from portal.front import queries
 from portal.people import actions as people_actions
 from portal.people import queries as people
@@ -69,7 +70,8 @@ EMERGENCY = (("120", "急救"), ("110", "报警"), ("119", "火警"))
 def my_centre() -> Any:
     """Choose the centre this phone opens with; a resident's home centre is changed in the profile."""
     raw = request.form.get("centre", "")
-    found = centres.get(int(raw)) if raw.isdigit() else centres.by_code(raw)
+    number = whole_number(raw)
+    found = centres.get(number) if number is not None else centres.by_code(raw[:32])
     if found is None or not found.active:
         flash("请先选一个社区。", "warning")
         return pages.see_other(url_for("front.home"))

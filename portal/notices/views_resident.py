@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from portal.core import access, clock, pages
 from portal.core.db import db
+from portal.core.incoming import record_id
 from portal.notices import actions, kinds, queries, rules
 from portal.people.models import Resident
 
@@ -18,7 +19,7 @@ bp = Blueprint("notices", __name__)
 def inbox() -> Response:
     me = access.viewer()
     unread_only = request.args.get("only") == "unread"
-    found = queries.inbox("resident", me.id, request.args.get("before", type=int), unread_only)
+    found = queries.inbox("resident", me.id, request.args.get("before", type=record_id), unread_only)
     return pages.page("notices/inbox.html", messages=found, unread_only=unread_only, kind_label=kinds.label)
 
 

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from portal.core import access, clock, pages
 from portal.core.access import Permission
+from portal.core.incoming import record_id
 from portal.notices import actions, kinds, queries
 
 bp = Blueprint("notices_staff", __name__)
@@ -22,7 +23,7 @@ def deliveries() -> Response:
     return pages.page(
         "notices/staff_deliveries.html", state=state if state in queries.STATES else "", states=queries.STATES,
         counts=counts, whole=queries.sees_all(actor), kind_label=kinds.label,
-        found=queries.deliveries(actor, state, request.args.get("before", type=int)),
+        found=queries.deliveries(actor, state, request.args.get("before", type=record_id)),
         has_sms=bool(config["SMS_URL"]), has_wechat=bool(config["WECHAT_URL"]),
         shows_codes=queries.sees_login_codes(actor, bool(config["SMS_URL"])),
         state_tabs=_tabs(state, counts), is_secret=kinds.is_secret,
@@ -43,7 +44,7 @@ def _tabs(state: str, counts: dict[str, int]) -> list[tuple[str, str, bool, int]
 @access.staff(Permission.MESSAGES)
 def retry() -> Response:
     """Try failed messages again: one (`id`), or all the viewer may see."""
-    number = actions.send_again(access.actor(), request.form.getlist("id", type=int), clock.now())
+    number = actions.send_again(access.actor(), request.form.getlist("id", type=record_id), clock.now())
     flash(f"{number} 条消息会马上再发一次。", "ok")
     return pages.see_other(url_for("notices_staff.deliveries", state="waiting"))
 
@@ -53,7 +54,7 @@ def retry() -> Response:
 def inbox() -> Response:
     me = access.viewer()
     unread_only = request.args.get("only") == "unread"
-    found = queries.inbox("staff", me.id, request.args.get("before", type=int), unread_only)
+    found = queries.inbox("staff", me.id, request.args.get("before", type=record_id), unread_only)
     return pages.page("notices/staff_inbox.html", messages=found, unread_only=unread_only, kind_label=kinds.label)
 
 

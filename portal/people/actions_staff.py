@@ -84,7 +84,10 @@ def sign_in(username: str, password: str, address: str, device: str, now: dateti
         db.session.add_all([LoginFailure(key=key, at=now) for key in keys])
         db.session.flush()
         raise LoginRefused()
-    account = db.session.get_one(StaffAccount, account_id)
+    account = db.session.get_one(StaffAccount, account_id, with_for_update=True, populate_existing=True)
+    # Meanwhile the account may have been handed over, reset or disabled: its old password opens nothing any more.
+    if account.password_hash != stored or account.disabled_at is not None:
+        raise LoginRefused()
     if account.password_expires_at is not None and account.password_expires_at <= now:
         raise InitialExpired()
     if passwords.is_dated(account.password_hash):

@@ -22,6 +22,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from portal.core import clock
 from portal.core.access import ROLE_LABELS, Role
 from portal.core.forms import FULL_WIDTH, Form, MobileField, strip
+from portal.core.incoming import whole_number
 
 RELATIONS = ("父亲", "母亲", "配偶", "子女", "公婆或岳父母", "祖父母或外祖父母", "兄弟姐妹", "邻居或朋友")
 
@@ -66,9 +67,9 @@ class YearField(IntegerField):
         self.data = None
         if not raw:
             return
-        if not raw.isdigit():
+        self.data = whole_number(raw, 9999)
+        if self.data is None:
             raise ValueError("出生年份填 4 位数字，例如 1956。")
-        self.data = int(raw)
 
     def pre_validate(self, form: Any) -> None:
         if self.data is not None and not 1900 <= self.data <= clock.today().year:
@@ -92,7 +93,7 @@ class CodeForm(Form):
 
     def validate_code(self, field: StringField) -> None:
         digits = (field.data or "").translate(FULL_WIDTH).replace(" ", "")
-        if len(digits) != 6 or not digits.isdigit():
+        if len(digits) != 6 or not digits.isdecimal():
             raise ValidationError("验证码是短信里的 6 位数字。")
 
 

@@ -14,6 +14,7 @@ from portal.catalogue.models import Entry, EntrySession
 from portal.core import access, audit, clock, forms
 from portal.core.access import Permission
 from portal.core.errors import DomainError
+from portal.core.incoming import whole_number
 from portal.signup import documents, queries
 from portal.signup.models import CONFIRMED
 from portal.signup.views_staff import bp
@@ -89,8 +90,9 @@ def roster(entry_id: int) -> Response:
 
 def _sessions(entry: Entry, wanted: str, now: datetime) -> Sequence[EntrySession]:
     """The date asked for; else all if they fit on one sheet; else the one that comes next."""
-    if wanted.isdigit():
-        return [s for s in entry.sessions if s.id == int(wanted)] or abort(404)
+    number = whole_number(wanted)
+    if number is not None:
+        return [s for s in entry.sessions if s.id == number] or abort(404)
     if len(entry.sessions) <= documents.MOST_SESSIONS:
         return entry.sessions
     coming = [s for s in entry.sessions if s.ends_at > now] or entry.sessions[-1:]

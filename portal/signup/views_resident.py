@@ -15,6 +15,7 @@ from portal.catalogue.models import PUBLIC, Entry
 from portal.core import access, clock, pages, registry
 from portal.core.db import db
 from portal.core.errors import DomainError
+from portal.core.incoming import whole_number
 from portal.signup import actions, notices, queries, rules
 from portal.signup.errors import NameMissing, NoSuchPerson, SignUpGone, SignUpRefused
 from portal.signup.models import ACTIVE, SignUp
@@ -59,16 +60,18 @@ def _chosen_relative() -> int | None:
     raw = request.form.get("for", "me").strip()
     if raw in ("", "me"):
         return None
-    if not raw.isdigit():
+    number = whole_number(raw)
+    if number is None:
         raise NoSuchPerson()
-    return int(raw)
+    return number
 
 
 def _number(name: str, default: int = 0) -> int:
     raw = request.form.get(name, "").strip()
-    if raw and not raw.isdigit():
+    number = whole_number(raw, 999) if raw else default
+    if number is None:
         raise SignUpRefused(rules.Refusal("companions", "人数请填数字。", "比如 1、2。"))
-    return int(raw or default)
+    return number
 
 
 @bp.post("/services/<int:entry_id>/sign-up")
@@ -94,8 +97,7 @@ def sign_up(entry_id: int) -> Response:
 @access.resident
 def answer(entry_id: int) -> Response:
     """What became of it: place or number in the queue, what happens next, until when."""
-    new = request.args.get("new", "")
-    return _page(entry_id, clock.now(), fresh=int(new) if new.isdigit() else 0)
+    return _page(entry_id, clock.now(), fresh=whole_number(request.args.get("new")) or 0)
 
 
 def _page(
@@ -104,8 +106,7 @@ def _page(
     entry = _entry(entry_id)
     panel = queries.panel(entry, _resident(), now, selected=request.form.get("for", "me"))
     if error is not None:
-        typed = request.form.get("companions", "")
-        companions = int(typed) if typed.isdigit() and len(typed) < 3 else 0
+        companions = whole_number(request.form.get("companions"), 99) or 0
         panel = replace(panel, error=f"{error.message}{error.advice}", companions=companions)
     panel = replace(panel, fresh=fresh, still=error is None and not pages.wants_fragment())
     return pages.page(
@@ -123,10 +124,10 @@ def _refused(entry_id: int, error: DomainError, now: datetime) -> Response:
 
 def _own_row(entry_id: int) -> SignUp:
     """The sign-up meant by the form, or the only live one of this entry."""
-    raw = request.form.get("sign_up", "")
+    raw = request.form.get("sign_up", "").strip()
     statement = select(SignUp).where(SignUp.entry_id == entry_id, SignUp.resident_id == access.viewer().id)
-    if raw.isdigit():
-        statement = statement.where(SignUp.id == int(raw))
+    if raw:
+        statement = statement.where(SignUp.id == (whole_number(raw) or 0))
     else:
         statement = statement.where(SignUp.status.in_(ACTIVE)).order_by(SignUp.relative_id.is_not(None), SignUp.id)
     row = db.session.scalars(statement.limit(1)).one_or_none()

@@ -16,6 +16,7 @@ from portal.core import access, clock, forms, pages, registry
 from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.errors import DomainError
+from portal.core.incoming import whole_number
 from portal.people import actions as people_actions
 from portal.people import queries as people
 from portal.signup import notices, queries, rules, staff_actions
@@ -39,8 +40,7 @@ def list_entries() -> Response:
     viewer = access.viewer()
     which = request.args.get("show", "")
     which = which if which in dict(queries.FILTERS) else ""
-    raw = request.args.get("page", "1")
-    page = int(raw) if raw.isdigit() and 0 < int(raw) < 1000 else 1
+    page = whole_number(request.args.get("page"), 999) or 1
     text = request.args.get("q", "").strip()[:40]
     lines, more = queries.staff_list(viewer.centre_path, clock.now(), which, text, page)
     return pages.page(
@@ -176,15 +176,15 @@ def add(entry_id: int) -> Response:
     form = request.form
 
     def act(now: datetime) -> str:
-        places = form.get("places", "1").strip() or "1"
-        if not places.isdigit() or len(places) > 3:
+        places = whole_number(form.get("places", "").strip() or "1", 999)
+        if places is None:
             raise BadInput("人数请填数字。", field="places")
         for field, label, most in (("name", "姓名", 40), ("relative", "参加人", 40), ("note", "备注", 200)):
             if len(form.get(field, "").strip()) > most:
                 raise BadInput(f"{label}最多 {most} 个字。", field=field)
         row = staff_actions.add_by_staff(
             access.actor(), entry_id, _mobile(form.get("phone", "")), form.get("name", ""),
-            form.get("relative", ""), int(places), now, form.get("note", ""),
+            form.get("relative", ""), places, now, form.get("note", ""),
         )  # fmt: skip
         number = queries.place_number(row)
         return f"已登记，候补第 {number} 位。" if number else "已登记，对方会收到通知。"
@@ -222,12 +222,12 @@ def merge(entry_id: int) -> Response:
     """Too few people: ask everybody over to another activity, and ask to cancel this one."""
 
     def act(now: datetime) -> str:
-        target = request.form.get("target", "")
-        if not target.isdigit():
+        target = whole_number(request.form.get("target"))
+        if target is None:
             raise BadInput("请选要并到哪个活动。", field="target")
         actor = access.actor()
-        asked = staff_actions.offer_elsewhere(actor, entry_id, int(target), now)
-        other = _entry(int(target))
+        asked = staff_actions.offer_elsewhere(actor, entry_id, target, now)
+        other = _entry(target)
         change = changing.cancel_entry(actor, _entry(entry_id), f"报名人数不足，与《{other.title}》合并", now)
         after = "本活动已取消。" if change.status == "applied" else "本活动的取消等发布单位确认。"
         return f"已请 {asked} 份报名改到《{other.title}》，对方同意才算数。{after}"

@@ -60,7 +60,13 @@
   on("htmx:afterRequest", function (e) { if (e.target.matches("form")) free(e.target); });
   on("htmx:sendError", function () { toast("网络不通，刚才的没有送出，请稍后再按一次。"); });
   on("htmx:responseError", function (e) {
-    var why = { 401: "登录已过期，请重新登录。", 403: "您的账户不能做这一步。", 429: "按得太快了，请等一分钟再试。" };
+    var fresh = e.detail.xhr.getResponseHeader("X-New-Token");
+    if (fresh) { // the page is older than the session: mended in place, nothing typed is lost
+      d.body.setAttribute("hx-headers", JSON.stringify({ "X-CSRFToken": fresh }));
+      each(d, 'input[name="csrf_token"]', function (i) { i.value = fresh; });
+      return toast("页面开得太久，已经更新好，请再按一次。");
+    }
+    var why = { 401: "登录已过期。请在新窗口登录，再回来按一次，填的内容还在。", 403: "您的账户不能做这一步。", 429: "按得太快了，请等一分钟再试。" };
     toast(why[e.detail.xhr.status] || "没有办成，请刷新页面再试，或打电话给中心。");
   });
 })();

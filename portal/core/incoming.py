@@ -1,0 +1,88 @@
+"""What arrives, before anybody reads it: no control characters, no numbers that no record can have.
+
+PostgreSQL refuses a NUL inside any text and both databases refuse numbers beyond their columns; nobody types either.
+Cleaned here once, so that no view has to think of it (SPEC Q1).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Flask, Request, abort, request
+from werkzeug.datastructures import ImmutableMultiDict, MultiDict
+from werkzeug.routing import IntegerConverter
+
+# Tabs and line breaks are text. Lone surrogates cannot be stored or sent as UTF-8.
+UNTYPED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+LARGEST_ID = 2**31 - 1  # of an integer column
+# Every such character arrives percent-encoded as %00-%1F or %7F, or as bytes that are no UTF-8.
+_SUSPICIOUS = re.compile(rb"%[01]|%7[fF]|%[eE][dD]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def clean(text: str) -> str:
+    """The text without control characters and lone surrogates."""
+    return UNTYPED.sub("", text)
+
+
+def _cleaned(values: MultiDict[str, str]) -> ImmutableMultiDict[str, str]:
+    pairs = [(clean(key), clean(value)) for key, value in values.items(multi=True)]
+    return ImmutableMultiDict(pairs)
+
+
+class CleanRequest(Request):
+    """Flask's request whose `args` and `form` hold only what somebody can have typed."""
+
+    def _load_form_data(self) -> None:
+        loaded = "form" in self.__dict__
+        super()._load_form_data()
+        form = self.__dict__["form"]
+        if not loaded and any(UNTYPED.search(v) or UNTYPED.search(k) for k, v in form.items(multi=True)):
+            self.__dict__["form"] = _cleaned(form)
+
+    @property
+    def args(self) -> Any:  # type: ignore[override]
+        kept = self.__dict__.get("clean_args")
+        if kept is None:
+            kept = super().args
+            if _SUSPICIOUS.search(self.query_string):
+                kept = _cleaned(kept)
+            self.__dict__["clean_args"] = kept
+        return kept
+
+
+class RecordNumber(IntegerConverter):
+    """`<int:entry_id>`: a number beyond the column is no record, hence 404."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **({"max": LARGEST_ID} | kwargs))
+
+
+def whole_number(raw: str | None, most: int = LARGEST_ID) -> int | None:
+    """A whole number of at most `most` as typed, full-width digits too; None for everything else."""
+    digits = (raw or "").strip()
+    # isdecimal, not isdigit: '³' is a digit that int() refuses.
+    if not digits.isdecimal() or len(digits) > 12:
+        return None
+    number = int(digits)
+    return number if number <= most else None
+
+
+def record_id(raw: str) -> int:
+    """For `request.args.get(…, type=record_id)`. Raises ValueError for what no record can have."""
+    number = whole_number(raw)
+    if number is None:
+        raise ValueError(raw[:40])
+    return number
+
+
+def _refuse_odd_paths() -> None:
+    if UNTYPED.search(request.path):
+        abort(404)
+
+
+def init_app(app: Flask) -> None:
+    """Install the request class, the converter and the look at the path; before any view is registered."""
+    app.request_class = CleanRequest
+    app.url_map.converters["int"] = RecordNumber
+    app.before_request(_refuse_odd_paths)
