@@ -16,10 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
-SERVER_CORE, CLIENT_CORE = (
-    CORES[0],
-    CORES[-1],
-)  # what is measured, and who measures, never share a core if there are two
+# What is measured, and who measures, share no core if there are two.
+SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
 

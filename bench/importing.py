@@ -1,4 +1,4 @@
-"""Import of a district with 418 centres into an empty database, as `flask import-centres` does it. Prints one JSON object.
+"""Import of a district with 418 centres into an empty database, as `flask import-centres` does. Prints JSON.
 
 In a process of its own: python -m bench.importing [--file units.csv]
 """
@@ -27,12 +27,10 @@ TOWNS, CENTRES = 14, 418
 
 def made_up() -> str:
     """A tree of the same size when the real file is not here: a district, 14 streets, communities below them."""
-    lines = ["code,name,level,kind,parent_code,note", "DW,滨城区,district,,,"]
-    lines += [f"ZJ{n:02d},第{n}街道,subdistrict,,DW," for n in range(1, TOWNS + 1)]
+    lines = ["code,name,level,kind,parent_code,note", "DW,滨城区,district,district,,"]
+    lines += [f"ZJ{n:02d},第{n}街道,subdistrict,subdistrict,DW," for n in range(1, TOWNS + 1)]
     below = CENTRES - len(lines) + 1
-    lines += [
-        f"SQ{n:04d},第{n}社区党群服务中心,community,community_centre,ZJ{1 + n % TOWNS:02d}," for n in range(below)
-    ]
+    lines += [f"SQ{n:04d},第{n}社区,community,community,ZJ{1 + n % TOWNS:02d}," for n in range(below)]
     return "\n".join(lines) + "\n"
 
 

@@ -57,15 +57,14 @@ def show(lines: Iterable[Line]) -> str:
     """The table as text."""
     rows = [("", "what", "value", "ratio", "beside", "target", ""), *map(_cells, lines)]
     widths = [max(_width(row[i]) for row in rows) for i in range(len(rows[0]))]
-    shown = []
-    for index, row in enumerate(rows):
-        if index and row[0] == rows[index - 1][0]:
-            row = ("", *row[1:])
-        elif index:
-            shown.append("")
+    shown, group = [], ""
+    for row in rows:
+        first = "" if row[0] == group else row[0]
+        shown += [""] if first else []
+        group = row[0]
         cells = [
             " " * (w - _width(c)) + c if i in (2, 3, 5) else c + " " * (w - _width(c))
-            for i, (c, w) in enumerate(zip(row, widths, strict=True))
+            for i, (c, w) in enumerate(zip((first, *row[1:]), widths, strict=True))
         ]
         shown.append("  ".join(cells).rstrip())
     return "\n".join(shown)

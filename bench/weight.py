@@ -1,4 +1,4 @@
-"""What a first visit of a page costs a phone: every byte over the wire, every request, counted as the server sends it."""
+"""What a first visit of a page costs a phone: all bytes over the wire and all requests, as the server sends them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class _Loaded(HTMLParser):
 
 def _decoded(body: bytes, encoding: str) -> str:
     if encoding == "br":
-        import brotli
+        import brotli  # type: ignore[import-untyped]
 
         body = brotli.decompress(body)
     elif encoding == "gzip":
