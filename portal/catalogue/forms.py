@@ -309,4 +309,3 @@ class TemplateForm(Form):
     """The name under which a row is kept."""
 
     name = _text("模板名称", 80, required="请给模板起个名字。")
-

@@ -209,7 +209,12 @@ def refuse_change(change_id: int) -> Response:
             return pages.see_other(url_for(".changes"))
     shown = [_shown(_change_or_404(change_id))]
     return pages.page(
-        "catalogue/staff_changes.html", status=422, found=shown, form=form, refusing=change_id, now=clock.now(),
+        "catalogue/staff_changes.html",
+        status=422,
+        found=shown,
+        form=form,
+        refusing=change_id,
+        now=clock.now(),
         one=True,
     )
 

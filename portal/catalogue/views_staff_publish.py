@@ -181,5 +181,3 @@ def export(kind: str) -> Response:
     answer = Response(io.BytesIO(made), mimetype=exporting.MIMETYPES[kind], direct_passthrough=True)
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
-
-

@@ -131,7 +131,12 @@ def test_many_at_once_and_all(client: Any, town: Any, waiting: Any, make: Any, s
     as_staff(client, town.staff["A"])
     client.post("/staff/catalogue/approve", data={"row": [ids[0], other]})
     session.rollback()
-    assert [session.get(Entry, i).waits_at_id == town.centres["D"].id for i in (*ids, other)] == [True, False, False, False]
+    assert [session.get(Entry, i).waits_at_id == town.centres["D"].id for i in (*ids, other)] == [
+        True,
+        False,
+        False,
+        False,
+    ]
     assert "还没有勾选" in client.get(client.post("/staff/catalogue/approve", data={}).location).text
     client.post("/staff/catalogue/approve", data={"all": "1", "month": "2026-12"})
     session.rollback()
@@ -170,7 +175,9 @@ def test_a_station_offers_and_the_community_takes_it_in(
     assert session.get(Entry, entry_id).status == ACCEPTED
 
 
-def test_handing_in_says_which_rows_are_not_ready(client: Any, town: Any, make: Any, session: Any, as_staff: Any) -> None:
+def test_handing_in_says_which_rows_are_not_ready(
+    client: Any, town: Any, make: Any, session: Any, as_staff: Any
+) -> None:
     good = make.entry(town.centres["A1"], title="好的", status="draft").id
     bad = make.entry(town.centres["A1"], title="没有地点的", status="draft", place="").id
     as_staff(client, town.operator["A1"])

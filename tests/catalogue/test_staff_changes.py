@@ -64,7 +64,9 @@ def test_mistakes_keep_what_was_typed(client: Any, town: Any, make: Any, session
         ({}, "没有需要变更的地方"),
         ({"place": "二楼", "version": entry.version + 3}, "刚刚有变动"),
     ):
-        refused = client.post(url, data=typed(town, entry, content="打了很久的字" if change else entry.content, **change))
+        refused = client.post(
+            url, data=typed(town, entry, content="打了很久的字" if change else entry.content, **change)
+        )
         assert refused.status_code in (409, 422), change
         assert message in refused.text, change
         assert "打了很久的字" in refused.text or not change
@@ -113,7 +115,9 @@ def test_refused_with_a_reason_or_taken_back(client: Any, town: Any, make: Any, 
     assert fresh(session, EntryChange, changes[1]).status == "taken_back"
 
 
-def test_neither_inspector_nor_neighbour_decides(client: Any, town: Any, make: Any, session: Any, as_staff: Any) -> None:
+def test_neither_inspector_nor_neighbour_decides(
+    client: Any, town: Any, make: Any, session: Any, as_staff: Any
+) -> None:
     entry = make.entry(town.centres["A1"])
     change = actions.cancel_entry(town.actor("A1"), entry, "人太少", make.now).id
     session.commit()

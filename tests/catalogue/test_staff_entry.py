@@ -112,14 +112,14 @@ def test_saving_and_sending_at_once(client: Any, town: Any, session: Any, as_sta
     assert only(session, "冬至包汤圆").status == IN_REVIEW
 
 
-def test_two_people_at_one_row_see_both_versions(client: Any, town: Any, make: Any, session: Any, as_staff: Any) -> None:
+def test_two_people_at_one_row_see_both_versions(
+    client: Any, town: Any, make: Any, session: Any, as_staff: Any
+) -> None:
     entry = make.entry(town.centres["A1"], title="包汤圆", status="draft")
     loaded = entry.version
     session.commit()
     mine = typed(town, title="包汤圆", place="三楼", sessions="12月13日 8:30-11:00", version=loaded)
-    actions.edit_entry(
-        town.actor("A1-OP"), entry, plan_values(entry, place="二楼"), make.now
-    )
+    actions.edit_entry(town.actor("A1-OP"), entry, plan_values(entry, place="二楼"), make.now)
     session.commit()
     as_staff(client, town.staff["A1"])
     url = f"/staff/catalogue/{entry.id}/edit"
@@ -167,7 +167,9 @@ def test_the_reviewer_corrects_in_place_and_the_author_sees_what(
     as_staff(client, town.staff["A"])
     url = f"/staff/catalogue/{entry.id}/edit"
     assert "保存更正" in client.get(url).text
-    changed = typed(town, title="普法", sessions="12月13日 8:30-11:00", place="三楼会议室", version=entry.version, reason="写法统一")
+    changed = typed(
+        town, title="普法", sessions="12月13日 8:30-11:00", place="三楼会议室", version=entry.version, reason="写法统一"
+    )
     assert client.post(url, data=changed).status_code == 303
     assert only(session, "普法").place == "三楼会议室"
     as_staff(client, town.staff["A1"])
@@ -186,14 +188,26 @@ def test_the_page_of_a_row_shows_the_whole_way(client: Any, town: Any, make: Any
     session.commit()
     as_staff(client, town.inspector["D"])
     page = client.get(f"/staff/catalogue/{entry.id}").text
-    for words in ("甲一社区编制", "甲街道初审", "测试区复审", "12月1日 0:00 自动发布", "退回的理由（地点）", "写明集合点", "送上级审核"):
+    for words in (
+        "甲一社区编制",
+        "甲街道初审",
+        "测试区复审",
+        "12月1日 0:00 自动发布",
+        "退回的理由（地点）",
+        "写明集合点",
+        "送上级审核",
+    ):
         assert words in page, words
     assert "<button" not in page.split("现在到哪一步")[0].split('id="main"')[1]  # nothing to press for who only looks
 
 
 def test_recall_and_checked(client: Any, town: Any, make: Any, session: Any, as_staff: Any) -> None:
     entry = make.entry(
-        town.centres["A1"], status=IN_REVIEW, waits_at_id=town.centres["A"].id, waits_since=make.now, check_note="请核对日期"
+        town.centres["A1"],
+        status=IN_REVIEW,
+        waits_at_id=town.centres["A"].id,
+        waits_since=make.now,
+        check_note="请核对日期",
     )
     as_staff(client, town.staff["A1"])
     client.post(f"/staff/catalogue/{entry.id}/recall", data={"version": entry.version})
@@ -214,11 +228,17 @@ def test_templates_and_copies(client: Any, town: Any, make: Any, session: Any, a
     assert "课堂" in client.get("/staff/catalogue/templates?month=2027-01").text
     made = client.post(f"/staff/catalogue/templates/{kept.id}/use", data={"month": "2027-01"})
     assert "由模板生成" in client.get(made.location).text
-    copied = client.post("/staff/catalogue/copy", data={"month": "2027-01", "from_month": "2026-12", "centre": entry.centre_id})
+    copied = client.post(
+        "/staff/catalogue/copy", data={"month": "2027-01", "from_month": "2026-12", "centre": entry.centre_id}
+    )
     assert "复制了 1 条" in client.get(copied.location).text
-    again = client.post("/staff/catalogue/copy", data={"month": "2027-01", "from_month": "2026-12", "centre": entry.centre_id})
+    again = client.post(
+        "/staff/catalogue/copy", data={"month": "2027-01", "from_month": "2026-12", "centre": entry.centre_id}
+    )
     assert "没有重复添加" in client.get(again.location).text
-    empty = client.post("/staff/catalogue/copy", data={"month": "2026-12", "from_month": "2026-11", "centre": entry.centre_id})
+    empty = client.post(
+        "/staff/catalogue/copy", data={"month": "2026-12", "from_month": "2026-11", "centre": entry.centre_id}
+    )
     assert empty.status_code == 422
     assert "没有可以复制的服务" in empty.text
     as_staff(client, town.staff["A2"])

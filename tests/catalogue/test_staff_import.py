@@ -156,7 +156,9 @@ def test_a_superior_uploads_for_a_centre_below_only(client: Any, town: Any, sess
     refused = client.post("/staff/catalogue/import", data=form)
     assert refused.status_code == 422
     assert "请从列表里选一项" in refused.text
-    allowed = client.post("/staff/catalogue/import", data=form | {"centre": town.centres["A2"].id, "file": (plan(GOOD), "a.xlsx")})
+    allowed = client.post(
+        "/staff/catalogue/import", data=form | {"centre": town.centres["A2"].id, "file": (plan(GOOD), "a.xlsx")}
+    )
     assert allowed.status_code == 303
 
 

@@ -7,13 +7,23 @@ from typing import Any
 import pytest
 
 OPEN = (
-    "/staff/catalogue", "/staff/catalogue?month=2026-12&state=mine", "/staff/catalogue/coverage?month=2026-12",
-    "/staff/catalogue/late?month=2026-12", "/staff/catalogue/wechat?month=2026-12", "/staff/catalogue/changes",
-    "/staff/guides", "/staff/catalogue/export.csv?month=2026-12", "/staff/catalogue/export.xlsx?month=2026-12",
+    "/staff/catalogue",
+    "/staff/catalogue?month=2026-12&state=mine",
+    "/staff/catalogue/coverage?month=2026-12",
+    "/staff/catalogue/late?month=2026-12",
+    "/staff/catalogue/wechat?month=2026-12",
+    "/staff/catalogue/changes",
+    "/staff/guides",
+    "/staff/catalogue/export.csv?month=2026-12",
+    "/staff/catalogue/export.xlsx?month=2026-12",
 )
 FOR_PLANNERS = (
-    "/staff/catalogue/new?month=2026-12", "/staff/catalogue/templates", "/staff/catalogue/copy?month=2026-12",
-    "/staff/catalogue/import", "/staff/catalogue/import/template.xlsx", "/staff/catalogue/understand?sessions=每周五9:00-10:00",
+    "/staff/catalogue/new?month=2026-12",
+    "/staff/catalogue/templates",
+    "/staff/catalogue/copy?month=2026-12",
+    "/staff/catalogue/import",
+    "/staff/catalogue/import/template.xlsx",
+    "/staff/catalogue/understand?sessions=每周五9:00-10:00",
 )
 MANAGERS = ("D", "A", "A1", "A1S")
 
@@ -56,7 +66,18 @@ def test_a_neighbours_row_does_not_exist(client: Any, town: Any, make: Any, as_s
     entry = make.entry(town.centres["A1"], status="draft")
     as_staff(client, town.staff["A2"])
     reads = ("", "/edit", "/return", "/change", "/drop", "/row")
-    writes = ("/edit", "/approve", "/return", "/send", "/recall", "/drop", "/cancel", "/change", "/template", "/checked")
+    writes = (
+        "/edit",
+        "/approve",
+        "/return",
+        "/send",
+        "/recall",
+        "/drop",
+        "/cancel",
+        "/change",
+        "/template",
+        "/checked",
+    )
     for end in reads:
         assert client.get(f"/staff/catalogue/{entry.id}{end}").status_code == 404, end
     for end in writes:

@@ -24,7 +24,9 @@ def test_early_publication_needs_a_tick_and_a_reason(
     client: Any, town: Any, make: Any, session: Any, as_staff: Any
 ) -> None:
     ready = make.entry(town.centres["A1"], title="过了的", status=APPROVED).id
-    back = make.entry(town.centres["A1"], title="退了的", status=RETURNED, return_reason="写明集合点", waits_since=make.now).id
+    back = make.entry(
+        town.centres["A1"], title="退了的", status=RETURNED, return_reason="写明集合点", waits_since=make.now
+    ).id
     as_staff(client, town.staff["D"])
     page = client.get(PUBLISH).text
     assert "会发布 <b>1</b> 条" in page
@@ -70,7 +72,9 @@ def test_coverage_counts_open_their_rows(client: Any, town: Any, make: Any, as_s
     make.entry(town.centres["B1"], status=APPROVED)
     as_staff(client, town.staff["D"])
     page = client.get("/staff/catalogue/coverage?month=2026-12").text
-    link = f"/staff/catalogue?month=2026-12&amp;centre={town.centres['A1'].id}&amp;category={town.categories['party'].id}"
+    link = (
+        f"/staff/catalogue?month=2026-12&amp;centre={town.centres['A1'].id}&amp;category={town.categories['party'].id}"
+    )
     cell = page.split(link)[1].split("</a>")[0]
     assert cell.endswith("2")
     board = client.get(link.replace("&amp;", "&")).text
@@ -79,7 +83,9 @@ def test_coverage_counts_open_their_rows(client: Any, town: Any, make: Any, as_s
     assert "乙一社区" not in client.get("/staff/catalogue/coverage?month=2026-12").text
 
 
-def test_the_late_list_names_who_and_gives_the_phone(client: Any, town: Any, make: Any, session: Any, as_staff: Any) -> None:
+def test_the_late_list_names_who_and_gives_the_phone(
+    client: Any, town: Any, make: Any, session: Any, as_staff: Any
+) -> None:
     make.entry(town.centres["A1"], status=DRAFT)
     session.commit()
     actions.submit_issue(town.actor("A1"), town.centres["A1"], "2026-12", make.now - timedelta(days=5))
@@ -90,6 +96,7 @@ def test_the_late_list_names_who_and_gives_the_phone(client: Any, town: Any, mak
     assert set(rows) == {"甲一社区", "甲二社区"}
     assert "按时" in rows["甲一社区"]
     assert "没交" in rows["甲二社区"]
+    assert "超过截止 2 天" in rows["甲二社区"]
     assert "0755-8420 0004" in rows["甲二社区"]
 
 
