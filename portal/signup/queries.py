@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ScalarSelect, exists, func, select
-from sqlalchemy.orm import aliased, joinedload
+from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from portal.catalogue.models import Entry
 from portal.centres.models import Centre
@@ -364,7 +364,7 @@ def merge_targets(entry: Entry, now: datetime) -> list[Entry]:
 
 
 def waiting_rows(path: str, now: datetime) -> tuple[list[tuple[Any, ...]], list[Entry]]:
-    """For the inbox: (entry id, title, centre, start, how many pending, since when) and low entries. Two statements."""
+    """For the inbox: (entry id, title, centre, start, how many pending, since when) and low entries. Three statements."""
     inside = (Centre.path >= path) & (Centre.path < path + ":")
     # From the few coming entries to their sign-ups by index, never through all sign-ups there ever were.
     waits = (SignUp.entry_id == Entry.id) & (SignUp.status == PENDING)
@@ -374,7 +374,7 @@ def waiting_rows(path: str, now: datetime) -> tuple[list[tuple[Any, ...]], list[
         Entry.status == "published", Entry.last_end > now, inside, exists().where(waits)
     ).order_by(Entry.first_start, Entry.id)  # fmt: skip
     low = select(Entry).join(Centre, Centre.id == Entry.centre_id).where(*_low(now), inside)
-    low = low.options(joinedload(Entry.centre)).order_by(Entry.first_start).limit(50)
+    low = low.options(joinedload(Entry.centre), selectinload(Entry.sessions)).order_by(Entry.first_start).limit(50)
     return [tuple(r) for r in db.session.execute(pending)], list(db.session.scalars(low))
 
 
