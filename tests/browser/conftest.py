@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +12,13 @@ from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
 
 from portal import create_app
+from portal.catalogue import importing
 from portal.core import protection, scope, sessions
 from portal.core.db import db
+from portal.signup.models import SignUp
 from tests import factories
 from tests.browser.live import NO_REDIS, SECRET_KEY, Portal
+from tests.browser.steps import XLSX
 from tests.house import world as worlds
 from tests.servers import chromium_path
 
@@ -70,6 +74,7 @@ def visit(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     The test fails at its end when any of its pages complained.
     """
     contexts: list[BrowserContext] = []
+    portals: set[Portal] = set()
     complaints = Complaints()
 
     def enter(portal: Portal, size: dict[str, int] = PHONE, js: bool = True, **options: Any) -> Page:
@@ -79,6 +84,7 @@ def visit(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
             timezone_id="Asia/Shanghai", accept_downloads=True, **options,
         )  # fmt: skip
         context.set_default_timeout(PATIENCE)
+        portals.add(portal)
         if cookies:
             context.add_cookies([{"name": n, "value": v, "url": portal.address} for n, v in cookies])
         context.on("page", complaints.watch)
@@ -89,7 +95,34 @@ def visit(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     for number, context in enumerate(contexts):
         _keep_picture(context, f"{request.node.name}-{number}")
         context.close()
-    assert not complaints
+    assert not complaints, "\n".join([*complaints, *(portal.log()[-3000:] for portal in portals)])
+
+
+def _uploaded_plan(world: worlds.World) -> dict[str, int]:
+    """The example workbook, waiting to be confirmed by A1."""
+    actor, data = world.town.actor("A1"), XLSX.read_bytes()
+    plan = importing.preview_plan(actor, world.town.centres["A1"], factories.MONTH, XLSX.name, data, factories.NOW)
+    db.session.commit()
+    return {"import_id": plan.id, "row_number": importing.rows_of(plan)[0].number}
+
+
+def _liven_up(world: worlds.World, make: factories.Make) -> None:
+    """Rows of every state on A1's board, and sign-ups of every state for the public activity."""
+    a1, a = world.town.centres["A1"], world.town.centres["A"]
+    waits = {"published_at": None, "waits_at_id": a.id}
+    make.entry(a1, title="等初审的活动", status="in_review", **waits)
+    make.entry(a1, title="退回的活动", status="returned", return_reason="写明集合点", return_field="place", **waits)
+    make.entry(a1, title="通过的活动", status="approved", published_at=None)
+    make.entry(a1, title="取消的活动", status="cancelled", change_note="天气原因")
+    make.entry(a1, title="满了的活动", capacity=1, taken=1, waiting=2, groups=["elder"])
+    for number, status in enumerate(("pending", "waiting", "offered", "refused"), 1):
+        person = world.town.residents[number]
+        db.session.add(SignUp(
+            entry_id=world.ids["public_entry_id"], resident_id=person.id, person_key=f"r{person.id}", status=status,
+            centre_id=a1.id, created_at=factories.NOW, queue_no=number, refusal_reason="不在服务对象范围内",
+            accept_by=factories.NOW + timedelta(hours=3) if status == "offered" else None,
+        ))  # fmt: skip
+    db.session.commit()
 
 
 class House:
@@ -116,6 +149,8 @@ class House:
             self.staff: dict[str, int] = {code: account.id for code, account in world.town.staff.items()}
             self.people: list[int] = [person.id for person in world.town.residents]
             self.make = factories.Make()
+            self.ids |= _uploaded_plan(world)
+            _liven_up(world, self.make)
             db.session.remove()
             db.engine.dispose()
         return app

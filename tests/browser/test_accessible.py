@@ -36,7 +36,7 @@ SIDEWAYS = """() => {
   const out = document.documentElement.scrollWidth > wide ? [`the page is ${document.documentElement.scrollWidth} wide`] : [];
   for (const e of document.querySelectorAll("main *, header *, nav *, .thumb *")) {
     const box = e.getBoundingClientRect();
-    if (!box.width || !e.checkVisibility() || e.closest(".chips.scroll, .subtabs, pre, svg, .vh, .skip")) continue;
+    if (!box.width || !e.checkVisibility() || e.closest(".chips.scroll, .subtabs, pre, svg, .vh, .skip, thead")) continue;
     const frame = e.parentElement.closest(".panel, .rowlink, .act, .btn, .choice, td") || document.documentElement;
     const edge = Math.min(wide, frame.getBoundingClientRect().right);
     if (box.right > edge + 1) out.push(`${e.outerHTML.slice(0, 70)} ends at ${Math.round(box.right)} of ${Math.round(edge)}`);
