@@ -55,18 +55,21 @@ def _tomorrow(hours: list[Hours]) -> str:
 
 
 def week_text(by_weekday: dict[int, list[Hours]]) -> list[tuple[str, str]]:
-    """[('周一至周五', '9:00–21:00'), …]: neighbouring days with the same hours are joined."""
-    names = "一二三四五六日"
-    runs: list[tuple[int, int, str]] = []
+    """[('周一至周五', '9:00–21:00'), …]: all days with the same hours stand in one line, as people say them."""
+    same: dict[str, list[int]] = {}
     for day in range(7):
-        text = hours_text(by_weekday.get(day, [])) or "不开放"
-        if runs and runs[-1][2] == text:
-            runs[-1] = (runs[-1][0], day, text)
-        else:
-            runs.append((day, day, text))
-    if len(runs) == 1:
-        return [("每天", runs[0][2])]
-    return [(f"周{names[a]}" if a == b else f"周{names[a]}至周{names[b]}", text) for a, b, text in runs]
+        same.setdefault(hours_text(by_weekday.get(day, [])) or "不开放", []).append(day)
+    return [(_days_text(days), text) for text, days in same.items()]
+
+
+def _days_text(days: list[int]) -> str:
+    """'每天', '周一至周五', '周三、周四、周六'; 0 is Monday, in order."""
+    names = "一二三四五六日"
+    if len(days) == 7:
+        return "每天"
+    if len(days) > 2 and days[-1] - days[0] == len(days) - 1:
+        return f"周{names[days[0]]}至周{names[days[-1]]}"
+    return "、".join(f"周{names[day]}" for day in days)
 
 
 def distance_km(lat1: float, lng1: float, lat2: float, lng2: float) -> float:

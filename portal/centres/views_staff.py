@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, flash, request, url_for
 from portal.centres import actions, documents, facts, profile, queries, rules
 from portal.centres.forms import CentreForm, ImportForm, PhotoForm
 from portal.centres.models import Centre, CentrePhoto
-from portal.core import access, clock, pages, uploads
+from portal.core import access, clock, incoming, pages, uploads
 from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.errors import DomainError
@@ -169,7 +169,7 @@ def import_centres() -> Response:
     if not form.validate() or upload is None:
         return _import_page(form, [], 422)
     try:
-        text = upload.read().decode("utf-8-sig")
+        text = incoming.clean(upload.read().decode("utf-8-sig"))
         done = actions.import_centres(text, profile.current(), access.actor(), clock.now())
     except UnicodeDecodeError:
         form.file.errors = ["文件不是 UTF-8 编码，请在 Excel 里另存为“CSV UTF-8”后再传。"]

@@ -205,8 +205,8 @@ def _events(stage: Stage, coming: list[tuple[int, list[Person], int]]) -> list[E
         for person in crowd:
             at = _moment(stage, opens, closes)
             events.append(_sign_up(stage, entry_id, person, most, at, len(events)))
-            # Staff decide sooner or later; what came in these days may still wait.
-            if review and (at < stage.now - timedelta(days=4) or stage.dice.random() < 0.3):
+            # Staff decide sooner or later; what came in this week may still wait.
+            if review and (at < stage.now - timedelta(days=7) or stage.dice.random() < 0.25):
                 events.append(_decide(stage, entry_id, person, code, at, len(events)))
             elif stage.dice.random() < 0.07:
                 events.append(_leave(stage, entry_id, person, at, len(events)))
