@@ -193,7 +193,7 @@ def poster_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
     frame = pdf.Frame(
         title,
         pdf.A3,
-        (279 * pdf.MM, 11.6 * pdf.MM, 12.0),
+        (279 * pdf.MM, 3.6 * pdf.MM, 11.5),
         sheet=sheet,
         css=("base.css", "poster_sheet.css"),
         slots=tuple((left * pdf.MM, bottom * pdf.MM) for left in lefts),
