@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from portal.catalogue import listing
 from portal.catalogue.models import Category, Entry, EntryChange, Guide
-from portal.core import clock, scope
+from portal.core import clock, pages, scope
 from portal.core.db import db
 
 
@@ -82,7 +82,7 @@ def share_text(item: Entry, url: str) -> str:
     lines.append(f"对象：{item.audience}")
     lines.append(f"报名：{url}" if not item.walk_in else f"直接到场，详情：{url}")
     if item.phone:
-        lines.append(f"不会用手机可打电话：{item.contact} {item.phone}")
+        lines.append(f"不会用手机可打电话：{item.contact} {pages.phone_text(item.phone)}")
     return "\n".join(lines)
 
 

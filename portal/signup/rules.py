@@ -75,16 +75,18 @@ def may_sign_up(
 ) -> Refusal | None:
     """Why somebody of the home centre at `home_path` may not sign up for `wanted` places now; None when they may."""
     return (
-        _open_at_all(entry) or _in_window(entry, now) or _own_first(entry, home_path, centre_path, now)
+        _open_at_all(entry, now) or _in_window(entry, now) or _own_first(entry, home_path, centre_path, now)
         or _party(entry, wanted)
     )  # fmt: skip
 
 
-def _open_at_all(entry: EntryFacts) -> Refusal | None:
+def _open_at_all(entry: EntryFacts, now: datetime) -> Refusal | None:
     if entry.status == CANCELLED:
         return Refusal("cancelled", "这个活动已经取消了。", "可以看看同类的其他活动。")
     if entry.status != PUBLISHED:
         return Refusal("gone", "这个活动现在不接受报名。", "可以看看同类的其他活动。")
+    if entry.last_end and now >= entry.last_end:
+        return Refusal("over", "这个活动已经结束了。", "可以看看还有名额的其他活动。")
     if entry.walk_in:
         return Refusal("walk_in", "这个活动不用报名，到时间直接去就可以。")
     return None
@@ -111,7 +113,7 @@ def _own_first(entry: EntryFacts, home_path: str | None, centre_path: str, now: 
     when = clock.stamp(until)
     if not home_path:
         return Refusal("no_home", f"{when} 前先照顾本社区居民。", "请先到“我的资料”选好您所在的社区。", until)
-    return Refusal("own_first", f"{when} 前先由本社区居民报名。", f"{when} 起大家都可以报，到时候再来。", until)
+    return Refusal("own_first", "现在先由主办社区的居民报名。", f"{when} 起大家都可以报，到时候再来。", until)
 
 
 def _party(entry: EntryFacts, wanted: int) -> Refusal | None:

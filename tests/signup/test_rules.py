@@ -48,6 +48,7 @@ DAY = timedelta(days=1)
         (Facts(status="cancelled"), NOW, "cancelled"),
         (Facts(status="draft"), NOW, "gone"),
         (Facts(walk_in=True), NOW, "walk_in"),
+        (Facts(walk_in=True), START + timedelta(hours=3), "over"),
         (Facts(sign_up_from=NOW + DAY), NOW, "not_yet"),
         (Facts(sign_up_from=NOW), NOW, None),
         (Facts(sign_up_until=NOW), NOW, "closed"),
@@ -58,7 +59,7 @@ DAY = timedelta(days=1)
         (Facts(sign_up_until=START + 7 * DAY, last_end=START + 14 * DAY), START + DAY, None),
         (Facts(sign_up_until=START + 7 * DAY, last_end=START + 14 * DAY), START + 8 * DAY, "started"),
         # A window that is longer than the activity ends with it.
-        (Facts(sign_up_until=START + 7 * DAY), START + timedelta(hours=3), "started"),
+        (Facts(sign_up_until=START + 7 * DAY), START + timedelta(hours=3), "over"),
     ],
 )
 def test_window(facts: Facts, at: datetime, code: str | None) -> None:
