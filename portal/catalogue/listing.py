@@ -323,10 +323,11 @@ def card(row: Row, session: tuple[datetime, datetime], now: datetime, with_centr
     tags = [(row.category_name, "neutral"), places_tag(row, now)]
     if row.changed and row.status != CANCELLED:
         tags.append(("有调整", "gold"))
+    hours = f"{clock.hour(start)}–{clock.hour(end)}"
     return Card(
         url=f"/services/{row.id}", day=str(on.day), weekday=names.get(on, clock.weekday(on)), title=row.title,
-        line=" · ".join([f"{clock.hour(start)}–{clock.hour(end)}", *where]), tags=tuple(tags), today=on == today,
-        note=row.weekly,
+        line=" · ".join([hours, *where]), tags=tuple(tags), today=on == today,
+        note=row.weekly.replace(hours, "").strip(),  # the hours stand in the line above
     )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def test_elder_version_is_five_doors(client: FlaskClient, town: Any) -> None:
     answer = client.post("/elder", data={"on": "1", "next": "/"})
     assert answer.headers["Location"] == "/"
     page = text(client, "/")
-    assert 'class="elder"' in page and page.count('class="door"') + page.count('class="door ') == 5 and "打电话给甲一社区" in page
+    assert 'class="elder"' in page and page.count('class="door"') + page.count('class="door ') == 5 and "<strong>打电话找我们</strong><span>0755-" in page
     client.post("/elder", data={"on": "0", "next": "/"})
     assert 'class="elder"' not in text(client, "/")
 

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask, render_template
 from flask_wtf import CSRFProtect
 
-from portal.core import assets
+from portal.core import assets, pages
 
 pytestmark = pytest.mark.once
 
@@ -163,6 +163,7 @@ def _app() -> Flask:
     CSRFProtect(app)
     env = app.jinja_env
     env.trim_blocks = env.lstrip_blocks = True
+    env.filters.update(pages.FILTERS)
     env.globals["asset"] = assets.addresses(str(PORTAL / "static"), "/static")
     env.globals["ui"] = env.get_template("ui.html").module
     return app
