@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 ACCEPT = "gzip, deflate, br"
 LINKS = {"link": "href", "script": "src", "img": "src", "source": "src", "iframe": "src"}
+RELATIONS = {"stylesheet", "icon", "preload", "modulepreload", "manifest"}
 SHEET_URL = re.compile(r"""(?:url\(\s*|@import\s+)['"]?([^'")\s;]+)""")
 FONT = re.compile(r"@font-face|\.woff2?|\.ttf|\.otf", re.IGNORECASE)
 
@@ -49,9 +50,7 @@ class _Loaded(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         address = values.get(LINKS.get(tag, ""))
-        wanted = tag != "link" or bool(
-            {"stylesheet", "icon", "preload", "manifest"} & set((values.get("rel") or "").split())
-        )
+        wanted = tag != "link" or bool(RELATIONS & set((values.get("rel") or "").split()))
         lazy = values.get("loading") == "lazy"
         if address and wanted and not lazy:
             self.found.append(address)

@@ -15,6 +15,7 @@ from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import CHANGE, publishes
 from portal.catalogue.views_staff import bp, entry_or_404, number
 from portal.centres import profile
+from portal.centres import queries as centres
 from portal.core import access, clock, pages, states
 from portal.core.access import Permission
 from portal.core.db import db
@@ -161,8 +162,12 @@ def cancel(entry_id: int) -> Response:
 @access.staff(Permission.VIEW)
 def changes() -> Response:
     """What waits for this centre's decision, before and after side by side."""
-    found = [_shown(c) for c in queries.open_changes(access.actor())]
-    return pages.page("catalogue/staff_changes.html", found=found, form=None, refusing=0, now=clock.now(), one=False)
+    actor = access.actor()
+    here = centres.get(actor.centre_id or 0)  # held, so that the session finds it for every row's guard
+    found = [_shown(c) for c in queries.open_changes(actor)]
+    return pages.page(
+        "catalogue/staff_changes.html", found=found, form=None, refusing=0, now=clock.now(), one=False, here=here
+    )
 
 
 def _change_or_404(change_id: int) -> EntryChange:

@@ -364,7 +364,7 @@ def merge_targets(entry: Entry, now: datetime) -> list[Entry]:
 
 
 def waiting_rows(path: str, now: datetime) -> tuple[list[tuple[Any, ...]], list[Entry]]:
-    """For the inbox: (entry id, title, centre, start, how many pending, since when) and low entries. Three statements."""
+    """For the inbox: (entry id, title, centre, start, how many pending, since when), low entries. Three statements."""
     inside = (Centre.path >= path) & (Centre.path < path + ":")
     # From the few coming entries to their sign-ups by index, never through all sign-ups there ever were.
     waits = (SignUp.entry_id == Entry.id) & (SignUp.status == PENDING)

@@ -1,0 +1,197 @@
+"""A list page sends a fixed number of statements, however many rows it shows: stated here, and equal at 3 and 40 rows.
+
+What a process remembers between requests (the month's rows, a centre's head) is forgotten before each count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal.catalogue import listing, rows
+from portal.catalogue.models import IN_REVIEW, EntryChange, Guide
+from portal.centres.models import Centre, OpeningHours
+from portal.core import audit, clock
+from portal.core.db import db
+from portal.core.sessions import WebSession
+from portal.notices.models import Delivery, InboxMessage
+from portal.people.models import Relative, StaffAccount
+from portal.signup.models import SignUp
+from tests.factories import NOW, Make, Town
+from tests.servers import database_kind
+
+FEW, MANY = 3, 40
+# path -> statements on SQLite. PostgreSQL may need another number, but never one that grows.
+RESIDENT = {
+    "/": 15, "/services": 10, "/services?q=活动": 10, "/services?ended=1": 10, "/services?centre=A1": 12,
+    "/services/{entry}": 10, "/guides": 4, "/centres": 2, "/venues": 4, "/help": 4, "/c/A1": 15, "/c/D": 15, "/me": 5,
+    "/me/inbox": 4, "/me/profile": 7, "/me/relatives": 5, "/api/v1/services": 5,
+}  # fmt: skip
+STAFF = {
+    "/staff": 12, "/staff/catalogue?month=2026-11": 31, "/staff/catalogue?month=2026-12": 29,
+    "/staff/catalogue/changes": 13, "/staff/catalogue/coverage": 19, "/staff/catalogue/late": 17,
+    "/staff/catalogue/templates": 15, "/staff/guides": 20, "/staff/sign-ups": 13, "/staff/sign-ups/{entry}": 15,
+    "/staff/accounts": 18, "/staff/sessions": 13, "/staff/audit": 20, "/staff/messages": 18,
+    "/staff/inbox-messages": 13, "/staff/centres": 15,
+}  # fmt: skip
+REVIEW = {
+    "/staff": 12, "/staff/catalogue?month=2026-12": 29, "/staff/catalogue/changes": 13, "/staff/catalogue/late": 17,
+    "/staff/catalogue/coverage": 18, "/staff/accounts": 18,
+}  # fmt: skip
+
+
+@pytest.fixture
+def lists(town: Town, make: Make) -> Rows:
+    return Rows(town, make)
+
+
+class Rows:
+    """Rows of every kind that a list shows, added in two steps."""
+
+    def __init__(self, town: Town, make: Make) -> None:
+        self.town, self.make, self.made = town, make, 0
+        start = clock.at(datetime(2026, 11, 28).date(), datetime(2026, 1, 1, 9).time())
+        self.full = make.entry(town.centres["A1"], [(start, start + timedelta(hours=2))], taken=MANY, capacity=MANY)
+
+    def grow(self, to: int) -> None:
+        """Until there are `to` of each kind."""
+        db.session.rollback()  # a read transaction of before the last sign-in could not write
+        for number in range(self.made, to):
+            self._catalogue(number)
+            self._people(number)
+            self._centre(number)
+            self._words(number)
+        self.made = to
+        db.session.commit()
+
+    def _catalogue(self, number: int) -> None:
+        a1, make = self.town.centres["A1"], self.make
+        start = clock.at(datetime(2026, 11, 26).date(), datetime(2026, 1, 1, 8, number).time())
+        hours, day = timedelta(hours=2), timedelta(days=1)
+        shown = make.entry(a1, [(start, start + hours), (start + day, start + day + hours)])
+        make.entry(a1, status="draft", published_at=None)
+        make.entry(a1, status=IN_REVIEW, published_at=None, waits_at_id=self.town.centres["A"].id)
+        person = make.resident(a1)
+        for entry in (shown, self.full):
+            mine = self.town.residents[0] if entry is shown else person
+            db.session.add(SignUp(
+                entry_id=entry.id, resident_id=mine.id, person_key=f"r{mine.id}", status="confirmed", centre_id=a1.id,
+                created_at=NOW,
+            ))  # fmt: skip
+        values = rows.values_of(shown)
+        moved = replace(values, place="二楼")
+        db.session.add(EntryChange(
+            entry_id=shown.id, centre_id=a1.id, kind="edit", before=rows.to_json(values), after=rows.to_json(moved), reason="换场地", status="asked",
+            waits_at_id=self.town.centres["A"].id, asked_by="A1管理员", asked_at=NOW,
+        ))  # fmt: skip
+        db.session.add(Guide(
+            category_id=self.town.categories["life-food"].id, title=f"指南{number}", centre_id=a1.id, updated_at=NOW,
+        ))  # fmt: skip
+
+    def _people(self, number: int) -> None:
+        a1, me = self.town.centres["A1"], self.town.residents[0]
+        db.session.add(StaffAccount(
+            username=f"more{number}", name=f"经办{number}", centre_id=a1.id, role="operator", password_hash="x",
+            must_change=False, created_at=NOW,
+        ))  # fmt: skip
+        db.session.add(Relative(resident_id=me.id, name=f"家人{number}", relation="母亲", created_at=NOW))
+        for audience, person in (("staff", self.town.staff["A1"].id), ("resident", me.id)):
+            db.session.add(WebSession(
+                id=f"{audience[0]}{number:063d}", audience=audience, person_id=person, created_at=NOW, last_seen_at=NOW,
+                expires_at=NOW + timedelta(hours=12),
+            ))  # fmt: skip
+
+    def _centre(self, number: int) -> None:
+        above = self.town.centres["A1"]
+        centre = Centre(
+            code=f"A1S{number}", name=f"甲一第{number}党群服务站", short_name=f"甲一第{number}站", level="station",
+            kind="resident_group", parent_id=above.id, functions=[], address="路", phone="0755-84200000", latitude=22.6,
+            longitude=114.4, created_at=NOW, updated_at=NOW, depth=above.depth + 1,
+        )  # fmt: skip
+        db.session.add(centre)
+        db.session.flush()
+        centre.path = f"{above.path}{centre.id}/"
+        db.session.add(OpeningHours(centre_id=centre.id, weekday=2, opens=540, closes=1260))
+
+    def _words(self, number: int) -> None:
+        people = (("resident", self.town.residents[0].id), ("staff", self.town.staff["A1"].id))
+        for audience, person in people:
+            db.session.add(InboxMessage(
+                audience=audience, person_id=person, kind="signup.confirmed", title="报名成功", body="……",
+                key=f"{audience}{number}", created_at=NOW,
+            ))  # fmt: skip
+        db.session.add(Delivery(
+            channel="sms", recipient="19900000000", body="……", kind="signup.confirmed", key=f"count{number}",
+            created_at=NOW, due_at=NOW, done_at=NOW, outcome="local",
+        ))  # fmt: skip
+        audit.record(self.town.actor("A1"), "import", "centre", None, NOW, summary=f"第{number}次")
+
+
+class Counter:
+    """Statements of one page for one person, from a process that remembers nothing."""
+
+    def __init__(self, app: Flask, count_queries: Any) -> None:
+        self.app, self.count_queries = app, count_queries
+
+    def __call__(self, client: FlaskClient, path: str) -> int:
+        listing.forget()
+        self.app.extensions.pop("portal_centre_brief", None)
+        with self.count_queries() as seen:
+            answer = client.get(path)
+        assert answer.status_code == 200, f"{path}: {answer.status_code}"
+        return len([s for s in seen if not s.startswith(("BEGIN", "PRAGMA"))])
+
+
+@pytest.fixture
+def counted(app: Flask, count_queries: Any) -> Counter:
+    return Counter(app, count_queries)
+
+
+def compare(client: FlaskClient, counted: Counter, lists: Rows, pages: dict[str, int]) -> None:
+    paths = {path.format(entry=lists.full.id): path for path in pages}
+    lists.grow(FEW)
+    few = {path: counted(client, path) for path in paths}
+    lists.grow(MANY)
+    many = {path: counted(client, path) for path in paths}
+    assert many == few, {path: (few[path], many[path]) for path in paths if few[path] != many[path]}
+    print({paths[path]: number for path, number in few.items()})  # what to state above when a page has changed
+    if database_kind() == "sqlite":
+        assert {paths[path]: number for path, number in few.items()} == pages
+
+
+def test_resident_lists(app: Flask, lists: Rows, town: Town, as_resident: Any, counted: Counter) -> None:
+    compare(as_resident(app.test_client(), town.residents[0]), counted, lists, RESIDENT)
+
+
+def test_staff_lists(app: Flask, lists: Rows, town: Town, as_staff: Any, counted: Counter) -> None:
+    compare(as_staff(app.test_client(), town.staff["A1"]), counted, lists, STAFF)
+
+
+def test_subdistrict_reviews(app: Flask, lists: Rows, town: Town, as_staff: Any, counted: Counter) -> None:
+    compare(as_staff(app.test_client(), town.staff["A"]), counted, lists, REVIEW)
+
+
+def test_a_query_per_row_is_noticed(app: Flask, lists: Rows, town: Town, as_resident: Any, counted: Counter) -> None:
+    """The comparison can fail: a page that asks once per row is told apart."""
+    from sqlalchemy import select
+
+    from portal.core import scope
+
+    def slow() -> str:
+        with scope.system("test"):
+            return "".join(str(db.session.scalar(select(Centre.name).where(Centre.id == i))) for i in list(
+                db.session.scalars(select(Centre.id))
+            ))  # fmt: skip
+
+    lists.grow(FEW)
+    with app.app_context(), counted.count_queries() as few:
+        slow()
+    lists.grow(MANY)
+    with app.app_context(), counted.count_queries() as many:
+        slow()
+    assert len(many) > len(few)
