@@ -16,6 +16,7 @@ TITLE_MAX, PLACE_MAX, AUDIENCE_MAX, ORGANISER_MAX, CONTENT_MAX = 60, 80, 80, 60,
 UNITS = ("人", "组", "家庭")
 CAPACITY_MAX = 5000
 SESSIONS_MAX = 80
+LONGEST_DELAY = timedelta(days=183)  # how far behind its month a published row may be put off
 COMPANIONS_MAX = 9
 
 
@@ -162,6 +163,9 @@ def _check_span(span: Span, month: str, moved: bool) -> list[Problem]:
         return [error("sessions", f"{words} 这一场超过 24 小时，请按天分开填写。")]
     if span.start < first or (span.start >= following and not moved):
         return [error("sessions", f"{words} 不在 {clock.month_name(month, with_year=True)}内。")]
+    if span.start >= following + LONGEST_DELAY:
+        # '11月1日' said of December's list means the one before, which is over, not the one in eleven months.
+        return [error("sessions", f"{clock.local(span.start).year}年{words} 太远了，改期最多半年，请核对月份。")]
     return []
 
 

@@ -45,8 +45,19 @@ class ImportResult:
 
 
 def read_rows(text: str) -> list[tuple[int, dict[str, str]]]:
-    """Line number and cells of each row. Raises ImportRefused when the header is not ours."""
+    """Line number and cells of each row. Raises ImportRefused when it is not our table or holds no row."""
     reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")))
+    try:
+        rows = _cells(reader)
+    except csv.Error:  # an open quotation mark that swallows the rest of the file, a cell of 128 KB
+        why = "从这一行起读不下去，可能少了半个引号，或者这不是 CSV 文件"
+        raise ImportRefused([RowProblem(reader.line_num + 1, why)]) from None
+    if not rows:
+        raise ImportRefused([RowProblem(1, "表头下面没有内容")])
+    return rows
+
+
+def _cells(reader: csv.DictReader[str]) -> list[tuple[int, dict[str, str]]]:
     header = [h.strip() for h in reader.fieldnames or []]
     missing = [c for c in COLUMNS[:5] if c not in header]
     if missing:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, session
 from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup, escape
+from werkzeug.urls import iri_to_uri
 
 from portal.core import assets, clock, forms
 
@@ -49,7 +50,7 @@ def see_other(url: str) -> Response:
     """After a successful POST: look there. HTMX follows by HX-Redirect so that the whole page changes."""
     if wants_fragment():
         answer = make_response("", 200)
-        answer.headers["HX-Redirect"] = url
+        answer.headers["HX-Redirect"] = iri_to_uri(url)  # headers are Latin-1, `next` may hold Chinese
         return answer
     return redirect(url, 303)  # type: ignore[return-value]
 
