@@ -128,6 +128,20 @@ def weeks_of(month: str, rows: Iterable[ListRow]) -> tuple[Week, ...]:
     return tuple(found)
 
 
+# What the type of the A4 list takes of a page in millimetres (list.css), and when tighter rows save a page.
+_A4_WEEK, _A4_ROW, _A4_THIRD_LINE, _A4_WEEKLY, _A4_HOURS, _A4_GUIDE = 8.9, 12.9, 3.0, 11.0, 4.5, 7.0
+_A4_FULL, _A4_TIGHT = 236.5, 255.0
+
+
+def _is_tight(part: CentrePart, weeks: int) -> bool:
+    """Whether the month would just run over its page: then rows stand closer, and no page holds two lonely lines."""
+    rows = (*part.rows, *part.weekly)
+    height = weeks * _A4_WEEK + len(rows) * _A4_ROW + (_A4_WEEKLY if part.weekly else 0.0)
+    height += sum(_A4_THIRD_LINE for row in rows if 10 < len(row.audience) <= 20)
+    height += (part.hours.count("；") + 1) * _A4_HOURS + _A4_GUIDE * (len(part.guides) + bool(part.guides))
+    return _A4_FULL < height <= _A4_TIGHT
+
+
 def monthly_list_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
     """Return the A4 list: one part per centre, a cover with contents above COVER_ABOVE centres (C10).
 
@@ -140,7 +154,8 @@ def monthly_list_pdf(document: ListDocument, cache: Path | None = None) -> bytes
             pdf.html(
                 "list_part.html",
                 part=part,
-                weeks=weeks_of(document.month, part.rows),
+                weeks=(weeks := weeks_of(document.month, part.rows)),
+                tight=_is_tight(part, len(weeks)),
                 year=year,
                 month=month,
                 document=document,

@@ -101,6 +101,18 @@ def test_weeks_are_sections_and_days_are_in_order() -> None:
     ]
 
 
+@pytest.mark.parametrize("rows", [10, 11])
+def test_a_month_that_just_runs_over_stays_on_its_page(rows: int) -> None:
+    days = [1, 1, 3, 8, 13, 14, 15, 20, 21, 28, 28][:rows]
+    weekly = tuple(row(f"每周{n}", None, when_text="每周二 9:00–11:30") for n in range(3))
+    hours = "周一、周三 9:00–12:00；周二、周四至周日 9:00–12:00、19:00–21:30（晚间延时）"
+    made = documents.monthly_list_pdf(
+        only(centre(*(row(f"活动{n}", d) for n, d in enumerate(days)), weekly=weekly, hours=hours, guides=()))
+    )
+    assert len(text_of(made)) == 1
+    assert len(codes_in(picture(made))) == rows + 4
+
+
 def test_states_carry_words() -> None:
     made = documents.monthly_list_pdf(
         only(
