@@ -148,7 +148,7 @@ class Walk:
         page = self.visit(self.portal)
         page.goto(f"/c/{COMMUNITY}")
         page.goto(f"/services?month={MONTH}")
-        says(page, "共 13 项", RETURNED)
+        says(page, "13 项", RETURNED)
         press(page, "党群服务")
         expect(page.locator("#results")).not_to_contain_text(RETURNED)
         fill(page, "找服务", "汤圆")
