@@ -39,7 +39,8 @@ def context() -> dict[str, Any]:
     counts: dict[str, int] = {}
     for item in waiting(user.as_actor(), clock.now()):
         counts[item.section] = counts.get(item.section, 0) + item.count
-    total = sum(counts.values())
+    # Unread messages tell, they do not ask: they have their own line and are nobody's task.
+    total = sum(count for section, count in counts.items() if section != "my_messages")
     links = [NavLink("待我处理", url_for("front_staff.inbox"), "inbox", total, request.endpoint == "front_staff.inbox")]
     links += _links(user, counts)
     best = max((link for link in links[1:] if link.active), key=lambda link: len(link.url), default=None)

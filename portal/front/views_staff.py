@@ -16,6 +16,7 @@ bp = Blueprint("front_staff", __name__)
 def inbox() -> Response:
     """What waits, the most pressing first, with how long and until when."""
     now = clock.now()
-    items = frame.waiting(access.actor(), now)
+    items = [item for item in frame.waiting(access.actor(), now) if item.section != "my_messages"]
     overdue = sum(1 for item in items if item.due is not None and item.due < now)
-    return pages.page("front/inbox.html", items=items, overdue=overdue, now=now)
+    total = sum(item.count for item in items)
+    return pages.page("front/inbox.html", items=items, total=total, overdue=overdue, now=now)

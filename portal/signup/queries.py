@@ -363,17 +363,22 @@ def merge_targets(entry: Entry, now: datetime) -> list[Entry]:
     return sorted(open_ones, key=lambda e: e.category_id != entry.category_id)[:30]
 
 
-def waiting_rows(path: str, now: datetime) -> tuple[list[tuple[Any, ...]], list[Entry]]:
-    """For the inbox: (entry id, title, centre, start, how many pending, since when), low entries. Three statements."""
-    inside = (Centre.path >= path) & (Centre.path < path + ":")
+def waiting_rows(centre_id: int | None, path: str, now: datetime) -> tuple[list[tuple[Any, ...]], list[Entry]]:
+    """For the inbox: (entry id, title, centre, start, how many pending, since when), low entries. Three statements.
+
+    The organiser's own things; of the centres below at `path` only what nobody has decided a day before the start,
+    so that an upper level's inbox holds what is really its own to do.
+    """
+    own = Entry.centre_id == centre_id
+    below = (Centre.path >= path) & (Centre.path < path + ":") & (Entry.first_start <= now + rules.LATE)
     # From the few coming entries to their sign-ups by index, never through all sign-ups there ever were.
     waits = (SignUp.entry_id == Entry.id) & (SignUp.status == PENDING)
     since = select(func.min(SignUp.created_at)).where(waits).correlate(Entry).scalar_subquery()
     pending = select(Entry.id, Entry.title, Centre.short_name, Entry.first_start, _counted(PENDING), since)
     pending = pending.join(Centre, Centre.id == Entry.centre_id).where(
-        Entry.status == "published", Entry.last_end > now, inside, exists().where(waits)
+        Entry.status == "published", Entry.last_end > now, own | below, exists().where(waits)
     ).order_by(Entry.first_start, Entry.id)  # fmt: skip
-    low = select(Entry).join(Centre, Centre.id == Entry.centre_id).where(*_low(now), inside)
+    low = select(Entry).join(Centre, Centre.id == Entry.centre_id).where(*_low(now), own)
     low = low.options(joinedload(Entry.centre), selectinload(Entry.sessions)).order_by(Entry.first_start).limit(50)
     return [tuple(r) for r in db.session.execute(pending)], list(db.session.scalars(low))
 

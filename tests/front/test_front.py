@@ -112,7 +112,7 @@ def test_staff_inbox_shows_the_most_pressing_first(
 
     monkeypatch.setattr(registry, "waiting_sources", {"t": source})
     page = text(as_staff(client, town.staff["A1"]), "/staff")
-    assert page.index("超时的事") < page.index("不急的事") and "其中 1 件已超时" in page
+    assert page.index("超时的事") < page.index("不急的事") and "其中 1 项已超时" in page
     assert "2<span" in page.replace(" ", "")  # the count beside 待我处理
 
 
