@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from portal.catalogue import listing
-from portal.centres import profile
+from portal.centres import facts, profile
 from portal.centres import queries as centres
 from portal.centres import rules as centre_rules
-from portal.centres.models import Centre
+from portal.centres.models import Centre, CentrePhoto
 from portal.core import clock, registry
 
 
@@ -27,6 +27,7 @@ class CentrePage:
     today: list[listing.Card]
     this_week: list[listing.Card]
     later: list[listing.Card]
+    photos: list[CentrePhoto]
     listed: bool  # anything published this month, so there is something to print
 
 
@@ -53,6 +54,7 @@ def centre_page(centre: Centre, now: datetime) -> CentrePage:
         today=_cards(snap, centre, (today, tomorrow), now),
         this_week=_cards(snap, centre, (tomorrow, monday), now) if tomorrow < monday else [],
         later=_cards(snap, centre, (monday, month_end), now)[:8] if monday < month_end else [],
+        photos=facts.photos(centre.id),
         listed=any(row.centre_path.startswith(centre.path) for row in snap.rows.values()),
     )  # fmt: skip
 

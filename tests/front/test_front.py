@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from portal.catalogue import listing
+from portal.centres.models import CentrePhoto
 from portal.core import registry
 from tests import factories
 
@@ -45,6 +46,13 @@ def test_a_centres_page_tells_hours_phone_and_services(client: FlaskClient, town
     assert "开放中" in page and "9:00–21:00" in page and "tel:075584200003" in page
     assert "站里的活动" in page and "甲一小区" in page and "甲街道" in page
     assert "站里的活动" not in text(client, "/c/B1")
+
+
+def test_a_centres_photos_are_on_its_page(client: FlaskClient, town: Any, session: Any) -> None:
+    session.add(CentrePhoto(centre_id=town.centres["A1"].id, file="0" * 32 + ".jpg", caption="二楼书吧"))
+    session.commit()
+    page = text(client, "/c/A1")
+    assert "二楼书吧" in page and f"/pictures/{'0' * 32}.jpg" in page
 
 
 def test_the_scanned_centre_is_remembered(client: FlaskClient, town: Any) -> None:
