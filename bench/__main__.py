@@ -23,6 +23,7 @@ def measure_web(quick: bool) -> list[Line]:
     """/services beside hello, on both databases."""
     lines: list[Line] = []
     for kind in town.KINDS:
+        print(f"  {town.LABELS[kind]}: filling, then measuring", file=sys.stderr, flush=True)
         with town.filled(kind, 0.05 if quick else 1.0) as filled, http.on_core(http.CLIENT_CORE):
             lines += web.measure(filled, 5 if quick else 15)
     return lines

@@ -127,7 +127,7 @@ def measure(town: Town, count: int) -> list[Line]:
     return [
         Line(group, "bare Flask hello", hello, "/s"),
         mine.line(group, "signed in", target),
-        busy.line(group, f"signed in, {PER_SECOND} sign-ups a second", target),
+        busy.line(group, f"signed in, {PER_SECOND} sign-ups a second, their cost included"),
         anybody.line(group, "not signed in"),
         Line(
             group,
