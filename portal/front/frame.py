@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import current_app, g, request, url_for
 
-from portal.core import access, clock, registry
+from portal.core import access, clock, registry, scope
 from portal.core.access import GRANTS, Actor
 
 
@@ -36,6 +36,8 @@ def context() -> dict[str, Any]:
     user = access.viewer()
     if user is None or user.audience != "staff" or not request.path.startswith("/staff") or user.must_change:
         return {}
+    if scope.current() is None:
+        return {}  # an address that leads nowhere: nothing was entered, and its error page shows no column
     counts: dict[str, int] = {}
     for item in waiting(user.as_actor(), clock.now()):
         counts[item.section] = counts.get(item.section, 0) + item.count

@@ -127,3 +127,10 @@ def test_staff_inbox_shows_the_most_pressing_first(
 def test_the_staff_face_is_not_for_residents(client: FlaskClient, town: Any, as_resident: Any) -> None:
     answer = as_resident(client, town.residents[0]).get("/staff")
     assert answer.status_code == 303 and "/staff/login" in answer.headers["Location"]
+
+
+@pytest.mark.parametrize("path", ["/staff/nowhere", "/staff/catalogue/999999", "/nowhere"])
+def test_an_address_that_leads_nowhere_says_so_to_staff(client: FlaskClient, town: Any, as_staff: Any, path: str) -> None:
+    as_staff(client, town.staff["A1"])
+    answer = client.get(path)
+    assert answer.status_code == 404 and "没有找到" in answer.get_data(as_text=True)
