@@ -37,7 +37,9 @@ def month(town: factories.Town, make: factories.Make) -> dict[str, Entry]:
     a1, b1, cats = town.centres["A1"], town.centres["B1"], town.categories
     return {
         "past": make.entry(a1, spans(3), title="已过的讲座"),
-        "today": make.entry(a1, [(at(25, 15), at(25, 17))], title="亲子绘本阅读会", groups=["family"], capacity=3, taken=1),
+        "today": make.entry(
+            a1, [(at(25, 15), at(25, 17))], title="亲子绘本阅读会", groups=["family"], capacity=3, taken=1
+        ),
         "full": make.entry(a1, spans(27), title="冬至包汤圆", capacity=20, taken=20, waiting=3),
         "other": make.entry(b1, spans(28), title="海洋守护净滩", category=cats["public"], place="沙鱼涌海滩"),
         "walk": make.entry(a1, spans(29), title="普法宣传", category=cats["public"], walk_in=True, capacity=None),
@@ -84,7 +86,9 @@ def test_filters(client: FlaskClient, month: Any, query: str, shown: str, hidden
     assert hidden not in page
 
 
-@pytest.mark.parametrize("query", ["?day=2026-13-45", "?month=2026-99", "?page=abc", "?centre=NOPE", "?q=%00", "?page=999"])
+@pytest.mark.parametrize(
+    "query", ["?day=2026-13-45", "?month=2026-99", "?page=abc", "?centre=NOPE", "?q=%00", "?page=999"]
+)
 def test_odd_filters_never_fail(client: FlaskClient, month: Any, query: str) -> None:
     text(client, query)
 
@@ -153,7 +157,9 @@ def test_one_query_also_for_somebody_signed_in(
     assert len(seen) == 1 and "web_session" in seen[0] and ("stamp_month" in seen[0]) is not ON_SQLITE, seen
 
 
-def test_a_cold_list_costs_a_fixed_number_of_queries(client: FlaskClient, month: Any, make: Any, town: Any, count_queries: Any) -> None:
+def test_a_cold_list_costs_a_fixed_number_of_queries(
+    client: FlaskClient, month: Any, make: Any, town: Any, count_queries: Any
+) -> None:
     with count_queries() as few:
         text(client)
     for number in range(30):
@@ -233,3 +239,17 @@ def test_qr_picture_decodes_to_the_short_address(client: FlaskClient, month: Any
     raw = client.get(f"/services/{month['today'].id}/qr.png").data
     found = zxingcpp.read_barcodes(Image.open(io.BytesIO(raw)))
     assert [f.text for f in found] == [f"https://portal.example/s/{month['today'].id}"]
+
+
+def test_a_page_that_is_no_more_shows_the_last_one(client: FlaskClient, month: Any, town: Any) -> None:
+    page = client.get("/services?page=99").get_data(as_text=True)
+    assert "没有找到" not in page and page.count('class="act"') == client.get("/services").get_data(as_text=True).count(
+        'class="act"'
+    )
+
+
+def test_what_is_over_says_so_and_counts_no_free_places(client: FlaskClient, town: Any, make: Any) -> None:
+    entry = make.entry(town.centres["A1"], spans(3), capacity=80)
+    page = client.get(f"/services/{entry.id}").get_data(as_text=True)
+    assert "已结束" in page and "这个活动已经结束了。" in page and 'href="/services">看其他活动' in page
+    assert "还有 80 位" not in page and "前可自行退出" not in page and 'id="share"' not in page
