@@ -1,7 +1,7 @@
 """The residents' list (SPEC C9), fast: a month's rows live in memory and are proved fresh by one query a request.
 
-A month's stamp is (count, sum of versions, highest id) of its public rows. Versions only rise and public rows never leave,
-so an equal stamp means nothing that a card shows has changed. A new stamp reloads the changed rows only. Centre and
+A month's stamp is (count, sum of versions, highest id) of its public rows. Versions only rise and public rows never
+leave, so an equal stamp means nothing that a card shows has changed. A new stamp reloads the changed rows only. Centre and
 category names are not covered by the stamp; a snapshot is therefore rebuilt when it is older than MAX_AGE.
 """
 
@@ -69,7 +69,7 @@ class Row:
         return None if self.capacity is None else max(0, self.capacity - self.taken)
 
     def session_for(self, days: tuple[date, date] | None, now: datetime) -> tuple[datetime, datetime] | None:
-        """The session that stands for the entry: the first not over (inside `days`, half-open); None if there is none."""
+        """The session that stands for the entry: the first not over (inside `days`, half-open), or None."""
         for start, end in self.sessions:
             if days is not None:
                 on = clock.local(start).date()
@@ -189,14 +189,12 @@ def _rows(ids: list[int]) -> dict[int, Row]:
         sessions.setdefault(entry_id, []).append((start, end))
     found = {}
     for record in db.session.execute(_ROWS, {"ids": ids}):
-        (*head, weekly, opens, closes, changed_at, organiser, content) = record
-        row_id, title, category_name, centre_name = head[0], head[2], head[4], head[7]
-        head[10] = tuple(head[10] or ())
-        words = (title, category_name, centre_name, head[8], head[9], organiser, content)
-        found[row_id] = Row(
-            *head, (weekly or {}).get("label", ""), opens, closes, changed_at is not None,
-            tuple(sessions.get(row_id, ())), fold(" ".join(words)),
-        )  # fmt: skip
+        values: list[Any] = list(record)
+        content, organiser, changed_at = values.pop(), values.pop(), values.pop()
+        values[10], values[17] = tuple(values[10] or ()), (values[17] or {}).get("label", "")
+        words = (values[2], values[4], values[7], values[8], values[9], organiser, content)
+        dates = tuple(sessions.get(values[0], ()))
+        found[values[0]] = Row(*[*values, changed_at is not None, dates, fold(" ".join(words))])
     return found
 
 

@@ -1,7 +1,7 @@
 """The month's paper from the database (SPEC C10): what it says, whether it is made already, and making it.
 
-Small lists are made while one waits (parts are kept on disk, so a second time costs little). Large ones are handed to the
-worker; a deadline job finds those that nobody took. Nothing here holds a transaction while a page is laid out.
+Small lists are made while one waits (parts are kept on disk, so a second time costs little). Large ones are handed to
+the worker; a deadline job finds those that nobody took. Nothing here holds a transaction while a page is laid out.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def _part(centre: Centre, rows: list[listing.Row]) -> documents.CentrePart:
             dated += [_row(row, session) for session in row.sessions]
     return documents.CentrePart(
         code=centre.code, name=centre.name, phone=centre.phone, address=centre.address,
-        hours="；".join(f"{days} {text}" for days, text in week), url=f"{current_app.config['BASE_URL']}/c/{centre.code}",
+        hours="；".join(f"{days} {text}" for days, text in week),
+        url=f"{current_app.config['BASE_URL']}/c/{centre.code}",
         rows=tuple(dated), weekly=tuple(weekly), short_name=centre.label, responsible=centre.responsible,
     )  # fmt: skip
 

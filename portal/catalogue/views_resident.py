@@ -80,7 +80,8 @@ def _list_page(
         "template": "catalogue/services.html", "fragment": "results",
         "wanted": wanted, "day_label": day_label, "days": _by_day(shown, now, _mixed(centre)), "total": len(found),
         "all_count": len(snap.rows), "ended": listing.ended_count(snap, now), "pages": last_page,
-        "category_chips": category_chips(public_queries.activity_categories(), wanted.category), "groups": profile.current().groups,
+        "category_chips": category_chips(public_queries.activity_categories(), wanted.category),
+        "groups": profile.current().groups,
         "at_centre": centre, "near": _near(centre), "day_words": DAY_WORDS, "today": clock.today(now),
         "months": _months(now), "district": profile.current().name,
     }  # fmt: skip
@@ -145,7 +146,8 @@ def service(entry_id: int) -> Response:
     viewer = access.viewer()
     panels = registry.panels(entry, viewer, now)
     return pages.page(
-        "catalogue/service.html", entry=entry, now=now, panels=panels, sessions=public_queries.sessions_view(entry, now),
+        "catalogue/service.html", entry=entry, now=now, panels=panels,
+        sessions=public_queries.sessions_view(entry, now),
         changes=public_queries.changes(entry.id), similar=public_queries.similar(entry, now),
         short_url=pages.absolute(url_for("catalogue.short", entry_id=entry.id)),
         share_text=public_queries.share_text(entry, pages.absolute(url_for("catalogue.short", entry_id=entry.id))),

@@ -161,7 +161,7 @@ def check_declared(app: Flask) -> None:
 def viewer() -> Any:
     """The signed-in viewer or None."""
     # Where Flask-Login keeps whom it has loaded; its proxy asks for it in ten steps, and pages ask often.
-    user = g._get_current_object().get("_login_user") or current_user._get_current_object()  # type: ignore[attr-defined]
+    user = g._get_current_object().get("_login_user") or current_user._get_current_object()
     return user if user.is_authenticated else None
 
 

@@ -58,6 +58,8 @@ FULL_WIDTH = str.maketrans("０１２３４５６７８９＋－", "0123456789+-
 class MobileField(StringField):
     """Accepts spaces, dashes, +86 and full-width digits; data is 11 digits after validation."""
 
+    data: str | None
+
     def pre_validate(self, form: Any) -> None:
         if self.data:
             self.data = mobile(self.data)

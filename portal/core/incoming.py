@@ -41,7 +41,7 @@ class CleanRequest(Request):
             self.__dict__["form"] = _cleaned(form)
 
     @property
-    def args(self) -> Any:  # type: ignore[override]
+    def args(self) -> Any:
         kept = self.__dict__.get("clean_args")
         if kept is None:
             kept = super().args

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
@@ -15,7 +17,7 @@ class ViewLimits(Limiter):
     """
 
     def init_app(self, app: Flask) -> None:
-        hooks = (app.before_request_funcs[None], app.after_request_funcs[None], app.teardown_request_funcs[None])
+        hooks: tuple[list[Any], ...] = (app.before_request_funcs[None], app.after_request_funcs[None], app.teardown_request_funcs[None])
         ours = [list(functions) for functions in hooks]
         super().init_app(app)
         for functions, kept in zip(hooks, ours, strict=True):

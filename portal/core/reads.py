@@ -146,7 +146,7 @@ def moment(value: Any) -> datetime:
     """A stored moment as an aware UTC datetime: SQLite keeps text, PostgreSQL knows the type."""
     if isinstance(value, str):
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
-    return value.astimezone(UTC)  # type: ignore[no-any-return]
+    return value.astimezone(UTC)
 
 
 def bound(value: datetime) -> Any:

@@ -106,7 +106,7 @@ def _scoped_models() -> dict[str, type[Any]]:
 
 
 def _tables(statement: Any) -> set[str]:
-    return {e.name for e in visitors.iterate(statement) if e.__visit_name__ == "table"}
+    return {str(getattr(e, "name", "")) for e in visitors.iterate(statement) if e.__visit_name__ == "table"}
 
 
 @event.listens_for(Session, "do_orm_execute")

@@ -68,4 +68,4 @@ def end_all(audience: Audience, person_id: int, now: datetime, why: str, keep: s
         WebSession.audience == audience, WebSession.person_id == person_id,
         WebSession.ended_at.is_(None), WebSession.id != keep,
     )  # fmt: skip
-    return db.session.execute(statement.values(ended_at=now, ended_why=why)).rowcount  # type: ignore[attr-defined, no-any-return]
+    return db.session.execute(statement.values(ended_at=now, ended_why=why)).rowcount  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """A state machine is written once (DESIGN habit 7).
 
-`fire` is the only code that assigns `.status`: it checks the transition, does UPDATE … WHERE status = old (so two people
-deciding at once cannot both win), and writes the history. `available` feeds the buttons, so page and server agree.
+`fire` is the only code that assigns `.status`: it checks the transition, does UPDATE … WHERE status = old (so two
+people deciding at once cannot both win), and writes the history. `available` feeds the buttons, so page and server agree.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Transition:
 
 @dataclass(frozen=True)
 class Machine:
-    """All transitions of one model. `name` is the object type in histories; `labels` the Chinese word of each status."""
+    """All transitions of one model. `name`: the object type in histories; `labels`: the Chinese word of each status."""
 
     name: str
     model: type[Any]

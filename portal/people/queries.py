@@ -65,7 +65,7 @@ def viewer_row(
     )
     if found is None:
         return None
-    return ViewerRow(*found[:SEEN_AT], reads.moment(found[SEEN_AT]), *found[SEEN_AT + 1 :])
+    return ViewerRow._make([*found[:SEEN_AT], reads.moment(found[SEEN_AT]), *found[SEEN_AT + 1 :]])
 
 
 # Residents ------------------------------------------------------------------------------------------------------------

@@ -176,7 +176,7 @@ def chosen_centre() -> CentreBrief | None:
 
 def home_centre() -> CentreBrief | None:
     """A resident's home centre, or the visitor's choice. Kept for the length of the request."""
-    here = g._get_current_object()  # type: ignore[attr-defined]
+    here = g._get_current_object()
     if "home_centre" not in here:
         user = access.viewer()
         own = user.home_centre if user is not None and user.audience == "resident" else None

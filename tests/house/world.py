@@ -63,7 +63,7 @@ def build(town: Town, make: Make) -> World:
     rows: dict[str, Any] = {
         "draft": draft, "sign_up": sign_up, "change": change, "plan": plan, "message": message, "relative": relative,
         "template": Template(centre_id=a1.id, name=SECRET, values=VALUES, created_at=NOW),
-        "photo": CentrePhoto(centre_id=a1.id, file="x.webp", caption=SECRET),
+        "photo": CentrePhoto(centre_id=a1.id, file="x.webp", caption="公开的照片"),
         "document": PrintedDocument(
             centre_id=a1.id, month="2026-12", paper="a4", digest="0" * 64, data={}, asked_at=NOW
         ),
