@@ -70,12 +70,18 @@ def test_elder_version_is_five_doors(client: FlaskClient, town: Any) -> None:
     answer = client.post("/elder", data={"on": "1", "next": "/"})
     assert answer.headers["Location"] == "/"
     page = text(client, "/")
-    assert 'class="elder"' in page and page.count('class="door"') + page.count('class="door ') == 5 and "<strong>打电话找我们</strong><span>0755-" in page
+    assert (
+        'class="elder"' in page
+        and page.count('class="door"') + page.count('class="door ') == 5
+        and "<strong>打电话找我们</strong><span>0755-" in page
+    )
     client.post("/elder", data={"on": "0", "next": "/"})
     assert 'class="elder"' not in text(client, "/")
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+)
 def test_elder_switch_stays_inside(client: FlaskClient, town: Any, target: str) -> None:
     assert client.post("/elder", data={"on": "1", "next": target}).headers["Location"] == "/"
 
@@ -130,7 +136,9 @@ def test_the_staff_face_is_not_for_residents(client: FlaskClient, town: Any, as_
 
 
 @pytest.mark.parametrize("path", ["/staff/nowhere", "/staff/catalogue/999999", "/nowhere"])
-def test_an_address_that_leads_nowhere_says_so_to_staff(client: FlaskClient, town: Any, as_staff: Any, path: str) -> None:
+def test_an_address_that_leads_nowhere_says_so_to_staff(
+    client: FlaskClient, town: Any, as_staff: Any, path: str
+) -> None:
     as_staff(client, town.staff["A1"])
     answer = client.get(path)
     assert answer.status_code == 404 and "没有找到" in answer.get_data(as_text=True)

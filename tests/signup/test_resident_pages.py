@@ -49,7 +49,7 @@ def test_one_confirm(session: Any, town: Town, entry: Entry, client: FlaskClient
     assert answer.location == f"/services/{entry.id}/sign-up?new={row.id}"
     after = client.get(answer.location).text
     assert "<h1>报名成功</h1>" in after
-    assert "12月13日（周日）8:30–11:00" in after
+    assert '<b>12月13日（周日）<span class="whole">8:30–11:00</span></b>' in after
     again = client.post(f"/services/{entry.id}/sign-up", data={"for": "me"})
     assert again.location == answer.location
     assert counts(session, entry) == (1, 0)
