@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, make_response, redirect, request, url_for
 
@@ -51,7 +52,8 @@ def print_list(month: str, code: str) -> Any:
 
 def _pdf(data: bytes, name: str) -> Response:
     answer = make_response(data)
-    answer.headers.set("Content-Disposition", "inline", filename=name)
+    # Headers are Latin-1: a Chinese name goes as RFC 5987 says, with a plain one for old programs.
+    answer.headers["Content-Disposition"] = f"inline; filename=list.pdf; filename*=UTF-8''{quote(name)}"
     answer.mimetype = "application/pdf"
     return answer
 

@@ -42,6 +42,7 @@ def words(pdf: bytes) -> str:
 def test_a_communitys_paper_holds_its_stations_rows(client: FlaskClient, month: Any) -> None:
     answer = client.get("/print/list/2026-12/A1.pdf")
     assert answer.status_code == 200 and answer.mimetype == "application/pdf"
+    answer.headers["Content-Disposition"].encode("latin-1")
     text = words(answer.data)
     assert "亲子绘本阅读会" in text and "小区里的义诊" in text and "每周五" in text
     assert "防诈骗" not in text and "还没公布" not in text
