@@ -130,7 +130,7 @@ def test_targets_are_large_enough() -> None:
 
 @pytest.mark.parametrize(
     ("name", "raw", "packed"),
-    [("portal.css", 45_000, 10_000), ("staff.css", 14_400, 4_000), ("portal.js", 4_000, 2_300)],
+    [("portal.css", 45_000, 10_000), ("staff.css", 14_000, 4_000), ("portal.js", 4_400, 2_300)],
 )
 def test_weight(name: str, raw: int, packed: int) -> None:
     content = (PORTAL / "static" / name).read_bytes()
