@@ -197,7 +197,8 @@ class House:
 
 @pytest.fixture(scope="session")
 def house() -> Iterator[House]:
-    portal = Portal(rate_limits=False)  # dozens of tests share one network address
+    # Dozens of tests share one network address; the walk is what runs with limits and two workers.
+    portal = Portal(rate_limits=False, workers=1)
     with_tables = House(portal)
     portal.start()
     yield with_tables

@@ -20,11 +20,11 @@ NO_REDIS = "redis://127.0.0.1:1/0"
 
 
 class Portal(Server):
-    """granian with two workers, as `make run` starts it; NOW of the town when it starts."""
+    """granian as `make run` starts it, with as many workers; NOW of the town when it starts."""
 
-    def __init__(self, rate_limits: bool = True) -> None:
+    def __init__(self, rate_limits: bool = True, workers: int = 2) -> None:
         super().__init__("portal-browser-")
-        self.rate_limits = rate_limits
+        self.rate_limits, self.workers = rate_limits, workers
         self.port = free_port()
         self.name = f"browser_{uuid.uuid4().hex[:12]}"
         sqlite = database_kind() == "sqlite"
@@ -54,7 +54,7 @@ class Portal(Server):
         """See Server."""
         return [
             sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port),
-            "--workers", "2", "--blocking-threads", "1", "--no-ws", "--log-level", "warning",
+            "--workers", str(self.workers), "--blocking-threads", "1", "--no-ws", "--log-level", "warning",
             "--workers-kill-timeout", "3", "--working-dir", str(ROOT), "tests.browser.stand:app",
         ]  # fmt: skip
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from io import BytesIO
 from pathlib import Path
 
-import zxingcpp
-from PIL import Image
 from playwright.sync_api import Locator, Page, expect
-from pypdf import PdfReader
 
+from tests.core import printed
 from tests.factories import PASSWORD
 
 XLSX = Path(__file__).parents[1] / "catalogue/data/plan-example-kuichong-2026-12.xlsx"
@@ -32,6 +28,11 @@ def says(page: Page, *words: str) -> None:
 def fill(page: Page, label: str, value: str) -> None:
     """Write into the field whose label begins so (a required one goes on with 必填)."""
     page.get_by_label(re.compile(f"^{re.escape(label)}")).fill(value)
+
+
+def row_of(page: Page, title: str) -> Locator:
+    """The row of the month board with this title; a neighbour's warning may name it too."""
+    return page.locator("table.board > tbody", has=page.locator("td.name strong", has_text=title))
 
 
 def staff_signs_in(page: Page, username: str, password: str) -> None:
@@ -70,15 +71,10 @@ def open_account(page: Page, username: str, name: str, centre: str) -> str:
 
 def pdf_text(data: bytes) -> str:
     """The words of a PDF without spaces and line ends, which the columns decide."""
-    assert data.startswith(b"%PDF")
-    return re.sub(r"\s+", "", "".join(page.extract_text() for page in PdfReader(BytesIO(data)).pages))
+    return re.sub(r"\s+", "", "".join(printed.text_of(data)))
 
 
-def codes_in(data: bytes, folder: Path) -> list[str]:
-    """What a phone reads in the QR codes of a PDF printed at 150 dpi."""
-    (folder / "printed.pdf").write_bytes(data)
-    subprocess.run(["pdftoppm", "-r", "150", "-png", "printed.pdf", "sheet"], cwd=folder, check=True)
-    found: list[str] = []
-    for sheet in sorted(folder.glob("sheet*.png")):
-        found += [code.text for code in zxingcpp.read_barcodes(Image.open(sheet))]
-    return found
+def codes_on(data: bytes) -> list[str]:
+    """What a phone reads in the QR codes of every page of a PDF, printed at 150 dpi."""
+    count = len(printed.text_of(data))
+    return [code for page in range(1, count + 1) for code in printed.codes_in(printed.picture(data, page))]

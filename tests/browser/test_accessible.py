@@ -120,6 +120,22 @@ class Inspector:
         self.problems += [f"{address}: {problem}" for problem in found]
 
 
+BAD_PAGE = """<!doctype html><html lang="zh-CN"><title>坏</title><meta name="viewport" content="width=device-width">
+<style>.small { font-size: 12px; height: 20px } .wide { width: 500px } .pale { color: #ccc; background: #fff }</style>
+<main><button class="small">按</button><p class="wide">宽</p><p class="pale">看不清</p><img src="data:,"></main>"""
+
+
+def test_the_inspector_sees_what_is_wrong(house: House, visit: Visit) -> None:
+    """A page with every fault; if nothing is found here, the other tests prove nothing."""
+    page = visit(house.portal, bypass_csp=True)
+    page.route("**/bad", lambda route: route.fulfill(body=BAD_PAGE, content_type="text/html; charset=utf-8"))
+    inspector = Inspector(page, 44, 16)
+    inspector.inspect("/bad", (375,))
+    found = "\n".join(inspector.problems)
+    for fault in ("image-alt (critical)", "color-contrast (serious)", "target <button", "text BUTTON 12px", "sideways"):
+        assert fault in found
+
+
 @pytest.mark.parametrize("elder", [False, True], ids=["usual", "elder"])
 def test_resident_pages_at_375(house: House, visit: Visit, elder: bool) -> None:
     """Public pages as a visitor of a centre sees them, personal ones signed in; also narrow phones of 320."""

@@ -14,7 +14,7 @@ from portal.core.sessions import WebSession
 from portal.signup.models import SignUp
 from tests import factories
 from tests.browser.conftest import DESK, House, Visit
-from tests.browser.steps import fill, press, says
+from tests.browser.steps import fill, press, row_of, says
 
 pytestmark = pytest.mark.browser
 MONTH = "2026-12"
@@ -162,7 +162,7 @@ def test_staffs_session_ends_during_a_click(house: House, visit: Visit) -> None:
     in_review(house, "过期时审核")
     page = board(house, visit(house.portal, DESK, cookies=house.as_staff("B")))
     end_sessions(house, "staff", house.staff["B"])
-    press(page.locator("tbody", has_text="过期时审核"), "退回…")
+    press(row_of(page, "过期时审核"), "退回…")
     expect(page).to_have_url(re.compile(r"/staff/login\?next="))
     fill(page, "用户名", "b")
     fill(page, "密码", factories.PASSWORD)
@@ -175,9 +175,9 @@ def test_two_reviewers_decide_the_same_row(house: House, visit: Visit) -> None:
     in_review(house, "两人同审")
     first = board(house, visit(house.portal, DESK, cookies=house.as_staff("B")))
     second = board(house, visit(house.portal, DESK, cookies=house.as_staff("B")))
-    press(first.locator("tbody", has_text="两人同审"), "通过")
-    expect(first.locator("tbody", has_text="两人同审")).to_contain_text("复审")
-    row = second.locator("tbody", has_text="两人同审")
+    press(row_of(first, "两人同审"), "通过")
+    expect(row_of(first, "两人同审")).to_contain_text("复审")
+    row = row_of(second, "两人同审")
     press(row, "通过")
     expect(row.get_by_role("alert")).to_contain_text(re.compile("刚刚被别人处理过|不由您审核"))
     kept = select(func.count()).where(Entry.title == "两人同审", Entry.status == "in_review")

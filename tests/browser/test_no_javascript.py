@@ -15,7 +15,7 @@ from portal.people.models import Relative, Resident
 from portal.signup.models import SignUp
 from tests import factories
 from tests.browser.conftest import DESK, House, Visit
-from tests.browser.steps import XLSX, fill, press, says, staff_signs_in
+from tests.browser.steps import XLSX, fill, press, row_of, says, staff_signs_in
 
 pytestmark = pytest.mark.browser
 MONTH = "2026-12"
@@ -193,6 +193,49 @@ def test_elder_mode_is_one_tap_and_remembered(house: House, phone: Page) -> None
     expect(phone.locator("html.elder")).to_have_count(0)
 
 
+def test_a_freed_place_is_accepted(house: House, visit: Visit) -> None:
+    """Late offers ask for an answer; it is a plain button."""
+    tomorrow = clock.at(date(2026, 11, 26), time(9))
+    span = [(tomorrow, tomorrow + timedelta(hours=2))]
+    entry = house.entry(title="明天的活动", capacity=1, sessions=span)
+    first, second = (signed_in(house, visit, house.resident()) for _ in range(2))
+    for page, button in ((first, "确认报名"), (second, "加入候补")):
+        page.goto(f"/services/{entry}")
+        press(page, button)
+    press(first, "退出")
+    second.goto(f"/services/{entry}")
+    press(second, "我要参加")
+    says(second, "已报上")
+    assert sign_ups(house, entry, "confirmed") == 1
+
+
+def test_choosing_a_community_and_a_guide(house: House, phone: Page) -> None:
+    phone.goto("/")
+    phone.get_by_label("我的社区").select_option(label="甲二社区")
+    press(phone, "就选这个")
+    says(phone, "甲二社区")
+    phone.goto("/")
+    says(phone, "甲二社区")
+    phone.goto("/guides")
+    fill(phone, "找指南", "公开")
+    press(phone, "搜索")
+    phone.get_by_role("link", name=re.compile("公开指南")).click()
+    expect(phone.locator("h1")).to_have_text("公开指南")
+
+
+def test_an_account_is_erased(house: House, visit: Visit) -> None:
+    person = house.resident()
+    page = signed_in(house, visit, person)
+    page.goto("/me/erase")
+    press(page, "注销账户")
+    says(page, "请先勾选")
+    page.get_by_role("checkbox").check()
+    press(page, "注销账户")
+    says(page, "账户已注销")
+    page.goto("/me")
+    expect(page).to_have_url(re.compile("/login"))
+
+
 def test_inbox(house: House, visit: Visit) -> None:
     person = house.resident()
 
@@ -241,7 +284,7 @@ def test_return_a_row_with_a_reason(house: House, visit: Visit) -> None:
     waiting(house, "要退回的一行", "A")
     page = desk(house, visit, "A")
     page.goto(f"/staff/catalogue?month={MONTH}&state=mine")
-    press(page.locator("tbody", has_text="要退回的一行"), "退回…")
+    press(row_of(page, "要退回的一行"), "退回…")
     press(page, "退回给甲一社区")
     expect(page.get_by_role("alert")).to_be_visible()
     fill(page, "理由", "写明集合点")
@@ -254,7 +297,7 @@ def test_approve_one_and_many(house: House, visit: Visit) -> None:
         waiting(house, f"等初审{number}", "A")
     page = desk(house, visit, "A")
     page.goto(f"/staff/catalogue?month={MONTH}&state=mine")
-    press(page.locator("tbody", has_text="等初审0"), "通过")
+    press(row_of(page, "等初审0"), "通过")
     says(page, "“等初审0”通过了，现在待")
     page.get_by_role("checkbox", name="选择 等初审1").check()
     page.get_by_role("checkbox", name="选择 等初审2").check()
@@ -268,7 +311,7 @@ def test_import_a_plan_and_mend_a_row(house: House, visit: Visit) -> None:
     page.locator("input[type=file]").set_input_files(XLSX)
     press(page, "上传并预览")
     says(page, "看懂 12 行")
-    press(page.locator("tbody", has_text="亲子绘本阅读会"), "改这一行")
+    press(row_of(page, "亲子绘本阅读会"), "改这一行")
     fill(page, "地点", "三楼书吧")
     press(page, "改好了，再看一遍")
     says(page, "三楼书吧")
