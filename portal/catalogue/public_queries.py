@@ -43,6 +43,7 @@ class SessionsView:
 
 
 def sessions_view(item: Entry, now: datetime) -> SessionsView:
+    """How a service's page says its times: a headline, what follows it, and the single dates."""
     spans = [(s.starts_at, s.ends_at) for s in item.sessions]
     if not spans:
         return SessionsView("时间待定", "", ())
@@ -111,6 +112,7 @@ def guide_groups(q: str = "", category: str = "", kind: str = "guide") -> list[t
 
 
 def guide(guide_id: int) -> Guide | None:
+    """One guide that is shown to residents, or None (C3)."""
     statement = select(Guide).where(Guide.id == guide_id, Guide.active)
     return db.session.scalar(statement.options(joinedload(Guide.category).joinedload(Category.parent)))
 

@@ -75,6 +75,7 @@ def entry(entry_id: int) -> Entry | None:
 
 
 def change(change_id: int) -> EntryChange | None:
+    """A change of a row of one's own subtree, or None."""
     found = select(EntryChange).where(EntryChange.id == change_id).options(joinedload(EntryChange.entry))
     return db.session.scalar(found)
 
@@ -88,6 +89,7 @@ def template(template_id: int) -> Template | None:
 
 
 def templates(centre_id: int) -> list[Template]:
+    """A centre's own templates by name (C7)."""
     found = select(Template).where(Template.centre_id == centre_id).order_by(Template.name, Template.id)
     return list(db.session.scalars(found))
 

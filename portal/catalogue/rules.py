@@ -375,6 +375,7 @@ def closest_service(title: str, services: Mapping[int, str]) -> int | None:
 
 
 def capacity_text(capacity: int | None, unit: str, walk_in: bool = False) -> str:
+    """'30 人', '不限' or '直接到场': the places as lists and paper say them."""
     if capacity is None:
         return "直接到场" if walk_in else "不限"
     return f"{capacity} {unit}"

@@ -78,6 +78,7 @@ def choices(path: str = "") -> list[Choice]:
 
 
 def weekly_hours(centre_id: int) -> dict[int, list[rules.Hours]]:
+    """The opening hours of a week: weekday (0 is Monday) to minutes from midnight (N1)."""
     found: dict[int, list[rules.Hours]] = {}
     statement = select(OpeningHours).where(OpeningHours.centre_id == centre_id)
     for row in db.session.scalars(statement.order_by(OpeningHours.weekday, OpeningHours.opens)):

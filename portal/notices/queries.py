@@ -47,6 +47,7 @@ def inbox(audience: str, person_id: int, before: int | None = None, unread_only:
 
 
 def unread(audience: str, person_id: int) -> int:
+    """How many messages a person has not read."""
     own = (InboxMessage.audience == audience, InboxMessage.person_id == person_id, InboxMessage.read_at.is_(None))
     return db.session.scalar(select(func.count()).select_from(InboxMessage).where(*own)) or 0
 

@@ -117,6 +117,7 @@ def add_relative(person: Resident, values: RelativeValues, now: datetime) -> Rel
 
 
 def edit_relative(row: Relative, values: RelativeValues) -> None:
+    """Write what the resident says of a relative (P2); the caller has proved whose relative it is."""
     row.name, row.relation = values.name, values.relation
     row.birth_year, row.phone = values.birth_year, values.phone
     db.session.flush()

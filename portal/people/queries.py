@@ -144,6 +144,7 @@ def lock_codes(phone: str) -> None:
 
 
 def codes_sent(phone: str, address: str, now: datetime) -> CodesSent:
+    """When codes went to this number and from this address within the last hour, oldest first."""
     since = now - timedelta(hours=1)
 
     def moments(condition: Any) -> list[datetime]:
@@ -157,6 +158,7 @@ def codes_sent(phone: str, address: str, now: datetime) -> CodesSent:
 
 
 def last_code(phone: str) -> LoginCode | None:
+    """The newest code sent to a number (11 digits), used up or not; None when there is none."""
     statement = select(LoginCode).where(LoginCode.phone == phone).order_by(LoginCode.id.desc()).limit(1)
     return db.session.scalar(statement.execution_options(populate_existing=True))
 
@@ -180,6 +182,7 @@ def account_by_username(username: str) -> StaffAccount | None:
 
 
 def is_known_device(account_id: int, token_hash: str) -> bool:
+    """Whether a browser (its hash) has signed in to the account before (P3)."""
     statement = select(KnownDevice.id).where(
         KnownDevice.account_id == account_id, KnownDevice.token_hash == token_hash
     )
