@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, render_template, request
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from portal.core.db import db
@@ -92,6 +92,15 @@ def _on_integrity(error: IntegrityError) -> tuple[str, int]:
     return _on_domain(known)
 
 
+def _on_busy(error: OperationalError) -> tuple[str, int]:
+    """Two people held each other up, or SQLite's one writer was busy for too long: nothing is stored, press again."""
+    db.session.rollback()
+    if not any(word in str(error.orig) for word in ("deadlock detected", "database is locked")):
+        return _on_any(error)
+    log.warning("busy", path=request.path, method=request.method)
+    return respond(503, "现在人很多", "刚才的没有办成，也没有留下一半。", "请返回上一页，再按一次。")
+
+
 def _on_any(error: Exception) -> tuple[str, int]:
     db.session.rollback()
     log.exception("unhandled", path=request.path, method=request.method, error=repr(error))
@@ -102,5 +111,6 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(DomainError, _on_domain)
     app.register_error_handler(HTTPException, _on_http)
     app.register_error_handler(IntegrityError, _on_integrity)
+    app.register_error_handler(OperationalError, _on_busy)
     if not app.config.get("TESTING"):
         app.register_error_handler(Exception, _on_any)

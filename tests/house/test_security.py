@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 from sqlalchemy import String, Text, select
+from sqlalchemy.exc import OperationalError
 
 from portal import settings
 from portal.core import access, sessions, uploads
@@ -63,6 +64,17 @@ def test_a_fault_of_ours_is_a_page_with_headers_and_no_details(
     assert "Traceback" not in answer.text
     assert "电话" in answer.text
     assert answer.headers["Content-Security-Policy"].startswith(CSP)
+
+
+def test_a_busy_database_asks_to_press_again(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy() -> None:
+        raise OperationalError("UPDATE", {}, Exception("deadlock detected"))
+
+    busy.access = access.Access("public")  # type: ignore[attr-defined]
+    monkeypatch.setitem(app.view_functions, "people.privacy", busy)
+    answer = client.get("/privacy")
+    assert answer.status_code == 503
+    assert "再按一次" in answer.text
 
 
 def test_behind_https_cookies_are_bound_to_the_host() -> None:
