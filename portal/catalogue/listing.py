@@ -1,8 +1,8 @@
 """The residents' list (SPEC C9), fast: a month's rows live in memory and are proved fresh by one query a request.
 
 A month's stamp is (count, sum of versions, highest id) of its public rows. Versions only rise and public rows never
-leave, so an equal stamp means nothing that a card shows has changed. A new stamp reloads the changed rows only. Centre and
-category names are not covered by the stamp; a snapshot is therefore rebuilt when it is older than MAX_AGE.
+leave, so an equal stamp means nothing that a card shows has changed. A new stamp reloads the changed rows only. Names
+of centres and categories are not covered by the stamp; a snapshot is therefore rebuilt when it is older than MAX_AGE.
 """
 
 from __future__ import annotations

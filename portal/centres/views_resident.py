@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Blueprint, Response, request
 
@@ -21,6 +21,8 @@ class Dot:
     x: int
     y: int
     depth: int
+    label_y: int = 0  # 0: no label
+    label_left: bool = False  # the label ends at the dot instead of beginning there
 
 
 @bp.get("/centres")
@@ -51,4 +53,22 @@ def drawn(places: list[queries.Place]) -> tuple[list[Dot], int]:
         x = 60 + 880 * (lng - min(lngs)) / ((max(lngs) - min(lngs)) or 1)
         y = height - 60 - (height - 120) * (lat - min(lats)) / ((max(lats) - min(lats)) or 1)
         dots.append(Dot(place.code, place.label, round(x), round(y), place.depth))
-    return dots, height
+    return labelled(dots), height
+
+
+LABELLED_DEPTH, LABEL_HEIGHT, LABEL_WIDTH = 3, 50, 46  # a line of a label, and a character, in the picture's units
+
+
+def labelled(dots: list[Dot]) -> list[Dot]:
+    """Labels for the upper levels, moved down until none covers another; higher levels choose first."""
+    taken: list[tuple[float, float, float]] = []  # left, right, baseline
+    places: dict[str, Dot] = {}
+    for dot in sorted((d for d in dots if d.depth < LABELLED_DEPTH), key=lambda d: (d.depth, d.y)):
+        width, left = len(dot.label) * LABEL_WIDTH, dot.x >= 500
+        start = dot.x - 22 - width if left else dot.x + 22
+        y = dot.y + 16.0
+        while any(start < r and start + width > a and abs(y - base) < LABEL_HEIGHT for a, r, base in taken):
+            y += LABEL_HEIGHT
+        taken.append((start, start + width, y))
+        places[dot.code] = replace(dot, label_y=round(y), label_left=left)
+    return [places.get(dot.code, dot) for dot in dots]

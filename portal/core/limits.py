@@ -17,7 +17,8 @@ class ViewLimits(Limiter):
     """
 
     def init_app(self, app: Flask) -> None:
-        hooks: tuple[list[Any], ...] = (app.before_request_funcs[None], app.after_request_funcs[None], app.teardown_request_funcs[None])
+        registered = (app.before_request_funcs, app.after_request_funcs, app.teardown_request_funcs)
+        hooks: list[list[Any]] = [functions[None] for functions in registered]
         ours = [list(functions) for functions in hooks]
         super().init_app(app)
         for functions, kept in zip(hooks, ours, strict=True):

@@ -1,8 +1,8 @@
 """Side effects are rows of the same transaction (SPEC M1; DESIGN habit 8).
 
 `put` writes a row with a unique key; after the commit a doorbell wakes the worker, and a sweeper every 30 s picks up
-what the doorbell missed. A handler's database effects and its 'done' mark commit together: a crash repeats the whole, never
-half, so nothing is lost and nothing is told twice.
+what the doorbell missed. A handler's database effects and its 'done' mark commit together: a crash repeats the whole,
+never half, so nothing is lost and nothing is told twice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A state machine is written once (DESIGN habit 7).
 
 `fire` is the only code that assigns `.status`: it checks the transition, does UPDATE … WHERE status = old (so two
-people deciding at once cannot both win), and writes the history. `available` feeds the buttons, so page and server agree.
+people deciding at once cannot both win), and writes the history. `available` feeds the buttons, so page and server
+agree.
 """
 
 from __future__ import annotations
