@@ -102,8 +102,14 @@ def _account(
 ) -> None:
     db.session.add(
         StaffAccount(
-            username=username, name=name, centre_id=centre_id, role=role, password_hash=password_hash(),
-            must_change=False, created_at=now, department_id=department_id,
+            username=username,
+            name=name,
+            centre_id=centre_id,
+            role=role,
+            password_hash=password_hash(),
+            must_change=False,
+            created_at=now,
+            department_id=department_id,
         )  # fmt: skip
     )
 
@@ -166,9 +172,9 @@ class Make:
         if sessions is None:
             start = clock.at(datetime(2026, 12, 13).date(), time(8, 30))
             sessions = [(start, start + timedelta(hours=2, minutes=30))]
-        category = values.pop("category", None) or db.session.scalars(
-            select(Category).where(Category.code == "party")
-        ).one()
+        category = (
+            values.pop("category", None) or db.session.scalars(select(Category).where(Category.code == "party")).one()
+        )
         defaults: dict[str, Any] = {
             "month": clock.month_of(sessions[0][0]), "author_centre_id": centre.id, "title": f"活动{number}",
             "content": "内容", "organiser": centre.name, "place": "一楼大厅", "audience": "全体居民", "groups": [],

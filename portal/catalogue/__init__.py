@@ -24,7 +24,14 @@ WORDS = {
 def register(app: Flask) -> None:
     """Add this room's pages, handlers and commands to the app."""
     from portal.catalogue import (
-        cli, handlers, offering, publishing, staff_face, views_print, views_resident, waiting,
+        cli,
+        handlers,
+        offering,
+        publishing,
+        staff_face,
+        views_print,
+        views_resident,
+        waiting,
     )  # fmt: skip
 
     assert handlers and offering and publishing and waiting  # importing them registers what they hold

@@ -115,5 +115,3 @@ def guide(guide_id: int) -> Guide | None:
     """One guide that is shown to residents, or None (C3)."""
     statement = select(Guide).where(Guide.id == guide_id, Guide.active)
     return db.session.scalar(statement.options(joinedload(Guide.category).joinedload(Category.parent)))
-
-

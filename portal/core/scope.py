@@ -126,9 +126,7 @@ def _guard(state: ORMExecuteState) -> None:
     for name in sorted(touched):
         model = models[name]
         rule = (
-            model.staff_criteria(scope)
-            if isinstance(scope, StaffScope)
-            else model.resident_criteria(scope.resident_id)
+            model.staff_criteria(scope) if isinstance(scope, StaffScope) else model.resident_criteria(scope.resident_id)
         )
         options.append(with_loader_criteria(model, rule, include_aliases=True))
     state.statement = state.statement.options(*options)

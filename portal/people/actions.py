@@ -199,9 +199,7 @@ def own_data(resident_id: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def unmask(
-    actor: Actor, person: Resident, what: Literal["phone", "address"], why_object: str, now: datetime
-) -> str:
+def unmask(actor: Actor, person: Resident, what: Literal["phone", "address"], why_object: str, now: datetime) -> str:
     """A resident's phone or address in full, recorded (P8). why_object: for what, e.g. '报名 #12'.
 
     The caller has proved that the record belongs to the actor's tree. Raises NotAllowed without the right.

@@ -184,5 +184,3 @@ class AccountForm(HolderForm):
 
 class RoleForm(Form):
     role = Pick("角色", [InputRequired("请选择角色。")], choices=picks(ROLE_CHOICES))
-
-

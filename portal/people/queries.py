@@ -53,16 +53,12 @@ def _viewer_sql(more: str) -> str:
     return _VIEWER.format(more=more)
 
 
-def viewer_row(
-    session_id: str, now: datetime, more: str = "NULL", values: dict[str, Any] | None = None
-) -> Any | None:
+def viewer_row(session_id: str, now: datetime, more: str = "NULL", values: dict[str, Any] | None = None) -> Any | None:
     """The live session's person with all a page's frame needs; idle limits are the caller's. One statement.
 
     more: a scalar SQL expression that the page wants in the same round trip, with its `values`.
     """
-    found = reads.row(
-        _viewer_sql(more), {"session_id": session_id, "now": reads.bound(now), **(values or {})}
-    )
+    found = reads.row(_viewer_sql(more), {"session_id": session_id, "now": reads.bound(now), **(values or {})})
     if found is None:
         return None
     return ViewerRow._make([*found[:SEEN_AT], reads.moment(found[SEEN_AT]), *found[SEEN_AT + 1 :]])
@@ -183,9 +179,7 @@ def account_by_username(username: str) -> StaffAccount | None:
 
 def is_known_device(account_id: int, token_hash: str) -> bool:
     """Whether a browser (its hash) has signed in to the account before (P3)."""
-    statement = select(KnownDevice.id).where(
-        KnownDevice.account_id == account_id, KnownDevice.token_hash == token_hash
-    )
+    statement = select(KnownDevice.id).where(KnownDevice.account_id == account_id, KnownDevice.token_hash == token_hash)
     return db.session.scalar(statement) is not None
 
 

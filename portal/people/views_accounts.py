@@ -136,9 +136,7 @@ def reset_account(account_id: int) -> Any:
 def hand_over(account_id: int) -> Any:
     row, form = _account(account_id), forms.HolderForm()
     if form.validate_on_submit():
-        made = actions_staff.hand_over(
-            access.actor(), row, form.name.data or "", form.phone.data or "", clock.now()
-        )
+        made = actions_staff.hand_over(access.actor(), row, form.name.data or "", form.phone.data or "", clock.now())
         return _secret(made, "账户已交接")
     status = 422 if form.is_submitted() else 200
     return pages.page(

@@ -27,7 +27,9 @@ def month(town: factories.Town, make: factories.Make) -> dict[str, Entry]:
     return {
         "a1": make.entry(town.centres["A1"], spans(5), title="亲子绘本阅读会"),
         "station": make.entry(town.centres["A1S"], spans(6), title="小区里的义诊", walk_in=True),
-        "weekly": make.entry(town.centres["A1"], spans(4, 11, 18), title="合唱团", weekly={"label": "每周五 9:00–11:00"}),
+        "weekly": make.entry(
+            town.centres["A1"], spans(4, 11, 18), title="合唱团", weekly={"label": "每周五 9:00–11:00"}
+        ),
         "a2": make.entry(town.centres["A2"], spans(7), title="防诈骗讲座"),
         "b1": make.entry(town.centres["B1"], spans(8), title="净滩行动", status="cancelled"),
         "own": make.entry(town.centres["A"], spans(9), title="街道运动会"),

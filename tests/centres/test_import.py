@@ -120,8 +120,6 @@ def test_cutoff_is_in_the_month_before(app: Flask, now: Any) -> None:
     assert clock.stamp(profile.load("dapeng").level("district").cutoff("2027-03")) == "2月28日 18:00"  # type: ignore[arg-type]
 
 
-
-
 def test_labels_of_the_map_never_cover_each_other() -> None:
     from portal.centres.views_resident import LABEL_HEIGHT, Dot, labelled
 

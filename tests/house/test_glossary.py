@@ -21,7 +21,9 @@ def test_every_table_is_in_the_glossary(app: Flask) -> None:
 
 
 def test_the_glossary_names_only_tables_that_exist(app: Flask) -> None:
-    named = {cell.split(".")[0] for cell in re.findall(r"`([a-z_]+(?:\.[a-z_]+)?)`", GLOSSARY.split("|---|---|---|")[1])}
+    named = {
+        cell.split(".")[0] for cell in re.findall(r"`([a-z_]+(?:\.[a-z_]+)?)`", GLOSSARY.split("|---|---|---|")[1])
+    }
     assert not named - Base.metadata.tables.keys()
 
 

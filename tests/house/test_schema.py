@@ -20,7 +20,9 @@ from portal.core.db import Base, db
 
 @pytest.fixture
 def empty(new_database: Callable[..., str], tmp_path: Path) -> Iterator[Flask]:
-    app = create_app({"SQLALCHEMY_DATABASE_URI": new_database(), "DATA_DIR": tmp_path, "SECRET_KEY": "t", "TESTING": True})
+    app = create_app(
+        {"SQLALCHEMY_DATABASE_URI": new_database(), "DATA_DIR": tmp_path, "SECRET_KEY": "t", "TESTING": True}
+    )
     with app.app_context():
         yield app
         db.session.remove()

@@ -44,7 +44,9 @@ def test_style_and_script_come_compressed(services: weight.Visit) -> None:
 
 
 def test_the_measure_sees_what_is_loaded() -> None:
-    page = weight.Part("/x", 200, 1, "", '<!doctype html><link rel="stylesheet" href="/a.css"><img src="//other/p.png">')
+    page = weight.Part(
+        "/x", 200, 1, "", '<!doctype html><link rel="stylesheet" href="/a.css"><img src="//other/p.png">'
+    )
     sheet = weight.Part("/a.css?v=1", 200, 1, "", "@font-face{src:url('/f.woff2')} b{background:url(data:x)}")
     assert weight._loads(page) == ["/a.css", "//other/p.png"]
     assert weight._loads(sheet) == ["/f.woff2", "data:x"]

@@ -163,9 +163,7 @@ def test_no_account_for_a_centre_beside_or_above(client: FlaskClient, town: Town
         actions_staff.open_account(town.actor("A1-OP"), values, now)
 
 
-def test_department_account_stands_at_its_departments_centre(
-    client: FlaskClient, town: Town, as_staff: Any
-) -> None:
+def test_department_account_stands_at_its_departments_centre(client: FlaskClient, town: Town, as_staff: Any) -> None:
     as_staff(client, town.staff["D"])
     client.post("/staff/accounts/new", data=new_form(town, department=str(town.department.id)))
     row = account("kx-chen")

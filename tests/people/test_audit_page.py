@@ -126,9 +126,7 @@ def test_pages_by_id(client: FlaskClient, town: Town, session: Any, as_staff: An
 
 
 @pytest.mark.usefixtures("lines")
-def test_csv_is_scoped_and_defused(
-    client: FlaskClient, town: Town, session: Any, as_staff: Any, now: datetime
-) -> None:
+def test_csv_is_scoped_and_defused(client: FlaskClient, town: Town, session: Any, as_staff: Any, now: datetime) -> None:
     note(town, "A1", now, summary="=HYPERLINK(1)")
     answer = as_staff(client, town.staff["A"]).get("/staff/audit.csv")
     assert answer.data.startswith(b"\xef\xbb\xbf")

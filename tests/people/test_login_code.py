@@ -249,7 +249,9 @@ def test_leaving_ends_the_session_even_for_a_copied_cookie(
     assert one(select(WebSession)).ended_why == "logout"
 
 
-def test_entering_ends_what_the_browser_was_before(client: FlaskClient, town: Town, as_staff: Any, texts: Texts) -> None:
+def test_entering_ends_what_the_browser_was_before(
+    client: FlaskClient, town: Town, as_staff: Any, texts: Texts
+) -> None:
     as_staff(client, town.staff["A1"])
     ask(client, town.residents[0].phone)
     enter(client, texts.code())

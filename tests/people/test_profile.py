@@ -90,7 +90,9 @@ def test_relatives(me: FlaskClient, town: Town) -> None:
     assert me.get(f"/me/relatives/{row.id}").status_code == 404
 
 
-@pytest.mark.parametrize("bad", [{"name": ""}, {"relation": ""}, {"relation": "主人"}, {"phone": "123"}, {"birth_year": "x"}])
+@pytest.mark.parametrize(
+    "bad", [{"name": ""}, {"relation": ""}, {"relation": "主人"}, {"phone": "123"}, {"birth_year": "x"}]
+)
 def test_relative_with_a_mistake_keeps_what_was_typed(me: FlaskClient, bad: dict[str, str]) -> None:
     data = {"name": "王秀英", "relation": "母亲", "birth_year": "1932", "phone": ""} | bad
     answer = me.post("/me/relatives", data=data)
@@ -113,9 +115,7 @@ def test_both_names_show(town: Town) -> None:
     assert queries.person_name(town.residents[0], Relative(name="王秀英")) == "王秀英（居民甲代）"
 
 
-def test_new_number(
-    me: FlaskClient, town: Town, session: Any, texts: Texts, now: datetime
-) -> None:
+def test_new_number(me: FlaskClient, town: Town, session: Any, texts: Texts, now: datetime) -> None:
     other = sessions.open_session("resident", town.residents[0].id, now)
     session.commit()
     assert me.post("/me/phone", data={"phone": "19900007777"}).location == "/me/phone/code"
@@ -129,9 +129,7 @@ def test_new_number(
     assert ended.ended_why == "phone changed"
 
 
-def test_a_number_that_is_somebody_elses_is_said_only_after_the_code(
-    me: FlaskClient, town: Town, texts: Texts
-) -> None:
+def test_a_number_that_is_somebody_elses_is_said_only_after_the_code(me: FlaskClient, town: Town, texts: Texts) -> None:
     taken = town.residents[1].phone
     assert me.post("/me/phone", data={"phone": taken}).location == "/me/phone/code"
     answer = me.post("/me/phone/code", data={"code": texts.code()})

@@ -62,7 +62,10 @@ def test_changes_show_what_differs() -> None:
     words = {"name": "姓名"}
     found = rules.changes({"name": "甲", "x": 1, "gone": [1, 2]}, {"name": "乙", "x": 1, "new": True}, words)
     assert [(c.label, c.old, c.new) for c in found] == [("姓名", "甲", "乙"), ("gone", "1、2", ""), ("new", "", "是")]
-    assert [(c.label, c.new) for c in rules.changes(None, {"a": None, "b": {"c": False}}, {})] == [("a", ""), ("b", "c：否")]
+    assert [(c.label, c.new) for c in rules.changes(None, {"a": None, "b": {"c": False}}, {})] == [
+        ("a", ""),
+        ("b", "c：否"),
+    ]
 
 
 def test_one_time_passwords() -> None:

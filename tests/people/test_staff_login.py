@@ -172,9 +172,7 @@ def test_password_policy(
     assert passwords.matches(one(select(StaffAccount.password_hash).where(StaffAccount.username == "a1")), PASSWORD)
 
 
-def test_new_password_ends_the_other_sessions(
-    app: Flask, client: FlaskClient, town: Town, as_staff: Any
-) -> None:
+def test_new_password_ends_the_other_sessions(app: Flask, client: FlaskClient, town: Town, as_staff: Any) -> None:
     as_staff(client, town.staff["A1"])
     other = app.test_client()
     as_staff(other, town.staff["A1"])
