@@ -86,7 +86,11 @@ class Source:
             if self.random.random() < 0.2:  # werkzeug's own builder refuses half characters
                 number = name.endswith("_id") or name in {"number", "row", "row_number"}
                 whole = number and name != "session_id"
-                values[name] = self.random.choice((0, 2**31, 2**63, 10**30)) if whole else self.random.choice([odd for odd in ODD[1:] if LONE not in odd])
+                values[name] = (
+                    self.random.choice((0, 2**31, 2**63, 10**30))
+                    if whole
+                    else self.random.choice([odd for odd in ODD[1:] if LONE not in odd])
+                )
         with self.app.test_request_context():
             return str(self.app.url_map.bind("localhost").build(rule.endpoint, values))
 

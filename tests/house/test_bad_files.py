@@ -122,9 +122,7 @@ CSV = "code,name,level,kind,parent_code,note\n"
     CSV + f"{'A' * 200},甲九,community,community,A,\n",
     CSV + "A9,甲九\n", CSV, "", "\x00\x01", "a" * 200_000, CSV + '"A9,甲九,community,community,A,\n',
 ])  # fmt: skip
-def test_a_wrong_tree_changes_nothing(
-    client: FlaskClient, town: Any, session: Any, as_staff: Any, text: str
-) -> None:
+def test_a_wrong_tree_changes_nothing(client: FlaskClient, town: Any, session: Any, as_staff: Any, text: str) -> None:
     as_staff(client, town.staff["D"])
     before = count(session, Centre)
     where = "/staff/centres/import"
@@ -133,9 +131,7 @@ def test_a_wrong_tree_changes_nothing(
     assert count(session, Centre) == before
 
 
-def test_control_characters_in_a_tree_are_left_out(
-    client: FlaskClient, town: Any, session: Any, as_staff: Any
-) -> None:
+def test_control_characters_in_a_tree_are_left_out(client: FlaskClient, town: Any, session: Any, as_staff: Any) -> None:
     as_staff(client, town.staff["D"])
     where, text = "/staff/centres/import", CSV + "A9,甲\x00九\x1f社区党群服务中心,community,community,A,\n"
     assert send(client, where, where, {"file": (io.BytesIO(text.encode()), "u.csv")}).status_code == 303

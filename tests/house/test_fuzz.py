@@ -25,9 +25,7 @@ ROLES = {
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_request_breaks_a_page(
-    app: Flask, town: Any, make: Any, as_staff: Any, as_resident: Any, role: str
-) -> None:
+def test_no_request_breaks_a_page(app: Flask, town: Any, make: Any, as_staff: Any, as_resident: Any, role: str) -> None:
     world = worlds.build(town, make)
     source = Source(app, world, SEED)
 

@@ -98,7 +98,9 @@ def test_raw_sql_stands_where_a_reason_is_given() -> None:
 
 def _is_raw(node: ast.Call) -> bool:
     called = ast.unparse(node.func)
-    return called in {"text", "sa.text", "db.text", "reads.row", "sqlalchemy.text"} or called.endswith("exec_driver_sql")
+    return called in {"text", "sa.text", "db.text", "reads.row", "sqlalchemy.text"} or called.endswith(
+        "exec_driver_sql"
+    )
 
 
 def test_core_reads_is_asked_for_by_few() -> None:
@@ -150,7 +152,9 @@ def test_nothing_is_called_safe_without_a_reason() -> None:
 
 def test_no_inline_script_style_or_handler() -> None:
     """The policy forbids them (core.headers); print templates are laid out by our own press and may hold a style."""
-    bad = re.compile(r"\sstyle=|<style|<script(?![^>]*\ssrc=)|\son[a-z]+=\"|javascript:|hx-on|hx-vals='js:", re.IGNORECASE)
+    bad = re.compile(
+        r"\sstyle=|<style|<script(?![^>]*\ssrc=)|\son[a-z]+=\"|javascript:|hx-on|hx-vals='js:", re.IGNORECASE
+    )
     pages = [f for f in TEMPLATES if "print" not in f.relative_to(ROOT / "portal" / "templates").parts]
     found = [f"{name(f)}: {m[0]}" for f in pages if (m := bad.search(f.read_text()))]
     assert not found

@@ -97,7 +97,10 @@ def test_no_shared_cache_keeps_a_persons_page(
     app: Flask, town: Any, make: Any, as_staff: Any, as_resident: Any
 ) -> None:
     world = worlds.build(town, make)
-    people = {"staff": as_staff(app.test_client(), town.staff["A1"]), "resident": as_resident(app.test_client(), town.residents[0])}
+    people = {
+        "staff": as_staff(app.test_client(), town.staff["A1"]),
+        "resident": as_resident(app.test_client(), town.residents[0]),
+    }
     wrong = []
     for audience, client in people.items():
         for rule, method, _ in routes(app, audience):
@@ -111,7 +114,9 @@ def test_no_shared_cache_keeps_a_persons_page(
 # Sessions -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_planted_session_is_worth_nothing_after_the_login(app: Flask, client: FlaskClient, town: Any, session: Any) -> None:
+def test_a_planted_session_is_worth_nothing_after_the_login(
+    app: Flask, client: FlaskClient, town: Any, session: Any
+) -> None:
     with client.session_transaction() as cookie:
         cookie["_user_id"] = "planted"
         cookie["csrf_token"] = "planted"
@@ -146,7 +151,9 @@ def test_what_ends_a_session_is_seen_by_the_very_next_request(
         assert client.get("/staff/sessions").location.startswith("/staff/login"), end
 
 
-def test_a_forked_child_reads_on_its_own_connection(app: Flask, town: Any, session: Any, as_staff: Any, client: FlaskClient) -> None:
+def test_a_forked_child_reads_on_its_own_connection(
+    app: Flask, town: Any, session: Any, as_staff: Any, client: FlaskClient
+) -> None:
     as_staff(client, town.staff["A1"])
     with client.session_transaction() as cookie:
         mark = sessions.fingerprint(cookie["_user_id"])
@@ -207,7 +214,9 @@ def _fill(session: Any, world: Any) -> int:
     return filled
 
 
-def test_markup_in_any_text_stays_text(app: Flask, town: Any, make: Any, session: Any, as_staff: Any, as_resident: Any) -> None:
+def test_markup_in_any_text_stays_text(
+    app: Flask, town: Any, make: Any, session: Any, as_staff: Any, as_resident: Any
+) -> None:
     world = worlds.build(town, make)
     clients = {"public": app.test_client(), "resident": as_resident(app.test_client(), town.residents[0]),
                "staff": as_staff(app.test_client(), town.staff["D"])}  # fmt: skip

@@ -141,7 +141,9 @@ def test_a_bare_button_after_the_session_just_asks_to_sign_in(client: FlaskClien
     assert (answer.status_code, answer.location) == (303, "/login?next=/login")
 
 
-def test_signing_up_twice_with_one_form(client: FlaskClient, town: Any, make: Any, session: Any, as_resident: Any) -> None:
+def test_signing_up_twice_with_one_form(
+    client: FlaskClient, town: Any, make: Any, session: Any, as_resident: Any
+) -> None:
     entry = make.entry(town.centres["A1"])
     as_resident(client, town.residents[0])
     page = f"/services/{entry.id}"

@@ -95,9 +95,7 @@ def figures(entry: Entry) -> tuple[int, int]:
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + 3))
 @pytest.mark.parametrize("needs_review", [False, True])
-def test_the_figures_hold(
-    app: Flask, session: Any, town: Town, make: Make, seed: int, needs_review: bool
-) -> None:
+def test_the_figures_hold(app: Flask, session: Any, town: Town, make: Make, seed: int, needs_review: bool) -> None:
     entry = make.entry(town.centres["A1"], capacity=6, max_companions=3, needs_review=needs_review)
     people = make.residents(25, town.centres["A1"])
     relative = Relative(resident_id=people[0].id, name="王秀英", relation="母亲", created_at=NOW)
@@ -127,9 +125,7 @@ def test_the_figures_hold(
     assert first is None or (free is not None and first.places > free), f"seed {seed}"
 
 
-def test_the_cancellation_among_sign_ups_leaves_nobody_behind(
-    app: Flask, session: Any, town: Town, make: Make
-) -> None:
+def test_the_cancellation_among_sign_ups_leaves_nobody_behind(app: Flask, session: Any, town: Town, make: Make) -> None:
     entry = make.entry(town.centres["A1"], capacity=5)
     people = [p.id for p in make.residents(40, town.centres["A1"])]
     entry_id, publisher = entry.id, town.actor("D")
