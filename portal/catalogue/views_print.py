@@ -69,7 +69,7 @@ def progress(month: str, code: str) -> Response:
     if document is not None and made is None and printing.is_small(document):
         return redirect(url_for(".print_list", month=month, code=code, paper=paper), 303)  # type: ignore[return-value]
     return pages.page(
-        "catalogue/print.html", fragment="state", centre=centre, month=month, paper=paper, document=document, made=made,
+        "catalogue/print.html", fragment="state", owner=centre, month=month, paper=paper, document=document, made=made,
         older=printing.latest(centre, month, paper), name=NAMES[paper], now=now,
     )  # fmt: skip
 

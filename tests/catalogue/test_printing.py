@@ -72,7 +72,8 @@ def test_a_large_one_goes_to_the_worker_and_is_kept(
 ) -> None:
     answer = client.get("/print/list/2026-12/D.pdf")
     assert answer.status_code == 303 and answer.headers["Location"] == "/print/list/2026-12/D"
-    assert "开始排版" in client.get("/print/list/2026-12/D").text
+    offer = client.get("/print/list/2026-12/D").text
+    assert "开始排版" in offer and 'action="/print/list/2026-12/D"' in offer and "测试区12月" in offer
     for _ in range(2):  # asked twice, made once
         assert client.post("/print/list/2026-12/D").status_code == 303
     page = client.get("/print/list/2026-12/D").text
