@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import socket
@@ -9,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,15 +147,17 @@ class Rate:
     p99_ms: float
 
 
-def measure(port: int, path: str, headers: dict[str, str], seconds: float = 4.0, connections: int = 4) -> Rate:
-    """Requests per second and latency of GET `path`. Raises when an answer is not 200."""
-    request = message("GET", port, path, headers)
+def measure(
+    port: int, path: str, headers: Sequence[dict[str, str]], seconds: float = 4.0, connections: int = 4
+) -> Rate:
+    """Requests a second and latency of GET `path`, each of `headers` in turn. Raises when one is not answered 200."""
+    requests = itertools.cycle([message("GET", port, path, one) for one in headers])
     lanes = [Connection(port) for _ in range(connections)]
     began, count, times = time.monotonic(), 0, []
     stop = began + seconds
     sent = [time.perf_counter()] * connections
     for index, lane in enumerate(lanes):
-        lane.send(request)
+        lane.send(next(requests))
         sent[index] = time.perf_counter()
     while time.monotonic() < stop:
         for index, lane in enumerate(lanes):
@@ -162,7 +165,7 @@ def measure(port: int, path: str, headers: dict[str, str], seconds: float = 4.0,
             times.append(time.perf_counter() - sent[index])
             if status != 200:
                 raise RuntimeError(f"{path} answered {status}")
-            lane.send(request)
+            lane.send(next(requests))
             sent[index] = time.perf_counter()
             count += 1
     elapsed = time.monotonic() - began

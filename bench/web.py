@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
@@ -92,11 +92,11 @@ class Sides:
 
     def bare_turn(self) -> None:
         before = http.processor_seconds(self.bare.process)
-        rate = http.measure(self.bare.port, "/", {}, SLICE)
+        rate = http.measure(self.bare.port, "/", [{}], SLICE)
         self.hello.rates.append(rate.per_second)
         self.hello.by_processor.append((http.processor_seconds(self.bare.process) - before) / rate.count)
 
-    def list_turn(self, turns: Turns, headers: dict[str, str]) -> None:
+    def list_turn(self, turns: Turns, headers: Sequence[dict[str, str]]) -> None:
         """/services, in relation to the last turn of hello."""
         before = http.processor_seconds(*self.roots)
         rate = http.measure(self.portal.port, "/services", headers, SLICE)
@@ -109,16 +109,19 @@ class Sides:
 
 def measure(town: Town, count: int) -> list[Line]:
     """Medians over `count` turns: hello, list signed in, not signed in, and while sign-ups arrive."""
-    me = {"Cookie": town.cookies[0]}
-    mine, anybody, busy = Turns(), Turns(), Turns()
+    me = [{"Cookie": town.cookies[0]}]
+    # More people than kept answers, so that each page is really made for the one who asks.
+    crowd = [{"Cookie": cookie} for cookie in town.cookies[1:]]
+    mine, others, anybody, busy = Turns(), Turns(), Turns(), Turns()
     with http.served("bench.hello:app", {}) as bare, http.served("wsgi:app", town.env) as portal:
         arrivals, sides = Arrivals(town, portal.port), Sides(town, bare, portal)
-        for headers in (me, {}):
+        for headers in (me, [{}]):
             http.measure(portal.port, "/services", headers, SLICE)
         for _ in range(count):
             sides.bare_turn()
             sides.list_turn(mine, me)
-            sides.list_turn(anybody, {})
+            sides.list_turn(others, crowd)
+            sides.list_turn(anybody, [{}])
             with arriving(arrivals):
                 sides.list_turn(busy, me)
         signed_up = _burst(arrivals)
@@ -127,6 +130,7 @@ def measure(town: Town, count: int) -> list[Line]:
     return [
         Line(group, "bare Flask hello", hello, "/s"),
         mine.line(group, "signed in", target),
+        others.line(group, "signed in, somebody else each time"),
         busy.line(group, f"signed in, {PER_SECOND} sign-ups a second, their cost included"),
         anybody.line(group, "not signed in"),
         Line(

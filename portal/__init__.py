@@ -12,7 +12,21 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import catalogue, centres, demo, front, notices, operations, people, settings, signup
-from portal.core import access, audit, cookies, db, errors, headers, incoming, limits, logs, pages, resend, states
+from portal.core import (
+    access,
+    again,
+    audit,
+    cookies,
+    db,
+    errors,
+    headers,
+    incoming,
+    limits,
+    logs,
+    pages,
+    resend,
+    states,
+)
 
 migrate = Migrate()
 # Their tables belong to every deployment, whichever rooms are open.
@@ -56,6 +70,7 @@ def create_app(overrides: dict[str, Any] | None = None) -> Flask:
     logs.init_app(app)
     if app.config["BEHIND_PROXY"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    again.init_app(app)
     incoming.init_app(app)
     db.init_app(app)
     migrate.init_app(app, db.db, directory=str(settings.ROOT / "migrations"), render_as_batch=True)

@@ -15,7 +15,7 @@ from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup, escape
 from werkzeug.urls import iri_to_uri
 
-from portal.core import assets, clock, forms
+from portal.core import again, assets, clock, forms
 
 
 def block(template: str, name: str, /, **context: Any) -> str:
@@ -102,6 +102,7 @@ def remembered(store: dict[Any, Any], key: Any, make: Callable[[], dict[str, Any
     body = _signed_token().encode().join(parts) if len(parts) > 1 else parts[0]
     answer = current_app.response_class(body, mimetype="text/html")
     answer.headers["Vary"] = "HX-Request, Cookie"
+    request.environ[again.SAY] = kept
     return answer
 
 

@@ -24,6 +24,7 @@ from portal.core.db import db
 _local = threading.local()
 _serials = itertools.count()
 PLACEHOLDER = re.compile(r"(?<!:):(\w+)")  # not the :: of a cast
+MARK_SQL = "SELECT pg_current_snapshot()::text"
 watch: Callable[[str], None] | None = None  # tests count these reads too
 _generations: dict[int, int] = {}
 _opened: list[tuple[Any, int]] = []
@@ -71,6 +72,23 @@ def file_version() -> tuple[int, int] | None:
         return None
     connection = _connection(_engine())
     return _local.serial, connection.execute("PRAGMA data_version").fetchone()[0]
+
+
+def database_mark(engine: Engine) -> Any:
+    """A mark that is equal twice only when nothing was committed in between, anywhere in the database; None: unknown.
+
+    SQLite: its count of commits by other connections (a microsecond). PostgreSQL: the snapshot, one small round trip.
+    """
+    try:
+        connection = _connection(engine)
+        if engine.dialect.name == "sqlite":
+            return _local.serial, connection.execute("PRAGMA data_version").fetchone()[0]
+        if watch is not None:
+            watch(MARK_SQL)
+        return _local.serial, _prepared(connection, MARK_SQL, {})
+    except Exception:  # a lost connection is found again by whoever needs it
+        _local.kept = None
+        return None
 
 
 def embedded() -> bool:
