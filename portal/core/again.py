@@ -8,7 +8,6 @@ so a logout, a new message or a place taken anywhere ends it at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,30 +37,30 @@ def _minute() -> int:
     return int(clock.now().timestamp()) // 60
 
 
-def init_app(app: Flask) -> None:
-    """Stand right around Flask, inside what adds headers and measures."""
-    inner: Any = app.wsgi_app
-    store: dict[tuple[Any, ...], Kept] = {}
-    app.extensions["portal_again"] = store
+class Again:
+    """WSGI middleware right around Flask, inside what adds headers and measures."""
 
-    def again(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        engine = app.extensions.get("portal_engine")
+    def __init__(self, app: Flask) -> None:
+        self.app, self.inner = app, app.wsgi_app
+        self.store: dict[tuple[Any, ...], Kept] = {}
+        self.asked: set[tuple[Any, ...]] = set()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        engine = self.app.extensions.get("portal_engine")
         if engine is None or environ["REQUEST_METHOD"] != "GET" or "HTTP_COOKIE" not in environ:
-            return inner(environ, start_response)
+            return self.inner(environ, start_response)
         key = tuple(map(environ.get, ASKED_BY))
-        kept = store.get(key)
+        kept = self.store.get(key)
         # Worth a mark only for somebody who has asked before: most people look once.
         # It is read before the answer is made: a commit in between makes the mark old, never the answer.
-        mark = reads.database_mark(engine) if kept is not None or key in asked else None
+        mark = reads.database_mark(engine) if kept is not None or key in self.asked else None
         if kept is not None and mark == kept.mark and kept.minute == _minute():
             environ.update(kept.said)
             start_response(kept.status, kept.headers)
             return kept.body
-        return _make(environ, start_response, key, mark)
+        return self._make(environ, start_response, key, mark)
 
-    asked: set[tuple[Any, ...]] = set()
-
-    def _make(environ: dict[str, Any], start_response: Any, key: tuple[Any, ...], mark: Any) -> Iterable[bytes]:
+    def _make(self, environ: dict[str, Any], start_response: Any, key: tuple[Any, ...], mark: Any) -> Any:
         minute = _minute()
         head: list[Any] = []
 
@@ -69,19 +68,25 @@ def init_app(app: Flask) -> None:
             head[:] = [status, headers]
             return start_response(status, headers, *rest)
 
-        body: Any = inner(environ, start)
-        if environ.get(SAY):
-            if len(asked) >= 8 * KEEP:
-                asked.clear()
-            asked.add(key)
-            if mark is not None and not any(name == "Set-Cookie" for name, _ in head[1]):
-                if len(store) >= KEEP:
-                    store.clear()
-                whole = [b"".join(body)]
-                body.close()
-                said = {k: v for k, v in environ.items() if k.startswith("portal.")}
-                store[key] = Kept(mark, minute, head[0], head[1], whole, said)
-                return whole
-        return body
+        body: Any = self.inner(environ, start)
+        if not environ.get(SAY):
+            return body
+        if len(self.asked) >= 8 * KEEP:
+            self.asked.clear()
+        self.asked.add(key)
+        if mark is None or any(name == "Set-Cookie" for name, _ in head[1]):
+            return body
+        whole = [b"".join(body)]
+        body.close()
+        said = {k: v for k, v in environ.items() if k.startswith("portal.")}
+        if len(self.store) >= KEEP:
+            self.store.clear()
+        self.store[key] = Kept(mark, minute, head[0], head[1], whole, said)
+        return whole
 
-    app.wsgi_app = again  # type: ignore[method-assign]
+
+def init_app(app: Flask) -> None:
+    """Install it; outer layers (headers, metrics) are put around it afterwards."""
+    middle = Again(app)
+    app.extensions["portal_again"] = middle.store
+    app.wsgi_app = middle  # type: ignore[method-assign]
