@@ -86,19 +86,3 @@ class MonthField(StringField):
     def pre_validate(self, form: Any) -> None:
         if self.data and not clock.is_month(self.data):
             raise ValidationError("月份请按 2026-12 的样子填写。")
-
-
-def mask_phone(phone: str | None) -> str:
-    """'138****0000'; landlines keep the last two digits (SPEC P8)."""
-    if not phone:
-        return ""
-    if re.fullmatch(r"1\d{10}", phone):
-        return f"{phone[:3]}****{phone[-4:]}"
-    return "*" * max(0, len(phone) - 2) + phone[-2:]
-
-
-def mask_address(address: str | None) -> str:
-    """Keeps street and community, hides building, unit and room."""
-    if not address:
-        return ""
-    return re.sub(r"\d.*$", "***", address, count=1) if re.search(r"\d", address) else address[:6] + "***"

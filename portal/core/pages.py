@@ -15,7 +15,7 @@ from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup, escape
 from werkzeug.urls import iri_to_uri
 
-from portal.core import again, assets, clock, forms
+from portal.core import again, assets, clock, masks
 
 
 def block(template: str, name: str, /, **context: Any) -> str:
@@ -168,7 +168,7 @@ def asset(name: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "day": clock.day, "hour": clock.hour, "span": clock.span, "stamp": clock.stamp, "ago": clock.ago,
     "month_name": clock.month_name, "weekday": clock.weekday, "local": clock.local, "paragraphs": paragraphs,
-    "whole": whole, "phone_text": phone_text, "mask_phone": forms.mask_phone, "mask_address": forms.mask_address,
+    "whole": whole, "phone_text": phone_text, "mask_phone": masks.mask_phone, "mask_address": masks.mask_address,
 }  # fmt: skip
 
 _context_sources: list[Callable[[], dict[str, Any]]] = []

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from portal.core import forms
+from portal.core import masks
 from portal.notices import rules
 
 log = structlog.get_logger()
@@ -107,7 +107,7 @@ class LocalGateway:
     outcome = "local"
 
     def send(self, recipient: str, body: str, key: str) -> None:
-        log.info("message not sent, no gateway", to=forms.mask_phone(recipient), body=body, key=key)
+        log.info("message not sent, no gateway", to=masks.mask_phone(recipient), body=body, key=key)
 
 
 def configured(config: Mapping[str, Any]) -> dict[str, Gateway]:

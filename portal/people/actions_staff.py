@@ -16,7 +16,7 @@ from portal.core import audit, outbox, registry, sessions
 from portal.core.access import ROLE_LABELS, Actor, Permission, Role
 from portal.core.db import db, writing
 from portal.core.errors import NotAllowed
-from portal.core.forms import mask_phone
+from portal.core.masks import mask_phone
 from portal.people import passwords, queries, rules
 from portal.people.models import KnownDevice, LoginCode, LoginFailure, StaffAccount
 from portal.people.refusals import (

@@ -11,7 +11,7 @@ from defusedcsv import csv
 from flask import Response, abort, request
 
 from portal.catalogue.models import Entry, EntrySession
-from portal.core import access, audit, clock, forms
+from portal.core import access, audit, clock, masks
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
@@ -33,7 +33,7 @@ def _table(entry: Entry, full: bool, now: datetime) -> Response:
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for number, r in enumerate(rows, 1):
-        phone = r.phone if full else forms.mask_phone(r.phone)
+        phone = r.phone if full else masks.mask_phone(r.phone)
         stamp = clock.local(r.created_at).strftime("%Y-%m-%d %H:%M")
         writer.writerow([number, r.name, r.by, phone, r.places, r.label, r.home, r.created_by, stamp, r.note])
     # The mark tells Excel that the text is UTF-8.
