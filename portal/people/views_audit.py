@@ -10,7 +10,7 @@ from defusedcsv import csv
 from flask import Response, request
 
 from portal.centres import queries as centres
-from portal.core import access, audit, clock, pages, registry
+from portal.core import access, audit, clock, incoming, pages, registry
 from portal.core.access import Permission
 from portal.people import queries_staff, rules
 from portal.people.views_accounts import year_and
@@ -29,8 +29,7 @@ def _day(name: str, problems: list[str]) -> date | None:
 
 
 def _number(name: str) -> int | None:
-    raw = request.args.get(name, "")
-    return int(raw) if raw.isdecimal() and len(raw) < 16 else None
+    return incoming.whole_number(request.args.get(name))
 
 
 def _wanted(actor: access.Actor, problems: list[str]) -> queries_staff.AuditFilter:
