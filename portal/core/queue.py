@@ -6,6 +6,7 @@ finds what was not announced. Jobs are enqueued by name, because the portal neve
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -84,10 +85,13 @@ class Doorbell:
         if time.monotonic() < self.away_until:
             return None
         try:
-            if self._client is None:
-                self._client = connect(self.url)
+            if self._client is not None:
+                with contextlib.suppress(Exception):  # a connection from before Redis was restarted: once more, anew
+                    return action(self._client)
+            self._client = connect(self.url)
             return action(self._client)
         except Exception as error:  # whatever goes wrong here, the caller's work is already committed
+            self._client = None
             self.away_until = time.monotonic() + AWAY_SECONDS
             log.warning("redis is away, the next sweep does the work", error=type(error).__name__)
             return None
