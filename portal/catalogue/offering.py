@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from portal.catalogue.models import Category, Guide, ServiceType
 from portal.centres import profile
+from portal.centres.actions import RowProblem
 from portal.core import audit, registry
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
@@ -21,12 +22,6 @@ COLUMNS = ("category", "subcategory", "name", "source")
 LIMITS = {"category": 30, "subcategory": 30, "name": 60, "source": 80}
 GUIDE_KIND = "guide"
 GUIDE_FIELDS = ("summary", "phone", "link", "steps", "materials", "time_limit", "fee", "address")
-
-
-@dataclass(frozen=True, slots=True)
-class RowProblem:
-    line: int  # in the file; the header is line 1
-    reason: str
 
 
 class ServicesRefused(DomainError):
