@@ -15,6 +15,7 @@ from portal.core import clock
 from portal.core.access import Actor, Role
 from portal.core.db import db
 from portal.people.models import Resident, StaffAccount
+from portal.venues.models import PENDING, Booking, Venue, VenueClosure, VenueHours, VenueNote
 
 NOW = clock.at(datetime(2026, 11, 25).date(), time(10))
 MONTH = "2026-12"
@@ -210,3 +211,68 @@ class Make:
         db.session.add_all(people)
         db.session.commit()
         return people
+
+    def venue(
+        self, centre: Centre, week: dict[int, list[tuple[int, int]]] | None = None, **values: Any
+    ) -> Venue:  # fmt: skip
+        """A room for 30 that needs no approval and opens with its centre (9:00-21:00 every day).
+
+        week: own hours instead, by weekday, in minutes after midnight.
+        """
+        number = next(self._serial)
+        defaults: dict[str, Any] = {
+            "name": f"场地{number}", "capacity": 30, "functions": ["会议", "培训"], "equipment": ["投影仪"],
+            "needs_approval": False, "door_key": f"door{number}", "created_at": self.now, "updated_at": self.now,
+        }  # fmt: skip
+        venue = Venue(centre_id=centre.id, own_hours=week is not None, **(defaults | values))
+        spans = [(day, span) for day, found in (week or {}).items() for span in found]
+        venue.hours = [VenueHours(weekday=day, opens=opens, closes=closes) for day, (opens, closes) in spans]
+        db.session.add(venue)
+        db.session.commit()
+        return venue
+
+    def booking(
+        self, venue: Venue, start: datetime | None = None, minutes: int = 60, resident: Resident | None = None,
+        **values: Any,
+    ) -> Booking:  # fmt: skip
+        """An approved hold of the venue, tomorrow (26 November) 14:00-15:00 unless told otherwise.
+
+        With `resident` it is that resident's, without it staff entered it for a caller. Pending ones wait at the
+        venue's centre.
+        """
+        start = start or clock.at(self.now.date() + timedelta(days=1), time(14))
+        end = start + timedelta(minutes=minutes)
+        caller = {"contact_name": "来电人", "contact_phone": "19900009999", "created_by": "测试"}
+        defaults: dict[str, Any] = {
+            "source": "resident" if resident else "staff", "resident_id": resident.id if resident else None,
+            "title": "小组会议", "status": "approved", "created_at": self.now,
+        } | ({} if resident else caller)  # fmt: skip
+        if values.get("status") == PENDING:
+            due = self.now + timedelta(hours=venue.approve_hours)
+            defaults |= {"waits_at_id": venue.centre_id, "decide_by": due}
+        row = Booking(
+            venue_id=venue.id, centre_id=venue.centre_id, starts_at=start, ends_at=end,
+            held_until=end + timedelta(minutes=venue.buffer), **(defaults | values),
+        )  # fmt: skip
+        db.session.add(row)
+        db.session.commit()
+        return row
+
+    def closure(self, venue: Venue, start: datetime, end: datetime, reason: str = "设备检修") -> VenueClosure:
+        """The venue is not given out in [start, end)."""
+        row = VenueClosure(
+            centre_id=venue.centre_id, venue_id=venue.id, starts_at=start, ends_at=end, reason=reason,
+            created_by="测试", created_at=self.now,
+        )  # fmt: skip
+        db.session.add(row)
+        db.session.commit()
+        return row
+
+    def note(self, venue: Venue, body: str = "投影仪不亮", **values: Any) -> VenueNote:
+        """An open note for the staff on duty."""
+        row = VenueNote(
+            centre_id=venue.centre_id, venue_id=venue.id, body=body, created_by="测试", created_at=self.now, **values
+        )
+        db.session.add(row)
+        db.session.commit()
+        return row
