@@ -1,0 +1,234 @@
+"""When a room is open (SPEC V1): weekly hours, days that differ, closures; exact on days when the clock changes too.
+
+A wall-clock time means the first moment of its day at which the clock shows that time or a later one: hours that the
+clock jumps over begin at the jump, hours that it shows twice begin the first time. Only the standard library and
+`core.clock`; intervals are half-open, moments aware UTC, hours minutes after local midnight.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from portal.core import clock
+
+Hours = tuple[tuple[int, int], ...]
+Pair = tuple[datetime, datetime]
+
+DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+MAX_HOURS = 24  # nothing longer is held at one go
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Half-open [start, end), aware UTC."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def minutes(self) -> int:
+        return (self.end - self.start) // MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """A time in which the room is not given out, and why."""
+
+    span: Span
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a venue asks of a booking. Minutes where nothing else is said.
+
+    weekly: weekday (0 Monday) → sorted disjoint (opens, closes), closes ≤ 1440; (…, 1440) and (0, …) of the next day
+    touch, so a booking may cross that midnight. exceptions: days that differ, () is closed. step: starts and ends lie
+    on this grid, counted from local midnight. None is no limit, or unknown for capacity. release 0: never.
+    """
+
+    weekly: Mapping[int, Hours]
+    exceptions: Mapping[date, Hours] = field(default_factory=dict)
+    exception_reasons: Mapping[date, str] = field(default_factory=dict)
+    closures: tuple[Closure, ...] = ()
+    buffer: int = 0
+    shortest: int = 30
+    longest: int = 180
+    step: int = 30
+    ahead_days: int = 14  # the last bookable local day is today + ahead_days
+    notice: int = 0
+    capacity: int | None = None
+    hours_per_week: int | None = None
+    bookings_per_month: int | None = None
+    cancel: int = 120  # before the start
+    release: int = 0  # after the start
+    zone: ZoneInfo = clock.SHANGHAI
+
+
+# Wall clocks ----------------------------------------------------------------------------------------------------------
+
+
+def local_day(moment: datetime, zone: ZoneInfo = clock.SHANGHAI) -> date:
+    return moment.astimezone(zone).date()
+
+
+def wall_minutes(moment: datetime, zone: ZoneInfo = clock.SHANGHAI) -> int:
+    """Minutes after local midnight that the wall clock shows."""
+    there = moment.astimezone(zone)
+    return there.hour * 60 + there.minute
+
+
+def moment(day: date, minutes: int, zone: ZoneInfo = clock.SHANGHAI) -> datetime:
+    """UTC of local `day` at `minutes` (0–1440) after midnight; 1440 is the next day's beginning."""
+    first, following, even = day_bounds(zone, day)
+    if minutes >= 1440:
+        return following
+    return first + minutes * MINUTE if even else _instant(zone, datetime.combine(day, time()) + minutes * MINUTE)
+
+
+@lru_cache(maxsize=2048)
+def day_bounds(zone: ZoneInfo, day: date) -> tuple[datetime, datetime, bool]:
+    """First moment of a local day, first of the next, and whether the clock runs evenly between (24 hours)."""
+    first, following = (_instant(zone, datetime.combine(d, time())) for d in (day, day + DAY))
+    return first, following, following - first == DAY
+
+
+def _instant(zone: ZoneInfo, wall: datetime) -> datetime:
+    """The first moment at which the clock of `zone` shows naive `wall` or later."""
+    found = wall.replace(tzinfo=zone).astimezone(UTC)
+    if found.astimezone(zone).replace(tzinfo=None) == wall:
+        return found
+    early, late = wall.replace(tzinfo=zone, fold=1).astimezone(UTC), found  # the jump lies between
+    while late - early > timedelta(seconds=1):
+        middle = early + (late - early) // timedelta(seconds=2) * timedelta(seconds=1)
+        if middle.astimezone(zone).replace(tzinfo=None) < wall:
+            early = middle
+        else:
+            late = middle
+    return late
+
+
+@lru_cache(maxsize=512)
+def grid(zone: ZoneInfo, day: date, step: int) -> tuple[datetime, ...]:
+    """Every moment of `day`, the day before and the day after at which a booking may start or end, in order."""
+    points = [p for d in (day - DAY, day, day + DAY) for p in _grid_of(zone, d, step)]
+    return (*points, day_bounds(zone, day + DAY)[1])
+
+
+@lru_cache(maxsize=512)
+def _grid_of(zone: ZoneInfo, day: date, step: int) -> tuple[datetime, ...]:
+    first, following, even = day_bounds(zone, day)
+    minutes = range(0, (following - first) // MINUTE, step if even else 1)
+    points = (first + m * MINUTE for m in minutes)
+    return tuple(p for p in points if even or wall_minutes(p, zone) % step == 0)
+
+
+def on_grid(moment: datetime, step: int, zone: ZoneInfo = clock.SHANGHAI) -> bool:
+    there = moment.astimezone(zone)
+    return not (there.second or there.microsecond or (there.hour * 60 + there.minute) % step)
+
+
+def within(points: Sequence[datetime], start: datetime, end: datetime) -> Sequence[datetime]:
+    """The points of a grid from `start` to `end`, both included."""
+    return points[bisect_left(points, start) : bisect_right(points, end)]
+
+
+# Opening --------------------------------------------------------------------------------------------------------------
+
+
+def hours_of(terms: Terms, day: date) -> Hours:
+    """Opening hours of a local day before closures; () when closed, or far from our time."""
+    if not 1901 < day.year < 9999:
+        return ()
+    special = terms.exceptions.get(day)
+    return terms.weekly.get(day.weekday(), ()) if special is None else special
+
+
+def opening(terms: Terms, day: date) -> list[Pair]:
+    """Open stretches of a local day before closures; touching ones are one."""
+    hours = hours_of(terms, day)
+    if not hours:
+        return []
+    first, _, even = day_bounds(terms.zone, day)
+    if even:
+        return merged((first + opens * MINUTE, first + closes * MINUTE) for opens, closes in hours)
+    return merged((moment(day, opens, terms.zone), moment(day, closes, terms.zone)) for opens, closes in hours)
+
+
+def opening_around(terms: Terms, day: date) -> list[Pair]:
+    """As `opening`, with the days before and after where the room stays open over midnight."""
+    hours = hours_of(terms, day)
+    if not hours:
+        return []
+    pieces = opening(terms, day)
+    before = opening(terms, day - DAY) if hours[0][0] == 0 else []
+    after = opening(terms, day + DAY) if hours[-1][1] == 1440 else []
+    return merged([*before, *pieces, *after]) if before or after else pieces
+
+
+def open_spans(terms: Terms, day: date) -> list[Span]:
+    """When the room is open on a local day: its hours minus closures, cut at both midnights, in order."""
+    closed = sorted((c.span.start, c.span.end) for c in terms.closures)
+    return [Span(start, end) for start, end in minus(opening(terms, day), merged(closed))]
+
+
+def closures_on(terms: Terms, day: date) -> list[Closure]:
+    """Closures that take something of the opening hours of `day`."""
+    pieces = opening(terms, day)
+    return [c for c in terms.closures if any(c.span.start < end and start < c.span.end for start, end in pieces)]
+
+
+def closed_why(terms: Terms, day: date) -> str | None:
+    """One sentence why the room is closed all of `day`; None when it opens at all."""
+    if not hours_of(terms, day):
+        if day in terms.exceptions:
+            return _closed(clock.day(day), terms.exception_reasons.get(day, ""))
+        return f"这个场地{clock.weekday(day)}不开放。"
+    if open_spans(terms, day):
+        return None
+    return _closed(clock.day(day), "、".join(dict.fromkeys(c.reason for c in closures_on(terms, day) if c.reason)))
+
+
+def _closed(when: str, reason: str) -> str:
+    return f"{when}不开放：{reason.rstrip('。')}。" if reason else f"{when}不开放。"
+
+
+# Intervals ------------------------------------------------------------------------------------------------------------
+
+
+def merged(pairs: Iterable[Pair]) -> list[Pair]:
+    """Sorted pairs with touching and overlapping ones made one; empty ones fall out."""
+    result: list[Pair] = []
+    for start, end in pairs:
+        if start >= end:
+            continue
+        if result and start <= result[-1][1]:
+            if end > result[-1][1]:
+                result[-1] = (result[-1][0], end)
+        else:
+            result.append((start, end))
+    return result
+
+
+def minus(pieces: Sequence[Pair], blocks: Sequence[Pair]) -> list[Pair]:
+    """What remains of `pieces` without `blocks`; both sorted and disjoint."""
+    rest: list[Pair] = []
+    passed = 0
+    for start, end in pieces:
+        while passed < len(blocks) and blocks[passed][1] <= start:
+            passed += 1
+        at = passed
+        while at < len(blocks) and blocks[at][0] < end:
+            if blocks[at][0] > start:
+                rest.append((start, blocks[at][0]))
+            start = blocks[at][1]  # noqa: PLW2901 - what is left of this piece begins here
+            at += 1
+        if start < end:
+            rest.append((start, end))
+    return rest
