@@ -232,3 +232,13 @@ def minus(pieces: Sequence[Pair], blocks: Sequence[Pair]) -> list[Pair]:
         if start < end:
             rest.append((start, end))
     return rest
+
+
+def held(span: Span, buffer: int) -> Span:
+    """What a booking takes of its room: [start, end + buffer minutes)."""
+    return Span(span.start, span.end + buffer * MINUTE)
+
+
+def collides(a: Span, b: Span) -> bool:
+    """Whether two held spans overlap; touching ones do not (V2)."""
+    return a.start < b.end and b.start < a.end
