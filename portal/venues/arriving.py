@@ -1,0 +1,94 @@
+"""At the door (SPEC V5): who comes checks in by the QR code; a room nobody came to is given on. Flush only."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from portal.core import scope, states
+from portal.core.access import Actor, system_actor
+from portal.core.db import db, writing
+from portal.venues import deciding, locks, queue, rules
+from portal.venues.errors import NotHere, VenueGone
+from portal.venues.models import APPROVED, BY_ACTIVITY, Booking, Venue
+from portal.venues.states import MACHINE
+
+EARLY = timedelta(minutes=30)  # before the start: people come a little early
+LOOK_BACK = timedelta(days=1)
+
+
+def is_at_door(venue: Venue, door_key: str) -> bool:
+    """Whether the key is the one that stands in the QR code at this door."""
+    return hmac.compare_digest(venue.door_key.encode(), door_key.encode())
+
+
+def check_in(actor: Actor, venue_id: int, door_key: str, now: datetime) -> Booking:
+    """The resident stands at the door: their booking of now is used. Twice is the same as once.
+
+    From 30 minutes before the start until the end. Raises VenueGone (wrong key), NotHere. Lock: the venue.
+    """
+    with scope.system("who holds this room now"):
+        venue = locks.lock(venue_id)
+        if not is_at_door(venue, door_key):
+            raise VenueGone()
+        mine = select(Booking).where(
+            Booking.venue_id == venue.id, Booking.resident_id == actor.id, Booking.status == APPROVED,
+            Booking.starts_at <= now + EARLY, Booking.ends_at > now,
+        )  # fmt: skip
+        row = db.session.scalars(mine.order_by(Booking.checked_in_at.is_not(None), Booking.starts_at)).first()
+        if row is None:
+            raise NotHere()
+        return _arrive(venue, row, actor, now)
+
+
+def check_in_by_staff(actor: Actor, booking_id: int, now: datetime) -> Booking:
+    """Somebody on duty saw them come. Raises BookingGone, NotHere, NotAllowed. Lock: the venue."""
+    deciding.must(actor)
+    venue, row = locks.find(booking_id)
+    if row.status != APPROVED or not row.starts_at - EARLY <= now < row.ends_at + LOOK_BACK:
+        raise NotHere("这份预约现在不能登记到场。", advice="已订上的预约，从开始前 30 分钟到第二天都可以登记。")
+    return _arrive(venue, row, actor, now)
+
+
+def _arrive(venue: Venue, row: Booking, actor: Actor, now: datetime) -> Booking:
+    if row.checked_in_at is None:
+        row.checked_in_at = now
+        row.revision += 1
+        locks.touch(venue, now)
+        states.note(MACHINE, row, "check_in", actor, now)
+        db.session.flush()
+    return row
+
+
+def no_shows(now: datetime) -> list[int]:
+    """Bookings whose room may be given on: approved, of people, begun N minutes ago, nobody came."""
+    wanted = select(Booking.id, Booking.starts_at, Venue.release).join(Venue, Venue.id == Booking.venue_id)
+    wanted = wanted.where(
+        Booking.status == APPROVED, Booking.checked_in_at.is_(None), Booking.source != BY_ACTIVITY, Venue.release > 0,
+        Booking.starts_at <= now, Booking.starts_at > now - LOOK_BACK, Booking.ends_at > now,
+    )  # fmt: skip
+    rows = db.session.execute(wanted.order_by(Booking.venue_id, Booking.id))
+    due = ((i, rules.release_at(start, minutes)) for i, start, minutes in rows)
+    return [i for i, moment in due if moment is not None and moment <= now]
+
+
+def release_no_shows(now: datetime) -> int:
+    """Give on what nobody came for; one transaction a booking (a deadline job, commits by itself)."""
+    with scope.system("rooms nobody came to"):
+        ids = no_shows(now)
+        db.session.rollback()
+        return sum(_release(i, now) for i in ids)
+
+
+def _release(booking_id: int, now: datetime) -> int:
+    with writing():
+        venue, row = locks.find(booking_id)
+        if row.status != APPROVED or row.checked_in_at is not None:
+            return 0
+        queue.end(venue, row, "release", system_actor(), now)
+    return 1
+
+
+__all__ = ["check_in", "check_in_by_staff", "is_at_door", "no_shows", "release_no_shows"]

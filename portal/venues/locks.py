@@ -1,0 +1,73 @@
+"""The lock of this room: every write on bookings takes the person first, then the venues, lower ids first.
+
+PostgreSQL: SELECT … FOR UPDATE, so bookings of one room come one after the other and those of two rooms never wait for
+each other in a circle. SQLite: the request's BEGIN IMMEDIATE is already the lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from portal.centres.models import Centre
+from portal.core.db import db
+from portal.people.models import Resident
+from portal.venues.errors import BookingGone, VenueGone
+from portal.venues.models import Booking, Venue
+
+
+def for_update(statement: Any, of: type[Any]) -> Any:
+    """The strategy of the lock; the control test takes it away to show the race."""
+    return statement.with_for_update(of=of)
+
+
+def lock_all(venue_ids: Iterable[int]) -> dict[int, Venue]:
+    """The venues with their rows locked and fresh, in the order of their ids. Reads in the caller's scope."""
+    wanted = select(Venue).where(Venue.id.in_(sorted(set(venue_ids)))).order_by(Venue.id)
+    found = db.session.scalars(for_update(wanted, Venue).execution_options(populate_existing=True))
+    return {venue.id: venue for venue in found}
+
+
+def lock(venue_id: int) -> Venue:
+    """One venue, locked. Raises VenueGone when it is not there or not visible."""
+    venue = lock_all([venue_id]).get(venue_id)
+    if venue is None:
+        raise VenueGone()
+    return venue
+
+
+def lock_resident(resident_id: int) -> tuple[str, str] | None:
+    """Name and home path ('' without one) of a resident, locked: a person's limits are counted one at a time."""
+    wanted = select(Resident.name, Centre.path).outerjoin(Centre, Centre.id == Resident.home_centre_id)
+    wanted = wanted.where(Resident.id == resident_id, Resident.erased_at.is_(None))
+    row = db.session.execute(for_update(wanted, Resident)).one_or_none()
+    return (str(row[0]), str(row[1] or "")) if row is not None else None
+
+
+def find(booking_id: int, *more_venues: int) -> tuple[Venue, Booking]:
+    """A booking and its venue, the venue locked first (and any others it may move to). Raises BookingGone.
+
+    Reads in the caller's scope: somebody else's booking does not exist.
+    """
+    seen = select(Booking.venue_id).where(Booking.id == booking_id)
+    venue_id = db.session.scalars(seen).one_or_none()
+    if venue_id is None:
+        raise BookingGone()
+    locked = lock_all([venue_id, *more_venues])
+    fresh = select(Booking).where(Booking.id == booking_id).execution_options(populate_existing=True)
+    booking = db.session.scalars(fresh).one()
+    if booking.venue_id not in locked:  # moved to another room between the two reads
+        locked |= lock_all([booking.venue_id])
+    venue = locked.get(booking.venue_id)
+    return (venue if venue is not None else db.session.get_one(Venue, booking.venue_id)), booking
+
+
+def touch(venue: Venue, now: datetime, facts: bool = False) -> None:
+    """What pages keep of this venue is old from now on. facts: the venue's own facts changed, not only its bookings."""
+    venue.version += 1
+    if facts:
+        venue.revision += 1
+        venue.updated_at = now
