@@ -40,6 +40,24 @@ class Level:
         return clock.at(on, time(self.cutoff_hour))
 
 
+@dataclass(frozen=True, slots=True)
+class VenueWords:
+    """What rooms are called and offered to staff for choosing (SPEC V1). outside: kinds that are booked elsewhere."""
+
+    kinds: dict[str, str] = field(default_factory=dict)
+    outside: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+    equipment: tuple[str, ...] = ()
+    reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)  # refuse, cancel, hand_up, move, close, prefer
+
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> VenueWords:
+        return cls(
+            kinds=raw["kinds"], outside=tuple(raw["outside"]), functions=tuple(raw["functions"]),
+            equipment=tuple(raw["equipment"]), reasons={k: tuple(v) for k, v in raw["reasons"].items()},
+        )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Profile:
     code: str
@@ -54,6 +72,8 @@ class Profile:
     groups: dict[str, str]
     return_reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
     privacy: dict[str, str] = field(default_factory=dict)
+    feedback: dict[str, Any] = field(default_factory=dict)  # evaluation and call-back: days, numbers, words
+    venues: VenueWords = field(default_factory=VenueWords)
     based_on: str = ""  # another deployment whose lists serve where this one has none of its own
 
     @property
@@ -91,6 +111,12 @@ def load(code: str) -> Profile:
     raw: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     levels = tuple(Level(rank=rank, **level) for rank, level in enumerate(raw.pop("levels")))
     reasons = {k: tuple(v) for k, v in raw.pop("return_reasons", {}).items()}
+    if "feedback" not in raw and raw.get("based_on"):
+        raw["feedback"] = load(raw["based_on"]).feedback
+    if "venues" in raw:
+        raw["venues"] = VenueWords.read(raw["venues"])
+    elif raw.get("based_on"):
+        raw["venues"] = load(raw["based_on"]).venues
     return Profile(levels=levels, return_reasons=reasons, **raw)
 
 
