@@ -1,0 +1,410 @@
+"""Rules of venues against a slow model that looks at every five minutes of three days (SPEC V1, V2, V5, V7).
+
+The model knows nothing of intervals: a grain of five minutes is open or not, closed or not, taken or not, and a
+booking is a walk over grains. Days on which the clock changes, in several zones, are as likely as any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from portal.venues import rules
+from portal.venues.rules import Closure, Span, Terms
+
+pytestmark = pytest.mark.once
+
+GRAIN = timedelta(minutes=5)
+DAY = timedelta(days=1)
+BERLIN, NEW_YORK, SHANGHAI = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), ZoneInfo("Asia/Shanghai")
+LORD_HOWE, SAO_PAULO = ZoneInfo("Australia/Lord_Howe"), ZoneInfo("America/Sao_Paulo")
+DAYS = [
+    (SHANGHAI, date(2026, 12, 2)), (SHANGHAI, date(2027, 1, 1)), (SHANGHAI, date(2028, 2, 29)),
+    (SHANGHAI, date(1986, 5, 4)), (SHANGHAI, date(1991, 9, 15)),  # summer time in China began and ended for good
+    (BERLIN, date(2026, 3, 28)), (BERLIN, date(2026, 3, 29)), (BERLIN, date(2026, 10, 25)), (BERLIN, date(2026, 10, 26)),
+    (NEW_YORK, date(2026, 3, 8)), (NEW_YORK, date(2026, 11, 1)),
+    (LORD_HOWE, date(2026, 4, 5)), (LORD_HOWE, date(2026, 10, 4)),  # by half an hour
+    (SAO_PAULO, date(2018, 11, 4)), (SAO_PAULO, date(2018, 2, 17)),  # at midnight
+]  # fmt: skip
+quick = settings(derandomize=True, deadline=None, max_examples=120, suppress_health_check=list(HealthCheck))
+
+
+# The model ------------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=200)
+def grains(zone: ZoneInfo, day: date) -> tuple[tuple[datetime, int], ...]:
+    """Every grain of a local day with the wall clock's minute, found by looking at each."""
+    at = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=20)
+    found = []
+    while at < datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=48):
+        there = at.astimezone(zone)
+        if there.date() == day:
+            found.append((at, there.hour * 60 + there.minute))
+        at += GRAIN
+    return tuple(found)
+
+
+def cells(span: Span) -> Iterator[datetime]:
+    at = span.start
+    while at < span.end:
+        yield at
+        at += GRAIN
+
+
+def hours_of(terms: Terms, day: date) -> tuple[tuple[int, int], ...]:
+    return terms.exceptions[day] if day in terms.exceptions else terms.weekly.get(day.weekday(), ())
+
+
+def opened(terms: Terms, day: date) -> set[datetime]:
+    """Grains of a day from the first that shows `opens` or later to before the first that shows `closes` or later."""
+    result: set[datetime] = set()
+    all_of_day = grains(terms.zone, day)
+    for opens, closes in hours_of(terms, day):
+        first = next((i for i, (_, wall) in enumerate(all_of_day) if wall >= opens), len(all_of_day))
+        last = next((i for i, (_, wall) in enumerate(all_of_day) if wall >= closes), len(all_of_day))
+        result.update(at for at, _ in all_of_day[first:last])
+    return result
+
+
+@dataclass
+class Model:
+    terms: Terms
+    day: date
+    taken: list[Span]
+    now: datetime
+
+    def __post_init__(self) -> None:
+        around = [self.day - DAY, self.day, self.day + DAY]
+        self.open = {at for day in around for at in opened(self.terms, day)}
+        for closure in self.terms.closures:
+            self.open -= {at for at in self.open if closure.span.start <= at < closure.span.end}
+        self.busy = {at for span in self.taken for at in cells(span)}
+        self.wall = {at: wall for day in [*around, self.day + 2 * DAY] for at, wall in grains(self.terms.zone, day)}
+
+    def on_grid(self, at: datetime) -> bool:
+        return at in self.wall and self.wall[at] % self.terms.step == 0
+
+    def may_start(self, at: datetime) -> bool:
+        today = self.now.astimezone(self.terms.zone).date()
+        day = at.astimezone(self.terms.zone).date()
+        early_enough = today <= day <= today + self.terms.ahead_days * DAY
+        return early_enough and self.on_grid(at) and at >= self.now + timedelta(minutes=self.terms.notice)
+
+    def ends(self, start: datetime) -> list[datetime]:
+        """Walk from `start` grain by grain as far as it is open and free, and note where one could stop."""
+        found: list[datetime] = []
+        at = start
+        while self.may_start(start) and at in self.open and at not in self.busy:
+            at += GRAIN
+            length = (at - start) // timedelta(minutes=1)
+            after = Span(at, at + timedelta(minutes=self.terms.buffer))
+            if length > self.terms.longest:
+                break
+            if length >= self.terms.shortest and self.on_grid(at) and not self.busy.intersection(cells(after)):
+                found.append(at)
+        return found
+
+    def starts_of(self, day: date) -> list[datetime]:
+        return [at for at, _ in grains(self.terms.zone, day)]
+
+    def free(self) -> list[Span]:
+        """Grains of the day that some booking could have, those that follow each other put together."""
+        covered: set[datetime] = set()
+        for start in self.starts_of(self.day - DAY) + self.starts_of(self.day):
+            for end in self.ends(start):
+                covered.update(cells(Span(start, end)))
+        return together([at for at in self.starts_of(self.day) if at in covered])
+
+
+def together(ats: list[datetime]) -> list[Span]:
+    spans: list[Span] = []
+    for at in ats:
+        if spans and spans[-1].end == at:
+            spans[-1] = Span(spans[-1].start, at + GRAIN)
+        else:
+            spans.append(Span(at, at + GRAIN))
+    return spans
+
+
+# What is drawn --------------------------------------------------------------------------------------------------------
+
+SHAPES: list[tuple[tuple[int, int], ...]] = [
+    (), ((0, 1440),), ((510, 1260),), ((510, 720), (840, 1080)), ((480, 720), (720, 900)), ((0, 180),), ((1200, 1440),),
+    ((0, 60), (1320, 1440)), ((125, 155),), ((90, 150), (150, 305)), ((0, 1435),), ((485, 1115),),
+]  # fmt: skip
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> tuple[tuple[int, int], ...]:
+    if draw(st.integers(0, 2)):
+        return draw(st.sampled_from(SHAPES))
+    cuts = sorted(draw(st.sets(st.integers(0, 288), max_size=6)))
+    return tuple((opens * 5, closes * 5) for opens, closes in zip(cuts[::2], cuts[1::2], strict=False))
+
+
+@st.composite
+def spans_near(draw: st.DrawFn, begin: datetime, longest: int = 60) -> Span:
+    """Somewhere from a day before `begin` to three days after it, up to `longest` grains long."""
+    start = begin + draw(st.integers(-288, 3 * 288)) * GRAIN
+    return Span(start, start + draw(st.integers(1, longest)) * GRAIN)
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Model:
+    zone, day = draw(st.sampled_from(DAYS))
+    begin = grains(zone, day)[0][0]
+    step = draw(st.sampled_from([15, 30] if zone is LORD_HOWE else [5, 15, 30, 60]))
+    shortest = draw(st.integers(1, 24)) * 5
+    longest = -(-shortest // step) * step + draw(st.integers(0, 40)) * 10
+    near = [day + offset * DAY for offset in range(-1, 9)]
+    closures = draw(st.lists(spans_near(begin, 400), max_size=2))
+    terms = Terms(
+        weekly={weekday: draw(shapes()) for weekday in range(7)},
+        exceptions=draw(st.dictionaries(st.sampled_from(near), shapes(), max_size=2)),
+        closures=tuple(Closure(span, "检修") for span in closures),
+        buffer=draw(st.sampled_from([0, 0, 5, 15, 30, 60])),
+        shortest=shortest, longest=longest, step=step,
+        ahead_days=draw(st.integers(0, 14)), notice=draw(st.sampled_from([0, 0, 60, 120, 1440])), zone=zone,
+    )  # fmt: skip
+    buffer = timedelta(minutes=draw(st.sampled_from([0, terms.buffer])))
+    used = draw(st.lists(spans_near(begin), max_size=8))
+    now = begin + timedelta(minutes=draw(st.integers(-6 * 288, 200)) * 5, seconds=draw(st.sampled_from([0, 0, 37])))
+    return Model(terms, day, [Span(span.start, span.end + buffer) for span in used], now)
+
+
+# What must hold -------------------------------------------------------------------------------------------------------
+
+
+@quick
+@given(scenes())
+def test_open_spans_are_the_open_grains(model: Model) -> None:
+    terms, day = model.terms, model.day
+    expected = together([at for at, _ in grains(terms.zone, day) if at in model.open])
+    assert rules.open_spans(terms, day) == expected
+    assert (rules.closed_why(terms, day) is None) == bool(expected)
+
+
+@quick
+@given(scenes())
+def test_free_spans_are_what_some_booking_could_have(model: Model) -> None:
+    assert rules.free_spans(model.terms, model.day, model.taken, model.now) == model.free()
+
+
+@quick
+@given(scenes(), st.integers(1, 60))
+def test_starts(model: Model, grains_long: int) -> None:
+    length = grains_long * GRAIN
+    expected = [at for at in model.starts_of(model.day) if at + length in model.ends(at)]
+    assert rules.starts(model.terms, model.day, model.taken, model.now, grains_long * 5) == expected
+
+
+@quick
+@given(scenes(), st.data())
+def test_ends(model: Model, data: st.DataObject) -> None:
+    likely = [at for at in model.starts_of(model.day) if model.ends(at)]
+    start = data.draw(st.sampled_from(likely or model.starts_of(model.day)))
+    start += data.draw(st.sampled_from([timedelta(), timedelta(), GRAIN, timedelta(seconds=1)]))
+    assert rules.ends(model.terms, start, model.taken, model.now) == model.ends(start)
+
+
+@quick
+@given(scenes())
+def test_every_start_has_an_end_and_every_end_is_a_start_of_that_length(model: Model) -> None:
+    """What the page offers in two steps is the same from either side, and passes the rules that decide at the end."""
+    terms, taken, now = model.terms, model.taken, model.now
+    for start in rules.starts(terms, model.day, taken, now, terms.longest):
+        assert start + timedelta(minutes=terms.longest) in rules.ends(terms, start, taken, now)
+    for free in rules.free_spans(terms, model.day, taken, now):
+        for end in rules.ends(terms, free.start, taken, now):
+            booked = Span(free.start, end)
+            assert rules.refusal(terms, booked, None, now) is None
+            assert not any(rules.collides(rules.held(booked, terms.buffer), other) for other in taken)
+
+
+def expected_code(model: Model, span: Span, people: int) -> str | None:
+    """The first rule in the agreed order that the model finds broken."""
+    terms, zone, now = model.terms, model.terms.zone, model.now
+    first, last = span.start.astimezone(zone).date(), (span.end - timedelta(seconds=1)).astimezone(zone).date()
+    length = (span.end - span.start) / timedelta(minutes=1)
+    broken = {
+        "reversed": span.end <= span.start,
+        "past": span.start < now,
+        "too_soon": span.start < now + timedelta(minutes=terms.notice),
+        "too_far": first > now.astimezone(zone).date() + terms.ahead_days * DAY,
+        "bad_people": people < 1,
+        "too_many_people": terms.capacity is not None and people > terms.capacity,
+        "too_short": length < terms.shortest,
+        "too_long": length > terms.longest,
+        "off_step": not (model.on_grid(span.start) and model.on_grid(span.end)),
+        "closed": not (hours_of(terms, first) and hours_of(terms, last))
+        or any(c.span.start < span.end and span.start < c.span.end for c in terms.closures),
+        "outside_hours": not all(at in model.open for at in cells(span)),
+    }
+    return next((code for code, is_so in broken.items() if is_so), None)
+
+
+@settings(quick, max_examples=300)
+@given(scenes(), st.data(), st.integers(-1, 40))
+def test_refusals_in_their_order(model: Model, data: st.DataObject, people: int) -> None:
+    terms = model.terms
+    starts = [at for at in model.starts_of(model.day) if model.on_grid(at)]
+    shift = data.draw(st.sampled_from([timedelta()] * 6 + [GRAIN, timedelta(seconds=1)]))
+    start = data.draw(st.sampled_from(starts)) + shift
+    steps = data.draw(st.integers(-1, terms.longest // terms.step + 1))
+    span = Span(start, start + timedelta(minutes=steps * terms.step))
+    people = data.draw(st.sampled_from([people, 5, 5, 5]))
+    found = rules.refusal(terms, span, people, model.now)
+    assert (found.code if found else None) == expected_code(model, span, people)
+    if found:
+        assert found.message.endswith("。") and found.advice.endswith("。") and found.field
+
+
+@quick
+@given(scenes(), st.data())
+def test_alternatives(model: Model, data: st.DataObject) -> None:
+    terms, taken, now = model.terms, model.taken, model.now
+    starts = [at for at in model.starts_of(model.day) if model.on_grid(at)]
+    start = data.draw(st.sampled_from(starts))
+    steps = data.draw(st.integers(1, terms.longest // terms.step))
+    wanted = Span(start, start + timedelta(minutes=steps * terms.step))
+    most = data.draw(st.integers(0, 12))
+    found = rules.alternatives(terms, wanted, taken, now, most)
+    assert len(found) <= most and len(set(found)) == len(found) and wanted not in found
+    for other in found:
+        assert rules.refusal(terms, other, 1, now) is None
+        assert not any(rules.collides(rules.held(other, terms.buffer), busy) for busy in taken)
+    assert rules.alternatives(terms, wanted, reversed(taken), now, most) == found
+    _nearest_are_there(model, wanted, rules.alternatives(terms, wanted, taken, now, 10))
+
+
+def _nearest_are_there(model: Model, wanted: Span, found: list[Span]) -> None:
+    length = wanted.end - wanted.start
+    shifts = [at for at in model.starts_of(model.day) if at != wanted.start and at + length in model.ends(at)]
+    before, after = [s for s in shifts if s < wanted.start], [s for s in shifts if s > wanted.start]
+    expected = sorted(before[-1:] + after[:1], key=lambda s: (abs(s - wanted.start), s))
+    assert [s.start for s in found][: len(expected)] == expected
+    parts = [Span(s, e) for s in cells(wanted) for e in model.ends(s) if e <= wanted.end and Span(s, e) != wanted]
+    parts = [part for part in parts if not (wanted.start in model.wall and wanted.end in model.ends(wanted.start))]
+    if parts:
+        longest = max(parts, key=lambda p: (p.end - p.start, -p.start.timestamp()))
+        assert longest in found
+    later = [s for s in found if s.start.astimezone(model.terms.zone).date() > model.day and s not in parts]
+    clocks = {(s.start.astimezone(model.terms.zone).time(), s.end.astimezone(model.terms.zone).time()) for s in later}
+    zone = model.terms.zone
+    assert clocks <= {(wanted.start.astimezone(zone).time(), wanted.end.astimezone(zone).time())}
+    assert [s.start for s in later] == sorted(s.start for s in later)
+
+
+@quick
+@given(scenes())
+def test_the_same_hours_on_later_days(model: Model) -> None:
+    """With the wished day taken wholly, exactly the days remain on which the same hours may be booked."""
+    terms, zone, now = model.terms, model.terms.zone, model.now
+    opens, closes = 600 // terms.step * terms.step, 600 // terms.step * terms.step + -(-terms.shortest // terms.step) * terms.step
+    wanted = Span(rules.moment(model.day, opens, zone), rules.moment(model.day, closes, zone))
+    all_day = Span(grains(zone, model.day)[0][0], grains(zone, model.day)[-1][0] + GRAIN)
+    expected = []
+    for offset in range(1, 8):
+        other = Model(terms, model.day + offset * DAY, [*model.taken, all_day], now)
+        start, end = (next(at for at, wall in grains(zone, other.day) if wall == m) for m in (opens, closes))
+        if end in other.ends(start):
+            expected.append(Span(start, end))
+    found = rules.alternatives(terms, wanted, [*model.taken, all_day], now, 20)
+    assert found == expected
+
+
+@settings(quick, max_examples=200)
+@given(
+    st.sampled_from(DAYS), st.lists(st.tuples(st.integers(-45 * 48, 45 * 48), st.integers(1, 12)), max_size=12),
+    st.integers(-48, 48), st.integers(1, 12), st.none() | st.integers(0, 30), st.none() | st.integers(0, 6),
+)  # fmt: skip
+def test_limits(
+    where: tuple[ZoneInfo, date], booked: list[tuple[int, int]], begin: int, halves: int,
+    hours: int | None, times: int | None,
+) -> None:  # fmt: skip
+    """Weeks and months by the calendar of the place, counted one booking at a time."""
+    zone, day = where
+    half, base = timedelta(minutes=30), grains(zone, day)[0][0]
+    own = [Span(base + at * half, base + (at + length) * half) for at, length in booked]
+    wanted = Span(base + begin * half, base + (begin + halves) * half)
+
+    def there(span: Span) -> date:
+        return span.start.astimezone(zone).date()
+
+    same_week = [s for s in own if there(s).isocalendar()[:2] == there(wanted).isocalendar()[:2]]
+    same_month = [s for s in own if (there(s).year, there(s).month) == (there(wanted).year, there(wanted).month)]
+    spent = sum((s.end - s.start).total_seconds() for s in [*same_week, wanted])
+    expected = None
+    if hours is not None and spent > hours * 3600:
+        expected = "week_limit"
+    elif times is not None and len(same_month) + 1 > times:
+        expected = "month_limit"
+    found = rules.over_limits(Terms({}, hours_per_week=hours, bookings_per_month=times, zone=zone), own, wanted)
+    assert (found.code if found else None) == expected
+
+
+@quick
+@given(
+    st.sampled_from(DAYS), st.integers(-3, 30), st.frozensets(st.integers(0, 6)), st.integers(0, 23), st.integers(1, 24),
+    st.frozensets(st.integers(-2, 20), max_size=4),
+)  # fmt: skip
+def test_series_hold_the_wall_clock(
+    where: tuple[ZoneInfo, date], length: int, weekdays: frozenset[int], opens: int, closes: int, without: frozenset[int]
+) -> None:
+    zone, day = where
+    first, until = day - 3 * DAY, day - 3 * DAY + length * DAY
+    skip = frozenset(day + offset * DAY for offset in without)
+    found = rules.series_refusal(first, until, weekdays, opens * 60, closes * 60, skip)
+    if length < 0 or closes <= opens:
+        assert found and found.code == "reversed"
+        return
+    terms = Terms(dict.fromkeys(weekdays, ((opens * 60, closes * 60),)), zone=zone)
+    days = [first + offset * DAY for offset in range(length + 1)]
+    kept = [d for d in days if d not in skip and d.weekday() in weekdays]
+    assert (found.code if found else None) == (None if kept else "empty")
+    expected = [together(sorted(opened(terms, d))) for d in kept]
+    assert rules.series_spans(first, until, weekdays, opens * 60, closes * 60, zone, skip) == [
+        span for spans in expected for span in spans
+    ]
+
+
+@quick
+@given(scenes())
+def test_use_counts_each_open_grain_once(model: Model) -> None:
+    days = [model.day + offset * DAY for offset in (-1, 0, 1)]
+    used = rules.use(model.terms, [*days, model.day], model.taken)
+    assert used == rules.Use(5 * len(model.open), 5 * len(model.open & model.busy))
+
+
+@quick
+@given(scenes(), st.data())
+def test_two_bookings_collide_when_they_share_a_grain(model: Model, data: st.DataObject) -> None:
+    begin, buffer = grains(model.terms.zone, model.day)[0][0], model.terms.buffer
+    a, b = (rules.held(data.draw(spans_near(begin)), buffer) for _ in range(2))
+    assert rules.collides(a, b) == bool(set(cells(a)) & set(cells(b))) == rules.collides(b, a)
+    after = Span(a.end, a.end + GRAIN)
+    assert not rules.collides(a, after) and not rules.collides(after, a)
+
+
+@quick
+@given(st.sampled_from(DAYS), st.integers(0, 1440))
+def test_moment_is_the_first_that_shows_the_time(where: tuple[ZoneInfo, date], minutes: int) -> None:
+    zone, day = where
+    found = rules.moment(day, minutes, zone)
+    midnight = datetime(day.year, day.month, day.day)
+    wished = midnight + timedelta(minutes=minutes)
+
+    def wall(at: datetime) -> datetime:
+        return at.astimezone(zone).replace(tzinfo=None)
+
+    assert wall(found) >= wished
+    earlier = [found - timedelta(minutes=m) for m in range(1, 240)]
+    assert all(wall(at) < wished for at in earlier)
