@@ -11,7 +11,7 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import select, update
 
-from portal.core import audit, outbox
+from portal.core import audit, outbox, pages
 from portal.core.access import Actor
 from portal.core.db import db
 from portal.core.errors import DomainError
@@ -26,32 +26,35 @@ CHUNK = 500  # recipients per statement: far below the parameter limits of both 
 class Told:
     """One recipient. `key` names the occasion ('entry-change:12'); telling it twice to one person is impossible.
 
-    title and body: this person's own wording, where it differs from the others' (a place number).
+    title and body: this person's own wording, where it differs from the others' (a place number). link: likewise.
     """
 
     resident_id: int
     key: str
     title: str = ""
     body: str = ""
+    link: str = ""
 
 
 def tell_residents(
     rows: Sequence[Told], kind: str, title: str, body: str, link: str, now: datetime, *,
-    urgent: bool = False, sms: bool = True,
+    urgent: bool = False, sms: bool = True, with_link: bool = False,
 ) -> int:  # fmt: skip
     """Put a message into each resident's inbox, once, and send it to the phone of those who want it (SPEC M1-M3).
 
     link: a path inside the portal, or ''. urgent: also during quiet hours. sms: False keeps it inside the portal.
+    with_link: the text message ends with the link's whole address, for what is done by one tap.
     Three statements for up to 500 recipients. Returns how many inbox messages are new. Flushes, never commits.
     """
     told = 0
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
-        values = [_inbox_row("resident", r.resident_id, r.key, kind, r.title or title, r.body or body, link, now)
+        values = [_inbox_row("resident", r.resident_id, r.key, kind, r.title or title, r.body or body, r.link or link,
+                             now)
                   for r in part]  # fmt: skip
         told += _insert(InboxMessage, values)
         if sms:
-            _text_residents([v["key"] for v in values], kind, urgent, now)
+            _text_residents([v["key"] for v in values], kind, urgent, now, with_link)
     return told
 
 
@@ -102,22 +105,24 @@ def _delivery_row(
     }  # fmt: skip
 
 
-def _text_residents(keys: list[str], kind: str, urgent: bool, now: datetime) -> None:
+def _text_residents(keys: list[str], kind: str, urgent: bool, now: datetime, with_link: bool = False) -> None:
     """Deliveries for the given inbox messages, to those who have a phone and did not switch the kind off."""
     known = kinds.of(kind)
     wechat = bool(current_app.config["WECHAT_URL"])
     statement = (
-        select(InboxMessage.id, InboxMessage.key, InboxMessage.title, InboxMessage.body, Resident.phone, Resident.quiet)
-        .join(Resident, Resident.id == InboxMessage.person_id)
+        select(
+            InboxMessage.id, InboxMessage.key, InboxMessage.title, InboxMessage.body, InboxMessage.link, Resident.phone,
+            Resident.quiet,
+        ).join(Resident, Resident.id == InboxMessage.person_id)
         .where(InboxMessage.key.in_(keys), Resident.phone.is_not(None))
         .order_by(InboxMessage.id)
-    )
+    )  # fmt: skip
     values = []
-    for message_id, key, title, body, phone, quiet in db.session.execute(statement):
+    for message_id, key, title, body, link, phone, quiet in db.session.execute(statement):
         if known.switchable and known.code in rules.switched_off(quiet):
             continue
         channel = rules.way(quiet, wechat)
-        text = f"【扫码点单】{title}：{body}"
+        text = f"【扫码点单】{title}：{body}" + (f" {pages.absolute(link)}" if with_link and link else "")
         # The channel is no part of the key: somebody who changes the way gets nothing a second time.
         values.append(_delivery_row(channel, phone, text, kind, message_id, f"text:{key}", urgent, now))
     if _insert(Delivery, values) and rules.due_at(now, urgent) <= now:

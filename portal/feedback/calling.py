@@ -1,0 +1,99 @@
+"""Staff's side of a call-back: take it, try, hand it up, close it (SPEC S7, V6). Flush only, never commit.
+
+Each step is one conditional UPDATE (states.fire): of two people pressing at once one is told that the other was first.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from portal.core import audit, scope, states
+from portal.core.access import Actor
+from portal.feedback import actions, queries
+from portal.feedback.errors import NobodyAbove, NoSuchCallBack, UnknownOutcome, WordsTooLong
+from portal.feedback.models import CallBack
+from portal.feedback.states import MACHINE
+
+MOST_CLOSING_WORDS = 500
+MOST_REASON = 300
+
+
+def find(call_back_id: int) -> CallBack:
+    """One of the caller's subtree. Raises NoSuchCallBack."""
+    found = queries.call_back(call_back_id)
+    if found is None:
+        raise NoSuchCallBack()
+    return found
+
+
+def _noted(actor: Actor, call: CallBack, verb: str, before: str, now: datetime, summary: str = "") -> None:
+    audit.record(
+        actor, f"call_back.{verb}", "call_back", call.id, now, summary=summary, centre_id=call.centre_id,
+        before={"status": before}, after={"status": call.status, "waits_at_id": call.waits_at_id},
+    )  # fmt: skip
+
+
+def _mine(actor: Actor) -> dict[str, object]:
+    return {"owner_id": actor.id, "owner_name": actor.name}
+
+
+def claim(actor: Actor, call_back_id: int, now: datetime) -> CallBack:
+    """'I will call': the actor is the owner from now on, also in a colleague's place. The clock runs on.
+
+    Raises NoSuchCallBack, NoSuchTransition, NotAllowed, Stale.
+    """
+    call = find(call_back_id)
+    before = call.status
+    states.fire(MACHINE, call, "claim", actor, now, values=_mine(actor))
+    _noted(actor, call, "claim", before, now)
+    return call
+
+
+def tried(actor: Actor, call_back_id: int, words: str, now: datetime) -> CallBack:
+    """Called in vain: counted with its time; whoever tried is the owner. Raises as claim, and WordsTooLong."""
+    call = find(call_back_id)
+    before, words = call.status, _short(words, MOST_REASON)
+    values = {**_mine(actor), "tries": CallBack.tries + 1, "last_try_at": now}
+    states.fire(MACHINE, call, "try", actor, now, words or "没联系上", values=values)
+    _noted(actor, call, "try", before, now, words)
+    return call
+
+
+def hand_up(actor: Actor, call_back_id: int, reason: str, now: datetime) -> CallBack:
+    """To the level above with the reason; the clock never resets. Raises as claim, ReasonMissing, NobodyAbove."""
+    call = find(call_back_id)
+    before, reason = call.status, _short(reason, MOST_REASON)
+    with scope.system("the centre above"):
+        higher = actions.above(call.waits_at)
+    if higher is None:
+        raise NobodyAbove()
+    states.fire(
+        MACHINE, call, "hand_up", actor, now, reason, details={"from": call.waits_at_id, "to": higher.id},
+        values={"waits_at_id": higher.id, "owner_id": None, "owner_name": "", "handed_up_at": now},
+    )  # fmt: skip
+    _noted(actor, call, "hand_up", before, now, reason)
+    return call
+
+
+def close(actor: Actor, call_back_id: int, outcome: str, words: str, now: datetime) -> CallBack:
+    """Called, with one of the profile's outcomes and words that the resident reads.
+
+    Raises as claim, UnknownOutcome, ReasonMissing, WordsTooLong.
+    """
+    call = find(call_back_id)
+    if outcome not in queries.policy().outcomes:
+        raise UnknownOutcome()
+    before, words = call.status, _short(words, MOST_CLOSING_WORDS)
+    values = {"outcome": outcome, "outcome_words": words, "closed_at": now}
+    if call.owner_id is None:
+        values |= _mine(actor)
+    states.fire(MACHINE, call, "close", actor, now, words, details={"outcome": outcome}, values=values)
+    _noted(actor, call, "close", before, now, outcome)
+    return call
+
+
+def _short(words: str, most: int) -> str:
+    words = words.strip()
+    if len(words) > most:
+        raise WordsTooLong(f"最多 {most} 个字，现在有 {len(words)} 个字。", advice="请删短一点。", field="reason")
+    return words

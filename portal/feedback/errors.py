@@ -1,0 +1,54 @@
+"""Refusals of this room, each with the way out."""
+
+from __future__ import annotations
+
+from portal.core.errors import DomainError
+
+
+class NoSuchEvaluation(DomainError):
+    status = 404
+    message = "没有这个评价链接。"
+    advice = "请从消息里重新点开，或打电话给中心。"
+
+
+class CannotAnswer(DomainError):
+    message = "现在不能评价了。"
+    advice = "还有话想说，请打电话给中心。"
+
+
+class BadStars(DomainError):
+    status = 422
+    field = "stars"
+    message = "请点 1 到 5 颗星。"
+
+
+class UnknownTag(DomainError):
+    status = 422
+    field = "tags"
+    message = "选的标签里有一项不在名单上。"
+    advice = "请重新选，或用自己的话写下来。"
+
+
+class WordsTooLong(DomainError):
+    status = 422
+    field = "words"
+
+
+class NoSuchCallBack(DomainError):
+    status = 404
+    message = "没有这件回访。"
+
+
+class UnknownOutcome(DomainError):
+    status = 422
+    field = "outcome"
+    message = "请选一个回访结果。"
+
+
+class CannotSayAgain(DomainError):
+    message = "现在不能重开。"
+
+
+class NobodyAbove(DomainError):
+    message = "上面没有可以接手的单位了。"
+    advice = "请在本中心回访，实在办不到请在结果里写明。"

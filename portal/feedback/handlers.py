@@ -1,0 +1,98 @@
+"""What the outbox carries out for call-backs: every message (SPEC M1). A handler may be repeated; keys tell once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from portal.centres import queries as centres
+from portal.centres.models import Centre
+from portal.core import outbox, states
+from portal.core.access import Role
+from portal.core.db import db
+from portal.feedback import notices, queries
+from portal.feedback.models import DONE, CallBack
+from portal.feedback.notices import Words
+from portal.notices.actions import Told, tell_residents, tell_staff
+from portal.people import queries as people
+
+
+def _call(payload: dict[str, Any]) -> CallBack | None:
+    statement = select(CallBack).where(CallBack.id == payload["id"]).options(
+        joinedload(CallBack.centre), joinedload(CallBack.waits_at), joinedload(CallBack.evaluation)
+    )  # fmt: skip
+    return db.session.scalars(statement).one_or_none()
+
+
+def _reason(payload: dict[str, Any]) -> tuple[str, str]:
+    """Who moved it and why, from the history."""
+    row = db.session.get(states.StateHistory, payload["history_id"])
+    return (row.actor_name, row.reason) if row else ("", "")
+
+
+def working_at(centre: Centre) -> list[int]:
+    """Accounts of the centre that call back; of the nearest above where it has none of its own."""
+    for one in (centre, *centres.review_chain(centre)):
+        found = people.staff_of([one.id], (Role.MANAGER, Role.OPERATOR))
+        if found:
+            return [account.id for account in found]
+    return []
+
+
+def _tell(call: CallBack, accounts: list[int], words: Words, key: str, now: datetime) -> None:
+    tell_staff(accounts, "work.call_back", words.title, words.body, f"/staff/feedback/call-backs/{call.id}", key, now)
+
+
+@outbox.handler("feedback.opened")
+def on_opened(payload: dict[str, Any], now: datetime) -> None:
+    call = _call(payload)
+    if call is not None and call.status != DONE:
+        _tell(call, working_at(call.waits_at), notices.opened(call), f"call_back:{call.id}:opened", now)
+
+
+@outbox.handler("feedback.handed_up")
+def on_handed_up(payload: dict[str, Any], now: datetime) -> None:
+    call = _call(payload)
+    if call is not None and call.status != DONE:
+        by, reason = _reason(payload)
+        key = f"call_back:{call.id}:up:{payload['history_id']}"
+        _tell(call, working_at(call.waits_at), notices.handed_up(call, by, reason), key, now)
+
+
+@outbox.handler("feedback.reopened")
+def on_reopened(payload: dict[str, Any], now: datetime) -> None:
+    call = _call(payload)
+    if call is not None and call.status != DONE:
+        words = notices.reopened(call, _reason(payload)[1])
+        _tell(call, working_at(call.waits_at), words, f"call_back:{call.id}:again", now)
+
+
+@outbox.handler("feedback.overdue")
+def on_overdue(payload: dict[str, Any], now: datetime) -> None:
+    """First to the owner (everybody of the centre while nobody has it), a day later to the level above."""
+    call = _call(payload)
+    if call is None or call.status == DONE:
+        return
+    key = f"call_back:{call.id}:late:{int(call.due_at.timestamp())}:{payload['step']}"
+    if payload["step"] == 1:
+        accounts = [call.owner_id] if call.owner_id else working_at(call.waits_at)
+        _tell(call, accounts, notices.overdue(call), key, now)
+        return
+    chain = centres.review_chain(call.waits_at)
+    accounts = working_at(chain[0]) if chain else working_at(call.waits_at)
+    _tell(call, accounts, notices.overdue_above(call), key, now)
+
+
+@outbox.handler("feedback.closed")
+def on_closed(payload: dict[str, Any], now: datetime) -> None:
+    """The resident hears what was done, and that 'not solved' can be said."""
+    call = _call(payload)
+    if call is None or call.status != DONE:
+        return
+    e = call.evaluation
+    words = notices.closed(call, queries.policy().again_days)
+    told = Told(e.resident_id, f"call_back:{call.id}:closed:{payload['history_id']}", link=f"/rate/{e.token}")
+    tell_residents([told], "call_back.closed", words.title, words.body, "", now)

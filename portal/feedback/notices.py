@@ -1,0 +1,66 @@
+"""The wording of every message about evaluations and call-backs, in one place (SPEC M3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal.core import clock
+from portal.feedback.models import CallBack
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    title: str
+    body: str
+
+
+def asked(title: str, when_text: str, person: str, until: datetime) -> tuple[str, str]:
+    """Title and body of the one question."""
+    whose = f"（{person}参加的）" if person else ""
+    return f"《{title}》怎么样？", f"{when_text}{whose}。点一下星星就评好了，{clock.stamp(until)} 前都可以评。"
+
+
+def opened(call: CallBack) -> Words:
+    e = call.evaluation
+    said = f"“{e.words[:60]}”" if e.words else "、".join(e.tags)
+    return Words(
+        f"要回访：《{e.title}》{e.stars} 星",
+        f"{e.when_text}。{said + '。' if said else ''}请在 {clock.stamp(call.due_at)} 前打电话问清楚、说明处理。",
+    )
+
+
+def handed_up(call: CallBack, by: str, reason: str) -> Words:
+    return Words(
+        f"{call.centre.label}交来一件回访：《{call.evaluation.title}》",
+        f"{by}交来，原因：{reason}。期限不变，{clock.stamp(call.due_at)} 前要打电话给居民。",
+    )
+
+
+def reopened(call: CallBack, reason: str) -> Words:
+    return Words(
+        f"居民说还没解决：《{call.evaluation.title}》",
+        f"居民的话：{reason}。已由{call.centre.label}回访过一次，请在 {clock.stamp(call.due_at)} 前再回访。",
+    )
+
+
+def overdue(call: CallBack) -> Words:
+    return Words(
+        f"回访超时了：《{call.evaluation.title}》",
+        f"应在 {clock.stamp(call.due_at)} 前回访，请现在就打电话。再过一天会通知上级。",
+    )
+
+
+def overdue_above(call: CallBack) -> Words:
+    who = f"{call.waits_at.label}{call.owner_name}"
+    return Words(
+        f"{call.waits_at.label}的回访超时一天：《{call.evaluation.title}》",
+        f"应由{who}在 {clock.stamp(call.due_at)} 前回访。请督促，或直接接手。",
+    )
+
+
+def closed(call: CallBack, again_days: int) -> Words:
+    """To the resident: what was done. 'Still not solved' is offered only while it can be said."""
+    again = "" if call.reopened_at else f"如果还没解决，{again_days} 天内可以打开这条消息再说一次。"
+    said = f"{call.outcome}：{call.outcome_words.rstrip('。')}。{again}"
+    return Words(f"《{call.evaluation.title}》的意见有回音了", said)

@@ -1,0 +1,378 @@
+"""Reads of evaluations and call-backs. Residents never see anybody else's rows, only averages above the minimum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import aliased, joinedload
+
+from portal.centres import profile
+from portal.centres.models import Centre
+from portal.core import clock, scope
+from portal.core.access import Actor
+from portal.core.db import db
+from portal.feedback import rules, subjects
+from portal.feedback.models import CLAIMED, DONE, UNDONE, CallBack, Evaluation
+from portal.feedback.states import LABELS
+from portal.people.models import Relative, Resident
+
+PAGE = 40
+FILTERS = (("", "等我们回访"), ("overdue", "已超时"), ("handed", "交到上级的"), ("done", "已回访"), ("all", "全部"))
+
+
+@cache
+def _policy(code: str) -> rules.Policy:
+    return rules.policy(profile.load(code).feedback)
+
+
+def policy() -> rules.Policy:
+    """The numbers and words of this deployment."""
+    return _policy(profile.current().code)
+
+
+# For rooms above ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """stars: to one decimal. shown: enough people, so that it may stand on a public page."""
+
+    count: int
+    stars: float
+    shown: bool
+
+    @property
+    def text(self) -> str:
+        """'4.8（23 人）'."""
+        return f"{self.stars:.1f}（{self.count} 人）"
+
+
+NOBODY = Average(0, 0.0, False)
+
+
+def average(group_keys: Iterable[str]) -> dict[str, Average]:
+    """The average of each group that has any answer; one statement for all. Only figures, so in every scope (S7)."""
+    keys = list(dict.fromkeys(group_keys))
+    if not keys:
+        return {}
+    statement = select(Evaluation.group_key, func.count(), func.sum(Evaluation.stars))
+    statement = statement.where(Evaluation.group_key.in_(keys), Evaluation.stars.is_not(None))
+    least = policy().public_minimum
+    with scope.system("an average tells nobody's answer"):
+        rows = db.session.execute(statement.group_by(Evaluation.group_key)).all()
+    return {key: Average(count, rules.rounded(int(total or 0), count), count >= least) for key, count, total in rows}
+
+
+def for_group(group_key: str, limit: int = PAGE, offset: int = 0) -> list[Evaluation]:
+    """The answers behind a figure, newest first, as far as the caller's scope sees them."""
+    statement = select(Evaluation).where(Evaluation.group_key == group_key, Evaluation.stars.is_not(None))
+    statement = statement.order_by(Evaluation.given_at.desc(), Evaluation.id.desc()).limit(limit).offset(offset)
+    return list(db.session.scalars(statement))
+
+
+def asked_of(subject_kind: str, subject_id: int) -> list[Evaluation]:
+    """Everybody asked about one occasion, answered or not, in the caller's scope."""
+    statement = select(Evaluation).where(Evaluation.subject_kind == subject_kind, Evaluation.subject_id == subject_id)
+    return list(db.session.scalars(statement.order_by(Evaluation.id)))
+
+
+def pending_of(resident_id: int, now: datetime) -> list[Evaluation]:
+    """What a resident is still asked, the nearest deadline first. One statement."""
+    statement = select(Evaluation).options(joinedload(Evaluation.relative)).where(
+        Evaluation.resident_id == resident_id, Evaluation.given_at.is_(None), Evaluation.answer_until > now
+    )  # fmt: skip
+    with scope.system("own rows"):
+        return list(db.session.scalars(statement.order_by(Evaluation.answer_until, Evaluation.id).limit(20)))
+
+
+# The resident ---------------------------------------------------------------------------------------------------------
+
+
+def by_token(token: str) -> Evaluation | None:
+    """The evaluation of a message's link, with centre and relative."""
+    statement = select(Evaluation).where(Evaluation.token == token[:64])
+    statement = statement.options(joinedload(Evaluation.centre))
+    with scope.system("whoever holds the message may answer"):
+        return db.session.scalars(statement).one_or_none()
+
+
+def call_back_of(evaluation_id: int) -> CallBack | None:
+    """The call-back that an answer opened, with who has it."""
+    statement = select(CallBack).where(CallBack.evaluation_id == evaluation_id)
+    with scope.system("of an evaluation that was shown by its link or to its owner"):
+        return db.session.scalars(statement.options(joinedload(CallBack.waits_at))).one_or_none()
+
+
+def mine(resident_id: int, now: datetime) -> list[tuple[Evaluation, CallBack | None]]:
+    """What /me shows: still asked, or a call-back that is on its way or was closed lately. One statement."""
+    recent = now - timedelta(days=policy().again_days)
+    asked = Evaluation.given_at.is_(None) & (Evaluation.answer_until > now)
+    called = CallBack.status.in_(UNDONE) | (CallBack.closed_at > recent)
+    statement = select(Evaluation, CallBack).outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id)
+    statement = statement.where(Evaluation.resident_id == resident_id, or_(asked, called))
+    statement = statement.options(
+        joinedload(Evaluation.relative), joinedload(CallBack.waits_at)
+    ).order_by(Evaluation.answer_until, Evaluation.id)  # fmt: skip
+    with scope.system("own rows"):
+        return [(row, call) for row, call in db.session.execute(statement.limit(40))]
+
+
+def own(resident_id: int, limit: int = 100) -> list[tuple[Evaluation, CallBack | None]]:
+    """Everything a resident has answered, newest first. One statement."""
+    statement = select(Evaluation, CallBack).outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id)
+    statement = statement.where(Evaluation.resident_id == resident_id, Evaluation.given_at.is_not(None))
+    statement = statement.options(joinedload(Evaluation.relative)).order_by(Evaluation.given_at.desc())
+    with scope.system("own rows"):
+        return [(row, call) for row, call in db.session.execute(statement.limit(limit))]
+
+
+def personal(resident_id: int) -> list[dict[str, Any]]:
+    """The resident's own answers as plain data for the export (P8)."""
+    return [
+        {
+            "服务": e.title, "时间": e.when_text, "为谁": e.relative.name if e.relative else "本人", "星": e.stars,
+            "标签": e.tags, "留言": e.words, "评价时间": clock.stamp(e.given_at) if e.given_at else "",
+            "回访": LABELS[c.status] if c else "", "回访结果": c.outcome if c else "",
+            "回访说明": c.outcome_words if c else "",
+        }
+        for e, c in own(resident_id, 10_000)
+    ]  # fmt: skip
+
+
+# Staff: call-backs ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One call-back in the staff's list."""
+
+    id: int
+    title: str
+    kind: str
+    when_text: str
+    stars: int
+    words: str
+    tags: tuple[str, ...]
+    centre: str
+    waits_at: str
+    waits_at_id: int
+    handed: bool
+    status: str
+    owner: str
+    tries: int
+    opened_at: datetime
+    due_at: datetime
+    closed_at: datetime | None
+    outcome: str
+    again: bool
+
+
+def _lines() -> tuple[Any, Any]:
+    """The statement of the list and the alias of the centre that has the call-back."""
+    has = aliased(Centre)
+    statement = select(CallBack, Evaluation, Centre.short_name, Centre.name, has.short_name, has.name)
+    statement = statement.join(Evaluation, Evaluation.id == CallBack.evaluation_id)
+    statement = statement.join(Centre, Centre.id == CallBack.centre_id).join(has, has.id == CallBack.waits_at_id)
+    return statement, has
+
+
+def _line(c: CallBack, e: Evaluation, short: str, name: str, has_short: str, has_name: str) -> Line:
+    return Line(
+        id=c.id, title=e.title, kind=subjects.label(e.subject_kind), when_text=e.when_text, stars=e.stars or 0,
+        words=e.words, tags=tuple(e.tags), centre=short or name, waits_at=has_short or has_name,
+        waits_at_id=c.waits_at_id, handed=c.waits_at_id != c.centre_id, status=c.status, owner=c.owner_name,
+        tries=c.tries, opened_at=c.opened_at, due_at=c.due_at, closed_at=c.closed_at, outcome=c.outcome,
+        again=c.reopened_at is not None,
+    )  # fmt: skip
+
+
+def call_backs(actor: Actor, which: str, now: datetime, page: int = 1) -> tuple[list[Line], bool]:
+    """Call-backs of the actor's subtree, and whether there are more. One statement.
+
+    which: a key of FILTERS; '' is what waits at the actor's own centre, the earliest due first.
+    """
+    statement, _ = _lines()
+    statement = statement.where(*_narrowed(actor, which, now))
+    order = (CallBack.closed_at.desc(),) if which == "done" else (CallBack.status == DONE, CallBack.due_at)
+    rows = db.session.execute(statement.order_by(*order, CallBack.id).limit(PAGE + 1).offset((page - 1) * PAGE)).all()
+    return [_line(*row) for row in rows[:PAGE]], len(rows) > PAGE
+
+
+def _narrowed(actor: Actor, which: str, now: datetime) -> list[ColumnElement[bool]]:
+    undone = CallBack.status.in_(UNDONE)
+    if which == "overdue":
+        return [undone, CallBack.due_at <= now]
+    if which == "handed":
+        return [undone, CallBack.waits_at_id != CallBack.centre_id]
+    if which == "done":
+        return [CallBack.status == DONE]
+    if which == "all":
+        return []
+    return [undone, CallBack.waits_at_id == (actor.centre_id or 0)]
+
+
+def counts(actor: Actor, now: datetime) -> dict[str, int]:
+    """How many stand under each filter, for the tabs. One statement."""
+    columns = [
+        func.count().filter(*conditions).label(key or "mine")
+        for key, _ in FILTERS if (conditions := _narrowed(actor, key, now))
+    ]  # fmt: skip
+    row = db.session.execute(select(*columns).select_from(CallBack)).one()
+    return {key: int(getattr(row, key or "mine")) for key, _ in FILTERS if key != "all"}
+
+
+def waiting_rows(actor: Actor, now: datetime) -> list[Line]:
+    """For the inbox: what waits at the actor's centre and nobody else has claimed; from below only what is overdue.
+
+    One statement; from the few undone ones, by index.
+    """
+    here = CallBack.waits_at_id == (actor.centre_id or 0)
+    free = (CallBack.status != CLAIMED) | CallBack.owner_id.is_(None) | (CallBack.owner_id == (actor.id or 0))
+    late = CallBack.due_at <= now
+    longer = CallBack.due_at <= now - timedelta(hours=policy().escalate_hours)
+    statement, has = _lines()
+    path = actor.centre_path
+    below = (has.path >= path) & (has.path < path + ":")
+    statement = statement.where(CallBack.status.in_(UNDONE), or_(here & (free | late), below & longer))
+    rows = db.session.execute(statement.order_by(CallBack.due_at, CallBack.id).limit(50))
+    return [_line(*row) for row in rows]
+
+
+def call_back(call_back_id: int) -> CallBack | None:
+    """One call-back of the caller's subtree, with evaluation, resident and centres. One statement."""
+    statement = select(CallBack).where(CallBack.id == call_back_id).options(
+        joinedload(CallBack.centre), joinedload(CallBack.waits_at),
+        joinedload(CallBack.evaluation).options(joinedload(Evaluation.resident), joinedload(Evaluation.relative)),
+    )  # fmt: skip
+    return db.session.scalars(statement).one_or_none()
+
+
+# Staff: evaluations ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Filters of the evaluations; empty ones do not narrow. stars 0: all. month: 'YYYY-MM' of the answer."""
+
+    kind: str = ""
+    group: str = ""
+    stars: int = 0
+    month: str = ""
+    low: int = 0  # at most so many stars
+
+
+def _answers(wanted: Wanted) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [Evaluation.stars.is_not(None)]
+    if wanted.kind:
+        found.append(Evaluation.subject_kind == wanted.kind)
+    if wanted.group:
+        found.append(Evaluation.group_key == wanted.group)
+    if wanted.stars:
+        found.append(Evaluation.stars == wanted.stars)
+    if wanted.low:
+        found.append(Evaluation.stars <= wanted.low)
+    if wanted.month:
+        start, end = clock.month_span(wanted.month)
+        found += [Evaluation.given_at >= start, Evaluation.given_at < end]
+    return found
+
+
+def evaluations(wanted: Wanted, page: int = 1) -> tuple[list[Any], bool]:
+    """(evaluation, centre, call-back's id and status) newest first, and whether there are more. No names (P8)."""
+    statement = select(
+        Evaluation, func.coalesce(func.nullif(Centre.short_name, ""), Centre.name).label("centre"),
+        CallBack.id.label("call_back_id"), CallBack.status.label("call_back_status"),
+    )  # fmt: skip
+    statement = statement.join(Centre, Centre.id == Evaluation.centre_id)
+    statement = statement.outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id).where(*_answers(wanted))
+    statement = statement.order_by(Evaluation.given_at.desc(), Evaluation.id.desc())
+    rows = list(db.session.execute(statement.limit(PAGE + 1).offset((page - 1) * PAGE)))
+    return rows[:PAGE], len(rows) > PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How many answered with each number of stars, and how many were asked."""
+
+    asked: int
+    by_stars: dict[int, int]
+
+    @property
+    def count(self) -> int:
+        return sum(self.by_stars.values())
+
+    @property
+    def stars(self) -> float:
+        total = sum(stars * number for stars, number in self.by_stars.items())
+        return rules.rounded(total, self.count) if self.count else 0.0
+
+
+def spread(wanted: Wanted) -> Spread:
+    """The figures above the list of the same filters; asked by the month of asking. One statement."""
+    asked = select(func.count()).select_from(Evaluation)
+    for condition, on in ((Evaluation.subject_kind == wanted.kind, wanted.kind),
+                          (Evaluation.group_key == wanted.group, wanted.group)):  # fmt: skip
+        asked = asked.where(condition) if on else asked
+    if wanted.month:
+        start, end = clock.month_span(wanted.month)
+        asked = asked.where(Evaluation.asked_at >= start, Evaluation.asked_at < end)
+    statement = select(Evaluation.stars, func.count(), asked.scalar_subquery()).where(*_answers(wanted))
+    rows = db.session.execute(statement.group_by(Evaluation.stars)).all()
+    if not rows:
+        return Spread(db.session.scalar(asked) or 0, {})
+    return Spread(rows[0][2], {stars: number for stars, number, _ in rows})
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An average with what stands behind it. few: below the public minimum, so it says little."""
+
+    key: str
+    title: str
+    kind: str
+    centre: str
+    asked: int
+    count: int
+    stars: float
+    low: int
+    few: bool
+
+
+def groups(kind: str = "", month: str = "", page: int = 1) -> tuple[list[Group], bool]:
+    """Averages per group of the subtree: the lowest with enough answers first, small samples last. One statement."""
+    p = policy()
+    number, total = func.count(Evaluation.stars), func.coalesce(func.sum(Evaluation.stars), 0)
+    centre = func.max(func.coalesce(func.nullif(Centre.short_name, ""), Centre.name))
+    low = func.count().filter(Evaluation.stars <= p.low_stars)
+    statement = select(
+        Evaluation.group_key, func.max(Evaluation.title), func.max(Evaluation.subject_kind), centre, func.count(),
+        number, total, low,
+    ).join(Centre, Centre.id == Evaluation.centre_id)  # fmt: skip
+    if kind:
+        statement = statement.where(Evaluation.subject_kind == kind)
+    if month:
+        start, end = clock.month_span(month)
+        statement = statement.where(Evaluation.asked_at >= start, Evaluation.asked_at < end)
+    statement = statement.group_by(Evaluation.group_key).having(number > 0)
+    statement = statement.order_by(number < p.public_minimum, total * 1.0 / number, Evaluation.group_key)
+    rows = db.session.execute(statement.limit(PAGE + 1).offset((page - 1) * PAGE)).all()
+    found = [
+        Group(key, title, subjects.label(of_kind), at, asked, count, rules.rounded(int(sum_), count), bad,
+              count < p.public_minimum)
+        for key, title, of_kind, at, asked, count, sum_, bad in rows[:PAGE]
+    ]  # fmt: skip
+    return found, len(rows) > PAGE
+
+
+def resident_of(evaluation: Evaluation) -> tuple[str, str]:
+    """Name and telephone of whom to call: the relative's own number when there is one, else the resident's."""
+    person: Resident = evaluation.resident
+    relative: Relative | None = evaluation.relative
+    if relative is None:
+        return person.name, person.phone or ""
+    return f"{relative.name}（{person.name}代）", relative.phone or person.phone or ""

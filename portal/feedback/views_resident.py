@@ -1,0 +1,130 @@
+"""Residents rate by one tap from a message, with or without a session; see what became of it (SPEC S7, V6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, abort, request, url_for
+
+from portal.core import access, clock, pages
+from portal.core.db import db
+from portal.core.errors import DomainError
+from portal.core.incoming import whole_number
+from portal.feedback import actions, queries, rules, sources, subjects
+from portal.feedback.errors import BadStars, NoSuchEvaluation
+from portal.feedback.models import DONE, Evaluation
+from portal.people import viewer as viewers
+
+bp = Blueprint("feedback", __name__)
+TEMPLATE = "feedback/rate.html"
+
+
+def _found(token: str) -> Evaluation:
+    row = queries.by_token(token)
+    if row is None:
+        abort(404)
+    return row
+
+
+def _is_owner(row: Evaluation) -> bool:
+    viewer = access.viewer()
+    return viewer is not None and viewer.audience == "resident" and viewer.id == row.resident_id
+
+
+@bp.get("/rate/<token>")
+@access.public
+def rate(token: str) -> Response:
+    """Five stars, one tap. Whoever holds the message may answer; the page shows nobody's name or number."""
+    return _page(_found(token))
+
+
+def _page(row: Evaluation, *, status: int = 200, error: DomainError | None = None, saved: str = "") -> Response:
+    now = clock.now()
+    p = queries.policy()
+    call = queries.call_back_of(row.id) if row.given_at is not None else None
+    refusal = rules.may_answer(row.answer_until, row.given_at, now, p)
+    said_again = rules.may_say_again(call.closed_at, call.reopened_at, now, p) if call else None
+    answer = pages.page(
+        TEMPLATE, "rating", status, row=row, now=now, error=error, saved=saved, refusal=refusal, call=call,
+        about=subjects.describe(row.subject_kind, row.subject_id), kind=subjects.label(row.subject_kind),
+        words=rules.STAR_WORDS,
+        offered=rules.tags_for(p, row.subject_kind, row.stars) if row.stars else (),
+        good=bool(row.stars and row.stars >= rules.GOOD_FROM), typed=request.form, most=rules.MOST_WORDS,
+        waits=sources.waits(call, now) if call is not None and call.status != DONE else "",
+        may_say_again=call is not None and call.status == DONE and said_again is None, owner=_is_owner(row),
+        change_until=rules.change_until(row.given_at, p) if row.given_at else None,
+        home_centre=viewers.brief_of(row.centre),
+    )  # fmt: skip
+    answer.headers["X-Robots-Tag"] = "noindex, nofollow"
+    return answer
+
+
+def _do(token: str, action: Callable[[Evaluation, datetime], str]) -> Response:
+    """One action; a refusal comes back in place with what was typed, nothing half-done."""
+    row = _found(token)
+    try:
+        said = action(row, clock.now())
+    except DomainError as error:
+        db.session.rollback()
+        if error.status == NoSuchEvaluation.status:
+            abort(404)
+        return _page(_found(token), status=error.status, error=error)
+    if not pages.wants_fragment():
+        return pages.see_other(url_for("feedback.rate", token=token, _anchor="rating"))
+    db.session.flush()
+    return _page(_found(token), saved=said)
+
+
+@bp.post("/rate/<token>")
+@access.public
+def give(token: str) -> Response:
+    """One star button: that is the whole evaluation; words may follow."""
+
+    def act(row: Evaluation, now: datetime) -> str:
+        stars = whole_number(request.form.get("stars"), 5)
+        if stars is None:
+            raise BadStars()
+        actions.give(row.id, stars, now, via="portal" if _is_owner(row) else "link")
+        return "谢谢，已经记下。"
+
+    return _do(token, act)
+
+
+@bp.post("/rate/<token>/more")
+@access.public
+def more(token: str) -> Response:
+    """Tags and words to the stars that were given."""
+
+    def act(row: Evaluation, now: datetime) -> str:
+        actions.give(
+            row.id, row.stars or 0, now, tags=request.form.getlist("tags"), words=request.form.get("words", "")
+        )
+        return "谢谢，您的话已经记下。"
+
+    return _do(token, act)
+
+
+@bp.post("/rate/<token>/again")
+@access.public
+def again(token: str) -> Response:
+    """'Still not solved': once, and then the level above calls."""
+
+    def act(row: Evaluation, now: datetime) -> str:
+        actions.say_again(row.id, request.form.get("again", ""), now)
+        return "已经转给上级中心，他们会打电话给您。"
+
+    return _do(token, act)
+
+
+@bp.get("/me/evaluations")
+@access.resident
+def mine() -> Response:
+    """What I have rated and what became of it; what I am still asked stands first."""
+    viewer: Any = access.viewer()
+    now = clock.now()
+    return pages.page(
+        "feedback/mine.html", pending=queries.pending_of(viewer.id, now), given=queries.own(viewer.id),
+        words=rules.STAR_WORDS, now=now,
+    )  # fmt: skip

@@ -1,0 +1,213 @@
+"""Staff call back, and read what residents say with the records behind each figure (SPEC S7, V6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, abort, flash, request, url_for
+
+from portal.core import access, clock, pages, registry, states
+from portal.core.access import Permission
+from portal.core.db import db
+from portal.core.errors import DomainError
+from portal.core.incoming import whole_number
+from portal.feedback import calling, queries, rules, subjects
+from portal.feedback.models import CallBack
+from portal.feedback.queries import Wanted
+from portal.feedback.states import LABELS, MACHINE, TONES
+from portal.people import actions as people_actions
+
+bp = Blueprint("feedback_staff", __name__, url_prefix="/staff/feedback")
+DEEDS = {"open": "要回访", "restar": "居民改了评价", "drop": "居民已注销", "reopen": "居民说还没解决"}
+
+registry.nav("feedback", "评价回访", "star", "feedback_staff.call_backs", Permission.FEEDBACK, 38)
+registry.audit_word(
+    claim="接手回访", hand_up="交上级", close="办结", call_back="回访", waits_at_id="现在由谁办", **{"try": "没联系上"}
+)
+
+
+def _tabs(active: str) -> list[tuple[str, str, bool]]:
+    pages_ = (("call_backs", "回访"), ("evaluations", "评价"), ("averages", "平均分"))
+    return [(label, url_for(f"feedback_staff.{name}"), name == active) for name, label in pages_]
+
+
+def _page_number() -> int:
+    return whole_number(request.args.get("page"), 999) or 1
+
+
+@bp.get("")
+@access.staff(Permission.FEEDBACK)
+def call_backs() -> Response:
+    """Call-backs that wait for my centre, the earliest due first; overdue, handed up, done."""
+    actor, now = access.actor(), clock.now()
+    which = request.args.get("show", "")
+    which = which if which in dict(queries.FILTERS) else ""
+    page = _page_number()
+    lines, more = queries.call_backs(actor, which, now, page)
+    return pages.page(
+        "feedback/staff_call_backs.html", "results", lines=lines, more=more, page=page, which=which, now=now,
+        filters=queries.FILTERS, counts=queries.counts(actor, now), labels=LABELS, tones=TONES,
+        tabs=_tabs("call_backs"), tone=rules.tone, policy=queries.policy(),
+    )  # fmt: skip
+
+
+@bp.get("/call-backs/<int:call_back_id>")
+@access.staff(Permission.FEEDBACK)
+def call_back(call_back_id: int) -> Response:
+    """One call-back: what was said, whom to call, until when, what was tried."""
+    return _page(call_back_id)
+
+
+def _page(
+    call_back_id: int, *, status: int = 200, error: DomainError | None = None, where: str = "", shown: str = ""
+) -> Response:
+    """The page or its block; `where` names the form an error belongs to."""
+    call = queries.call_back(call_back_id)
+    if call is None:
+        abort(404)
+    actor, now, p = access.actor(), clock.now(), queries.policy()
+    name, phone_ = queries.resident_of(call.evaluation)
+    about = subjects.describe(call.evaluation.subject_kind, call.evaluation.subject_id)
+    return pages.page(
+        "feedback/staff_call_back.html", "board", status, call=call, e=call.evaluation, now=now, name=name,
+        phone=phone_, shown=shown, may_unmask=actor.can(Permission.UNMASK) and bool(phone_),
+        buttons={t.name: t for t in states.available(MACHINE, call, actor)}, labels=LABELS, tones=TONES,
+        tone=rules.tone(call.due_at, now), policy=p, error=error, where=where, typed=request.form, about=about,
+        kind=subjects.label(call.evaluation.subject_kind), star_words=rules.STAR_WORDS, history=_history(call),
+        mine=call.owner_id is not None and call.owner_id == actor.id,
+    )  # fmt: skip
+
+
+def _history(call: CallBack) -> list[dict[str, Any]]:
+    """Newest first; what was done in words, by whom, when, why."""
+    rows = []
+    for h in reversed(states.history(MACHINE, [call.id])):
+        deed = DEEDS.get(h.name) or MACHINE.transition(h.name).label
+        outcome = (h.details or {}).get("outcome", "") if h.name == "close" else ""
+        rows.append({
+            "what": f"{deed}：{outcome}" if outcome else deed, "who": h.actor_name, "when": clock.stamp(h.at),
+            "reason": h.reason,
+        })  # fmt: skip
+    return rows
+
+
+def _do(call_back_id: int, where: str, action: Callable[[datetime], str]) -> Response:
+    """One step; a refusal comes back beside its form with what was typed."""
+    if queries.call_back(call_back_id) is None:
+        abort(404)
+    try:
+        said = action(clock.now())
+    except DomainError as error:
+        db.session.rollback()
+        if error.status in (403, 404):
+            raise
+        return _page(call_back_id, status=error.status, error=error, where=where)
+    if pages.wants_fragment():
+        db.session.flush()
+        return _page(call_back_id)
+    flash(said, "ok")
+    return pages.see_other(url_for("feedback_staff.call_back", call_back_id=call_back_id))
+
+
+@bp.post("/call-backs/<int:call_back_id>/claim")
+@access.staff(Permission.FEEDBACK)
+def claim(call_back_id: int) -> Response:
+    """I will call."""
+
+    def act(now: datetime) -> str:
+        calling.claim(access.actor(), call_back_id, now)
+        return "由您回访。"
+
+    return _do(call_back_id, "claim", act)
+
+
+@bp.post("/call-backs/<int:call_back_id>/try")
+@access.staff(Permission.FEEDBACK)
+def tried(call_back_id: int) -> Response:
+    """Called in vain; the time is kept."""
+
+    def act(now: datetime) -> str:
+        call = calling.tried(access.actor(), call_back_id, request.form.get("reason", ""), now)
+        return f"已记下，第 {call.tries} 次没联系上。"
+
+    return _do(call_back_id, "try", act)
+
+
+@bp.post("/call-backs/<int:call_back_id>/hand-up")
+@access.staff(Permission.FEEDBACK)
+def hand_up(call_back_id: int) -> Response:
+    """To the level above, with the reason; the time goes on."""
+
+    def act(now: datetime) -> str:
+        call = calling.hand_up(access.actor(), call_back_id, request.form.get("reason", ""), now)
+        return f"已交给{call.waits_at.label}，期限不变。"
+
+    return _do(call_back_id, "hand_up", act)
+
+
+@bp.post("/call-backs/<int:call_back_id>/close")
+@access.staff(Permission.FEEDBACK)
+def close(call_back_id: int) -> Response:
+    """Called: the outcome, and in words what the resident will read."""
+
+    def act(now: datetime) -> str:
+        outcome, words = request.form.get("outcome", ""), request.form.get("reason", "")
+        calling.close(access.actor(), call_back_id, outcome, words, now)
+        return "已办结，结果会发给居民。"
+
+    return _do(call_back_id, "close", act)
+
+
+@bp.post("/call-backs/<int:call_back_id>/phone")
+@access.staff(Permission.UNMASK)
+def phone(call_back_id: int) -> Response:
+    """Show the number in full; it is recorded who looked (P8)."""
+    call = queries.call_back(call_back_id)
+    if call is None:
+        abort(404)
+    e = call.evaluation
+    people_actions.unmask(access.actor(), e.resident, "phone", f"回访 #{call.id} {e.title}", clock.now())
+    return _page(call_back_id, shown=queries.resident_of(e)[1])
+
+
+def _wanted() -> Wanted:
+    args = request.args
+    kind, month = args.get("kind", ""), args.get("month", "")
+    return Wanted(
+        kind=kind if subjects.of(kind) else "", group=args.get("group", "")[:80],
+        stars=whole_number(args.get("stars"), 5) or 0, month=month if clock.is_month(month) else "",
+    )  # fmt: skip
+
+
+def _months(now: datetime) -> list[tuple[str, str]]:
+    this = clock.month_of(now)
+    months = [clock.add_months(this, -back) for back in range(12)]
+    return [("", "全部月份"), *((m, clock.month_name(m, with_year=True)) for m in months)]
+
+
+@bp.get("/evaluations")
+@access.staff(Permission.FEEDBACK)
+def evaluations() -> Response:
+    """What residents said, newest first, without names; narrowed by kind, group, stars and month."""
+    wanted, page = _wanted(), _page_number()
+    rows, more = queries.evaluations(wanted, page)
+    return pages.page(
+        "feedback/staff_evaluations.html", "results", rows=rows, more=more, page=page, wanted=wanted,
+        spread=queries.spread(wanted), kinds=subjects.kinds(), months=_months(clock.now()), label=subjects.label,
+        star_words=rules.STAR_WORDS, tabs=_tabs("evaluations"), call_labels=LABELS, call_tones=TONES,
+        policy=queries.policy(), title=rows[0].Evaluation.title if wanted.group and rows else "",
+    )  # fmt: skip
+
+
+@bp.get("/averages")
+@access.staff(Permission.FEEDBACK)
+def averages() -> Response:
+    """The average of each activity and room, the lowest first; each opens the records behind it."""
+    wanted, page = _wanted(), _page_number()
+    groups, more = queries.groups(wanted.kind, wanted.month, page)
+    return pages.page(
+        "feedback/staff_averages.html", "results", groups=groups, more=more, page=page, wanted=wanted,
+        kinds=subjects.kinds(), months=_months(clock.now()), tabs=_tabs("averages"), policy=queries.policy(),
+    )  # fmt: skip
