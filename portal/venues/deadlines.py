@@ -1,0 +1,113 @@
+"""Deadlines of bookings, derived from rows at every tick (SPEC V3, V5, V6). Each firing has a unique key or a status.
+
+Two schedulers, a dead one or a late one change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select
+
+from portal.core import outbox, registry, scope
+from portal.core.access import system_actor
+from portal.core.db import db, writing
+from portal.core.outbox import Outbox
+from portal.venues import arriving, deciding, locks, queue, rules
+from portal.venues.models import APPROVED, BY_ACTIVITY, OFFERED, PENDING, WAITING, Booking
+
+TOO_LATE = timedelta(days=2)  # what should have ended long ago is ended all the same, but looked for no further back
+
+
+@registry.due
+def release_no_shows(now: datetime) -> int:
+    """Rooms nobody came to are given on."""
+    return arriving.release_no_shows(now)
+
+
+@registry.due
+def hand_up_undecided(now: datetime) -> int:
+    """Requests nobody decided in time go to the level above; at the top the same centre is reminded once."""
+    late = select(Booking.id).where(
+        Booking.status == PENDING, Booking.decide_by <= now, Booking.starts_at > now, Booking.source != BY_ACTIVITY
+    )
+    return _each(late, now, _hand_up)
+
+
+def _hand_up(booking_id: int, now: datetime) -> int:
+    venue, row = locks.find(booking_id)
+    if row.status != PENDING or row.decide_by is None or row.decide_by > now:
+        return 0
+    if deciding.deciders_above(row.waits_at or row.centre) is None:
+        row.decide_by = None  # asked for once; the inbox shows it red until somebody decides
+        outbox.put("venues.undecided", f"booking:{row.id}:{row.waits_at_id}", {"id": row.id}, now)
+        return 1
+    deciding.hand_up(system_actor(), row.id, "没有在期限内审批，自动移交上级", now)
+    return 1
+
+
+@registry.due
+def lapse(now: datetime) -> int:
+    """Offers nobody accepted, and requests that nobody decided or whose turn never came, end; the time goes on."""
+    over = or_(
+        (Booking.status == OFFERED) & (Booking.accept_by <= now),
+        (Booking.status.in_((PENDING, WAITING, OFFERED))) & (Booking.starts_at <= now),
+    )
+    late = select(Booking.id).where(
+        over, Booking.source != BY_ACTIVITY, Booking.status.in_((PENDING, WAITING, OFFERED)),
+        Booking.starts_at > now - TOO_LATE,
+    )  # fmt: skip
+    return _each(late, now, _lapse)
+
+
+def _lapse(booking_id: int, now: datetime) -> int:
+    venue, row = locks.find(booking_id)
+    offer_over = row.status == OFFERED and row.accept_by is not None and row.accept_by <= now
+    if row.status not in (PENDING, WAITING, OFFERED) or not (offer_over or row.starts_at <= now):
+        return 0
+    queue.end(venue, row, "lapse", system_actor(), now)
+    return 1
+
+
+def _each(wanted: object, now: datetime, act: Callable[[int, datetime], int]) -> int:
+    """One transaction a row, so that one bad row holds up nobody."""
+    with scope.system("deadlines of bookings"):
+        ids = sorted(set(db.session.scalars(wanted)))  # type: ignore[call-overload]
+        db.session.rollback()
+        done = 0
+        for booking_id in ids:
+            with writing():
+                done += act(booking_id, now)
+    return done
+
+
+@registry.due
+def remind(now: datetime) -> int:
+    """Write the reminders that are due now: a day and two hours before. Returns how many."""
+    with scope.system("reminders"):
+        soon = select(Booking.id, Booking.starts_at, Booking.created_at).where(
+            Booking.status == APPROVED, Booking.resident_id.is_not(None), Booking.starts_at > now,
+            Booking.starts_at <= now + rules.DAY_BEFORE,
+        )  # fmt: skip
+        wanted = {}
+        for booking_id, start, created in db.session.execute(soon):
+            rule = rules.reminder_rule(start, created, now)
+            if rule:
+                wanted[f"{booking_id}:{rule}:{int(start.timestamp())}"] = {"id": booking_id, "rule": rule}
+        return put_new("venues.remind", wanted, now)
+
+
+def put_new(topic: str, wanted: dict[str, dict[str, object]], now: datetime) -> int:
+    """Write those effects that are not there yet, in one transaction; usually none, then nothing is written."""
+    keys = [f"{topic}:{key}" for key in wanted]
+    there: set[str] = set()
+    for start in range(0, len(keys), 500):
+        there.update(db.session.scalars(select(Outbox.key).where(Outbox.key.in_(keys[start : start + 500]))))
+    new = [key for key in wanted if f"{topic}:{key}" not in there]
+    db.session.rollback()
+    if new:
+        with writing():
+            for key in new:
+                outbox.put(topic, key, wanted[key], now)
+    return len(new)

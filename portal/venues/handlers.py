@@ -1,0 +1,161 @@
+"""What the outbox carries out for bookings: every message, and the question how it was (SPEC M1, V6).
+
+A handler runs in one transaction with its 'done' mark, and inbox rows have keys: it may be repeated and nobody is told
+twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from portal.core import clock, outbox, states
+from portal.core.access import Role
+from portal.core.db import db
+from portal.notices.actions import Told, tell_residents, tell_staff
+from portal.people import queries as people
+from portal.venues import notices, queue, rules
+from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, OFFERED, WAITING, Booking, Venue
+from portal.venues.notices import Words
+
+DECIDERS = (Role.MANAGER, Role.OPERATOR)
+
+
+def _booking(booking_id: int) -> Booking | None:
+    wanted = select(Booking).where(Booking.id == booking_id).options(
+        joinedload(Booking.venue).joinedload(Venue.centre), joinedload(Booking.relative), joinedload(Booking.waits_at),
+        joinedload(Booking.centre),
+    )  # fmt: skip
+    return db.session.scalars(wanted).one_or_none()
+
+
+def link(booking_id: int) -> str:
+    return f"/venues/bookings/{booking_id}"
+
+
+def staff_link(booking_id: int) -> str:
+    return f"/staff/venues/bookings/{booking_id}"
+
+
+def _tell(
+    payload: dict[str, Any], topic: str, now: datetime, word: Callable[[Booking], Words | None], what: str = ""
+) -> None:
+    """Tell the booker; of a booking of the house its own centre, when `what` says what happened."""
+    row = _booking(payload["id"])
+    if row is None or row.source == BY_ACTIVITY:
+        return
+    key = f"{topic}:{row.id}:{payload.get('history_id', payload.get('for', 'new'))}"
+    if row.resident_id is None:
+        if what:
+            tell_centre(row, row.centre_id, notices.to_staff(row, what), key, now)
+        return
+    words = word(row)
+    if words is not None:
+        tell_residents([Told(row.resident_id, key)], words.kind, words.title, words.body, link(row.id), now,
+                       urgent=words.urgent, sms=words.sms)  # fmt: skip
+
+
+def tell_centre(row: Booking, centre_id: int, words: Words, key: str, now: datetime) -> None:
+    accounts = [a for a in people.staff_of({centre_id}, DECIDERS) if a.department_id is None]
+    tell_staff([a.id for a in accounts], words.kind, words.title, words.body, staff_link(row.id), key, now)
+
+
+@outbox.handler("venues.approved")
+def on_approved(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "approved", now, lambda b: notices.approved(b) if b.status == APPROVED else None)
+
+
+@outbox.handler("venues.received")
+def on_received(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "received", now, notices.received)
+
+
+@outbox.handler("venues.queued")
+def on_queued(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "queued", now, lambda b: notices.queued(b, number(b, now)) if b.status == WAITING else None)
+
+
+def number(row: Booking, now: datetime) -> int:
+    """The place in line: how many asked earlier for a time that touches this one, and oneself."""
+    return sum(1 for other in queue.waiting_for(row.venue_id, queue.held(row), now) if other.id <= row.id) or 1
+
+
+@outbox.handler("venues.handed_up")
+def on_handed_up(payload: dict[str, Any], now: datetime) -> None:
+    """The resident hears who has it now; the level above that it is its turn."""
+    _tell(payload, "handed_up", now, notices.handed_up)
+    row = _booking(payload["id"])
+    if row is not None and row.waits_at_id is not None:
+        tell_centre(row, row.waits_at_id, notices.overdue(row), f"handed_up:{payload['history_id']}", now)
+
+
+@outbox.handler("venues.moved_up")
+def on_moved_up(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "moved_up", now, notices.moved_up, "候补的时间排上了")
+
+
+@outbox.handler("venues.offered")
+def on_offered(payload: dict[str, Any], now: datetime) -> None:
+    """Only while the offer stands: asking somebody for what is gone would be worse than silence."""
+    _tell(payload, "offered", now, lambda b: notices.offered(b) if b.status == OFFERED else None)
+
+
+@outbox.handler("venues.passed_over")
+def on_passed_over(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "passed_over", now, lambda b: notices.passed_over(b) if b.status == WAITING else None)
+
+
+@outbox.handler("venues.refused")
+def on_refused(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "refused", now, notices.refused)
+
+
+@outbox.handler("venues.lapsed")
+def on_lapsed(payload: dict[str, Any], now: datetime) -> None:
+    history = db.session.get(states.StateHistory, payload["history_id"])
+    was = history.from_status if history else WAITING
+    _tell(payload, "lapsed", now, lambda b: notices.lapsed(b, was), "候补没有等到")
+
+
+@outbox.handler("venues.cancelled")
+def on_cancelled(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "cancelled", now, notices.cancelled, "取消了")
+
+
+@outbox.handler("venues.released")
+def on_released(payload: dict[str, Any], now: datetime) -> None:
+    _tell(payload, "released", now, notices.released, "没有人到，已释放")
+
+
+@outbox.handler("venues.moved")
+def on_moved(payload: dict[str, Any], now: datetime) -> None:
+    history = db.session.get(states.StateHistory, payload["history_id"])
+    old = (history.details or {}) if history else {}
+    before = str(old.get("venue", ""))
+    if old.get("from") and old.get("to"):
+        span = clock.span(datetime.fromisoformat(old["from"]), datetime.fromisoformat(old["to"]))
+        before = f"{span} {before}"
+    _tell(payload, "moved", now, lambda b: notices.moved(b, before) if b.status in ACTIVE else None, "改了时间或场地")
+
+
+@outbox.handler("venues.remind")
+def on_remind(payload: dict[str, Any], now: datetime) -> None:
+    """Dropped when it comes too late: 'tomorrow' is not true two hours before."""
+    row, rule = _booking(payload["id"]), payload["rule"]
+    if row is None or row.status != APPROVED or rules.reminder_rule(row.starts_at, row.created_at, now) != rule:
+        return
+    occasion = {"id": row.id, "history_id": f"{rule}:{int(row.starts_at.timestamp())}"}
+    _tell(occasion, "remind", now, lambda b: notices.reminder(b, rule))
+
+
+@outbox.handler("venues.undecided")
+def on_undecided(payload: dict[str, Any], now: datetime) -> None:
+    """Nobody above: the centre that has it is reminded once."""
+    row = _booking(payload["id"])
+    if row is not None and row.status == "pending":
+        centre_id = row.waits_at_id or row.centre_id
+        tell_centre(row, centre_id, notices.overdue(row), f"undecided:{row.id}:{centre_id}", now)

@@ -1,0 +1,156 @@
+"""The wording of every message about bookings, in one place (SPEC M3). Plain words; what happens next; until when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portal.core import clock
+from portal.venues import booking as residents
+from portal.venues.models import APPROVED, PENDING, Booking, Venue
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One message. kind: of portal.notices.kinds. urgent: also at night."""
+
+    kind: str
+    title: str
+    body: str
+    urgent: bool = False
+    sms: bool = True
+
+
+def when(row: Booking) -> str:
+    """'12月13日（周日）8:30–11:00'."""
+    return clock.span(row.starts_at, row.ends_at)
+
+
+def where(venue: Venue) -> str:
+    """'葵涌社区 三楼会议室（二楼 203）'."""
+    return f"{venue.centre.label} {venue.name}" + (f"（{venue.place}）" if venue.place else "")
+
+
+def whom(row: Booking) -> str:
+    return row.relative.name if row.relative else "您"
+
+
+def by_staff(row: Booking) -> str:
+    return f"（由{row.created_by}代为登记）" if row.created_by else ""
+
+
+def call(venue: Venue) -> str:
+    phone = venue.phone or venue.centre.phone
+    return f"有事请打电话 {phone}。" if phone else ""
+
+
+def arrive(venue: Venue) -> str:
+    if not venue.release:
+        return "到了请扫门口的二维码签到。"
+    return f"到了请扫门口的二维码签到；开始 {venue.release} 分钟还没有人来，就让给别人。"
+
+
+def leaving(row: Booking) -> str:
+    return f"{clock.stamp(residents.deadline(row.venue, row))} 前可自行退订。"
+
+
+def approved(row: Booking) -> Words:
+    return Words("booking.approved", f"已订上：{row.venue.name}",
+                 f"{when(row)}，{where(row.venue)}，{whom(row)}已订上{by_staff(row)}。"
+                 f"{arrive(row.venue)}来不了请退订，{leaving(row)}")  # fmt: skip
+
+
+def received(row: Booking) -> Words:
+    centre = row.waits_at or row.centre
+    until = f"最晚 {clock.stamp(row.decide_by)} 答复" if row.decide_by else "审批后答复"
+    return Words("booking.received", f"已收到预约：{row.venue.name}",
+                 f"{when(row)}，{where(row.venue)}。{centre.label}{until}，时间先为{whom(row)}留着。", sms=False)  # fmt: skip
+
+
+def queued(row: Booking, number: int) -> Words:
+    return Words("booking.waiting", f"已候补：{row.venue.name}",
+                 f"{when(row)}，{where(row.venue)}。{whom(row)}排第 {number} 位，有人退订就按先后递补，"
+                 "轮到了马上通知。不想等可以随时退出。", sms=False)  # fmt: skip
+
+
+def handed_up(row: Booking) -> Words:
+    centre = row.waits_at or row.centre
+    until = f"，最晚 {clock.stamp(row.decide_by)} 答复" if row.decide_by else ""
+    return Words("booking.received", f"预约已转给上级审批：{row.venue.name}",
+                 f"{when(row)}，{where(row.venue)}。现在由{centre.label}审批{until}，时间一直为您留着。", sms=False)  # fmt: skip
+
+
+def moved_up(row: Booking) -> Words:
+    return Words("place.moved_up", f"候补成功：{row.venue.name}",
+                 f"有了空位，{whom(row)}已订上。{when(row)}，{where(row.venue)}。来不了请尽快退订。{leaving(row)}",
+                 urgent=True)  # fmt: skip
+
+
+def offered(row: Booking) -> Words:
+    until = clock.stamp(row.accept_by) if row.accept_by else "开始"
+    return Words("place.offered", f"轮到您了：{row.venue.name}有空位",
+                 f"{when(row)}，{where(row.venue)}。{whom(row)}还要吗？请在 {until} 前打开确认，过时给下一位。",
+                 urgent=True)  # fmt: skip
+
+
+def passed_over(row: Booking) -> Words:
+    return Words("booking.waiting", f"{row.venue.name}这个时间批给了别人",
+                 f"{when(row)}已批准给另一份预约。{whom(row)}还在候补，有人退订就通知；"
+                 "也可以看看别的时间和场地。", sms=False)  # fmt: skip
+
+
+def refused(row: Booking) -> Words:
+    return Words("booking.refused", f"没有批准：{row.venue.name}",
+                 f"{when(row)}，原因：{row.reason}。可以看看别的时间和场地。{call(row.venue)}")  # fmt: skip
+
+
+def lapsed(row: Booking, was: str) -> Words:
+    if was == PENDING:
+        return Words("booking.lapsed", f"没有来得及审批：{row.venue.name}",
+                     f"{when(row)}的预约到开始时还没有人审批，很抱歉让您白等。{call(row.venue)}", urgent=True)  # fmt: skip
+    said = "没有等到空位" if was == "waiting" else "没有在期限前确认，空位给了下一位"
+    return Words("booking.lapsed", f"候补结束：{row.venue.name}",
+                 f"{when(row)}，{said}。可以看看别的时间和场地。", sms=False)  # fmt: skip
+
+
+def cancelled(row: Booking) -> Words:
+    return Words("change.cancelled", f"预约取消：{row.venue.name}",
+                 f"{when(row)}，{where(row.venue)}用不了了，{whom(row)}不用来。原因：{row.reason}。"
+                 f"打开可以看到别的时间和场地。{call(row.venue)}", urgent=True)  # fmt: skip
+
+
+def moved(row: Booking, before: str) -> Words:
+    """before: '12月13日（周日）8:30–11:00 三楼会议室'."""
+    return Words("change.changed", f"预约有变动：{row.venue.name}",
+                 f"原来{before}，改到{when(row)}，{where(row.venue)}。原因：{row.reason}。"
+                 f"不方便可以退订。{call(row.venue)}", urgent=True)  # fmt: skip
+
+
+def withdrawn(row: Booking, reason: str) -> Words:
+    why = f"原因：{reason}。" if reason else ""
+    return Words("booking.withdrawn", f"已退订：{row.venue.name}",
+                 f"{when(row)}，工作人员已为{whom(row)}退订。{why}{call(row.venue)}")  # fmt: skip
+
+
+def released(row: Booking) -> Words:
+    return Words("booking.released", f"预约已释放：{row.venue.name}",
+                 f"{when(row)}，开始 {row.venue.release} 分钟没有签到，场地已让给别人。"
+                 f"如果您在现场，请找工作人员。{call(row.venue)}", urgent=True)  # fmt: skip
+
+
+def reminder(row: Booking, rule: str) -> Words:
+    lead = "明天见" if rule == "day" else "快开始了"
+    leave = f"来不了请退订，{leaving(row)}" if rule == "day" and row.status == APPROVED else ""
+    return Words(f"reminder.{rule}", f"{lead}：{row.venue.name}",
+                 f"{when(row)}，{where(row.venue)}，{whom(row)}已订。{arrive(row.venue)}{leave}")  # fmt: skip
+
+
+def overdue(row: Booking) -> Words:
+    return Words("work.booking", f"场地预约没有按时审批：{row.venue.name}",
+                 f"{when(row)}，{row.title}，{clock.stamp(row.created_at)} 提出。现在请你们审批。")  # fmt: skip
+
+
+def to_staff(row: Booking, what: str) -> Words:
+    """A booking of the house itself changed: its own centre hears of it."""
+    return Words(
+        "work.booking", f"{what}：{row.venue.name}", f"{when(row)}，{row.title}。{row.reason}".rstrip("。") + "。"
+    )
