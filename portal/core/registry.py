@@ -108,6 +108,7 @@ def panel(source: PanelSource) -> PanelSource:
 def panels(entry: Any, viewer: Any, now: datetime) -> list[tuple[str, dict[str, Any]]]:
     """All panels of an entry's page, each a template with its context; the page includes them in turn:
     `{% for template, context in panels %}{% with panel = context.panel %}{% include template %}{% endwith %}…`.
+    context['where'] == 'facts': a line among the page's facts; without it a bar at the thumb.
     """
     return [source(entry, viewer, now) for source in panel_sources.values()]
 

@@ -7,8 +7,8 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Add this room's pages, handlers and deadlines to the app."""
-    from portal.signup import handlers, reminders, sources, views_papers, views_resident, views_staff
+    from portal.signup import evaluating, handlers, reminders, sources, views_papers, views_resident, views_staff
 
-    assert handlers and reminders and sources and views_papers  # importing them registers what they hold
+    assert evaluating and handlers and reminders and sources and views_papers  # importing them registers what they hold
     app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)

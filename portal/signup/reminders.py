@@ -40,7 +40,7 @@ def remind(now: datetime) -> int:
         wanted = {
             f"{i}:{rule}:{int(start.timestamp())}": {"session_id": i, "rule": rule} for i, start, rule in rows if rule
         }
-        return _put_new("signup.remind", wanted, now)
+        return put_new("signup.remind", wanted, now)
 
 
 @registry.due
@@ -51,10 +51,10 @@ def warn_of_low_enrolment(now: datetime) -> int:
             f"{e.id}:{int(e.first_start.timestamp())}": {"entry_id": e.id}
             for e in queries.low_entries(now) if e.first_start
         }  # fmt: skip
-        return _put_new("signup.low", wanted, now)
+        return put_new("signup.low", wanted, now)
 
 
-def _put_new(topic: str, wanted: Mapping[str, dict[str, Any]], now: datetime) -> int:
+def put_new(topic: str, wanted: Mapping[str, dict[str, Any]], now: datetime) -> int:
     """Write those effects that are not there yet, in one transaction; usually none, then nothing is written."""
     keys = [f"{topic}:{key}" for key in wanted]
     there: set[str] = set()
