@@ -5,10 +5,11 @@ Two schedulers, a dead one or a late one change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 
 from portal.core import outbox, registry, scope
 from portal.core.access import system_actor
@@ -36,7 +37,7 @@ def hand_up_undecided(now: datetime) -> int:
 
 
 def _hand_up(booking_id: int, now: datetime) -> int:
-    venue, row = locks.find(booking_id)
+    _, row = locks.find(booking_id)
     if row.status != PENDING or row.decide_by is None or row.decide_by > now:
         return 0
     if deciding.deciders_above(row.waits_at or row.centre) is None:
@@ -70,10 +71,10 @@ def _lapse(booking_id: int, now: datetime) -> int:
     return 1
 
 
-def _each(wanted: object, now: datetime, act: Callable[[int, datetime], int]) -> int:
+def _each(wanted: Select[Any], now: datetime, act: Callable[[int, datetime], int]) -> int:
     """One transaction a row, so that one bad row holds up nobody."""
     with scope.system("deadlines of bookings"):
-        ids = sorted(set(db.session.scalars(wanted)))  # type: ignore[call-overload]
+        ids = sorted(set(db.session.scalars(wanted)))
         db.session.rollback()
         done = 0
         for booking_id in ids:
@@ -90,7 +91,7 @@ def remind(now: datetime) -> int:
             Booking.status == APPROVED, Booking.resident_id.is_not(None), Booking.starts_at > now,
             Booking.starts_at <= now + rules.DAY_BEFORE,
         )  # fmt: skip
-        wanted = {}
+        wanted: dict[str, dict[str, Any]] = {}
         for booking_id, start, created in db.session.execute(soon):
             rule = rules.reminder_rule(start, created, now)
             if rule:
@@ -98,7 +99,7 @@ def remind(now: datetime) -> int:
         return put_new("venues.remind", wanted, now)
 
 
-def put_new(topic: str, wanted: dict[str, dict[str, object]], now: datetime) -> int:
+def put_new(topic: str, wanted: Mapping[str, dict[str, Any]], now: datetime) -> int:
     """Write those effects that are not there yet, in one transaction; usually none, then nothing is written."""
     keys = [f"{topic}:{key}" for key in wanted]
     there: set[str] = set()

@@ -63,7 +63,8 @@ def received(row: Booking) -> Words:
     centre = row.waits_at or row.centre
     until = f"最晚 {clock.stamp(row.decide_by)} 答复" if row.decide_by else "审批后答复"
     return Words("booking.received", f"已收到预约：{row.venue.name}",
-                 f"{when(row)}，{where(row.venue)}。{centre.label}{until}，时间先为{whom(row)}留着。", sms=False)  # fmt: skip
+                 f"{when(row)}，{where(row.venue)}。{centre.label}{until}，"
+                 f"时间先为{whom(row)}留着。", sms=False)  # fmt: skip
 
 
 def queued(row: Booking, number: int) -> Words:
@@ -76,7 +77,8 @@ def handed_up(row: Booking) -> Words:
     centre = row.waits_at or row.centre
     until = f"，最晚 {clock.stamp(row.decide_by)} 答复" if row.decide_by else ""
     return Words("booking.received", f"预约已转给上级审批：{row.venue.name}",
-                 f"{when(row)}，{where(row.venue)}。现在由{centre.label}审批{until}，时间一直为您留着。", sms=False)  # fmt: skip
+                 f"{when(row)}，{where(row.venue)}。现在由{centre.label}审批{until}，"
+                 "时间一直为您留着。", sms=False)  # fmt: skip
 
 
 def moved_up(row: Booking) -> Words:
@@ -106,7 +108,8 @@ def refused(row: Booking) -> Words:
 def lapsed(row: Booking, was: str) -> Words:
     if was == PENDING:
         return Words("booking.lapsed", f"没有来得及审批：{row.venue.name}",
-                     f"{when(row)}的预约到开始时还没有人审批，很抱歉让您白等。{call(row.venue)}", urgent=True)  # fmt: skip
+                     f"{when(row)}的预约到开始时还没有人审批，很抱歉让您白等。{call(row.venue)}",
+                     urgent=True)  # fmt: skip
     said = "没有等到空位" if was == "waiting" else "没有在期限前确认，空位给了下一位"
     return Words("booking.lapsed", f"候补结束：{row.venue.name}",
                  f"{when(row)}，{said}。可以看看别的时间和场地。", sms=False)  # fmt: skip
