@@ -77,10 +77,13 @@ def starts(terms: Terms, day: date, taken: Iterable[Span], now: datetime, minute
     """Every start on local `day` from which a booking of `minutes` may be had; [] when that length is not allowed."""
     if not terms.shortest <= minutes <= longest_of(terms):
         return []
+    stretches = free_stretches(terms, day, taken, now)
+    if not stretches:
+        return []
     length, found = minutes * MINUTE, []
     first, following, _ = day_bounds(terms.zone, day)
     points = grid(terms.zone, day, terms.step)
-    for start, end in free_stretches(terms, day, taken, now):
+    for start, end in stretches:
         for at in within(points, max(start, first), end - length):
             if at < following and on_grid(at + length, terms.step, terms.zone):
                 found.append(at)
