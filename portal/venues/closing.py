@@ -49,7 +49,7 @@ def close(
     NotAllowed. Locks: the venues, lower ids first.
     """
     deciding.must(actor)
-    _check(span, reason, now)
+    check(span, reason, now)
     centre = db.session.get(Centre, centre_id)
     inside = centre is not None and actor.department_id is None and centre.path.startswith(actor.centre_path)
     if centre is None or not inside:
@@ -81,7 +81,7 @@ def close(
     return Closed(closure, kept, cancelled)
 
 
-def _check(span: Span, reason: str, now: datetime) -> None:
+def check(span: Span, reason: str, now: datetime) -> None:
     if not reason.strip():
         raise ClosureRefused("请写明停用的原因，居民会看到。", field="reason")
     if span.start >= span.end:
