@@ -38,7 +38,7 @@ LABELS = {
 # How the audit page says what this file writes; the fields stand in the lines by their labels.
 WORDS = {
     "venue": "场地", "add_room": "新建场地", "edit_room": "修改场地", "copy_rules": "套用场地规则",
-    "retire_room": "停用场地", "restore_room": "恢复场地", "add_room_photo": "上传场地照片",
+    "retire_room": "撤下场地", "restore_room": "恢复场地", "add_room_photo": "上传场地照片",
     "edit_room_photo": "修改场地照片", "remove_room_photo": "删除场地照片", "import_venues": "导入场地",
 }  # fmt: skip
 # What "the same rules as in that room" means, part by part.
@@ -72,7 +72,7 @@ class RoomInUse(DomainError):
 
     def __init__(self, count: int, bookings: Sequence[Booking]) -> None:
         self.bookings = bookings
-        super().__init__(f"还有 {count} 次预约没有结束，现在不能停用。")
+        super().__init__(f"还有 {count} 次预约没有结束，现在不能撤下。")
 
 
 class TooManyPhotos(DomainError):
@@ -161,7 +161,7 @@ def problems(facts: RoomFacts, week: Week | None) -> dict[str, str]:
     if not facts.bookable and not (facts.link or facts.phone):
         found["link"] = "不在这里订的地方，请写网址或电话，居民才知道去哪里订。"
     if week is not None and not any(week.values()):
-        found["own_hours"] = "七天都不开放就没有人能订；暂时不用请点“停用”。"
+        found["own_hours"] = "七天都不开放就没有人能订；不再用了请点“撤下”。"
     return found
 
 
@@ -204,7 +204,7 @@ def add_room(
         venue.position = managing_queries.last_position(centre.id) + 1
     db.session.add(venue)
     db.session.flush()
-    start, filled = _spoken(RoomFacts(facts.name), None), _spoken(facts, week)
+    start, filled = _spoken(RoomFacts(""), None), _spoken(facts, week)
     _log(actor, venue, "add_room", now, None, {k: v for k, v in filled.items() if v != start[k]})
     return venue
 

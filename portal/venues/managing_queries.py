@@ -15,7 +15,7 @@ from portal.venues.models import ACTIVE, PENDING, Booking, Venue, VenueClosure, 
 
 PER_PAGE = 40
 SHOWN = 10  # bookings named when a room cannot be taken out of use
-STATES = {"": "使用中", "closed": "现在停用中", "outside": "外部场地", "retired": "已停用"}
+STATES = {"": "使用中", "closed": "临时停用中", "outside": "外部场地", "retired": "已撤下"}
 
 
 @dataclass(frozen=True, slots=True)
