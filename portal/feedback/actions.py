@@ -84,7 +84,8 @@ def _invite(asks: Sequence[Ask], now: datetime) -> int:
         return 0
     # Whose token is in the table was asked only now; the others were asked before under another one.
     by_token = {row["token"]: ask for row, ask in zip(rows, asks, strict=True)}
-    new = db.session.execute(select(Evaluation.id, Evaluation.token).where(Evaluation.token.in_(by_token))).all()
+    statement = select(Evaluation.id, Evaluation.token).where(Evaluation.token.in_(by_token)).order_by(Evaluation.id)
+    new = db.session.execute(statement).all()
     told = [_told(evaluation_id, token, by_token[token], until) for evaluation_id, token in new]
     if told:
         tell_residents(told, "evaluation", told[0].title, told[0].body, told[0].link, now, with_link=True)
@@ -146,10 +147,10 @@ def _checked_tags(p: rules.Policy, row: Evaluation, stars: int, tags: Iterable[s
     return rules.fitting(p, row.subject_kind, stars, chosen)
 
 
-def _checked_words(words: str) -> str:
+def _checked_words(words: str, field: str = "words") -> str:
     words = words.strip()
     if len(words) > rules.MOST_WORDS:
-        raise WordsTooLong(f"最多 {rules.MOST_WORDS} 个字，现在有 {len(words)} 个字。", advice="请删短一点。")
+        raise WordsTooLong(f"最多 {rules.MOST_WORDS} 个字，现在有 {len(words)} 个字。", field=field)
     return words
 
 
@@ -196,10 +197,11 @@ def say_again(evaluation_id: int, words: str, now: datetime) -> CallBack:
         refusal = rules.may_say_again(call.closed_at, call.reopened_at, now, p)
         if refusal is not None:
             raise CannotSayAgain(refusal.message, advice=refusal.advice)
+        said = _checked_words(words, "again") or "还没解决"
         higher = above(call.waits_at) or call.waits_at
         who = Actor(kind="resident", id=call.evaluation.resident_id, name="居民")
         states.fire(
-            MACHINE, call, "reopen", who, now, _checked_words(words) or "还没解决",
+            MACHINE, call, "reopen", who, now, said,
             details={"outcome": call.outcome, "words": call.outcome_words},
             values={
                 "waits_at_id": higher.id, "owner_id": None, "owner_name": "", "reopened_at": now, "closed_at": None,

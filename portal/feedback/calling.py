@@ -95,5 +95,5 @@ def close(actor: Actor, call_back_id: int, outcome: str, words: str, now: dateti
 def _short(words: str, most: int) -> str:
     words = words.strip()
     if len(words) > most:
-        raise WordsTooLong(f"最多 {most} 个字，现在有 {len(words)} 个字。", advice="请删短一点。", field="reason")
+        raise WordsTooLong(f"最多 {most} 个字，现在有 {len(words)} 个字。", field="reason")
     return words

@@ -32,6 +32,7 @@ class UnknownTag(DomainError):
 class WordsTooLong(DomainError):
     status = 422
     field = "words"
+    advice = "请删短一点。"
 
 
 class NoSuchCallBack(DomainError):

@@ -27,10 +27,9 @@ def _call(payload: dict[str, Any]) -> CallBack | None:
     return db.session.scalars(statement).one_or_none()
 
 
-def _reason(payload: dict[str, Any]) -> tuple[str, str]:
-    """Who moved it and why, from the history."""
-    row = db.session.get(states.StateHistory, payload["history_id"])
-    return (row.actor_name, row.reason) if row else ("", "")
+def _step(payload: dict[str, Any]) -> states.StateHistory:
+    """Who moved it and why, from the history, which is never deleted."""
+    return db.session.get_one(states.StateHistory, payload["history_id"])
 
 
 def working_at(centre: Centre) -> list[int]:
@@ -49,24 +48,25 @@ def _tell(call: CallBack, accounts: list[int], words: Words, key: str, now: date
 @outbox.handler("feedback.opened")
 def on_opened(payload: dict[str, Any], now: datetime) -> None:
     call = _call(payload)
-    if call is not None and call.status != DONE:
+    # Handed up before this message left: that one tells whoever has it now.
+    if call is not None and call.status != DONE and call.handed_up_at is None:
         _tell(call, working_at(call.waits_at), notices.opened(call), f"call_back:{call.id}:opened", now)
 
 
 @outbox.handler("feedback.handed_up")
 def on_handed_up(payload: dict[str, Any], now: datetime) -> None:
     call = _call(payload)
-    if call is not None and call.status != DONE:
-        by, reason = _reason(payload)
-        key = f"call_back:{call.id}:up:{payload['history_id']}"
-        _tell(call, working_at(call.waits_at), notices.handed_up(call, by, reason), key, now)
+    step = _step(payload)
+    if call is not None and call.status != DONE and (step.details or {}).get("to") == call.waits_at_id:
+        words = notices.handed_up(call, step.actor_name, step.reason)
+        _tell(call, working_at(call.waits_at), words, f"call_back:{call.id}:up:{step.id}", now)
 
 
 @outbox.handler("feedback.reopened")
 def on_reopened(payload: dict[str, Any], now: datetime) -> None:
     call = _call(payload)
     if call is not None and call.status != DONE:
-        words = notices.reopened(call, _reason(payload)[1])
+        words = notices.reopened(call, _step(payload).reason)
         _tell(call, working_at(call.waits_at), words, f"call_back:{call.id}:again", now)
 
 
@@ -95,4 +95,4 @@ def on_closed(payload: dict[str, Any], now: datetime) -> None:
     e = call.evaluation
     words = notices.closed(call, queries.policy().again_days)
     told = Told(e.resident_id, f"call_back:{call.id}:closed:{payload['history_id']}", link=f"/rate/{e.token}")
-    tell_residents([told], "call_back.closed", words.title, words.body, "", now)
+    tell_residents([told], "call_back.closed", words.title, words.body, "", now, with_link=True)

@@ -22,7 +22,7 @@ from portal.feedback.states import LABELS
 from portal.people.models import Relative, Resident
 
 PAGE = 40
-FILTERS = (("", "等我们回访"), ("overdue", "已超时"), ("handed", "交到上级的"), ("done", "已回访"), ("all", "全部"))
+FILTERS = (("", "等本中心的"), ("overdue", "已超时"), ("handed", "交到上级的"), ("done", "已回访"), ("all", "全部"))
 
 
 @cache

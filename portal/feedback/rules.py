@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from portal.core import clock
@@ -14,6 +14,8 @@ STARS = (1, 2, 3, 4, 5)
 STAR_WORDS = {1: "很差", 2: "不满意", 3: "一般", 4: "满意", 5: "很满意"}
 GOOD_FROM = 4  # from so many stars on one is asked what was good, below what was not
 SOON = timedelta(hours=24)
+LAST_HOUR, NOON = time(20), time(12)
+OFFICE = (9, 18)  # hours in which people are called
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,17 @@ class Refusal:
 
 
 def answer_until(asked_at: datetime, p: Policy) -> datetime:
-    return asked_at + timedelta(days=p.answer_days)
+    return _evening(asked_at + timedelta(days=p.answer_days))
 
 
 def change_until(given_at: datetime, p: Policy) -> datetime:
-    return given_at + timedelta(days=p.change_days)
+    return _evening(given_at + timedelta(days=p.change_days))
+
+
+def _evening(moment: datetime) -> datetime:
+    """The first 20:00 in Shanghai not before `moment`: an hour that people keep in mind."""
+    evening = clock.at(clock.local(moment).date(), LAST_HOUR)
+    return evening if evening >= moment else evening + timedelta(days=1)
 
 
 def may_answer(until: datetime, given_at: datetime | None, now: datetime, p: Policy) -> Refusal | None:
@@ -95,8 +103,18 @@ def rounded(total: int, count: int) -> float:
 
 
 def due(opened_at: datetime, p: Policy, again: bool = False) -> datetime:
-    """Until when somebody must have called."""
-    return opened_at + timedelta(hours=p.again_hours if again else p.due_hours)
+    """Until when somebody must have called: never less than the policy's hours, and at a full hour of a working day's.
+
+    What would end in the evening ends at the next noon, since nobody is called at night.
+    """
+    end = clock.local(opened_at + timedelta(hours=p.again_hours if again else p.due_hours))
+    if end > end.replace(minute=0, second=0, microsecond=0):
+        end = end.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    if end.hour < OFFICE[0]:
+        return clock.at(end.date(), NOON)
+    if end.hour > OFFICE[1]:
+        return clock.at(end.date() + timedelta(days=1), NOON)
+    return end.astimezone(UTC)
 
 
 def may_say_again(closed_at: datetime | None, reopened_at: datetime | None, now: datetime, p: Policy) -> Refusal | None:

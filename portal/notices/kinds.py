@@ -5,18 +5,23 @@ Whatever is switched off still stands in the inbox: only the text message is not
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """keep_minutes: how long a text message is worth sending at all; None: for ever."""
+    """keep_minutes: how long a text message is worth sending at all; None: for ever.
+
+    own_link: its text may end with an address by which the addressee acts without signing in; nobody else reads it.
+    """
 
     code: str
     label: str
     note: str = ""
     switchable: bool = False
     keep_minutes: int | None = None
+    own_link: bool = False
 
 
 TABLE = (
@@ -27,8 +32,8 @@ TABLE = (
     Kind("place", "候补有位", "候补轮到您，要在期限内确认，所以不能关"),
     Kind("reminder", "活动和场地提醒", "前一天和前两小时提醒一次", switchable=True, keep_minutes=12 * 60),
     Kind("change", "活动和场地变动", "改时间、换地点、取消，免得您白跑，所以不能关"),
-    Kind("evaluation", "服务评价", "用完服务请您评一评", switchable=True),
-    Kind("call_back", "回访", "您提的意见怎么处理的，要告诉您，所以不能关"),
+    Kind("evaluation", "服务评价", "用完服务请您评一评", switchable=True, own_link=True),
+    Kind("call_back", "回访", "您提的意见怎么处理的，要告诉您，所以不能关", own_link=True),
     Kind("follow", "关注更新", "您关注的中心和类别有新活动", switchable=True),
     Kind("catalogue", "清单审核"),
     Kind("deadline", "截止提醒"),
@@ -53,6 +58,11 @@ def label(code: str) -> str:
 def is_secret(code: str) -> bool:
     """Whether its text lets whoever reads it sign in."""
     return of(code).code == "login_code"
+
+
+def without_link(code: str, text: str) -> str:
+    """The text as staff may read it: an address that acts in somebody's name is left out."""
+    return re.sub(r"\s*https?://\S+$", " （链接只给本人）", text) if of(code).own_link else text
 
 
 def switchable() -> list[Kind]:

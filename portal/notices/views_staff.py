@@ -26,7 +26,7 @@ def deliveries() -> Response:
         found=queries.deliveries(actor, state, request.args.get("before", type=record_id)),
         has_sms=bool(config["SMS_URL"]), has_wechat=bool(config["WECHAT_URL"]),
         shows_codes=queries.sees_login_codes(actor, bool(config["SMS_URL"])),
-        state_tabs=_tabs(state, counts), is_secret=kinds.is_secret,
+        state_tabs=_tabs(state, counts), is_secret=kinds.is_secret, without_link=kinds.without_link,
         is_stale=lambda row: queries.is_stale(row.kind, row.created_at, now),
     )  # fmt: skip
 
