@@ -1,4 +1,4 @@
-"""Home, a centre's page (reached by its QR), my services, the ways to help and to rooms by telephone."""
+"""Home, a centre's page (reached by its QR), my services, the ways to help by telephone."""
 
 from __future__ import annotations
 
@@ -127,26 +127,19 @@ def me() -> Response:
     )  # fmt: skip
 
 
-@bp.get("/venues")
-@access.public
-def venues() -> Response:
-    """Rooms and public places with telephone and link; they are booked by telephone."""
-    return pages.page("front/by_phone.html", **_by_phone("venue"))
-
-
 @bp.get("/help")
 @access.public
 def help_() -> Response:
     """Who helps with what, by telephone: the centre, the level above, the public hotlines."""
-    return pages.page("front/by_phone.html", **_by_phone("help"))
+    return pages.page("front/by_phone.html", **_by_phone())
 
 
-def _by_phone(kind: str) -> dict[str, Any]:
+def _by_phone() -> dict[str, Any]:
     brief = viewers.home_centre()
     centre_ = centres.get(brief.id) if brief else None
     chain = [centre_, *reversed(centres.ancestors(centre_))] if centre_ else []
     return {
-        "kind": kind, "groups": public_queries.guide_groups(kind=kind), "chain": [c for c in chain if c and c.phone],
+        "groups": public_queries.guide_groups(kind="help"), "chain": [c for c in chain if c and c.phone],
         "hotline": profile.current().hotline, "emergency": EMERGENCY,
     }  # fmt: skip
 
@@ -155,5 +148,5 @@ def _by_phone(kind: str) -> dict[str, Any]:
 @access.public
 def urgent() -> Response:
     """Danger to life: the emergency numbers first, then the centre and the level above, one tap each."""
-    context = _by_phone("help")
+    context = _by_phone()
     return pages.page("front/urgent.html", **context)

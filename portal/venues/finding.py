@@ -249,7 +249,7 @@ class Offers:
 
 
 def instead_of(wish: Wish, venue: Venue, home_path: str | None, now: datetime, most: int = 3) -> Offers:
-    """What the loser of `wish` may have instead (V2): ± and shorter in the room, the centre's others, the next centre's.
+    """What the loser of `wish` may have instead (V2): ± and shorter here, the centre's others, near ones.
 
     Sixteen statements, however many rooms there are.
     """
