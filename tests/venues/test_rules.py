@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -141,6 +141,26 @@ def test_the_buffer_fits_before_the_next_but_may_stick_out_over_closing() -> Non
     ]  # fmt: skip
 
 
+def test_whoever_comes_right_after_closing_is_not_disturbed() -> None:
+    """An activity may hold the room outside its hours; the last booking's buffer ends before it."""
+    evening = [span("21:00-22:00")]
+    assert texts(rules.free_spans(TERMS, WEDNESDAY, evening, NOW))[-1] == "12-02 14:00–20:30"
+    assert texts(rules.free_spans(TERMS, WEDNESDAY, [span("21:15-22:00")], NOW))[-1] == "12-02 14:00–21:00"
+
+
+def test_the_grid_is_the_wall_clocks() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    terms = Terms(dict.fromkeys(range(7), ((0, 1440),)), step=120, longest=1440, ahead_days=30, zone=berlin)
+    spring, now = date(2026, 3, 29), datetime(2026, 3, 20, tzinfo=UTC)
+    shown = [start.astimezone(berlin).hour for start in rules.starts(terms, spring, [], now, 120)]
+    assert shown == [4, 6, 8, 10, 12, 14, 16, 18, 20, 22]  # 2 o'clock did not exist, from 0 o'clock none is two hours
+    whole_day = rules.ends(terms, rules.moment(spring - timedelta(days=1), 1380, berlin), [], now)
+    assert whole_day == []  # 23 is not on the grid
+    hourly = replace(terms, step=60)
+    late = rules.moment(spring - timedelta(days=1), 1380, berlin)
+    assert rules.ends(hourly, late, [], now)[-1] == late + timedelta(hours=24) == rules.moment(spring, 1440, berlin)
+
+
 def test_today_begins_after_the_notice_and_other_days_are_out_of_reach() -> None:
     assert texts(rules.free_spans(TERMS, day_of(1), [], NOW + timedelta(seconds=1)))[0] == "12-01 14:00–21:00"
     assert texts(rules.free_spans(TERMS, day_of(1), [], NOW))[0] == "12-01 11:00–12:00"
@@ -170,6 +190,18 @@ def test_other_times_are_near_then_shorter_then_on_other_days() -> None:
     assert rules.alternatives(TERMS, span("9:00-11:00"), [], NOW, 0) == []
 
 
+def test_the_largest_part_of_the_wish_comes_first() -> None:
+    taken = [span("15:00-15:30"), span("17:30-21:00")]
+    found = rules.alternatives(replace(TERMS, buffer=0), span("14:00-17:00"), taken, NOW, 3)
+    assert texts(found)[0] == "12-02 09:00–12:00" and texts(found)[1] == "12-02 15:30–17:00"
+
+
+def test_the_buffer_counts_on_later_days_too() -> None:
+    taken = [span("9:00-10:00"), span("10:00-11:00", day_of(3)), span("10:15-11:00", day_of(8))]
+    found = texts(rules.alternatives(TERMS, span("9:00-10:00"), taken, NOW, 10))
+    assert "12-03 09:00–10:00" not in found and "12-08 09:00–10:00" in found
+
+
 def test_further_shifts_fill_what_no_other_day_can() -> None:
     today_only = replace(TERMS, ahead_days=1, buffer=0)
     found = rules.alternatives(today_only, span("14:00-15:00"), [span("14:00-15:00")], NOW)
@@ -196,6 +228,18 @@ def test_hours_per_week() -> None:
     assert refusal.advice == "可以改短到 1 小时以内，或者订12月7日（周一）起的时间。"
     used_up = rules.over_limits(terms, [*own, span("17:00-18:00")], span("9:00-10:30"))
     assert used_up and used_up.advice == "可以订12月7日（周一）起的时间。"
+
+
+def test_a_booking_counts_where_it_starts() -> None:
+    sunday_night = Span(at("23:00", day_of(6)), at("2:00", day_of(7)))
+    terms = replace(TERMS, hours_per_week=3, bookings_per_month=1)
+    weekly = replace(terms, bookings_per_month=None)
+    assert rules.over_limits(weekly, [sunday_night], span("9:00-11:00", day_of(8))) is None
+    assert rules.over_limits(terms, [span("0:00-1:00", date(2027, 1, 1))], span("9:00-10:00", day_of(31))) is None
+    berlin = ZoneInfo("Europe/Berlin")
+    new_year = Span(rules.moment(date(2027, 1, 1), 0, berlin), rules.moment(date(2027, 1, 1), 60, berlin))
+    old_year = Span(new_year.start - timedelta(minutes=30), new_year.start)
+    assert rules.over_limits(replace(terms, zone=berlin), [old_year], new_year) is None
 
 
 def test_bookings_per_month() -> None:
