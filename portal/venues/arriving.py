@@ -11,11 +11,11 @@ from portal.core import scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db, writing
 from portal.venues import deciding, locks, queue, rules
+from portal.venues.booking import EARLY
 from portal.venues.errors import NotHere, VenueGone
-from portal.venues.models import APPROVED, BY_ACTIVITY, Booking, Venue
+from portal.venues.models import APPROVED, RELEASED, Booking, Venue
 from portal.venues.states import MACHINE
 
-EARLY = timedelta(minutes=30)  # before the start: people come a little early
 LOOK_BACK = timedelta(days=1)
 
 
@@ -39,8 +39,20 @@ def check_in(actor: Actor, venue_id: int, door_key: str, now: datetime) -> Booki
         )  # fmt: skip
         row = db.session.scalars(mine.order_by(Booking.checked_in_at.is_not(None), Booking.starts_at)).first()
         if row is None:
-            raise NotHere()
+            raise _nothing_here(venue, actor, now)
         return _arrive(venue, row, actor, now)
+
+
+def _nothing_here(venue: Venue, actor: Actor, now: datetime) -> NotHere:
+    """Who comes too late hears what happened to the booking, and what can be done."""
+    late = select(Booking.id).where(
+        Booking.venue_id == venue.id, Booking.resident_id == actor.id, Booking.status == RELEASED,
+        Booking.starts_at <= now, Booking.ends_at > now,
+    )  # fmt: skip
+    if db.session.scalars(late).first() is None:
+        return NotHere()
+    return NotHere(f"开始 {venue.release} 分钟没有签到，您的预约已经释放。",
+                   advice="还空着的话，可以马上再订后面的时间，或找工作人员。")  # fmt: skip
 
 
 def check_in_by_staff(actor: Actor, booking_id: int, now: datetime) -> Booking:
@@ -63,11 +75,15 @@ def _arrive(venue: Venue, row: Booking, actor: Actor, now: datetime) -> Booking:
 
 
 def no_shows(now: datetime) -> list[int]:
-    """Bookings whose room may be given on: approved, of people, begun N minutes ago, nobody came."""
+    """Bookings whose room may be given on: approved, of a resident, begun N minutes ago, nobody came.
+
+    Only who can check in at the door is missed there: staff's own meetings and activities are not.
+    """
     wanted = select(Booking.id, Booking.starts_at, Venue.release).join(Venue, Venue.id == Booking.venue_id)
     wanted = wanted.where(
-        Booking.status == APPROVED, Booking.checked_in_at.is_(None), Booking.source != BY_ACTIVITY, Venue.release > 0,
-        Booking.starts_at <= now, Booking.starts_at > now - LOOK_BACK, Booking.ends_at > now,
+        Booking.status == APPROVED, Booking.checked_in_at.is_(None), Booking.resident_id.is_not(None),
+        Venue.release > 0, Booking.starts_at <= now, Booking.starts_at > now - LOOK_BACK,
+        Booking.ends_at > now,
     )  # fmt: skip
     rows = db.session.execute(wanted.order_by(Booking.venue_id, Booking.id))
     due = ((i, rules.release_at(start, minutes)) for i, start, minutes in rows)
@@ -85,10 +101,11 @@ def release_no_shows(now: datetime) -> int:
 def _release(booking_id: int, now: datetime) -> int:
     with writing():
         venue, row = locks.find(booking_id)
-        if row.status != APPROVED or row.checked_in_at is not None:
+        until = rules.release_at(row.starts_at, venue.release)  # it may have been moved meanwhile
+        if row.status != APPROVED or row.checked_in_at is not None or until is None or until > now:
             return 0
         queue.end(venue, row, "release", system_actor(), now)
     return 1
 
 
-__all__ = ["check_in", "check_in_by_staff", "is_at_door", "no_shows", "release_no_shows"]
+__all__ = ["EARLY", "check_in", "check_in_by_staff", "is_at_door", "no_shows", "release_no_shows"]

@@ -24,6 +24,7 @@ from portal.venues.errors import (
     PurposeMissing,
     SlotTaken,
     TooLate,
+    VenueGone,
 )  # fmt: skip
 from portal.venues.models import (
     ACTIVE,
@@ -35,15 +36,17 @@ from portal.venues.models import (
     PENDING,
     STAFF_ONLY,
     WAITING,
+    WITHDRAWN,
     Booking,
     Venue,
 )
 from portal.venues.rules import Refusal, Span
-from portal.venues.states import MACHINE
+from portal.venues.states import MACHINE, inside
 
 TITLE_MAX, NEEDS_MAX = 80, 120
 # Whoever booked by mistake may take it back even when the deadline has already passed.
 SECOND_THOUGHTS = timedelta(minutes=15)
+EARLY = timedelta(minutes=30)  # before the start one may check in: people come a little early
 # What outbox topic a fresh booking of that status means.
 FIRST_TOPIC = {APPROVED: "venues.approved", PENDING: "venues.received", WAITING: "venues.queued"}
 
@@ -93,13 +96,15 @@ def _ask(actor: Actor, wish: Wish, now: datetime, queue_up: bool) -> Booking:
         venue = locks.lock(wish.venue_id)
         double = _same(actor.id or 0, wish)
         if double is not None:
+            if double.status == WAITING:  # free by now, though nobody gave it back: it goes to whoever is first
+                queue.free_up(venue, queue.held(double), now)
             return double
         _must_be_known(actor.id or 0, wish.relative_id)
         wish = _check(venue, wish, person[1], now)
         _check_limits(venue, actor.id or 0, wish)
         free = facts.is_free(venue.id, rules.held(wish.span, venue.buffer))
         if not free and not (queue_up and venue.waiting_list):
-            raise SlotTaken(wish)
+            raise SlotTaken(wish, advice="" if venue.waiting_list else "请看看下面相近的时间和别的场地。")
         status = WAITING if not free else PENDING if venue.needs_approval else APPROVED
         return enter(venue, wish, status, BY_RESIDENT, actor, now, resident_id=actor.id)
 
@@ -134,13 +139,24 @@ def may_book(venue: Venue, home_path: str | None) -> Refusal | None:
     return None
 
 
-def _check(venue: Venue, wish: Wish, home_path: str, now: datetime) -> Wish:
-    """Everything that does not depend on other people's bookings. Returns the wish with its words in order."""
-    if not venue.active or not venue.bookable:
+def must_be_bookable(venue: Venue) -> None:
+    """Raises VenueGone for a room that is no longer given out, NotBookable for a place outside."""
+    if not venue.active:
+        raise VenueGone()
+    if not venue.bookable:
         raise NotBookable(venue.link, venue.phone)
-    refusal = may_book(venue, home_path) or rules.refusal(
-        facts.terms_for(venue, wish.start), wish.span, wish.people, now
-    )
+
+
+def _check(venue: Venue, wish: Wish, home_path: str, now: datetime, less: bool = False) -> Wish:
+    """Everything that does not depend on other people's bookings. Returns the wish with its words in order.
+
+    less: part of what this person holds already, so the notice for new bookings does not bind.
+    """
+    must_be_bookable(venue)
+    terms = facts.terms_for(venue, wish.start)
+    if less:
+        terms = replace(terms, notice=0)
+    refusal = may_book(venue, home_path) or rules.refusal(terms, wish.span, wish.people, now)
     if refusal is not None:
         raise BookingRefused(refusal)
     return worded(venue, wish)
@@ -202,16 +218,23 @@ def _own(actor: Actor, booking_id: int, *more_venues: int) -> tuple[Venue, Booki
     if actor.kind == "resident":
         locks.lock_resident(actor.id or 0)
     venue, row = locks.find(booking_id, *more_venues)
-    if actor.kind == "resident" and row.resident_id != actor.id:
+    # This runs in the system's scope: whose booking it is must be asked here.
+    mine = row.resident_id == actor.id if actor.kind == "resident" else inside(row, actor)
+    if not mine:
         raise BookingGone()
     return venue, row
 
 
 def deadline(venue: Venue, booking: Booking) -> datetime:
-    """Until when the booker may withdraw or change it themselves."""
-    if booking.status != APPROVED:
+    """Until when the booker may withdraw or change it themselves.
+
+    Who was moved by staff (then a reason stands on the booking) may say no until the start; who heard only now that it
+    is theirs has time for second thoughts.
+    """
+    if booking.status != APPROVED or booking.reason:
         return booking.starts_at
-    second_thoughts = min(booking.created_at + SECOND_THOUGHTS, booking.starts_at)
+    known = max(booking.created_at, booking.decided_at or booking.created_at)
+    second_thoughts = min(known + SECOND_THOUGHTS, booking.starts_at)
     return max(rules.cancel_until(booking.starts_at, venue.cancel), second_thoughts)
 
 
@@ -224,7 +247,7 @@ def _check_deadline(venue: Venue, booking: Booking, now: datetime) -> None:
 def withdraw(actor: Actor, booking_id: int, now: datetime, reason: str = "") -> Booking:
     """Give a booking up; the time goes to whoever waits for it. Twice is the same as once.
 
-    Residents: their own, until the deadline. Staff: any of their subtree, any time; the person is told. Raises
+    Residents: their own, until the deadline. Staff: any of their subtree, any time (somebody phoned). Raises
     BookingGone, TooLate, NotAllowed. Locks: the resident, the venue.
     """
     with scope.system("a time given up goes on to somebody else"):
@@ -243,8 +266,8 @@ def change(
 ) -> Booking:  # fmt: skip
     """Another time, length or room for one's own booking; the old time goes on to others (V2).
 
-    In a room with approval an approved booking is decided again. Raises like `book`, and BookingGone, TooLate. Locks:
-    the resident, then both venues, lower id first.
+    In a room with approval an approved booking is decided again, unless it only becomes shorter or smaller. Raises
+    like `book`, and BookingGone, TooLate. Locks: the resident, then both venues, lower id first.
     """
     with scope.system("whether a room is free is a matter of everybody's bookings"):
         person = locks.lock_resident(actor.id or 0)
@@ -253,19 +276,26 @@ def change(
             raise BookingGone("这份预约现在不能改时间。", advice="可以重新预约一个。")
         _check_deadline(old_venue, row, now)
         venue = old_venue if venue_id in (None, row.venue_id) else locks.lock(venue_id or 0)
-        wish = Wish(venue.id, start, end, people or row.people, row.title, row.function, row.needs, row.relative_id)
+        party = row.people if people is None else people
+        wish = Wish(venue.id, start, end, party, row.title, row.function, row.needs, row.relative_id)
         if venue is old_venue and (start, end, wish.people) == (row.starts_at, row.ends_at, row.people):
             return row
-        wish = _check(venue, wish, person[1] if person else "", now)
-        _check_limits(venue, actor.id or 0, wish, but=row.id)
-        if not facts.is_free(venue.id, rules.held(wish.span, venue.buffer), but=(row.id,)):
-            raise SlotTaken(wish)
+        less = venue is old_venue and row.starts_at <= start and end <= row.ends_at and party <= row.people
+        wish = _check(venue, wish, person[1] if person else "", now, less)
+        if not less:
+            _check_limits(venue, actor.id or 0, wish, but=row.id)
+            _must_be_free(venue, wish, but=row.id)
         shift(old_venue, venue, row, wish, actor, now)
-        if row.status == APPROVED and venue.needs_approval:
+        if row.status == APPROVED and venue.needs_approval and not less:
             queue.move(venue, row, "again", actor, now, decided_at=None, **_to_decide(venue, row, now))
         elif row.status == PENDING and not venue.needs_approval:
             queue.move(venue, row, "approve", system_actor(), now, decided_at=now, decide_by=None, waits_at_id=None)
     return row
+
+
+def _must_be_free(venue: Venue, wish: Wish, but: int) -> None:
+    if not facts.is_free(venue.id, rules.held(wish.span, venue.buffer), but=(but,)):
+        raise SlotTaken(wish)
 
 
 def _to_decide(venue: Venue, row: Booking, now: datetime) -> dict[str, Any]:
@@ -280,10 +310,18 @@ def shift(
     old = queue.held(row)
     before = {"venue": old_venue.name, "from": row.starts_at.isoformat(), "to": row.ends_at.isoformat()}
     row.venue_id, row.centre_id, row.people = venue.id, venue.centre_id, wish.people
-    row.starts_at, row.ends_at, row.held_until = wish.start, wish.end, rules.held(wish.span, venue.buffer).end
+    until = rules.held(wish.span, venue.buffer).end
+    if venue is old_venue and row.starts_at <= wish.start and wish.end <= row.ends_at:
+        until = min(until, row.held_until)  # a longer buffer binds new bookings, not what stands already
+    row.starts_at, row.ends_at, row.held_until, row.reason = wish.start, wish.end, until, reason
     row.revision += 1
-    if row.status == PENDING:
+    if row.status == PENDING and (actor.kind == "resident" or old_venue.centre_id != venue.centre_id):
         row.waits_at_id, row.decide_by = venue.centre_id, rules.decide_by(now, venue.approve_hours, wish.start)
+    for name in ("decide_by", "accept_by"):  # whoever has it keeps it, but nothing is decided after the start
+        if getattr(row, name) is not None:
+            setattr(row, name, min(getattr(row, name), wish.start))
+    if wish.start > now + EARLY:
+        row.checked_in_at = None
     for touched in {old_venue.id: old_venue, venue.id: venue}.values():
         locks.touch(touched, now)
     db.session.flush()
@@ -310,9 +348,14 @@ def accept(actor: Actor, booking_id: int, now: datetime) -> Booking:
 
 
 def decline(actor: Actor, booking_id: int, now: datetime) -> Booking:
-    """Say no to the offered time; it goes to the next. Raises BookingGone, OfferOver. Locks: resident, venue."""
+    """Say no to the offered time; it goes to the next. Twice is the same as once.
+
+    Raises BookingGone, OfferOver. Locks: resident, venue.
+    """
     with scope.system("own offer"):
         venue, row = _own(actor, booking_id)
+        if row.status == WITHDRAWN:
+            return row
         if row.status != OFFERED:
             raise OfferOver()
         queue.end(venue, row, "decline", actor, now)

@@ -45,24 +45,17 @@ def close(
 ) -> Closed:
     """Close a venue (or every venue of the centre) for `span`, around what is booked or cancelling it with notice.
 
-    Activities are never cancelled here: their place is changed in the service list. Raises ClosureRefused, VenueGone,
-    NotAllowed. Locks: the venues, lower ids first.
+    Activities are never cancelled here: their place is changed in the service list. The same closure twice is one.
+    Raises ClosureRefused, VenueGone, NotAllowed. Locks: the venues, lower ids first.
     """
     deciding.must(actor)
     check(span, reason, now)
-    centre = db.session.get(Centre, centre_id)
-    inside = centre is not None and actor.department_id is None and centre.path.startswith(actor.centre_path)
-    if centre is None or not inside:
-        raise VenueGone("没有找到这个中心。")
-    wanted = select(Venue.id).where(Venue.centre_id == centre_id)
-    ids = list(db.session.scalars(wanted.where(Venue.id == venue_id) if venue_id is not None else wanted))
-    if not ids:
-        raise VenueGone()
-    locked = locks.lock_all(ids)
-    closure = VenueClosure(
+    locked = _locked(actor, centre_id, venue_id)
+    closure = _same(centre_id, venue_id, span) or VenueClosure(
         centre_id=centre_id, venue_id=venue_id, starts_at=span.start, ends_at=span.end,
-        reason=" ".join(reason.split())[:REASON_MAX], created_by=actor.name, created_at=now,
+        created_by=actor.name, created_at=now,
     )  # fmt: skip
+    closure.reason = " ".join(reason.split())[:REASON_MAX]
     db.session.add(closure)
     for venue in locked.values():
         locks.touch(venue, now)
@@ -90,6 +83,27 @@ def check(span: Span, reason: str, now: datetime) -> None:
         raise ClosureRefused("这段时间已经过去了。", advice="请选以后的时间。")
     if span.end - span.start > LONGEST:
         raise ClosureRefused("一次最多停用一年。", advice="长期不用的场地可以在“场地”里停用。")
+
+
+def _locked(actor: Actor, centre_id: int, venue_id: int | None) -> dict[int, Venue]:
+    centre = db.session.get(Centre, centre_id)
+    inside = centre is not None and actor.department_id is None and centre.path.startswith(actor.centre_path)
+    if centre is None or not inside:
+        raise VenueGone("没有找到这个中心。")
+    wanted = select(Venue.id).where(Venue.centre_id == centre_id)
+    ids = list(db.session.scalars(wanted.where(Venue.id == venue_id) if venue_id is not None else wanted))
+    if not ids:
+        raise VenueGone()
+    return locks.lock_all(ids)
+
+
+def _same(centre_id: int, venue_id: int | None, span: Span) -> VenueClosure | None:
+    """The form sent twice, or once more in order to cancel what is booked."""
+    wanted = select(VenueClosure).where(
+        VenueClosure.centre_id == centre_id, VenueClosure.venue_id.is_not_distinct_from(venue_id),
+        VenueClosure.starts_at == span.start, VenueClosure.ends_at == span.end, VenueClosure.lifted_at.is_(None),
+    )  # fmt: skip
+    return db.session.scalars(wanted).first()
 
 
 def lift(actor: Actor, closure_id: int, now: datetime) -> VenueClosure:

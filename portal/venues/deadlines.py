@@ -9,16 +9,22 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+import structlog
+from sqlalchemy import CompoundSelect, Select, select, union_all
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.core import outbox, registry, scope
 from portal.core.access import system_actor
 from portal.core.db import db, writing
+from portal.core.errors import DomainError
 from portal.core.outbox import Outbox
 from portal.venues import arriving, deciding, locks, queue, rules
 from portal.venues.models import APPROVED, BY_ACTIVITY, OFFERED, PENDING, WAITING, Booking
 
-TOO_LATE = timedelta(days=2)  # what should have ended long ago is ended all the same, but looked for no further back
+log = structlog.get_logger()
+# How far back a request that waited for nothing is looked for after the scheduler stood still; undecided requests and
+# offers have indexes of their own and are always found.
+LONG_AGO = timedelta(days=15)
 
 
 @registry.due
@@ -51,15 +57,15 @@ def _hand_up(booking_id: int, now: datetime) -> int:
 @registry.due
 def lapse(now: datetime) -> int:
     """Offers nobody accepted, and requests that nobody decided or whose turn never came, end; the time goes on."""
-    over = or_(
-        (Booking.status == OFFERED) & (Booking.accept_by <= now),
-        (Booking.status.in_((PENDING, WAITING, OFFERED))) & (Booking.starts_at <= now),
-    )
-    late = select(Booking.id).where(
-        over, Booking.source != BY_ACTIVITY, Booking.status.in_((PENDING, WAITING, OFFERED)),
-        Booking.starts_at > now - TOO_LATE,
+    ids = select(Booking.id).where(Booking.source != BY_ACTIVITY)
+    return _each(
+        union_all(
+            ids.where(Booking.status == OFFERED, Booking.accept_by <= now),  # never later than the start
+            ids.where(Booking.status == PENDING, Booking.starts_at <= now),
+            ids.where(Booking.status == WAITING, Booking.starts_at <= now, Booking.starts_at > now - LONG_AGO),
+        ),
+        now, _lapse,
     )  # fmt: skip
-    return _each(late, now, _lapse)
 
 
 def _lapse(booking_id: int, now: datetime) -> int:
@@ -71,15 +77,18 @@ def _lapse(booking_id: int, now: datetime) -> int:
     return 1
 
 
-def _each(wanted: Select[Any], now: datetime, act: Callable[[int, datetime], int]) -> int:
+def _each(wanted: Select[Any] | CompoundSelect[Any], now: datetime, act: Callable[[int, datetime], int]) -> int:
     """One transaction a row, so that one bad row holds up nobody."""
     with scope.system("deadlines of bookings"):
         ids = sorted(set(db.session.scalars(wanted)))
         db.session.rollback()
         done = 0
         for booking_id in ids:
-            with writing():
-                done += act(booking_id, now)
+            try:
+                with writing():
+                    done += act(booking_id, now)
+            except (DomainError, SQLAlchemyError):
+                log.exception("deadline of a booking failed", booking=booking_id, rule=act.__name__)
     return done
 
 

@@ -22,7 +22,6 @@ from portal.venues.errors import (
     CallerNameMissing,
     InTheWay,
     NobodyAbove,
-    NotBookable,
     SlotTaken,
     VenueGone,
 )
@@ -77,9 +76,8 @@ def staff_refusal(terms: rules.Terms, span: Span, people: int, now: datetime) ->
 
 
 def check(venue: Venue, wish: Wish, now: datetime, but: tuple[int, ...] = ()) -> None:
-    """Raises NotBookable, BookingRefused, SlotTaken: may staff put this wish into the room? Needs the lock."""
-    if not venue.active or not venue.bookable:
-        raise NotBookable(venue.link, venue.phone)
+    """Raises VenueGone, NotBookable, BookingRefused, SlotTaken: may staff put this wish there? Needs the lock."""
+    residents.must_be_bookable(venue)
     refusal = staff_refusal(facts.terms_for(venue, wish.start), wish.span, wish.people, now)
     if refusal is not None:
         raise BookingRefused(refusal)
@@ -91,8 +89,9 @@ def book_for(actor: Actor, wish: Wish, phone: str, name: str, now: datetime, rel
     """Book for somebody who phones or walks in, or (no phone) for the house itself. Approved at once.
 
     phone: 11 digits or ''. A resident is found by it or opened; both names show when `relative_name` is given. Staff
-    are not bound by notice, limits and hours; by other bookings and closures they are. Raises VenueGone, NotBookable,
-    BookingRefused, CallerNameMissing, SlotTaken, NotAllowed. Locks: the resident, then the venue.
+    are not bound by notice, limits and hours; by other bookings and closures they are. Whose time has begun sits there
+    already. The same wish twice is one booking. Raises VenueGone, NotBookable, BookingRefused, CallerNameMissing,
+    SlotTaken, NotAllowed. Locks: the resident, then the venue.
     """
     must(actor)
     if not _visible(wish.venue_id):
@@ -104,13 +103,27 @@ def book_for(actor: Actor, wish: Wish, phone: str, name: str, now: datetime, rel
         venue = locks.lock(wish.venue_id)
         if resident is not None and relative_name.strip():
             wish = _with_relative(wish, resident, relative_name.strip(), now)
-        check(venue, wish, now)
         wish = residents.worded(venue, wish, must_say=False)
+        double = _same(actor, wish, resident)
+        if double is not None:
+            return double
+        check(venue, wish, now)
         source = BY_RESIDENT if resident else BY_STAFF
         row = residents.enter(venue, wish, APPROVED, source, actor, now, resident_id=resident.id if resident else None,
                               contact=(name.strip()[:40], phone) if resident is None else ("", ""))  # fmt: skip
+        row.checked_in_at = now if wish.start <= now else None
         noted(actor, row, "add", "", now)
     return row
+
+
+def _same(actor: Actor, wish: Wish, resident: Resident | None) -> Booking | None:
+    """The form sent twice."""
+    wanted = select(Booking).where(
+        Booking.venue_id == wish.venue_id, Booking.starts_at == wish.start, Booking.ends_at == wish.end,
+        Booking.status == APPROVED, Booking.created_by == actor.name, Booking.title == wish.title,
+        Booking.resident_id == (resident.id if resident else None),
+    )  # fmt: skip
+    return db.session.scalars(wanted).first()
 
 
 def _visible(venue_id: int) -> bool:
@@ -152,6 +165,7 @@ def approve(actor: Actor, booking_id: int, now: datetime) -> Booking:
     """
     must(actor)
     venue, row = locks.find(booking_id)
+    _not_an_activity(row)
     before = row.status
     queue.move(venue, row, "approve", actor, now, decided_at=now, decide_by=None, waits_at_id=None)
     with scope.system("competing requests are told"):
@@ -165,6 +179,7 @@ def refuse(actor: Actor, booking_id: int, reason: str, now: datetime) -> Booking
     """Say no with a reason; the time goes to whoever waits for it (V3). Raises as `approve`, and ReasonMissing."""
     must(actor)
     venue, row = locks.find(booking_id)
+    _not_an_activity(row)
     before = row.status
     queue.end(venue, row, "refuse", actor, now, reason, decided_at=now)
     noted(actor, row, "refuse", before, now, reason)
@@ -179,6 +194,7 @@ def hand_up(actor: Actor, booking_id: int, reason: str, now: datetime) -> Bookin
     """
     must(actor)
     venue, row = locks.find(booking_id)
+    _not_an_activity(row)
     above = deciders_above(row.waits_at or row.centre)
     if above is None:
         raise NobodyAbove()
@@ -210,10 +226,14 @@ def prefer(actor: Actor, waiting_id: int, reason: str, now: datetime) -> Booking
     must(actor)
     venue, row = locks.find(waiting_id)
     others = facts.in_the_way(venue.id, queue.held(row), but=(row.id,))
-    if any(other.status != PENDING for other in others):
-        raise InTheWay()
     if row.status != WAITING:
         raise states.NoSuchTransition()
+    if any(other.source == BY_ACTIVITY for other in others):
+        raise InTheWay("这个时间留给了清单里的活动。", advice="要改请先到服务清单里换这个活动的时间或地点。")
+    if any(other.status != PENDING for other in others):
+        raise InTheWay()
+    if queue.closed(venue, row):
+        raise InTheWay("这个时间场地停用。", advice="要用请先取消停用。")
     for other in others:
         # Not `queue.end`: the freed time is for this one, whoever else is earlier in line.
         before = other.status
@@ -251,8 +271,8 @@ def move(
 ) -> Booking:  # fmt: skip
     """Put somebody's booking elsewhere; they are told before and after and may withdraw (V4).
 
-    Raises BookingGone, VenueGone, NotBookable, BookingRefused, SlotTaken, ReasonMissing, NotAllowed. Locks: both
-    venues, lower id first.
+    Who stood in line has it now. The same move twice is one. Raises BookingGone, VenueGone, NotBookable,
+    BookingRefused, SlotTaken, ReasonMissing, NotAllowed. Locks: both venues, lower id first.
     """
     must(actor)
     if not reason.strip():
@@ -262,6 +282,8 @@ def move(
     if row.status not in ACTIVE:
         raise BookingGone("这份预约已经结束，不能再改。", advice="需要的话请重新登记一份。")
     venue = old_venue if venue_id == old_venue.id else locks.lock(venue_id)
+    if venue is old_venue and (start, end) == (row.starts_at, row.ends_at):
+        return row
     outside = row.status == PENDING and actor.kind == "staff" and not row.centre.path.startswith(actor.centre_path)
     if outside:
         raise NotAllowed(NOT_YOUR_TURN)
@@ -269,7 +291,10 @@ def move(
     check(venue, wish, now, but=(row.id,))
     with scope.system("the old time goes on to somebody else"):
         history = residents.shift(old_venue, venue, row, wish, actor, now, reason.strip())
-        row.reason = reason.strip()
+        if start <= now:  # in the middle of it they go next door: they are here
+            row.checked_in_at = row.checked_in_at or now
+        if row.status == WAITING:
+            queue.move(venue, row, "move_up", actor, now, decided_at=now)
         outbox.put("venues.moved", f"booking:{row.id}:{history.id}", {"id": row.id, "history_id": history.id}, now)
     noted(actor, row, "move", row.status, now, reason)
     return row

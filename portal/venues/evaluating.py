@@ -13,6 +13,7 @@ from portal.core.db import db, writing
 from portal.feedback import actions, subjects
 from portal.feedback.actions import Ask
 from portal.feedback.models import Evaluation
+from portal.people.models import Resident
 from portal.venues.models import APPROVED, Booking, Venue
 
 KIND = "booking"
@@ -52,9 +53,10 @@ def ask_how_it_was(now: datetime) -> int:
         asked = exists().where(Evaluation.subject_kind == KIND, Evaluation.subject_id == Booking.id)
         over = (
             select(Booking).join(Venue, Venue.id == Booking.venue_id)
+            .join(Resident, Resident.id == Booking.resident_id)
             .where(
                 Booking.status == APPROVED, Booking.ends_at <= now - REST, Booking.ends_at > now - LOOK_BACK,
-                Booking.resident_id.is_not(None), Booking.checked_in_at.is_not(None) | (Venue.release == 0), ~asked,
+                Resident.erased_at.is_(None), Booking.checked_in_at.is_not(None) | (Venue.release == 0), ~asked,
             )
             .options(joinedload(Booking.venue), joinedload(Booking.relative))
             .order_by(Booking.id).limit(MOST)

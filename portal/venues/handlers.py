@@ -90,7 +90,10 @@ def on_handed_up(payload: dict[str, Any], now: datetime) -> None:
     _tell(payload, "handed_up", now, notices.handed_up)
     row = _booking(payload["id"])
     if row is not None and row.waits_at_id is not None:
-        tell_centre(row, row.waits_at_id, notices.overdue(row), f"handed_up:{payload['history_id']}", now)
+        history = db.session.get(states.StateHistory, payload["history_id"])
+        by_hand = history is not None and history.actor_kind == "staff"
+        words = notices.handed_to_you(row, history.reason) if history and by_hand else notices.overdue(row)
+        tell_centre(row, row.waits_at_id, words, f"handed_up:{payload['history_id']}", now)
 
 
 @outbox.handler("venues.moved_up")
@@ -123,6 +126,12 @@ def on_lapsed(payload: dict[str, Any], now: datetime) -> None:
 
 @outbox.handler("venues.cancelled")
 def on_cancelled(payload: dict[str, Any], now: datetime) -> None:
+    row = _booking(payload["id"])
+    series = row.series if row is not None else None
+    if row is not None and series is not None and series.ended_at is not None:
+        # Forty dates of one series that ended are one piece of news.
+        tell_centre(row, series.centre_id, notices.series_ended(row, series), f"series_ended:{series.id}", now)
+        return
     _tell(payload, "cancelled", now, notices.cancelled, "取消了")
 
 
@@ -149,7 +158,7 @@ def on_remind(payload: dict[str, Any], now: datetime) -> None:
     if row is None or row.status != APPROVED or rules.reminder_rule(row.starts_at, row.created_at, now) != rule:
         return
     occasion = {"id": row.id, "history_id": f"{rule}:{int(row.starts_at.timestamp())}"}
-    _tell(occasion, "remind", now, lambda b: notices.reminder(b, rule))
+    _tell(occasion, "remind", now, lambda b: notices.reminder(b, rule, now))
 
 
 @outbox.handler("venues.undecided")

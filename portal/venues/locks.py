@@ -14,9 +14,12 @@ from sqlalchemy import select
 
 from portal.centres.models import Centre
 from portal.core.db import db
+from portal.core.errors import Stale
 from portal.people.models import Resident
 from portal.venues.errors import BookingGone, VenueGone
 from portal.venues.models import Booking, Venue
+
+MOVES = 3  # so often may a booking be moved away under our hands
 
 
 def for_update(statement: Any, of: type[Any]) -> Any:
@@ -53,16 +56,17 @@ def find(booking_id: int, *more_venues: int) -> tuple[Venue, Booking]:
     Reads in the caller's scope: somebody else's booking does not exist.
     """
     seen = select(Booking.venue_id).where(Booking.id == booking_id)
-    venue_id = db.session.scalars(seen).one_or_none()
-    if venue_id is None:
-        raise BookingGone()
-    locked = lock_all([venue_id, *more_venues])
     fresh = select(Booking).where(Booking.id == booking_id).execution_options(populate_existing=True)
-    booking = db.session.scalars(fresh).one()
-    if booking.venue_id not in locked:  # moved to another room between the two reads
-        locked |= lock_all([booking.venue_id])
-    venue = locked.get(booking.venue_id)
-    return (venue if venue is not None else db.session.get_one(Venue, booking.venue_id)), booking
+    for _ in range(MOVES):
+        venue_id = db.session.scalars(seen).one_or_none()
+        if venue_id is None:
+            raise BookingGone()
+        locked = lock_all([venue_id, *more_venues])
+        booking = db.session.scalars(fresh).one()
+        if booking.venue_id in locked:
+            return locked[booking.venue_id], booking
+        # Moved to another room between the two reads: what was read without that room's lock may be old again.
+    raise Stale()
 
 
 def touch(venue: Venue, now: datetime, facts: bool = False) -> None:

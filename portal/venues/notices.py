@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from portal.core import clock
 from portal.venues import booking as residents
-from portal.venues.models import APPROVED, PENDING, Booking, Venue
+from portal.venues.models import APPROVED, PENDING, Booking, BookingSeries, Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,9 @@ def released(row: Booking) -> Words:
                  f"如果您在现场，请找工作人员。{call(row.venue)}", urgent=True)  # fmt: skip
 
 
-def reminder(row: Booking, rule: str) -> Words:
-    lead = "明天见" if rule == "day" else "快开始了"
+def reminder(row: Booking, rule: str, now: datetime) -> Words:
+    later = clock.today(now) < clock.local(row.starts_at).date()
+    lead = "快开始了" if rule == "hours" else "明天见" if later else "今天见"
     leave = f"来不了请退订，{leaving(row)}" if rule == "day" and row.status == APPROVED else ""
     return Words(f"reminder.{rule}", f"{lead}：{row.venue.name}",
                  f"{when(row)}，{where(row.venue)}，{whom(row)}已订。{arrive(row.venue)}{leave}")  # fmt: skip
@@ -150,6 +152,19 @@ def reminder(row: Booking, rule: str) -> Words:
 def overdue(row: Booking) -> Words:
     return Words("work.booking", f"场地预约没有按时审批：{row.venue.name}",
                  f"{when(row)}，{row.title}，{clock.stamp(row.created_at)} 提出。现在请你们审批。")  # fmt: skip
+
+
+def handed_to_you(row: Booking, reason: str) -> Words:
+    """The level below asks the level above to decide."""
+    why = f"原因：{reason}。" if reason else ""
+    return Words("work.booking", f"{row.centre.label}请你们审批：{row.venue.name}",
+                 f"{when(row)}，{row.title}，{clock.stamp(row.created_at)} 提出。{why}现在请你们审批。")  # fmt: skip
+
+
+def series_ended(row: Booking, series: BookingSeries) -> Words:
+    """Row: one of its dates, which carries the reason."""
+    return Words("work.booking", f"固定预约取消了：{series.venue.name}",
+                 f"{series.title}，以后的日期都取消了。原因：{row.reason}。")  # fmt: skip
 
 
 def to_staff(row: Booking, what: str) -> Words:

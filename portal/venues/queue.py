@@ -59,13 +59,14 @@ def free_up(venue: Venue, span: rules.Span, now: datetime) -> int:
     with scope.system("a freed time goes to the next, whoever that is"):
         db.session.flush()
         for booking in waiting_for(venue.id, span, now):
-            if facts.is_free(venue.id, held(booking)) and not _closed(venue, booking):
+            if facts.is_free(venue.id, held(booking)) and not closed(venue, booking):
                 _give(venue, booking, now)
                 moved += 1
     return moved
 
 
-def _closed(venue: Venue, booking: Booking) -> bool:
+def closed(venue: Venue, booking: Booking) -> bool:
+    """Whether a closure lies over part of the wished time."""
     shut = facts.closures([venue], booking.starts_at, booking.ends_at)[venue.id]
     return any(c.span.start < booking.ends_at and booking.starts_at < c.span.end for c in shut)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
 
 from portal.core import audit, clock, scope
 from portal.core.access import Actor
 from portal.core.db import db
+from portal.core.errors import Stale
+from portal.core.states import ReasonMissing
 from portal.venues import booking as residents
 from portal.venues import deciding, holds, locks, queue, rules
 from portal.venues.booking import Wish
@@ -19,6 +21,7 @@ from portal.venues.models import ACTIVE, APPROVED, BY_STAFF, WAITING, Booking, B
 from portal.venues.rules import Span
 
 TAKE, SKIP, WAIT, MOVE = "take", "skip", "wait", "move"
+TWICE = timedelta(minutes=2)  # a second press of the same button
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def book_series(actor: Actor, rule: Rule, choices: Mapping[date, Choice], now: d
     """Book every date as chosen; a date without a choice is taken as it stands. All or nothing.
 
     Raises SlotTaken naming the first date that somebody took meanwhile, SeriesRefused, BookingRefused, VenueGone,
-    NotAllowed. Locks: every venue involved, lower ids first.
+    NotAllowed. The form sent twice is one series. Locks: every venue involved, lower ids first.
     """
     deciding.must(actor)
     spans = spans_of(rule, now)
@@ -114,8 +117,11 @@ def book_series(actor: Actor, rule: Rule, choices: Mapping[date, Choice], now: d
     missing = wanted - locked.keys()
     if missing or not locked[rule.venue_id].bookable or not locked[rule.venue_id].active:
         raise VenueGone()
+    double = _same(actor, rule, now)
+    if double is not None:
+        return double
     series = BookingSeries(
-        venue_id=rule.venue_id, centre_id=locked[rule.venue_id].centre_id, title=rule.title.strip()[:80] or "固定使用",
+        venue_id=rule.venue_id, centre_id=locked[rule.venue_id].centre_id, title=_title(rule),
         weekdays=sorted(rule.weekdays), first_day=rule.first_day, last_day=rule.last_day, opens=rule.opens,
         closes=rule.closes, created_by=actor.name, created_at=now,
     )  # fmt: skip
@@ -132,6 +138,28 @@ def book_series(actor: Actor, rule: Rule, choices: Mapping[date, Choice], now: d
         summary=f"{series.title}：{len(result.booked)} 次，候补 {len(result.waiting)}，跳过 {len(result.skipped)}",
     )  # fmt: skip
     return result
+
+
+def _title(rule: Rule) -> str:
+    return rule.title.strip()[:80] or "固定使用"
+
+
+def _same(actor: Actor, rule: Rule, now: datetime) -> SeriesResult | None:
+    """The same form, sent again by the same person moments later."""
+    wanted = select(BookingSeries).where(
+        BookingSeries.venue_id == rule.venue_id, BookingSeries.title == _title(rule),
+        BookingSeries.first_day == rule.first_day, BookingSeries.last_day == rule.last_day,
+        BookingSeries.opens == rule.opens, BookingSeries.closes == rule.closes, BookingSeries.ended_at.is_(None),
+        BookingSeries.created_by == actor.name, BookingSeries.created_at > now - TWICE,
+    )  # fmt: skip
+    series = next((s for s in db.session.scalars(wanted) if frozenset(s.weekdays) == rule.weekdays), None)
+    if series is None:
+        return None
+    with scope.system("all dates of a series"):
+        rows = list(db.session.scalars(select(Booking).where(Booking.series_id == series.id).order_by(Booking.id)))
+    return SeriesResult(
+        series, [b for b in rows if b.status == APPROVED], [b for b in rows if b.status == WAITING], []
+    )
 
 
 def _one(
@@ -171,13 +199,18 @@ def end_series(actor: Actor, series_id: int, reason: str, now: datetime) -> int:
     series = db.session.scalars(select(BookingSeries).where(BookingSeries.id == series_id)).one_or_none()
     if series is None:
         raise VenueGone("没有找到这个固定预约。")
+    if series.ended_at is not None:
+        return 0
+    if not reason.strip():
+        raise ReasonMissing()
     with scope.system("all dates of a series"):
         coming = select(Booking).where(
             Booking.series_id == series.id, Booking.status.in_(ACTIVE), Booking.starts_at > now
         )
-        venue_ids = {b.venue_id for b in db.session.scalars(coming)}
-        locked = locks.lock_all(venue_ids)
+        locked = locks.lock_all(b.venue_id for b in db.session.scalars(coming))
         rows = list(db.session.scalars(coming.execution_options(populate_existing=True).order_by(Booking.starts_at)))
+        if any(row.venue_id not in locked for row in rows):  # a date was moved between the two reads
+            raise Stale()
         for row in rows:
             queue.end(locked[row.venue_id], row, "cancel", actor, now, reason)
         series.ended_at = now

@@ -9,6 +9,7 @@ from portal.core.states import Machine, Transition
 from portal.venues.models import (
     ACTIVE,
     APPROVED,
+    BY_ACTIVITY,
     CANCELLED,
     LAPSED,
     OFFERED,
@@ -29,23 +30,36 @@ TONES = {
     WITHDRAWN: "neutral", CANCELLED: "red", LAPSED: "neutral", RELEASED: "neutral",
 }  # fmt: skip
 NOT_YOUR_TURN = "这份预约现在不由您审批。"
+WITH_THE_LIST = "这是清单里的活动，占用随活动走，请到服务清单里改。"
+
+
+def inside(booking: Any, actor: Actor) -> bool:
+    """Whether the booking's room stands in the actor's part of the tree; residents and departments have none."""
+    if actor.kind == "system":
+        return True
+    return bool(actor.centre_path) and actor.department_id is None and booking.centre.path.startswith(actor.centre_path)
 
 
 def _own(booking: Any, actor: Actor) -> str | None:
     if actor.kind == "resident":
         return None if actor.id == booking.resident_id else "这不是您的预约。"
-    return None if actor.can(Permission.VENUES) else "您的账户没有管理场地的权限。"
+    if actor.kind == "staff" and booking.source == BY_ACTIVITY:
+        return WITH_THE_LIST
+    return None if actor.can(Permission.VENUES) and inside(booking, actor) else "您的账户没有管理这个场地的权限。"
 
 
-def _house(_booking: Any, actor: Actor) -> str | None:
+def _house(booking: Any, actor: Actor) -> str | None:
     """Not by residents: the waiting list moves by itself or by staff."""
-    return None if actor.kind != "resident" and actor.can(Permission.VENUES) else "空位按先后顺序递补。"
+    staff = actor.kind != "resident" and actor.can(Permission.VENUES) and inside(booking, actor)
+    return None if staff else "空位按先后顺序递补。"
 
 
 def decides(booking: Any, actor: Actor) -> str | None:
     """The centre whose turn it is, or one above it (P6)."""
     if actor.kind == "system":
         return None
+    if booking.source == BY_ACTIVITY:
+        return WITH_THE_LIST
     centre = booking.waits_at or booking.centre
     if actor.department_id is not None or not actor.centre_path or not centre.path.startswith(actor.centre_path):
         return NOT_YOUR_TURN
@@ -73,6 +87,6 @@ MACHINE = Machine("booking", Booking, LABELS, (
     Transition("again", "改时间后再审", (APPROVED,), PENDING, guard=_own, event="venues.received"),
     Transition("lapse", "过时失效", (OFFERED, WAITING, PENDING), LAPSED, guard=_house, event="venues.lapsed"),
     Transition("withdraw", "退订", ACTIVE, WITHDRAWN, guard=_own),
-    Transition("cancel", "取消", ACTIVE, CANCELLED, _V, True, event="venues.cancelled"),
+    Transition("cancel", "取消", ACTIVE, CANCELLED, _V, True, _own, "venues.cancelled"),
     Transition("release", "释放", (APPROVED,), RELEASED, guard=_house, event="venues.released"),
 ))  # fmt: skip
