@@ -157,9 +157,7 @@ def _same(actor: Actor, rule: Rule, now: datetime) -> SeriesResult | None:
         return None
     with scope.system("all dates of a series"):
         rows = list(db.session.scalars(select(Booking).where(Booking.series_id == series.id).order_by(Booking.id)))
-    return SeriesResult(
-        series, [b for b in rows if b.status == APPROVED], [b for b in rows if b.status == WAITING], []
-    )
+    return SeriesResult(series, [b for b in rows if b.status == APPROVED], [b for b in rows if b.status == WAITING], [])
 
 
 def _one(
