@@ -19,6 +19,7 @@ from portal.centres.models import Centre, OpeningHours
 from portal.core import audit, clock, reads
 from portal.core.db import db
 from portal.core.sessions import WebSession
+from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative, StaffAccount
 from portal.signup.models import SignUp
@@ -28,20 +29,22 @@ from tests.servers import database_kind
 FEW, MANY = 3, 40
 # path -> statements on SQLite. PostgreSQL may need another number, but never one that grows.
 RESIDENT = {
-    "/": 16, "/services": 10, "/services?q=活动": 10, "/services?ended=1": 10, "/services?centre=A1": 12,
-    "/services/{entry}": 10, "/guides": 4, "/centres": 2, "/venues": 4, "/help": 4, "/c/A1": 16, "/c/D": 16, "/me": 5,
+    "/": 19, "/services": 10, "/services?q=活动": 10, "/services?ended=1": 10, "/services?centre=A1": 12,
+    "/services/{entry}": 11, "/guides": 4, "/centres": 2, "/venues": 7, "/help": 4, "/c/A1": 19, "/c/D": 19, "/me": 7,
     "/me/inbox": 4, "/me/profile": 7, "/me/relatives": 5, "/api/v1/services": 5,
+    "/me/evaluations": 5,
 }  # fmt: skip
 STAFF = {
-    "/staff": 12, "/staff/catalogue?month=2026-11": 31, "/staff/catalogue?month=2026-12": 29,
-    "/staff/catalogue/changes": 13, "/staff/catalogue/coverage": 19, "/staff/catalogue/late": 17,
-    "/staff/catalogue/templates": 15, "/staff/guides": 20, "/staff/sign-ups": 13, "/staff/sign-ups/{entry}": 15,
-    "/staff/accounts": 18, "/staff/sessions": 13, "/staff/audit": 20, "/staff/messages": 18,
-    "/staff/inbox-messages": 13, "/staff/centres": 15,
+    "/staff": 14, "/staff/catalogue?month=2026-11": 33, "/staff/catalogue?month=2026-12": 31,
+    "/staff/catalogue/changes": 15, "/staff/catalogue/coverage": 21, "/staff/catalogue/late": 19,
+    "/staff/catalogue/templates": 17, "/staff/guides": 22, "/staff/sign-ups": 15, "/staff/sign-ups/{entry}": 17,
+    "/staff/accounts": 20, "/staff/sessions": 15, "/staff/audit": 22, "/staff/messages": 20,
+    "/staff/inbox-messages": 15, "/staff/centres": 17,
+    "/staff/feedback?show=all": 16, "/staff/feedback/evaluations": 16, "/staff/feedback/averages": 15,
 }  # fmt: skip
 REVIEW = {
-    "/staff": 11, "/staff/catalogue?month=2026-12": 28, "/staff/catalogue/changes": 12, "/staff/catalogue/late": 16,
-    "/staff/catalogue/coverage": 17, "/staff/accounts": 17,
+    "/staff": 13, "/staff/catalogue?month=2026-12": 30, "/staff/catalogue/changes": 14, "/staff/catalogue/late": 18,
+    "/staff/catalogue/coverage": 19, "/staff/accounts": 19,
 }  # fmt: skip
 
 
@@ -66,6 +69,7 @@ class Rows:
             self._people(number)
             self._centre(number)
             self._words(number)
+            self._stars(number)
         self.made = to
         db.session.commit()
 
@@ -130,6 +134,23 @@ class Rows:
             created_at=NOW, due_at=NOW, done_at=NOW, outcome="local",
         ))  # fmt: skip
         audit.record(self.town.actor("A1"), "import", "centre", None, NOW, summary=f"第{number}次")
+
+
+    def _stars(self, number: int) -> None:
+        """Asked, answered badly, called back; all within the time in which /me and the inbox show it."""
+        a1, me = self.town.centres["A1"], self.town.residents[0]
+        for subject, stars in ((2 * number, None), (2 * number + 1, 1)):
+            row = Evaluation(
+                centre_id=a1.id, subject_kind="activity", subject_id=subject, group_key=f"activity:{number}",
+                title="书法课", resident_id=me.id, person_key=f"r{me.id}", token=f"token{subject}", asked_at=NOW,
+                answer_until=NOW + timedelta(days=14), stars=stars, tags=[], given_at=NOW if stars else None,
+            )  # fmt: skip
+            db.session.add(row)
+        db.session.flush()
+        db.session.add(CallBack(
+            centre_id=a1.id, evaluation_id=row.id, waits_at_id=a1.id, status="open", opened_at=NOW,
+            due_at=NOW + timedelta(days=3),
+        ))  # fmt: skip
 
 
 class Counter:

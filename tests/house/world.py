@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 from portal.catalogue import rows as rows_of_entries
@@ -13,9 +13,11 @@ from portal.centres.models import CentrePhoto
 from portal.core import clock
 from portal.core.db import db
 from portal.core.sessions import WebSession
+from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative
 from portal.signup.models import SignUp
+from portal.venues.models import BookingSeries, VenuePhoto
 from tests.factories import NOW, Make, Town
 
 SECRET = "只有甲一知道"
@@ -79,6 +81,7 @@ def build(town: Town, make: Make) -> World:
             expires_at=NOW + timedelta(hours=12),
         ),
     }  # fmt: skip
+    room_ids = _room(town, make)
     db.session.add_all(rows.values())
     db.session.flush()
     ids = {
@@ -88,10 +91,51 @@ def build(town: Town, make: Make) -> World:
         "guide_id": rows["guide"].id, "message_id": message.id, "relative_id": relative.id,
         "session_id": rows["web_session"].id, "delivery_id": rows["delivery"].id, "code": "A1", "month": "2026-12",
         "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4", "name": "0" * 32 + ".webp", "filename": "portal.css",
-        "public_entry_id": public.id,
+        "public_entry_id": public.id, **_feedback(town, public), **room_ids,
     }  # fmt: skip
     db.session.commit()
     return World(town, ids, {})
+
+
+def _room(town: Town, make: Make) -> dict[str, Any]:
+    """A room of A1 that everybody may see, and what only A1 knows of it: who booked it, what for, what is broken."""
+    a1, person = town.centres["A1"], town.residents[0]
+    venue = make.venue(a1, name="公开的场地", needs_approval=True, staff_notes=SECRET, door_key="door-of-a1")
+    venue.photos = [VenuePhoto(file="x.jpg", caption="公开的照片")]
+    start = clock.at(NOW.date() + timedelta(days=3), time(14))
+    booking = make.booking(venue, start, resident=person, status="pending", title=SECRET, needs=SECRET)
+    make.booking(venue, start + timedelta(hours=2), contact_name=SECRET[:6], contact_phone=PHONE, title=SECRET)
+    closure = make.closure(venue, start + timedelta(days=2), start + timedelta(days=3))
+    note = make.note(venue, SECRET, booking_id=booking.id)
+    series = BookingSeries(
+        centre_id=a1.id, venue_id=venue.id, title="公开的系列", weekdays=[1], first_day=NOW.date(),
+        last_day=NOW.date() + timedelta(days=30), opens=540, closes=600, created_by="A1管理员", created_at=NOW,
+    )  # fmt: skip
+    db.session.add(series)
+    db.session.flush()
+    return {
+        "venue_id": venue.id, "picture_id": venue.photos[0].id, "booking_id": booking.id, "series_id": series.id,
+        "closure_id": closure.id, "note_id": note.id, "door_key": venue.door_key,
+    }  # fmt: skip
+
+
+def _feedback(town: Town, entry: Any) -> dict[str, Any]:
+    """What the first resident said of A1's activity, and the call-back that it opened."""
+    a1, person = town.centres["A1"], town.residents[0]
+    row = Evaluation(
+        centre_id=a1.id, subject_kind="activity", subject_id=entry.id, group_key="activity:1:house", title="公开的活动",
+        resident_id=person.id, person_key=f"r{person.id}", token="house" * 5, asked_at=NOW, stars=1, words=SECRET,
+        given_at=NOW, answer_until=NOW + timedelta(days=14),
+    )  # fmt: skip
+    db.session.add(row)
+    db.session.flush()
+    call = CallBack(
+        centre_id=a1.id, evaluation_id=row.id, waits_at_id=a1.id, opened_at=NOW, due_at=NOW + timedelta(days=3),
+        status="open",
+    )  # fmt: skip
+    db.session.add(call)
+    db.session.flush()
+    return {"call_back_id": call.id, "token": row.token}
 
 
 ForRule = Callable[[str], bool]
