@@ -19,6 +19,7 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -27,6 +28,7 @@ from portal.centres.rules import Hours
 from portal.core import clock
 from portal.core.forms import FULL_WIDTH, Form, strip
 from portal.core.incoming import whole_number
+from portal.people.forms import picks
 from portal.venues import managing
 from portal.venues.managing import PART_LABELS, RESPONSIBLE, WHO, RoomFacts, Week
 from portal.venues.models import Venue
@@ -73,7 +75,7 @@ class Words(SelectMultipleField):
     option_widget = CheckboxInput()
 
     def pre_validate(self, form: Any) -> None:
-        if not {str(c[0]) for c in self.choices or ()}.issuperset(self.data or ()):
+        if not {c.value for c in self.choices or ()}.issuperset(self.data or ()):
             raise ValidationError("请从列表里选。")
 
 
@@ -83,16 +85,19 @@ class Number(SelectField):
     def __init__(self, label: str, values: Iterable[int], text: Any, zero: str = "", **kwargs: Any) -> None:
         self.text, self.zero = text, zero
         self.values = list(values)
-        super().__init__(label, coerce=int, choices=[(v, self.said(v)) for v in self.values], **kwargs)
+        super().__init__(label, coerce=int, choices=self._offered(), **kwargs)
 
     def said(self, value: int) -> str:
         return self.zero if value == 0 and self.zero else str(self.text(value))
+
+    def _offered(self) -> list[SelectChoice]:
+        return [SelectChoice(value=v, label=self.said(v)) for v in self.values]
 
     def know(self, value: int | None) -> None:
         """Add a stored value that is not among the choices, in its place."""
         if value is not None and value not in self.values:
             self.values = sorted([*self.values, value])
-            self.choices = [(v, self.said(v)) for v in self.values]
+            self.choices = self._offered()
 
     def process_formdata(self, valuelist: list[str]) -> None:
         if valuelist:
@@ -107,16 +112,16 @@ class Pick(RadioField):
     """Yes or no, or one of a few, in words."""
 
     def __init__(self, label: str, choices: dict[str, str], **kwargs: Any) -> None:
-        super().__init__(label, choices=list(choices.items()), **kwargs)
+        super().__init__(label, choices=picks(choices.items()), **kwargs)
 
     def pre_validate(self, form: Any) -> None:
-        if self.data not in {c[0] for c in self.choices or ()}:
+        if self.data not in {c.value for c in self.choices or ()}:
             raise ValidationError("请选一项。")
 
 
 class Kind(SelectField):
     def pre_validate(self, form: Any) -> None:
-        if self.data not in {c[0] for c in self.choices or ()}:
+        if self.data not in {c.value for c in self.choices or ()}:
             raise ValidationError("请从列表里选一项。")
 
 
@@ -196,14 +201,13 @@ class RoomForm(Form):
         """stored: what the form shows first; hint: the centre's hours, to begin from when the room's own are chosen."""
         super().__init__(data=_shown(stored, week, hint), **kwargs)
         words = profile.current().venues
-        self.kind.choices = list(words.kinds.items())
-        self.functions.choices = [(w, w) for w in words.functions]
-        self.equipment.choices = [(w, w) for w in words.equipment]
+        kinds = words.kinds if stored.kind in words.kinds else words.kinds | {stored.kind: stored.kind}
+        self.kind.choices = picks(kinds.items())
+        self.functions.choices = picks((w, w) for w in words.functions)
+        self.equipment.choices = picks((w, w) for w in words.equipment)
         for field in self:
             if isinstance(field, Number):
                 field.know(getattr(stored, field.name) or 0)
-        if stored.kind not in words.kinds:
-            self.kind.choices.append((stored.kind, stored.kind))
         # Where it is booked elsewhere, nobody counts heads here.
         self.capacity.flags.required = self.bookable.data == "yes"
         self.week: dict[int, list[tuple[int, int]]] = {}
@@ -321,8 +325,8 @@ class CaptionForm(Form):
 class CopyForm(Form):
     """Which parts of a room's rules go to which other rooms."""
 
-    parts = Words("套用什么", choices=list(PART_LABELS.items()), default=["rules", "hours"])
+    parts = Words("套用什么", choices=picks(PART_LABELS.items()), default=["rules", "hours"])
     to = Words("套用到", choices=[])
 
     def offer(self, rooms: Iterable[Venue]) -> None:
-        self.to.choices = [(str(room.id), room.name) for room in rooms]
+        self.to.choices = picks((str(room.id), room.name) for room in rooms)

@@ -93,7 +93,7 @@ def _summary(group: str, form: RoomForm, opening: str) -> str:
     """What a folded group says without being opened."""
 
     def said(name: str) -> str:
-        return {str(c[0]): str(c[1]) for c in form[name].choices}.get(str(form[name].data), "")
+        return {str(c.value): str(c.label) for c in form[name].choices}.get(str(form[name].data), "")
 
     if group == "功能和设备":
         found = [*(form.functions.data or ()), *(form.equipment.data or ())]

@@ -166,12 +166,30 @@ def test_a_residents_things_are_his_own(app: Flask, world: World, as_resident: A
     client = as_resident(app.test_client(), world.town.residents[3])
     wrong = []
     for rule, method, _ in routes(app, "resident"):
-        if not rule.arguments & {"message_id", "relative_id"}:
+        if not rule.arguments & {"message_id", "relative_id", "booking_id"}:
             continue
         answer = client.open(url(app, rule, world), method=method)
         if answer.status_code != 404 or leaks(answer):
             wrong.append((method, rule.rule, answer.status_code))
     assert not wrong
+
+
+@pytest.mark.parametrize("who", [*OUTSIDE, "residents", "nobody"])
+def test_a_rooms_public_pages_do_not_say_who_booked_it(
+    app: Flask, world: World, as_staff: Any, as_resident: Any, who: str
+) -> None:
+    client = app.test_client()
+    if who in OUTSIDE:
+        as_staff(client, world.town.staff[who])
+    elif who == "residents":
+        as_resident(client, world.town.residents[3])
+    found = []
+    for audience in ("public", "resident"):
+        for rule, method, _ in routes(app, audience):
+            if method == "GET" and "venue_id" in rule.arguments:
+                answer = client.get(url(app, rule, world) + "?day=2026-11-28&week=2026-11-23")
+                found += [rule.rule] if leaks(answer) or answer.status_code not in {200, 303} else []
+    assert not found
 
 
 def test_staff_messages_and_sessions_are_their_own(app: Flask, world: World, as_staff: Any) -> None:
