@@ -18,21 +18,17 @@ from sqlalchemy.orm import aliased
 
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntrySession
 from portal.centres.models import Centre
-from portal.core import clock, reads
+from portal.core import clock
 from portal.core.db import db
+from portal.core.stamps import Stamp
 
 PAGE_SIZE = 20
 MAX_AGE = timedelta(minutes=1)
-# Part of one round trip together with the viewer; see people.viewer. Reads only ix_entry_stamp.
-STAMP_SQL = (
+# Reads only ix_entry_stamp.
+STAMP = Stamp(
     "(SELECT count(*) || ':' || coalesce(sum(version), 0) || ':' || coalesce(max(id), 0) FROM entry "
-    "WHERE month = :stamp_month AND status IN ('published', 'cancelled'))"
-)
-
-# PostgreSQL: two statements with the same snapshot see the same data, so the stamp told with it still holds.
-SNAPSHOT_STAMP_SQL = (
-    "(pg_current_snapshot()::text || '|' || "
-    f"CASE WHEN pg_current_snapshot()::text = :stamp_mark THEN :stamp_was ELSE {STAMP_SQL} END)"
+    "WHERE month = :stamp_month AND status IN ('published', 'cancelled'))",
+    "stamp",
 )
 
 
@@ -96,7 +92,6 @@ class Snapshot:
 
 
 _snapshots: dict[str, Snapshot] = {}
-_stamps: dict[str, tuple[Any, str]] = {}  # month -> the mark of the data it was read from, stamp
 _lock = threading.Lock()
 
 _category, _parent = aliased(Category), aliased(Category)
@@ -122,38 +117,17 @@ _VERSIONS = select(Entry.id, Entry.version).where(Entry.month == bindparam("mont
 
 def read_stamp(month: str) -> str:
     """The month's stamp, by one query on one index; on SQLite also by none while nobody has written."""
-    asked = stamp_question(month)
-    if asked is not None:
-        sql, values = asked
-        found = reads.row("SELECT " + sql, values)
-        return _told(month, str(found[0])) if found else ""
-    mark = reads.file_version()
-    known = _stamps.get(month)
-    if known is not None and known[0] == mark:
-        return known[1]
-    found = reads.row("SELECT " + STAMP_SQL, {"stamp_month": month})
-    stamp = str(found[0]) if found else ""
-    _stamps[month] = (mark, stamp)
-    return stamp
+    return STAMP.read(month, stamp_month=month)
 
 
 def stamp_question(month: str) -> tuple[str, dict[str, Any]] | None:
     """A scalar and its values that the viewer's round trip may ask on PostgreSQL; on SQLite none is saved by it."""
-    if reads.embedded():
-        return None
-    mark, stamp = _stamps.get(month, ("", ""))
-    return SNAPSHOT_STAMP_SQL, {"stamp_month": month, "stamp_mark": mark, "stamp_was": stamp}
-
-
-def _told(month: str, answer: str) -> str:
-    mark, _, stamp = answer.partition("|")
-    _stamps[month] = (mark, stamp)
-    return stamp
+    return STAMP.question(month, stamp_month=month)
 
 
 def snapshot(month: str, now: datetime, answer: str | None = None) -> Snapshot:
     """The month's public rows, fresh as of this request. answer: to stamp_question, when this request has asked it."""
-    stamp = _told(month, answer) if answer else read_stamp(month)
+    stamp = STAMP.told(answer, month) if answer else read_stamp(month)
     known = _snapshots.get(month)
     if known is not None and known.stamp == stamp and abs(now - known.loaded_at) < MAX_AGE:
         return known
@@ -171,7 +145,7 @@ def snapshot(month: str, now: datetime, answer: str | None = None) -> Snapshot:
 def forget() -> None:
     """Drop everything held in memory (tests, another database)."""
     _snapshots.clear()
-    _stamps.clear()
+    STAMP.forget()
 
 
 def _load(month: str, stamp: str, now: datetime, keep: dict[int, Row]) -> Snapshot:

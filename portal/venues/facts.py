@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import Date, Integer, cast, literal, null, or_, select, union_all
 
 from portal.centres.models import OpeningException, OpeningHours
 from portal.core import clock
@@ -15,40 +15,56 @@ from portal.venues import rules
 from portal.venues.models import HOLDS, Booking, Venue, VenueClosure, VenueHours
 from portal.venues.rules import Span
 
+FIRST_DAY, LAST_DAY = date(1902, 1, 1), date(9998, 1, 1)
 LONGEST_HOLD = timedelta(days=2)  # a day and a generous buffer; bounds the look-up of what is taken
 
 Weekly = dict[int, list[tuple[int, int]]]
 
 
-def _weekly(rows: Iterable[Any]) -> dict[int, Weekly]:
+class Odd(NamedTuple):
+    """A day of a centre that differs: other hours, or closed (opens None)."""
+
+    day: date
+    opens: int | None
+    closes: int | None
+    reason: str
+
+
+def _weekly(rows: Iterable[tuple[int, int, int, int]]) -> dict[int, Weekly]:
     found: dict[int, Weekly] = {}
     for owner, weekday, opens, closes in rows:
         found.setdefault(owner, {}).setdefault(weekday, []).append((opens, closes))
     return found
 
 
-def _own_hours(venue_ids: Collection[int]) -> dict[int, Weekly]:
-    if not venue_ids:
-        return {}
-    wanted = select(VenueHours.venue_id, VenueHours.weekday, VenueHours.opens, VenueHours.closes)
-    wanted = wanted.where(VenueHours.venue_id.in_(venue_ids)).order_by(VenueHours.opens)
-    return _weekly(db.session.execute(wanted))
-
-
-def _centre_hours(centre_ids: Collection[int]) -> dict[int, Weekly]:
-    wanted = select(OpeningHours.centre_id, OpeningHours.weekday, OpeningHours.opens, OpeningHours.closes)
-    wanted = wanted.where(OpeningHours.centre_id.in_(centre_ids)).order_by(OpeningHours.opens)
-    return _weekly(db.session.execute(wanted))
-
-
-def _exceptions(centre_ids: Collection[int], first: date, until: date) -> dict[int, list[OpeningException]]:
-    wanted = select(OpeningException).where(
+def _hours(
+    venue_ids: Collection[int], centre_ids: Collection[int], first: date, until: date
+) -> tuple[dict[int, Weekly], dict[int, Weekly], dict[int, list[Odd]]]:
+    """Own hours by venue, hours by centre, days that differ by centre. One statement of three parts."""
+    no_day, no_weekday = cast(null(), Date), cast(null(), Integer)
+    own = select(
+        literal("venue").label("whose"), VenueHours.venue_id.label("owner"), VenueHours.weekday,
+        no_day.label("day"), VenueHours.opens, VenueHours.closes, literal("").label("reason"),
+    ).where(VenueHours.venue_id.in_(venue_ids))  # fmt: skip
+    house = select(
+        literal("centre"), OpeningHours.centre_id, OpeningHours.weekday, no_day, OpeningHours.opens,
+        OpeningHours.closes, literal(""),
+    ).where(OpeningHours.centre_id.in_(centre_ids))  # fmt: skip
+    odd = select(
+        literal("odd"), OpeningException.centre_id, no_weekday, OpeningException.day, OpeningException.opens,
+        OpeningException.closes, OpeningException.reason,
+    ).where(
         OpeningException.centre_id.in_(centre_ids), OpeningException.day >= first, OpeningException.day < until
-    )
-    found: dict[int, list[OpeningException]] = {}
-    for row in db.session.scalars(wanted):
-        found.setdefault(row.centre_id, []).append(row)
-    return found
+    )  # fmt: skip
+    rows = db.session.execute(union_all(own, house, odd)).all()
+    weekly: dict[str, list[tuple[int, int, int, int]]] = {"venue": [], "centre": []}
+    exceptions: dict[int, list[Odd]] = {}
+    for whose, owner, weekday, day, opens, closes, reason in rows:
+        if whose == "odd":
+            exceptions.setdefault(owner, []).append(Odd(day, opens, closes, reason))
+        else:
+            weekly[whose].append((owner, weekday, opens, closes))
+    return _weekly(sorted(weekly["venue"])), _weekly(sorted(weekly["centre"])), exceptions
 
 
 def closures(venues: Sequence[Venue], start: datetime, end: datetime) -> dict[int, tuple[rules.Closure, ...]]:
@@ -70,17 +86,18 @@ def closures(venues: Sequence[Venue], start: datetime, end: datetime) -> dict[in
 
 
 def terms_of(venues: Sequence[Venue], first: date, until: date) -> dict[int, rules.Terms]:
-    """The rules of each venue for the local days [first, until): hours, exceptions, closures. At most four statements.
+    """The rules of each venue for the local days [first, until): hours, exceptions, closures. Two statements.
 
     A venue without hours of its own follows its centre's weekly hours; the centre's exceptions (closed, other hours)
     hold for every venue, because nobody opens the house that day.
     """
     if not venues:
         return {}
-    centre_ids = {v.centre_id for v in venues}
-    own, house = _own_hours([v.id for v in venues if v.own_hours]), _centre_hours(centre_ids)
     # A day on either side: a booking may begin before midnight, an alternative lie on the next day.
-    odd = _exceptions(centre_ids, first - timedelta(days=1), until + timedelta(days=1))
+    own, house, odd = _hours(
+        [v.id for v in venues if v.own_hours], {v.centre_id for v in venues}, first - timedelta(days=1),
+        until + timedelta(days=1),
+    )  # fmt: skip
     shut = closures(venues, clock.at(first - timedelta(days=1), time()), clock.at(until + timedelta(days=1), time()))
     return {
         v.id: _terms(
@@ -90,7 +107,7 @@ def terms_of(venues: Sequence[Venue], first: date, until: date) -> dict[int, rul
     }
 
 
-def _terms(venue: Venue, weekly: Weekly, odd: list[OpeningException], shut: tuple[rules.Closure, ...]) -> rules.Terms:
+def _terms(venue: Venue, weekly: Weekly, odd: list[Odd], shut: tuple[rules.Closure, ...]) -> rules.Terms:
     return rules.Terms(
         weekly={day: tuple(spans) for day, spans in weekly.items()},
         exceptions={x.day: () if x.opens is None or x.closes is None else ((x.opens, x.closes),) for x in odd},
@@ -103,7 +120,7 @@ def _terms(venue: Venue, weekly: Weekly, odd: list[OpeningException], shut: tupl
 
 def terms_for(venue: Venue, around: datetime) -> rules.Terms:
     """The rules of one venue for a week on either side of a moment: enough for a wish and its alternatives."""
-    day = clock.local(around).date()
+    day = min(max(clock.local(around).date(), FIRST_DAY), LAST_DAY)  # far from our time nothing is open anyway
     return terms_of([venue], day - timedelta(days=1), day + timedelta(days=8))[venue.id]
 
 

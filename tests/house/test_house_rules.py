@@ -21,6 +21,7 @@ FUNCTION, TEST_FUNCTION, FILE = 40, 60, 500
 RAW = {
     "portal/core/audit.py": "the chain's advisory lock",
     "portal/core/reads.py": "the module itself",
+    "portal/core/stamps.py": "one scalar that its owner names; tells nothing but whether rows changed",
     "portal/people/queries.py": "the viewer of every page, by session",
     "portal/catalogue/listing.py": "the public list's stamp and changed rows: public rows only",
     "portal/operations/backup.py": "the version of the schema",
