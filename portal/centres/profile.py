@@ -49,12 +49,14 @@ class VenueWords:
     functions: tuple[str, ...] = ()
     equipment: tuple[str, ...] = ()
     reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)  # refuse, cancel, hand_up, move, close, prefer
+    use: dict[str, float] = field(default_factory=dict)  # thresholds of the figures: idle rooms, small samples (V7)
 
     @classmethod
     def read(cls, raw: dict[str, Any]) -> VenueWords:
         return cls(
             kinds=raw["kinds"], outside=tuple(raw["outside"]), functions=tuple(raw["functions"]),
             equipment=tuple(raw["equipment"]), reasons={k: tuple(v) for k, v in raw["reasons"].items()},
+            use=dict(raw.get("use", {})),
         )  # fmt: skip
 
 
