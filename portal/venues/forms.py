@@ -159,7 +159,7 @@ class SpanForm(Form):
 class BookForm(SpanForm):
     """Book for a caller, or for the house itself."""
 
-    who = RadioField("给谁订", choices=[(BY_PHONE, "来电、到场的居民"), (INSIDE, "中心内部使用")], default=BY_PHONE)
+    who = RadioField("给谁订", choices=[(BY_PHONE, "居民"), (INSIDE, "中心内部用")], default=BY_PHONE)
     phone = MobileField("手机号", [Optional()], filters=[strip])
     name = _text("姓名", 40)
     relative = _text("替谁订", 40)
@@ -169,7 +169,7 @@ class BookForm(SpanForm):
 
     def validate_phone(self, field: MobileField) -> None:
         if self.who.data == BY_PHONE and not field.data:
-            raise ValidationError("请填来电人的手机号；中心自己用请选“中心内部使用”。")
+            raise ValidationError("请填来电人的手机号；中心自己用请选“中心内部用”。")
 
     def wish(self) -> Wish:
         """What is asked for. Call only after validation."""

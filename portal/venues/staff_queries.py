@@ -306,6 +306,15 @@ def series_dates(series_id: int) -> list[Booking]:
     return list(db.session.scalars(with_people(wanted)))
 
 
+def closure_words(start: datetime, end: datetime) -> str:
+    """'11月22日（周日）到11月23日（周一）全天' for whole days, else the span with its hours."""
+    first, last = clock.local(start), clock.local(end)
+    if first.hour or first.minute or last.hour or last.minute:
+        return clock.span(start, end)
+    final = last.date() - timedelta(days=1)
+    return f"{clock.day(start)}全天" if final <= first.date() else f"{clock.day(start)}到{clock.day(final)}全天"
+
+
 def closures(which: str, centre_id: int | None, page: int, now: datetime) -> tuple[list[VenueClosure], bool]:
     """Closures that are on or coming, over, or lifted. One statement."""
     wanted = select(VenueClosure).options(joinedload(VenueClosure.venue), joinedload(VenueClosure.centre))

@@ -147,7 +147,7 @@ def close() -> Response:
         error.field = "last_day" if error.field == "ends" else error.field
         form.refuse(error)
         return _page(form, error.status)
-    said = f"已停用：{clock.span(span.start, span.end)}。"
+    said = f"已停用：{staff_queries.closure_words(span.start, span.end)}。"
     if done.cancelled:
         said += f"取消了 {len(done.cancelled)} 份预约，都会通知到。"
     if done.kept:

@@ -14,7 +14,7 @@ from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
-from portal.venues import deciding, forms, plan_queries, rules, staff_queries
+from portal.venues import arriving, deciding, forms, plan_queries, rules, staff_queries
 from portal.venues.errors import SlotTaken
 from portal.venues.models import Venue
 from portal.venues.plan_queries import House
@@ -81,7 +81,8 @@ def show_plan() -> Response:
         day = forms.typed_day(request.args.get("day"), today)
     shared: dict[str, Any] = {
         "houses": houses, "house": house, "day": day, "today": today, "now": now, "may": may_write(),
-        "monday": day - timedelta(days=day.weekday()), "weekly": weekly, "one_day": timedelta(days=1),
+        "early": arriving.EARLY, "monday": day - timedelta(days=day.weekday()),
+        "weekly": weekly, "one_day": timedelta(days=1),
     }  # fmt: skip
     if house is None:
         return pages.page("venues/staff_plan.html", rooms=[], **shared)
@@ -192,4 +193,10 @@ def wall_span(span: Span) -> dict[str, str]:
 @bp.context_processor
 def helpers() -> dict[str, Any]:
     """What the templates of this blueprint say in one way."""
-    return {"wall_span": wall_span, "who": plan_queries.who, "label_of": plan_queries.label, "tones": TONES}
+    return {
+        "wall_span": wall_span,
+        "who": plan_queries.who,
+        "label_of": plan_queries.label,
+        "closure_words": staff_queries.closure_words,
+        "tones": TONES,
+    }
