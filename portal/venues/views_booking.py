@@ -255,6 +255,7 @@ def check_in(venue_id: int, door_key: str) -> Response:
     except DomainError as error:
         db.session.rollback()
         if error.status == 404:
+            _at_door(venue_id, door_key)  # says what is wrong with the code
             raise
         return _door_page(_at_door(venue_id, door_key), now, error.status, error)
     flash("签到好了，请进。", "ok")
