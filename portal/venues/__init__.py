@@ -10,9 +10,10 @@ def register(app: Flask) -> None:
     from portal.venues import deadlines, evaluating, handlers
 
     assert deadlines and evaluating and handlers  # importing them registers what they hold
-    from portal.venues import views_papers
+    from portal.venues import views_papers, views_usage
 
     app.register_blueprint(views_papers.bp)
+    app.register_blueprint(views_usage.bp)
     from portal.core import registry
     from portal.venues import cli, importing, managing, views_rooms
 
