@@ -128,8 +128,11 @@ def _must_be_known(resident_id: int, relative_id: int | None) -> None:
         raise NoSuchPerson()
 
 
-def may_book(venue: Venue, home_path: str | None) -> Refusal | None:
-    """Who may: everybody, the centre's own residents, or nobody from outside. home_path None: not known yet."""
+def may_book(venue: Any, home_path: str | None) -> Refusal | None:
+    """Who may: everybody, the centre's own residents, or nobody from outside. home_path None: not known yet.
+
+    venue: a Venue, or what a board keeps of one.
+    """
     phone = venue.phone or venue.centre.phone
     call = f"可以打电话 {phone} 问问。" if phone else "可以到中心问问。"
     if venue.who_may == STAFF_ONLY:
@@ -147,14 +150,14 @@ def must_be_bookable(venue: Venue) -> None:
         raise NotBookable(venue.link, venue.phone)
 
 
-def _check(venue: Venue, wish: Wish, home_path: str, now: datetime, less: bool = False) -> Wish:
+def _check(venue: Venue, wish: Wish, home_path: str, now: datetime, within: bool = False) -> Wish:
     """Everything that does not depend on other people's bookings. Returns the wish with its words in order.
 
-    less: part of what this person holds already, so the notice for new bookings does not bind.
+    within: part of the time this person holds already, so the notice for new bookings does not bind.
     """
     must_be_bookable(venue)
     terms = facts.terms_for(venue, wish.start)
-    if less:
+    if within:
         terms = replace(terms, notice=0)
     refusal = may_book(venue, home_path) or rules.refusal(terms, wish.span, wish.people, now)
     if refusal is not None:
@@ -280,9 +283,10 @@ def change(
         wish = Wish(venue.id, start, end, party, row.title, row.function, row.needs, row.relative_id)
         if venue is old_venue and (start, end, wish.people) == (row.starts_at, row.ends_at, row.people):
             return row
-        less = venue is old_venue and row.starts_at <= start and end <= row.ends_at and party <= row.people
-        wish = _check(venue, wish, person[1] if person else "", now, less)
-        if not less:
+        within = venue is old_venue and row.starts_at <= start and end <= row.ends_at
+        less = within and party <= row.people
+        wish = _check(venue, wish, person[1] if person else "", now, within)
+        if not within:
             _check_limits(venue, actor.id or 0, wish, but=row.id)
             _must_be_free(venue, wish, but=row.id)
         shift(old_venue, venue, row, wish, actor, now)

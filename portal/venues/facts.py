@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Date, Integer, cast, literal, null, or_, select, union_all
 
@@ -17,6 +17,40 @@ from portal.venues.rules import Span
 
 FIRST_DAY, LAST_DAY = date(1902, 1, 1), date(9998, 1, 1)
 LONGEST_HOLD = timedelta(days=2)  # a day and a generous buffer; bounds the look-up of what is taken
+
+
+class RoomFacts(Protocol):
+    """What the rules read of a room: a Venue, or what a board keeps of one."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def centre_id(self) -> int: ...
+    @property
+    def own_hours(self) -> bool: ...
+    @property
+    def buffer(self) -> int: ...
+    @property
+    def shortest(self) -> int: ...
+    @property
+    def longest(self) -> int: ...
+    @property
+    def step(self) -> int: ...
+    @property
+    def notice(self) -> int: ...
+    @property
+    def ahead_days(self) -> int: ...
+    @property
+    def capacity(self) -> int | None: ...
+    @property
+    def hours_per_week(self) -> int | None: ...
+    @property
+    def bookings_per_month(self) -> int | None: ...
+    @property
+    def cancel(self) -> int: ...
+    @property
+    def release(self) -> int: ...
+
 
 Weekly = dict[int, list[tuple[int, int]]]
 
@@ -56,7 +90,7 @@ def _hours(
     ).where(
         OpeningException.centre_id.in_(centre_ids), OpeningException.day >= first, OpeningException.day < until
     )  # fmt: skip
-    rows = db.session.execute(union_all(own, house, odd)).all()
+    rows: Sequence[Any] = db.session.execute(union_all(own, house, odd)).all()
     weekly: dict[str, list[tuple[int, int, int, int]]] = {"venue": [], "centre": []}
     exceptions: dict[int, list[Odd]] = {}
     for whose, owner, weekday, day, opens, closes, reason in rows:
@@ -67,7 +101,7 @@ def _hours(
     return _weekly(sorted(weekly["venue"])), _weekly(sorted(weekly["centre"])), exceptions
 
 
-def closures(venues: Sequence[Venue], start: datetime, end: datetime) -> dict[int, tuple[rules.Closure, ...]]:
+def closures(venues: Sequence[RoomFacts], start: datetime, end: datetime) -> dict[int, tuple[rules.Closure, ...]]:
     """Per venue what is closed in [start, end): its own closures and those of its whole centre. One statement."""
     wanted = select(VenueClosure).where(
         VenueClosure.centre_id.in_({v.centre_id for v in venues}), VenueClosure.lifted_at.is_(None),
@@ -85,7 +119,7 @@ def closures(venues: Sequence[Venue], start: datetime, end: datetime) -> dict[in
     }
 
 
-def terms_of(venues: Sequence[Venue], first: date, until: date) -> dict[int, rules.Terms]:
+def terms_of(venues: Sequence[RoomFacts], first: date, until: date) -> dict[int, rules.Terms]:
     """The rules of each venue for the local days [first, until): hours, exceptions, closures. Two statements.
 
     A venue without hours of its own follows its centre's weekly hours; the centre's exceptions (closed, other hours)
@@ -107,7 +141,7 @@ def terms_of(venues: Sequence[Venue], first: date, until: date) -> dict[int, rul
     }
 
 
-def _terms(venue: Venue, weekly: Weekly, odd: list[Odd], shut: tuple[rules.Closure, ...]) -> rules.Terms:
+def _terms(venue: RoomFacts, weekly: Weekly, odd: list[Odd], shut: tuple[rules.Closure, ...]) -> rules.Terms:
     return rules.Terms(
         weekly={day: tuple(spans) for day, spans in weekly.items()},
         exceptions={x.day: () if x.opens is None or x.closes is None else ((x.opens, x.closes),) for x in odd},
