@@ -25,6 +25,7 @@ from portal import create_app
 from portal.catalogue import listing
 from portal.core import clock, protection, reads, scope, sessions
 from portal.core.db import READ_METHODS, db
+from portal.venues import board
 from tests import factories
 
 KIND = os.environ.get("PORTAL_TEST_DATABASE", "sqlite")
@@ -160,6 +161,7 @@ def _fresh(request: pytest.FixtureRequest) -> Iterator[None]:
     # What a process remembers of one test's database must not reach the next.
     app.extensions.pop("portal_centre_brief", None)
     listing.forget()
+    board.forget()
     yield
 
 

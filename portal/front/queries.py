@@ -12,7 +12,7 @@ from portal.centres import rules as centre_rules
 from portal.centres.models import Centre, CentrePhoto
 from portal.core import clock, registry
 from portal.venues import finding
-from portal.venues.models import Venue
+from portal.venues.board import Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class CentrePage:
     this_week: list[listing.Card]
     later: list[listing.Card]
     photos: list[CentrePhoto]
-    rooms: list[Venue]  # booked here, in the centre's own order
+    rooms: list[Room]  # booked here, in the centre's own order
     listed: bool  # anything published this month, so there is something to print
 
 
@@ -57,7 +57,7 @@ def centre_page(centre: Centre, now: datetime) -> CentrePage:
         today=_cards(snap, centre, (today, tomorrow), now),
         this_week=_cards(snap, centre, (tomorrow, monday), now) if tomorrow < monday else [],
         later=_cards(snap, centre, (monday, month_end), now)[:8] if monday < month_end else [],
-        photos=facts.photos(centre.id), rooms=finding.rooms_of([centre.id]),
+        photos=facts.photos(centre.id), rooms=finding.rooms_of(centre.id, now),
         listed=any(row.centre_path.startswith(centre.path) for row in snap.rows.values()),
     )  # fmt: skip
 

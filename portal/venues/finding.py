@@ -1,7 +1,7 @@
 """Which room is free when, near whom (SPEC V2): the search, a centre's week, a room's day, and what a loser is offered.
 
-Read through the few functions at the end (`places`, `rooms_of`, `known`), so that they may be answered from memory.
-What is taken is read for everybody, never by whom.
+Lists and searches are answered from the board (board.py), one room from the database. What is taken is read for
+everybody, never by whom.
 """
 
 from __future__ import annotations
@@ -11,21 +11,19 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
 
 from portal.centres.models import Centre
-from portal.centres.rules import distance_km
 from portal.core import clock, scope
 from portal.core.db import db
-from portal.venues import days, facts, rules
+from portal.venues import board, days, facts, rules
+from portal.venues.board import Board, House, Room, Sheet
 from portal.venues.booking import Wish, may_book
 from portal.venues.days import Day
-from portal.venues.models import APPROVED, BY_ACTIVITY, Booking, Venue
+from portal.venues.models import APPROVED, BY_ACTIVITY, EVERYBODY, Booking, Venue
 from portal.venues.rules import Span, Terms
 
 PAGE = 20
 STRIP = 7  # days of a strip
-MOST_ROOMS = 400  # looked through by one search, the nearest first
 TRIED = 12  # rooms whose other times are looked up when nothing fits
 SHOWN = 6  # such offers
 USUAL = 60  # minutes of a wish without an end
@@ -56,7 +54,7 @@ class Wanted:
 class Place:
     """A centre that has rooms, and how far it lies from the one asked for (None: unknown)."""
 
-    centre: Centre
+    centre: Centre | House
     km: float | None
     own: bool = False
 
@@ -71,7 +69,7 @@ class Place:
 class Card:
     """A room in a list. week: the strip (first is the day shown); span: the time that fits the wish, ready to book."""
 
-    venue: Venue
+    venue: Venue | Room
     place: Place
     week: tuple[Day, ...] = ()
     span: Span | None = None
@@ -94,66 +92,69 @@ class Found:
     largest: int = 0
 
 
-def free_for(wanted: Wanted, now: datetime) -> Found:
-    """Rooms that fit, own centre first, then the nearest; PAGE a page. Eight statements, however many rooms there are.
+def free_for(wanted: Wanted, now: datetime, seen: Board | None = None) -> Found:
+    """Rooms that fit, own centre first, then the nearest; PAGE a page. Two statements at most, none when all is known.
 
     With a time: rooms free for exactly that; without: rooms with anything free on those days. Nothing fits: other
     times of the nearest rooms.
     """
-    where, venues = _candidates(wanted)
-    span_days = wanted.days or (clock.today(now),)
-    terms, taken = known(venues, span_days[0], span_days[-1] + timedelta(days=1 + rules_days(wanted)))
-    cards = [
-        card for v in venues if (card := _fitting(v, where[v.centre_id], terms[v.id], taken[v.id], wanted, now))
-    ]  # fmt: skip
-    pages = max(1, -(-len(cards) // PAGE))
+    seen = seen or board.current(now)
+    order, km = seen.near(wanted.centre)
+    rooms = [r for r in order if _suits(r, wanted)]
+    sheets = _sheets(seen, rooms, wanted, now)
+    fitting = [(r, hit) for r in rooms if (hit := _fitting(r, seen.terms[r.id], sheets[r.id], wanted, now))]
+    pages = max(1, -(-len(fitting) // PAGE))
     first = (min(wanted.page, pages) - 1) * PAGE
-    other = [] if cards else _other_times(venues, where, terms, taken, wanted, now)
-    largest = max((v.capacity or 0 for v in venues), default=0)
-    return Found(cards[first : first + PAGE], len(cards), pages, other, largest)
+    cards = [_card(r, hit, km, wanted) for r, hit in fitting[first : first + PAGE]]
+    other = [] if fitting else _other_times(seen, rooms, km, wanted, now)
+    largest = max((r.capacity or 0 for r in rooms), default=0)
+    return Found(cards, len(fitting), pages, other, largest)
 
 
-def rules_days(wanted: Wanted) -> int:
-    """Days after the wished ones that are read too: a week of other times where a time is wished for."""
-    return STRIP if wanted.opens is not None else 0
-
-
-def _candidates(wanted: Wanted) -> tuple[dict[int, Place], list[Venue]]:
-    """The nearest rooms that suit by their facts; those too small stay out."""
-    where = {p.centre.id: p for p in places(wanted.centre)}
-    order = {centre_id: number for number, centre_id in enumerate(where)}
-    found = [v for v in rooms_of(where) if _suits(v, wanted)]
-    found.sort(key=lambda v: (order[v.centre_id], v.position, v.id))
-    return where, found[:MOST_ROOMS]
-
-
-def _suits(venue: Venue, wanted: Wanted) -> bool:
+def _suits(room: Room, wanted: Wanted) -> bool:
     return (
-        (not wanted.function or wanted.function in venue.functions)
-        and (not wanted.kind or venue.kind == wanted.kind)
-        and may_book(venue, wanted.home_path) is None
+        (not wanted.function or wanted.function in room.functions)
+        and (not wanted.kind or room.kind == wanted.kind)
+        and (room.who_may == EVERYBODY or may_book(room, wanted.home_path) is None)
     )
 
 
-def _fitting(
-    venue: Venue, place: Place, terms: Terms, taken: list[Span], wanted: Wanted, now: datetime
-) -> Card | None:  # fmt: skip
-    if wanted.people and venue.capacity is not None and wanted.people > venue.capacity:
+def _sheets(seen: Board, rooms: Sequence[Room], wanted: Wanted, now: datetime) -> dict[int, list[Sheet]]:
+    """The wished days of each room (today when none is wished); wished days are neighbours, a weekend at most."""
+    first = wanted.days[0] if wanted.days else clock.today(now)
+    count = (wanted.days[-1] - first).days + 1 if wanted.days else 1
+    if (first - clock.today(seen.loaded_at)).days + count > board.AHEAD:
+        return {r.id: [] for r in rooms}  # nobody books so far ahead
+    return seen.week(rooms, first, count)
+
+
+Hit = tuple[Day, Span | None, datetime | None]  # the day, the span that fits a wished time, or until when it is free
+
+
+def _fitting(room: Room, terms: Terms, sheets: Sequence[Sheet], wanted: Wanted, now: datetime) -> Hit | None:
+    if wanted.people and room.capacity is not None and wanted.people > room.capacity:
         return None
-    if wanted.now:
-        until = days.free_now(terms, taken, now)
-        week = days.week_of(terms, clock.today(now), 1, taken, now)
-        return Card(venue, place, week, until=until) if until is not None else None
-    for day in wanted.days or (clock.today(now),):
+    for sheet in sheets:
+        if wanted.now:
+            until = days.free_now(terms, sheet.taken, now)
+            return (sheet.day, None, until) if until is not None else None
         if wanted.opens is None:
-            told = days.day_of(terms, day, taken, now)
-            if told.free:
-                return Card(venue, place, (told,))
+            if sheet.day.free:
+                return sheet.day, None, None
             continue
-        span = span_of(day, wanted)
-        if fits(terms, span, wanted.people or None, taken, now):
-            return Card(venue, place, (days.day_of(terms, day, taken, now),), span)
+        span = span_of(sheet.day.day, wanted)
+        if board.fits(room, terms, sheet, span, now):
+            return sheet.day, span, None
     return None
+
+
+def _card(room: Room, hit: Hit, km: dict[int, float | None], wanted: Wanted) -> Card:
+    day, span, until = hit
+    return Card(room, _place(room.centre, km, wanted.centre), (day,), span, until)
+
+
+def _place(house: House, km: dict[int, float | None], centre: Centre | None) -> Place:
+    return Place(house, km.get(house.id), own=centre is not None and house.id == centre.id)
 
 
 def span_of(day: date, wanted: Wanted) -> Span:
@@ -169,36 +170,41 @@ def fits(terms: Terms, span: Span, people: int | None, taken: Iterable[Span], no
 
 
 def _other_times(
-    venues: Sequence[Venue], where: dict[int, Place], terms: dict[int, Terms], taken: dict[int, list[Span]],
-    wanted: Wanted, now: datetime,
-) -> list[Card]:  # fmt: skip
-    """Near times of the nearest rooms that are large enough; two of each."""
-    big = [v for v in venues if not wanted.people or v.capacity is None or v.capacity >= wanted.people]
+    seen: Board, rooms: Sequence[Room], km: dict[int, float | None], wanted: Wanted, now: datetime
+) -> list[Card]:
+    """Near times of the nearest rooms that are large enough; two of each. One statement at most."""
+    big = [r for r in rooms if not wanted.people or r.capacity is None or r.capacity >= wanted.people][:TRIED]
+    today = clock.today(now)
+    first = wanted.days[0] if wanted.days else today
+    if (first - clock.today(seen.loaded_at)).days + STRIP + 1 > board.AHEAD:
+        first = today
     offers = []
-    for venue in big[:TRIED]:
-        its, place = terms[venue.id], where[venue.centre_id]
+    for room, sheets in zip(big, seen.week(big, first, STRIP + 1).values(), strict=True):
+        place = _place(room.centre, km, wanted.centre)
         if wanted.opens is None:
-            week = days.week_of(its, (wanted.days or (clock.today(now),))[0], STRIP, taken[venue.id], now)
-            free = next((d for d in week if d.free), None)
-            offers += [Card(venue, place, (free,))] if free else []
+            free = next((s.day for s in sheets if s.day.free), None)
+            offers += [Card(room, place, (free,))] if free else []
             continue
-        wish = span_of(wanted.days[0] if wanted.days else clock.today(now), wanted)
-        for span in rules.alternatives(its, wish, taken[venue.id], now, most=2):
-            offers.append(Card(venue, place, span=span))
+        taken = list({(t.start, t.end): t for s in sheets for t in s.taken}.values())
+        for span in rules.alternatives(seen.terms[room.id], span_of(first, wanted), taken, now, most=2):
+            offers.append(Card(room, place, span=span))
     return offers[:SHOWN]
 
 
 # A centre, a room -----------------------------------------------------------------------------------------------------
 
 
-def centre_week(centre: Centre, first: date, now: datetime, home_path: str | None = None) -> list[Card]:
-    """The rooms of one centre with their strips from `first`, in the order of the centre. Seven statements."""
-    place = Place(centre, 0.0, own=True)
-    venues = sorted(rooms_of([centre.id]), key=lambda v: (v.position, v.id))
-    terms, taken = known(venues, first, first + timedelta(days=STRIP))
+def centre_week(
+    centre: Centre, first: date, now: datetime, home_path: str | None = None, seen: Board | None = None
+) -> list[Card]:
+    """The rooms of one centre with their strips from `first`, in the order of the centre. One statement at most."""
+    seen = seen or board.current(now)
+    rooms = sorted((r for r in seen.rooms.values() if r.centre_id == centre.id), key=lambda r: (r.position, r.id))
+    first = min(first, clock.today(seen.loaded_at) + timedelta(days=board.AHEAD - STRIP))
+    sheets = seen.week(rooms, first, STRIP)
     return [
-        Card(v, place, days.week_of(terms[v.id], first, STRIP, taken[v.id], now), refusal=may_book(v, home_path))
-        for v in venues
+        Card(r, Place(r.centre, 0.0, own=True), tuple(s.day for s in sheets[r.id]), refusal=may_book(r, home_path))
+        for r in rooms
     ]  # fmt: skip
 
 
@@ -251,7 +257,7 @@ class Offers:
 def instead_of(wish: Wish, venue: Venue, home_path: str | None, now: datetime, most: int = 3) -> Offers:
     """What the loser of `wish` may have instead (V2): ± and shorter here, the centre's others, near ones.
 
-    Sixteen statements, however many rooms there are.
+    A handful of statements, however many rooms there are.
     """
     day = clock.local(wish.start).date()
     terms, taken = known([venue], day, day + timedelta(days=STRIP + 1))
@@ -268,28 +274,17 @@ def instead_of(wish: Wish, venue: Venue, home_path: str | None, now: datetime, m
 # What is read ---------------------------------------------------------------------------------------------------------
 
 
-def places(near: Centre | None) -> list[Place]:
-    """Centres with rooms to book: `near` itself first, then by distance; those of unknown place last. One statement."""
-    has = select(Venue.id).where(Venue.centre_id == Centre.id, Venue.active, Venue.bookable).exists()
-    with scope.system("which centres have rooms is public"):
-        centres = list(db.session.scalars(select(Centre).where(Centre.active, has).order_by(Centre.path)))
-    found = [Place(c, _km(near, c), own=near is not None and c.id == near.id) for c in centres]
-    return sorted(found, key=lambda p: (not p.own, p.km is None, p.km or 0.0))
+def places(near: Centre | None, now: datetime, seen: Board | None = None) -> list[Place]:
+    """Centres with rooms to book: `near` itself first, then by distance; those of unknown place last."""
+    order, km = (seen or board.current(now)).near(near)
+    houses = dict.fromkeys(r.centre for r in order)
+    return [_place(house, km, near) for house in houses]
 
 
-def _km(one: Centre | None, other: Centre) -> float | None:
-    if one is None or one.latitude is None or one.longitude is None:
-        return None
-    if other.latitude is None or other.longitude is None:
-        return None
-    return distance_km(one.latitude, one.longitude, other.latitude, other.longitude)
-
-
-def rooms_of(centre_ids: Iterable[int]) -> list[Venue]:
-    """Active rooms of these centres that are booked here, with their centre. One statement."""
-    wanted = select(Venue).where(Venue.centre_id.in_(list(centre_ids)), Venue.active, Venue.bookable)
-    with scope.system("rooms are public"):
-        return list(db.session.scalars(wanted.options(joinedload(Venue.centre)).order_by(Venue.position, Venue.id)))
+def rooms_of(centre_id: int, now: datetime) -> list[Room]:
+    """The rooms of one centre that are booked here, in its order."""
+    rooms = (r for r in board.current(now).rooms.values() if r.centre_id == centre_id)
+    return sorted(rooms, key=lambda r: (r.position, r.id))
 
 
 def known(

@@ -121,7 +121,7 @@ def find() -> Response:
     wanted, form = _wanted(centre, now)
     asked = wanted.asked or bool(form.error)
     first = _first_day(today)
-    near = [p for p in finding.places(centre) if not p.own]
+    near = [p for p in finding.places(centre, now) if not p.own]
     context: dict[str, Any] = {"found": finding.free_for(wanted, now), "cards": []} if asked else {
         "found": None, "cards": finding.centre_week(centre, first, now, wanted.home_path) if centre else [],
     }  # fmt: skip

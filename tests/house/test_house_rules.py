@@ -24,6 +24,8 @@ RAW = {
     "portal/core/stamps.py": "one scalar that its owner names; tells nothing but whether rows changed",
     "portal/people/queries.py": "the viewer of every page, by session",
     "portal/catalogue/listing.py": "the public list's stamp and changed rows: public rows only",
+    "portal/venues/guard.py": "the net against overlaps: a constraint or a trigger",
+    "portal/venues/models.py": "where partial indexes hold, and the net on the table itself",
     "portal/operations/backup.py": "the version of the schema",
     "portal/operations/health.py": "SELECT 1",
     "portal/demo/story.py": "SQLite's synchronous setting while the demo is made",
