@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.catalogue import rows, rules
+from portal.catalogue import rooms, rows, rules
 from portal.catalogue.models import PUBLISHED, Entry, EntryChange
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import ASKED, CHANGE, ENTRY, owns, publisher, publishes
@@ -43,16 +43,18 @@ def ask_change(
 ) -> EntryChange:
     """Ask for a change of a published row; applied at once when the asker is the publisher (C8).
 
-    Raises NotAllowed, NotPublished, AlreadyOver, ChangeOpen, NothingChanged, InvalidRow, ReasonMissing, Stale.
-    Locks the row.
+    Raises NotAllowed, NotPublished, AlreadyOver, ChangeOpen, NothingChanged, InvalidRow (NoRoom), ReasonMissing,
+    Stale. Locks the row.
     """
     _open_to_change(actor, entry, reason, now, version)
     before = rows.values_of(entry)
     after = replace(values, month=entry.month, groups=values.groups or rules.groups_in(values.audience))
+    after = rooms.settled(after, entry.centre, entry.author_centre)
     changes = rows.told(before, after)
     if not changes:
         raise NothingChanged()
     rows.require(after, now, taken=entry.taken, moved=True)
+    rooms.refuse_taken(entry, after, now)
     return _ask(actor, entry, EDIT, rows.to_json(before), rows.to_json(after), reason, now)
 
 
@@ -124,8 +126,8 @@ def apply_change(actor: Actor, change: EntryChange, now: datetime) -> None:
     """The publisher agrees: the row changes, its page says so, everyone signed up is told (C8).
 
     Only the fields asked for are written, so that nothing else that happened meanwhile is lost. Writes
-    'entry.changed' or 'entry.cancelled' {"entry_id", "change_id"}. Raises NotAllowed, NotPublished, InvalidRow, Stale.
-    Locks the row.
+    'entry.changed' or 'entry.cancelled' {"entry_id", "change_id"}. Raises NotAllowed, NotPublished, InvalidRow (NoRoom:
+    its room is taken meanwhile), Stale. Locks the row, then its rooms.
     """
     entry = change.entry
     rows.lock(entry)
@@ -139,6 +141,7 @@ def apply_change(actor: Actor, change: EntryChange, now: datetime) -> None:
     if after is None:
         shown = rows.moves(now, change_note=sentence(change), changed_at=now)
         states.fire(ENTRY, entry, "cancel", actor, now, change.reason, values=shown)
+        rooms.follow(entry, "cancel", actor, now)
     else:
         _apply_edit(actor, change, after, now)
     _record(actor, change, "apply_change", now)
@@ -153,16 +156,18 @@ def _wanted(entry: Entry, change: EntryChange) -> EntryValues | None:
     if change.kind == CANCEL:
         return None
     before, after = rows.from_json(change.before), rows.from_json(change.after)
-    return replace(rows.values_of(entry), **{n: getattr(after, n) for n in rules.differing(before, after)})
+    wanted = replace(rows.values_of(entry), **{n: getattr(after, n) for n in rules.differing(before, after)})
+    return rooms.settled(wanted, entry.centre, entry.author_centre)
 
 
 def _apply_edit(actor: Actor, change: EntryChange, after: EntryValues, now: datetime) -> None:
-    entry = change.entry
+    entry, room = change.entry, change.entry.venue_id
     rows.put_values(entry, after)
     entry.change_note, entry.changed_at = sentence(change), now
     rows.touched(entry, now)
     states.note(ENTRY, entry, "change", actor, now, change.reason, details={"changes": told(change)})
     db.session.flush()
+    rooms.edited(entry, room, actor, now)
 
 
 def refuse_change(actor: Actor, change: EntryChange, reason: str, now: datetime) -> None:

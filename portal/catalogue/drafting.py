@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 
 from sqlalchemy import select
 
-from portal.catalogue import rows, rules
+from portal.catalogue import rooms, rows, rules
 from portal.catalogue.models import (
     ACCEPTED,
     APPROVED,
@@ -74,6 +74,7 @@ def draft_entry(actor: Actor, values: EntryValues, now: datetime, *, centre: Cen
     rows.need(actor, Permission.PLAN)
     home = _home(actor, centre)
     values = replace(values, service_type_id=values.service_type_id or guess_service(values.category_id, values.title))
+    values = rooms.settled(values, home)
     rows.require(values, now, draft=True)
     entry = new_entry(actor, home, values, now)
     rows.note(actor, entry, "draft_entry", now)
@@ -93,8 +94,8 @@ def edit_entry(
 ) -> list[list[str]]:
     """Change a draft, a returned or an accepted row. Returns [label, before, after] of what differs.
 
-    version: the one the form was filled with. Locks the row.
-    Raises NotAllowed, NotEditable, InvalidRow, Stale.
+    version: the one the form was filled with. Locks the row, then its rooms once it is handed in.
+    Raises NotAllowed, NotEditable, InvalidRow (NoRoom: its room is taken), Stale.
     """
     rows.need(actor, Permission.PLAN)
     rows.lock(entry, version)
@@ -102,7 +103,7 @@ def edit_entry(
         raise NotEditable()
     rows.refuse(holds(entry, actor))
     before = rows.values_of(entry)
-    values = replace(values, month=entry.month)
+    values = rooms.settled(replace(values, month=entry.month), entry.centre, entry.author_centre)
     rows.require(values, now, draft=True)
     rows.put_values(entry, values)
     changes = rows.told(before, rows.values_of(entry))
@@ -111,6 +112,7 @@ def edit_entry(
     if changes:
         rows.note(actor, entry, "edit_entry", now, changes=changes)
     db.session.flush()
+    rooms.edited(entry, before.venue_id, actor, now)
     return changes
 
 
@@ -131,6 +133,7 @@ def drop_entry(actor: Actor, entry: Entry, now: datetime, reason: str = "") -> N
     name = "withdraw" if entry.status == APPROVED else "drop"
     gone = rows.moves(now, waits_at_id=None, waits_since=None)
     states.fire(ENTRY, entry, name, actor, now, reason, values=gone)
+    rooms.follow(entry, name, actor, now)
     rows.log(actor, entry, "drop_entry", now, summary=f"{entry.title} {reason}".strip())
 
 
@@ -166,7 +169,7 @@ def copy_month(actor: Actor, centre: Centre, from_month: str, to_month: str, now
 
 def _copy(actor: Actor, centre: Centre, source: Entry, month: str, now: datetime) -> Entry:
     values, notes = rules.move_to_month(rows.values_of(source), month)
-    copy = new_entry(actor, centre, values, now)
+    copy = new_entry(actor, centre, rooms.settled(values, centre), now)
     copy.copied_from_id, copy.department_id = source.id, source.department_id
     copy.author_centre_id = source.author_centre_id
     copy.check_note = "".join([*notes, f"由{clock.month_name(source.month)}复制，请核对日期和内容。"])

@@ -23,6 +23,7 @@ from wtforms.validators import URL, DataRequired, InputRequired, Length, NumberR
 from portal.catalogue import plan_typing, rules
 from portal.catalogue.models import Category, Guide, ServiceType
 from portal.catalogue.plan_parts import SHANGHAI, Problem
+from portal.catalogue.rooms import Room
 from portal.catalogue.rules import EntryValues
 from portal.centres import profile
 from portal.core import clock
@@ -32,6 +33,7 @@ from portal.people.forms import Checkboxes, Choose, Pick, picks
 
 LIMITED, UNLIMITED, WALK_IN = "limited", "unlimited", "walk_in"
 MODES = [(LIMITED, "限人数，要报名"), (UNLIMITED, "不限人数，要报名"), (WALK_IN, "直接到场，不用报名")]
+ELSEWHERE = "其他地点（自己写）"
 # Where a problem of a column is shown when the form has no field of that name.
 SHOWN_AT = {"walk_in": "mode", "weekly": "sessions", "cover": "cover_file", "groups": "audience", "month": "sessions"}
 
@@ -78,15 +80,28 @@ def _number(value: str) -> int | None:
     return int(value) if value and value not in ("0", "None") else None
 
 
+class RoomChoice(Choose):
+    """The rooms of the row's own centre; whoever changes the centre chooses anew."""
+
+    def pre_validate(self, form: Any) -> None:
+        if self.data and self.data not in form.rooms:
+            raise ValueError("这个场地不能用于这份清单，请重新选。")
+
+
 class RowForm(Form):
     """What every row needs; also used to mend a row of an Excel plan."""
 
+    rooms: dict[int, Room] = {}  # by id, set by `offer_rooms`
     title = _text("服务名称", rules.TITLE_MAX, required="请填写服务名称。", hint="居民看到的名字")
     category_id = Choose("类别", coerce=_number, validators=[DataRequired("请选择类别。")])
     sessions = TextAreaField(
         "时间", [Length(max=2000, message="时间最多 2000 个字。")], filters=[strip],
         description="照平常写，一行一个，例如：12月13日 8:30-11:00，或 每周五19:30-21:00",
         render_kw={"rows": 3},
+    )  # fmt: skip
+    venue_id = RoomChoice(
+        "场地", coerce=_number, validators=[Optional()], choices=[SelectChoice(value="", label=ELSEWHERE)],
+        description="选了场地，送审时就把时间订下来，别人不能再订",
     )  # fmt: skip
     place = _text("地点", rules.PLACE_MAX, hint="例如：二楼书吧；户外请写集合点")
     audience = _text("服务对象", rules.AUDIENCE_MAX, required="请填写服务对象，例如“全体居民”。")
@@ -108,11 +123,23 @@ class RowForm(Form):
         """Fill the choices of the category select, under the names of their groups."""
         self.category_id.choices = category_choices(categories)
 
+    def offer_rooms(self, rooms: Iterable[Room]) -> None:
+        """Fill the choices of the room select: the rooms this row may name, under their centres."""
+        self.rooms = {room.id: room for room in rooms}
+        named = (
+            (room.centre_label, room.id, f"{room.name}（{room.capacity} 人）" if room.capacity else room.name)
+            for room in self.rooms.values()
+        )
+        self.venue_id.choices = grouped(named, ELSEWHERE)
+
     def load(self, values: EntryValues) -> None:
         """Fill in a row (only when the form was not sent)."""
         for name in ("title", "place", "audience", "content", "organiser", "contact", "phone", "capacity", "unit"):
             self[name].data = getattr(values, name)
         self.category_id.data = values.category_id or None
+        self.venue_id.data = values.venue_id if values.venue_id in self.rooms else None
+        if self.venue_id.data:
+            self.place.data = ""  # the words are only for other places
         self.sessions.data = plan_typing.as_typed(values)
         self.mode.data = WALK_IN if values.walk_in else LIMITED if values.capacity is not None else UNLIMITED
 
@@ -143,6 +170,8 @@ class RowForm(Form):
         named: dict[str, Any] = {f: getattr(base, f) for f in EntryValues.__dataclass_fields__} if base else {}
         for name in ("title", "place", "audience", "content", "organiser", "contact", "phone"):
             named[name] = self[name].data or ""
+        room = self.rooms.get(self.venue_id.data or 0)
+        named |= {"venue_id": room.id, "place": room.name} if room is not None else {"venue_id": None}
         named |= {
             "month": month, "category_id": self.category_id.data or 0, "unit": self.unit.data,
             "capacity": self.capacity.data if self.mode.data == LIMITED else None,

@@ -99,6 +99,14 @@ def on_published(payload: dict[str, Any], now: datetime) -> None:
         _tell([centre_id], notices.published(payload["month"], count), key, now)
 
 
+@outbox.handler("catalogue.room_missing")
+def on_room_missing(payload: dict[str, Any], now: datetime) -> None:
+    """Published without (all of) its room: whoever can act on the row, and where it is held, must find another."""
+    entry = queries.entry(payload["entry_id"])
+    if entry is not None:
+        _tell_owner(entry, notices.room_missing(entry, payload["said"]), f"room:{entry.id}:{entry.version}", now)
+
+
 def _change(change_id: int) -> EntryChange | None:
     return queries.change(change_id)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.catalogue import drafting, queries, rows, rules
+from portal.catalogue import drafting, queries, rooms, rows, rules
 from portal.catalogue.models import DROPPED, Category, Entry, PlanImport, ServiceType
 from portal.catalogue.plan_parts import Plan, PlanRow, PlanUnreadable, Problem
 from portal.catalogue.rules import EntryValues
@@ -124,13 +124,14 @@ def _notes(plan: Plan) -> list[str]:
 
 
 def _understood(plan: Plan, centre: Centre, month: str, now: datetime) -> list[PreviewRow]:
-    categories = _categories()
+    categories, known = _categories(), rooms.by_name(centre)
     numbers = [row.number for row in plan.rows]
     several = len(set(numbers)) != len(numbers)  # sheets that count their rows each from 1
     found = [
         _understand(row, index if several else row.number, centre, categories, month, now)
         for index, row in enumerate(plan.rows, 1)
     ]
+    found = [_in_room(row, known) for row in found]
     return _mark_duplicates(found, centre, month)
 
 
@@ -152,6 +153,12 @@ def _understand(
         number=number, excel_row=row.number, sheet=row.sheet, values=values, when_text=row.when.label or _when(values),
         category_text=row.category_text, problems=(*read, *more), raw=row.raw,
     )  # fmt: skip
+
+
+def _in_room(row: PreviewRow, known: dict[str, int]) -> PreviewRow:
+    """A place that is the name of a room means the room (C2); it can be changed in the preview."""
+    room = known.get(rooms.folded(row.values.place))
+    return replace(row, values=replace(row.values, venue_id=room)) if room is not None else row
 
 
 def _content(row: PlanRow) -> str:
@@ -322,7 +329,7 @@ def mend_plan_row(
     if row.entry_id is not None or upload.status != PREVIEW:
         raise RowsNotReady("这一行已经导入，请在清单里修改。")
     values = replace(values, month=upload.month, groups=values.groups or rules.groups_in(values.audience))
-    values = replace(values, weekly=rules.still_weekly(values))
+    values = rooms.settled(replace(values, weekly=rules.still_weekly(values)), centre)
     category = db.session.get(Category, values.category_id) if values.category_id else None
     text = category.name if category else ""
     if category is None:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.centres.models import Centre, Department
 from portal.core.db import Base, UTCDateTime
 from portal.core.scope import CentreScoped
+from portal.venues.models import Venue
 
 # Entry.status; the machine is in states.py.
 DRAFT, IN_REVIEW, RETURNED, APPROVED = "draft", "in_review", "returned", "approved"
@@ -107,6 +108,8 @@ class Entry(CentreScoped, Base):
     content: Mapped[str] = mapped_column(Text, default="")
     organiser: Mapped[str] = mapped_column(String(60), default="")
     place: Mapped[str] = mapped_column(String(80), default="")
+    # The room it takes, held by bookings once the row is handed in (rooms.py); `place` is then the room's name.
+    venue_id: Mapped[int | None] = mapped_column(ForeignKey("venue.id"), index=True)
     audience: Mapped[str] = mapped_column(String(80), default="全体居民")  # words on the page
     groups: Mapped[list[str]] = mapped_column(JSON, default=list)  # codes for the filter: elder, child, party …
     capacity: Mapped[int | None]  # places; None: unlimited
@@ -152,6 +155,7 @@ class Entry(CentreScoped, Base):
     waits_at: Mapped[Centre | None] = relationship(foreign_keys=[waits_at_id])
     department: Mapped[Department | None] = relationship()
     category: Mapped[Category] = relationship()
+    venue: Mapped[Venue | None] = relationship()
     sessions: Mapped[list[EntrySession]] = relationship(
         back_populates="entry", order_by="EntrySession.starts_at", cascade="all, delete-orphan"
     )

@@ -75,6 +75,11 @@ def published(month: str, count: int) -> Words:
     return Words(f"{clock.month_name(month)}清单已发布", body, month_link(month))
 
 
+def room_missing(entry: Entry, said: str) -> Words:
+    body = f"“{entry.title}”已发布，但场地没有全部订上：{said}请尽快申请变更时间或场地，居民会收到通知。"
+    return Words(f"场地没有订上：{entry.title}", body, entry_link(entry.id))
+
+
 def change_asked(change: EntryChange, sentence: str) -> Words:
     body = f"{change.entry.centre.label}申请变更“{change.entry.title}”：{sentence}请尽快确认，报了名的居民在等消息。"
     return Words(f"变更待确认：{change.entry.title}", body, change_link(change.id))

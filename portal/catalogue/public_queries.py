@@ -18,7 +18,7 @@ def entry(entry_id: int) -> Entry | None:
     """A published (or published and then cancelled) entry with what its page needs; None otherwise."""
     statement = select(Entry).where(Entry.id == entry_id).options(
         joinedload(Entry.centre), joinedload(Entry.category).joinedload(Category.parent),
-        joinedload(Entry.department), selectinload(Entry.sessions),
+        joinedload(Entry.department), joinedload(Entry.venue), selectinload(Entry.sessions),
     )  # fmt: skip
     return db.session.scalar(statement)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, select, update
 
-from portal.catalogue import rows
+from portal.catalogue import rooms, rows
 from portal.catalogue.models import APPROVED, IN_REVIEW, Entry, Issue
 from portal.catalogue.states import ENTRY, chain
 from portal.centres import profile
@@ -48,6 +48,7 @@ def publish_month(
     tree = rows.whole_tree() if entries else []
     published = [entry for entry in entries if _publish(actor, entry, now)]
     tree.clear()
+    rooms.published(actor, published, now)
     if published:
         _after_publication(actor, published, now)
     return len(published)

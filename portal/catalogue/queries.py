@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Select, false, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from portal.catalogue import rows, rules
+from portal.catalogue import rooms, rows, rules
 from portal.catalogue.models import (
     ACCEPTED,
     APPROVED,
@@ -156,8 +156,8 @@ def _rows(found: Sequence[Entry], actor: Actor, now: datetime) -> list[Row]:
     above = {i for e in found for c in (e.centre, e.waits_at) if c is not None for i in c.ancestor_ids}
     # Held here so that the chain of every row is answered from memory.
     tree = list(db.session.scalars(select(Centre).where(Centre.id.in_(above)))) if above else []
-    clashes = _clashes(found)
-    answer = [_row(e, actor, now, clashes.get(e.id, [])) for e in found]
+    clashes, taken = _clashes(found), rooms.warnings((e for e in found if e.status not in GONE), now)
+    answer = [_row(e, actor, now, [*taken.get(e.id, []), *clashes.get(e.id, [])]) for e in found]
     tree.clear()
     return answer
 
@@ -182,14 +182,22 @@ def _clashes(found: Sequence[Entry]) -> dict[int, list[str]]:
     centres, months = {e.centre_id for e in found}, {e.month for e in found}
     if not centres:
         return {}
-    held = select(Entry.id, Entry.centre_id, Entry.place, Entry.title, EntrySession.starts_at, EntrySession.ends_at)
+    held = select(
+        Entry.id, Entry.centre_id, Entry.place, Entry.title, Entry.venue_id, Entry.status, EntrySession.starts_at,
+        EntrySession.ends_at,
+    )  # fmt: skip
     held = held.join(EntrySession).where(Entry.centre_id.in_(centres), Entry.month.in_(months))
     sessions: dict[int, list[Span]] = {}
-    heads: dict[int, tuple[int, str, str]] = {}
-    for number, centre_id, place, title, start, end in db.session.execute(held.where(Entry.status.not_in(GONE))):
-        heads[number] = (centre_id, place, title)
+    heads: dict[int, tuple[int, str, str, int | None, str]] = {}
+    for number, centre_id, place, title, room, status, start, end in db.session.execute(
+        held.where(Entry.status.not_in(GONE))
+    ):
+        heads[number] = (centre_id, place, title, room, status)
         sessions.setdefault(number, []).append(Span(start, end))
-    return rules.clashes(rules.Held(n, *head, tuple(sorted(sessions[n]))) for n, head in heads.items())
+    return rules.clashes(
+        rules.Held(n, centre_id, place, title, tuple(sorted(sessions[n])), room, status in rooms.HOLDING)
+        for n, (centre_id, place, title, room, status) in heads.items()
+    )
 
 
 def months(actor: Actor, now: datetime) -> list[str]:

@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.catalogue import drafting, rows, rules
+from portal.catalogue import drafting, rooms, rows, rules
 from portal.catalogue.models import ACCEPTED, APPROVED, DRAFT, IN_REVIEW, RETURNED, Entry, Issue
 from portal.catalogue.plan_parts import Problem
 from portal.catalogue.rules import EntryValues
-from portal.catalogue.states import ENTRY, decides, holds, next_reviewer, publishes, reviewers
+from portal.catalogue.states import ENTRY, decides, holds, next_reviewer, owns, publishes, reviewers
 from portal.centres.models import Centre
 from portal.core import audit, clock, outbox, states
 from portal.core.access import Actor, Permission
@@ -48,21 +48,22 @@ def _problems(entry: Entry, now: datetime) -> list[Problem]:
 def offer(actor: Actor, entry: Entry, now: datetime, *, version: int | None = None) -> None:
     """Send one draft to its first reviewer; at the top of the tree it is approved at once (C4).
 
-    Raises NotAllowed, InvalidRow, Stale. Locks the row.
+    From now on its room is held for it. Raises NotAllowed, InvalidRow (NoRoom: the room is taken), Stale. Locks the
+    row, then its room.
     """
     rows.lock(entry, version)
     problems = _problems(entry, now)
     if problems:
         raise rows.InvalidRow(problems)
-    _send(actor, entry, now)
+    rooms.follow(entry, _send(actor, entry, now), actor, now)
     rows.log(actor, entry, "offer", now)
     if entry.waits_at_id is not None:
         payload = {"entry_id": entry.id, "centre_id": entry.waits_at_id}
         outbox.put("catalogue.offered", f"{entry.id}:{entry.version}", payload, now)
 
 
-def _send(actor: Actor, entry: Entry, now: datetime) -> None:
-    """Fire the transition that brings a draft or an accepted row to whoever decides next."""
+def _send(actor: Actor, entry: Entry, now: datetime) -> str:
+    """Fire the transition that brings a draft or an accepted row to whoever decides next. Returns its name."""
     if entry.status == ACCEPTED:
         target = next_reviewer(entry, _placeless(actor))
         name = "hand_in"
@@ -71,6 +72,7 @@ def _send(actor: Actor, entry: Entry, now: datetime) -> None:
         name = "submit" if target is not None else "settle"
     turn = {"waits_at_id": target.id if target else None, "waits_since": now if target else None}
     states.fire(ENTRY, entry, name, actor, now, values=rows.moves(now, **turn, **MENDED))
+    return name
 
 
 def _placeless(actor: Actor) -> Actor:
@@ -81,7 +83,8 @@ def _placeless(actor: Actor) -> Actor:
 def submit_issue(actor: Actor, centre: Centre, month: str, now: datetime) -> int:
     """Hand in a centre's list: its own drafts and the rows from below it has accepted. Returns how many.
 
-    Nothing moves when one row has problems. Raises NotAllowed, NothingToSubmit, RowsWithProblems, Stale.
+    Nothing moves when one row has problems, a room that is taken among them. Raises NotAllowed, NothingToSubmit,
+    RowsWithProblems, Stale. Locks the rows, then their rooms.
     """
     rows.need(actor, Permission.PLAN)
     rows.need_inside(actor, centre)
@@ -90,7 +93,9 @@ def submit_issue(actor: Actor, centre: Centre, month: str, now: datetime) -> int
         raise NothingToSubmit(f"{clock.month_name(month)}清单里没有可以上交的服务。")
     for entry in ready:
         rows.lock(entry)
-    found = [(entry, problems) for entry in ready if (problems := _problems(entry, now))]
+    problems = {entry.id: _problems(entry, now) for entry in ready}
+    taken = rooms.take_all(actor, ready, now, only_try=any(problems.values()))
+    found = [(e, told) for e in ready if (told := [*problems[e.id], *taken.get(e.id, [])])]
     if found:
         raise RowsWithProblems(found)
     tree = rows.whole_tree()
@@ -208,13 +213,13 @@ def correct(
 ) -> rows.Changes:
     """The reviewer mends a row in place; before and after stay visible to the author (C4).
 
-    Returns [label, before, after]. Raises NotAllowed, InvalidRow, Stale. Locks the row.
+    Returns [label, before, after]. Raises NotAllowed, InvalidRow (NoRoom), Stale. Locks the row, then its rooms.
     """
     rows.need(actor, Permission.REVIEW)
     rows.lock(entry, version)
     rows.refuse(_may_correct(entry, actor))
     before = rows.values_of(entry)
-    values = replace(values, month=entry.month)
+    values = rooms.settled(replace(values, month=entry.month), entry.centre, entry.author_centre)
     rows.require(values, now)
     rows.put_values(entry, values)
     changes = rows.told(before, rows.values_of(entry))
@@ -224,6 +229,7 @@ def correct(
         payload = {"entry_id": entry.id, "actor": actor.name}
         outbox.put("catalogue.corrected", f"{entry.id}:{entry.version}", payload, now)
     db.session.flush()
+    rooms.edited(entry, before.venue_id, actor, now)
     return changes
 
 
@@ -238,7 +244,7 @@ def _may_correct(entry: Entry, actor: Actor) -> str | None:
 
 
 def resubmit(actor: Actor, entry: Entry, now: datetime, *, version: int | None = None) -> None:
-    """A mended row goes straight back to whom returned it. Raises NotAllowed, InvalidRow, Stale."""
+    """A mended row goes straight back to whom returned it. Raises NotAllowed, InvalidRow (NoRoom), Stale."""
     rows.lock(entry, version)
     if entry.status == RETURNED:
         problems = _problems(entry, now)
@@ -246,16 +252,30 @@ def resubmit(actor: Actor, entry: Entry, now: datetime, *, version: int | None =
             raise rows.InvalidRow(problems)
     turn = {"waits_at_id": entry.returned_by_id, "waits_since": now}
     states.fire(ENTRY, entry, "resubmit", actor, now, values=rows.moves(now, **turn, **MENDED))
+    rooms.follow(entry, "resubmit", actor, now)
     rows.log(actor, entry, "resubmit", now)
     payload = {"entry_id": entry.id, "centre_id": entry.waits_at_id}
     outbox.put("catalogue.offered", f"{entry.id}:{entry.version}", payload, now)
 
 
 def recall(actor: Actor, entry: Entry, now: datetime, *, version: int | None = None) -> None:
-    """The owner takes a row back while its first reviewer has not decided. Raises NotAllowed, Stale."""
+    """The owner takes a row back while its first reviewer has not decided; its room is free again.
+
+    Raises NotAllowed, Stale.
+    """
     rows.lock(entry, version)
     states.fire(ENTRY, entry, "recall", actor, now, values=rows.moves(now, waits_at_id=None, waits_since=None))
+    rooms.follow(entry, "recall", actor, now)
     rows.log(actor, entry, "recall", now)
+
+
+def hold_room(actor: Actor, entry: Entry, now: datetime) -> None:
+    """Book the room that a row should have but could not get before. Raises NotAllowed, NoRoom. Locks row and room."""
+    rows.need(actor, Permission.PLAN)
+    rows.refuse(owns(entry, actor))
+    rows.lock(entry)
+    rooms.edited(entry, entry.venue_id, actor, now)
+    rows.log(actor, entry, "hold_room", now)
 
 
 class NoCommunity(DomainError):
@@ -267,7 +287,8 @@ class NoCommunity(DomainError):
 def allot(actor: Actor, entry: Entry, centres: Iterable[Centre], now: datetime) -> list[Entry]:
     """Place a department's plan in the lists of communities: approved at once, they are told (C4).
 
-    The row itself goes to the first one; the others get their own copies. Raises NotAllowed, NoCommunity, Stale.
+    The row itself goes to the first one and keeps its room; the others get their own copies, each in its community's
+    room of that name when there is one and it is free. Raises NotAllowed, NoCommunity, NoRoom, Stale.
     """
     rows.need(actor, Permission.REVIEW)
     chosen = list(dict.fromkeys(centres))
@@ -286,11 +307,13 @@ def allot(actor: Actor, entry: Entry, centres: Iterable[Centre], now: datetime) 
     placed = [entry, *copies]
     for row, centre in zip(placed, chosen, strict=True):
         _place(actor, row, centre, now)
+    rooms.allotted(actor, placed, now)
     return placed
 
 
 def _twin(actor: Actor, entry: Entry, centre: Centre, now: datetime) -> Entry:
-    twin = drafting.new_entry(actor, centre, rows.values_of(entry), now)
+    values = replace(rows.values_of(entry), venue_id=None)  # one room cannot be in several lists at once
+    twin = drafting.new_entry(actor, centre, values, now)
     twin.department_id, twin.author_centre_id = entry.department_id, entry.author_centre_id
     twin.copied_from_id = entry.id
     return twin

@@ -128,7 +128,15 @@ def moves(now: datetime, **columns: Any) -> dict[str, Any]:
 def told(before: EntryValues, after: EntryValues) -> Changes:
     """[[label, before, after] …] for a history line."""
     named = (_with_category(n, old, new) for n, old, new in rules.differences(before, after))
-    return [[rules.LABELS[n], old, new] for n, old, new in named]
+    found = [[rules.LABELS[n], old, new] for n, old, new in named]
+    if before.venue_id != after.venue_id and before.place.strip() == after.place.strip():
+        found.append([rules.LABELS["venue_id"], *(_room(v) for v in (before, after))])
+    return found
+
+
+def _room(values: EntryValues) -> str:
+    """The same words as a place may mean a room that is booked, or only words."""
+    return f"预订{values.place}" if values.venue_id is not None else f"{values.place}（不预订）"
 
 
 def _with_category(name: str, old: str, new: str) -> tuple[str, str, str]:

@@ -32,6 +32,7 @@ class EntryValues:
     content: str = ""
     organiser: str = ""
     place: str = ""
+    venue_id: int | None = None  # a room that can be booked; then `place` is its name
     audience: str = "全体居民"
     groups: tuple[str, ...] = ()
     capacity: int | None = None
@@ -67,6 +68,7 @@ LABELS = {
     "content": "服务内容",
     "organiser": "主办单位",
     "place": "地点",
+    "venue_id": "场地",
     "audience": "服务对象",
     "groups": "适合人群",
     "capacity": "名额",
@@ -85,7 +87,7 @@ LABELS = {
     "weekly": "每周重复",
 }
 # Set together with another field and never told on its own.
-DERIVED = frozenset({"month", "weekly", "groups", "service_type_id", "cover"})
+DERIVED = frozenset({"month", "weekly", "groups", "service_type_id", "cover", "venue_id"})
 
 
 def error(name: str, message: str) -> Problem:
@@ -296,13 +298,15 @@ def _move_sessions(sessions: Iterable[Span], month: str) -> tuple[tuple[Span, ..
 
 @dataclass(frozen=True)
 class Held:
-    """A row's hold on a place, for finding clashes."""
+    """A row's hold on a place, for finding clashes. holds: its room is booked for it, so others see that there."""
 
     id: int
     centre_id: int
     place: str
     title: str
     sessions: tuple[Span, ...]
+    venue_id: int | None = None
+    holds: bool = False
 
 
 def clashes(rows: Iterable[Held]) -> dict[int, list[str]]:
@@ -325,11 +329,16 @@ def _clashes_at(spans: list[tuple[Span, Held]], found: dict[int, list[str]]) -> 
         for other_span, other in spans[index + 1 :]:
             if other_span.start >= span.end:
                 break
-            if other.id == row.id or (row.id, other.id) in seen:
+            if other.id == row.id or (row.id, other.id) in seen or _booked(row, other):
                 continue
             seen |= {(row.id, other.id), (other.id, row.id)}
             found.setdefault(row.id, []).append(_clash(other, other_span))
             found.setdefault(other.id, []).append(_clash(row, span))
+
+
+def _booked(one: Held, other: Held) -> bool:
+    """Both mean the same room and one of them holds it: the booking says so to the other."""
+    return one.venue_id is not None and one.venue_id == other.venue_id and (one.holds or other.holds)
 
 
 def _clash(other: Held, span: Span) -> str:
@@ -433,6 +442,7 @@ def _differs(one: Any, other: Any) -> bool:
 def change_sentence(before: EntryValues, after: EntryValues, reason: str) -> str:
     """'时间由 8:00 改为 8:30，因讲师时间变动。' — shown on the page, told to everyone signed up (C8)."""
     parts = [_change_part(n, old, new, before, after) for n, old, new in differences(before, after)]
+    parts = parts or ["场地安排有更新"]  # the same place, now booked
     return "；".join(parts) + f"，{because(reason)}。"
 
 

@@ -8,12 +8,13 @@ from typing import Any
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import actions, changing, forms, plan_typing, queries, rows, rules
+from portal.catalogue import actions, changing, forms, plan_typing, queries, rooms, rows, rules
 from portal.catalogue.models import PUBLISHED, Entry, EntryChange
 from portal.catalogue.rows import InvalidRow
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import CHANGE, publishes
 from portal.catalogue.views_staff import bp, entry_or_404, number
+from portal.catalogue.views_staff_entry import outlook_of
 from portal.centres import profile
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, states
@@ -52,6 +53,7 @@ def _change_page(entry: Entry, form: forms.ChangeForm, status: int = 200, **extr
     context = {
         "cancel": forms.ReasonForm(formdata=None), "preview": None, "at_once": _at_once(entry),
         "reasons": profile.current().return_reasons.get("change", ()), "typed": typed, "month": entry.month,
+        "about": {"month": entry.month, "entry": entry.id}, "outlook": outlook_of(form, typed, entry),
         "spans": plan_typing.shown(typed.spans), "open_one": _shown(open_one) if open_one else None,
     }  # fmt: skip
     return pages.page("catalogue/staff_change.html", status=status, entry=entry, form=form, **(context | extra))
@@ -71,6 +73,7 @@ def change(entry_id: int) -> Response:
         return pages.see_other(url_for(".entry", entry_id=entry.id))
     form = forms.ChangeForm()
     form.offer(queries.categories())
+    form.offer_rooms(rooms.for_entry(entry))
     if not form.is_submitted():
         form.load(rows.values_of(entry))
         form.version.data = str(entry.revision)
@@ -153,6 +156,7 @@ def cancel(entry_id: int) -> Response:
     found = entry_or_404(entry_id)
     edit = forms.ChangeForm(formdata=None)
     edit.offer(queries.categories())
+    edit.offer_rooms(rooms.for_entry(found))
     edit.load(rows.values_of(found))
     edit.version.data = str(found.revision)
     return _change_page(found, edit, 422, cancel=form)
@@ -191,6 +195,10 @@ def apply_change(change_id: int) -> Response:
     entry, people = found.entry, found.entry.taken + found.entry.waiting
     try:
         actions.apply_change(access.actor(), found, clock.now())
+    except InvalidRow as error:
+        db.session.rollback()
+        flash(rooms.told([p.message for p in error.problems]), "red")
+        return pages.see_other(url_for(".one_change", change_id=change_id))
     except DomainError as error:
         db.session.rollback()
         flash(f"{error.message}{error.advice}", "red")

@@ -9,11 +9,11 @@ from typing import Any
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import actions, forms, plan_typing, queries, rows, rules, staff_queries
+from portal.catalogue import actions, forms, plan_typing, queries, rooms, rows, rules, staff_queries
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, IN_REVIEW, PUBLISHED, RETURNED, Entry
 from portal.catalogue.rows import InvalidRow
 from portal.catalogue.rules import EntryValues
-from portal.catalogue.states import holds, publisher, reviewers, status_text
+from portal.catalogue.states import holds, owns, publisher, reviewers, status_text
 from portal.catalogue.views_staff import (
     TONES,
     back,
@@ -44,9 +44,10 @@ class Conflict:
     changes: list[list[str]]  # [label, theirs, ours]
 
 
-def _form(entry: Entry | None = None) -> forms.EntryForm:
+def _form(entry: Entry | None = None, home: Centre | None = None) -> forms.EntryForm:
     form = forms.EntryForm()
     form.offer(queries.categories(), staff_queries.service_types())
+    form.offer_rooms(rooms.for_entry(entry) if entry is not None else rooms.rooms_of(home) if home else ())
     if entry is not None and not form.is_submitted():
         form.load(rows.values_of(entry))
         form.version.data = str(entry.revision)
@@ -56,10 +57,22 @@ def _form(entry: Entry | None = None) -> forms.EntryForm:
 def _page(form: forms.EntryForm, month: str, status: int = 200, **context: Any) -> Response:
     """The form with what is understood of its times."""
     typed = form.typed(month)
+    entry: Entry | None = context.get("entry")
+    about = {"month": month} | ({"entry": entry.id} if entry is not None else {"centre": context["home"].id})
     return pages.page(
-        "catalogue/staff_edit.html", status=status, form=form, month=month, typed=typed,
+        "catalogue/staff_edit.html", status=status, form=form, month=month, typed=typed, about=about,
+        outlook=outlook_of(form, typed, entry),
         spans=plan_typing.shown(typed.spans), cover=uploads.known(form.cover.data), accept=uploads.ACCEPT,
         **({"entry": None, "mode": "new", "conflict": None, "next_url": back(context.get("entry"))} | context),
+    )  # fmt: skip
+
+
+def outlook_of(form: forms.RowForm, typed: plan_typing.Typed, entry: Entry | None) -> rooms.Outlook:
+    """How it stands with the chosen room at the times typed so far."""
+    return rooms.outlook(
+        access.actor(), list(form.rooms.values()), form.venue_id.data, typed.spans, clock.now(),
+        entry_id=entry.id if entry is not None else None, place=form.place.data or "",
+        capacity=form.capacity.data if form.mode.data == forms.LIMITED else None,
     )  # fmt: skip
 
 
@@ -91,13 +104,28 @@ def _read(form: forms.EntryForm, month: str, base: EntryValues | None, draft: bo
 @bp.get("/staff/catalogue/understand")
 @access.staff(Permission.PLAN)
 def understand() -> Response:
-    """What was understood of the times typed so far; asked by HTMX while somebody types."""
+    """What was understood of the times typed so far, and whether the room is free then; asked while somebody types."""
+    actor, now = access.actor(), clock.now()
     month = request.args.get("month", "")
     if not clock.is_month(month):
-        month = staff_queries.default_month(clock.now())
-    typed = plan_typing.read_sessions(request.args.get("sessions", "")[:2000], month)
+        month = staff_queries.default_month(now)
+    entry_id = number("entry", request.args)
+    entry = queries.entry(entry_id) if entry_id else None
+    typed = plan_typing.read_sessions(
+        request.args.get("sessions", "")[:2000], month, moved=entry is not None and entry.status == PUBLISHED
+    )
     context = {"typed": typed, "spans": plan_typing.shown(typed.spans), "month": month}
-    return Response(pages.block("catalogue/staff_edit.html", "understood", **context))
+    return Response(pages.block(
+        "catalogue/staff_edit.html", "understood", outlook=_asked_outlook(actor, entry, typed, now), **context
+    ))  # fmt: skip
+
+
+def _asked_outlook(actor: Actor, entry: Entry | None, typed: plan_typing.Typed, now: datetime) -> rooms.Outlook:
+    venue_id = number("venue_id", request.args)
+    if not venue_id:
+        return rooms.Outlook()
+    known = rooms.for_entry(entry) if entry is not None else rooms.rooms_of(_new_home(actor))
+    return rooms.outlook(actor, known, venue_id, typed.spans, now, entry_id=entry.id if entry is not None else None)
 
 
 def _new_home(actor: Actor) -> Centre:
@@ -114,7 +142,7 @@ def new() -> Response:
     home, month = _new_home(actor), request.values.get("month", "")
     if not clock.is_month(month):
         month = staff_queries.default_month(now)
-    form = _form()
+    form = _form(home=home)
     context: dict[str, Any] = {"home": home, "homes": staff_queries.drafting_centres(actor)}
     if not form.is_submitted():
         form.organiser.data = home.name
@@ -225,13 +253,24 @@ def entry(entry_id: int) -> Response:
     row = queries.row(found, actor, now)
     return pages.page(
         "catalogue/staff_entry.html", entry=found, row=row, line=line_of(row, actor), tones=TONES, now=now,
-        labels=rules.LABELS,
+        labels=rules.LABELS, outlook=_room_outlook(found, actor, now),
+        room_warning=next((w for w in row.warnings if found.venue_id and w.startswith(f"{found.place} ")), None),
+        may_hold=actor.can(Permission.PLAN) and owns(found, actor) is None,
         steps=steps(found), history=list(reversed(queries.history(found))), mode=mode_of(found, actor),
         spans=[clock.span(s.starts_at, s.ends_at) for s in found.sessions], along={"next": ""},
         changes=queries.changes_of(found) if found.status in (PUBLISHED, CANCELLED) else [],
         may_plan=actor.can(Permission.PLAN) and actor.department_id is None, cover=uploads.known(found.cover),
         groups=[profile.current().groups.get(g, g) for g in found.groups or ()],
     )  # fmt: skip
+
+
+def _room_outlook(found: Entry, actor: Actor, now: datetime) -> rooms.Outlook | None:
+    """How it stands with the row's room; None when it has none or needs it no more."""
+    if found.venue_id is None or found.status in queries.GONE:
+        return None
+    sessions = rows.values_of(found).sessions
+    known = rooms.for_entry(found)
+    return rooms.outlook(actor, known, found.venue_id, sessions, now, entry_id=found.id, capacity=found.capacity)
 
 
 def steps(found: Entry) -> list[tuple[str, str, str]]:
@@ -256,6 +295,21 @@ def steps(found: Entry) -> list[tuple[str, str, str]]:
     last = "已取消" if found.status == CANCELLED else "发布"
     answer.append((last, "done" if out else "now" if passed else "wait", when))
     return answer
+
+
+@bp.post("/staff/catalogue/<int:entry_id>/room")
+@access.staff(Permission.PLAN)
+def hold_room(entry_id: int) -> Response:
+    """The row's room was taken when it went out and is free by now: book it after all."""
+    found = entry_or_404(entry_id)
+    try:
+        actions.hold_room(access.actor(), found, clock.now())
+    except InvalidRow as error:
+        db.session.rollback()
+        flash(rooms.told([p.message for p in error.problems]), "red")
+    else:
+        flash(f"{found.place}订上了。", "green")
+    return pages.see_other(url_for(".entry", entry_id=entry_id))
 
 
 @bp.post("/staff/catalogue/<int:entry_id>/template")

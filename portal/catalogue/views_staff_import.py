@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import actions, forms, plan_typing, queries, rules, staff_queries
+from portal.catalogue import actions, forms, plan_typing, queries, rooms, rules, staff_queries
 from portal.catalogue.importing import PreviewRow, problems_of, rows_of
 from portal.catalogue.models import PlanImport
 from portal.catalogue.states import PREVIEW, TAKEN
 from portal.catalogue.views_staff import bp, not_for_departments, when_parts, with_sums
+from portal.catalogue.views_staff_entry import outlook_of
 from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.db import db
@@ -76,13 +78,24 @@ def _plan_or_404(import_id: int) -> PlanImport:
 def _context(plan: PlanImport) -> dict[str, Any]:
     found = rows_of(plan)
     states = [row.state for row in found]
+    known = {room.id: room for room in rooms.rooms_of(plan.centre)}
     return {
+        "rooms": known, "in_the_way": _in_the_way(found, clock.now()),
         "plan": plan, "rows": found, "spans": {r.number: plan_typing.shown(r.values.sessions) for r in found},
         "count": {s: states.count(s) for s in ("ready", "bad", "duplicate", "taken")}, "open": plan.status == PREVIEW,
         "category_names": {c.id: c.name for c in queries.categories()}, "labels": rules.LABELS, "mending": None,
         "when_parts": when_parts,
         "several_sheets": len({r.sheet for r in found}) > 1, "all_taken": plan.status == TAKEN,
     }  # fmt: skip
+
+
+def _in_the_way(found: list[PreviewRow], now: datetime) -> dict[int, list[str]]:
+    """Per row still to be taken in: what holds its room."""
+    return rooms.clashes([
+        rooms.Wanted(-r.number, r.values.venue_id, r.values.place, rooms.spans(r.values.sessions))
+        for r in found
+        if r.values.venue_id is not None and r.entry_id is None
+    ], now)  # fmt: skip
 
 
 @bp.get("/staff/catalogue/imports/<int:import_id>")
@@ -134,7 +147,7 @@ def plan_row(import_id: int, row_number: int) -> Response:
     row = _row_or_404(plan_, row_number)
     if request.args.get("close"):
         return _row_answer(plan_, row)
-    form = _mend_form(row_number)
+    form = _mend_form(row_number, plan_)
     if not form.is_submitted():
         form.load(row.values)
         if not row.values.sessions:
@@ -156,10 +169,11 @@ def plan_row(import_id: int, row_number: int) -> Response:
     return _row_answer(plan_, mended)
 
 
-def _mend_form(row_number: int) -> forms.RowForm:
+def _mend_form(row_number: int, plan_: PlanImport) -> forms.RowForm:
     """The form of one row; ids carry its number, because several rows may be open in one table."""
     form = forms.RowForm()
     form.offer(queries.categories())
+    form.offer_rooms(rooms.rooms_of(plan_.centre))
     for field in form:
         field.id = field.label.field_id = f"r{row_number}-{field.name}"
     return form
@@ -176,6 +190,7 @@ def _row_answer(plan_: PlanImport, row: PreviewRow) -> Response:
 def _mend_page(plan_: PlanImport, row: PreviewRow, form: forms.RowForm, status: int = 200) -> Response:
     typed = form.typed(plan_.month)
     extra: dict[str, Any] = {"row": row, "form": form, "typed": typed, "oob": False}
+    extra |= {"about": {"month": plan_.month, "centre": plan_.centre_id}, "outlook": outlook_of(form, typed, None)}
     extra["spans_now"] = plan_typing.shown(typed.spans)
     if pages.wants_fragment():
         context = _context(plan_) | extra | {"mending": form}

@@ -6,13 +6,13 @@ Flush only, never commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from portal.core import clock, scope
+from portal.core import clock, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
 from portal.venues import booking as residents
@@ -21,8 +21,10 @@ from portal.venues.booking import Wish
 from portal.venues.errors import RoomTaken
 from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, HOLDS, PENDING, Booking, Venue
 from portal.venues.rules import Span
+from portal.venues.states import MACHINE
 
 MOST_ROOMS = 3
+MOVED = "活动改了时间或地点"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Conflict:
     held_by: str
     shifts: tuple[Span, ...] = ()
     other_rooms: tuple[tuple[int, str], ...] = ()
+    bookings: tuple[int, ...] = ()  # what stands in the way, for links; none when the room is closed
 
 
 def hold(
@@ -49,26 +52,42 @@ def hold(
         kept = _of(source_id)
         locked = locks.lock_all({b.venue_id for b in kept} | ({venue_id} if venue_id else set()))
         wanted = {s for s in spans if s.end > now} if venue_id in locked and locked[venue_id].bookable else set()
-        _end_others(kept, venue_id, wanted, locked, actor, now)
-        if venue_id is None or venue_id not in locked:
-            return
-        venue = locked[venue_id]
-        staying = [b for b in kept if b.status in HOLDS and b.venue_id == venue_id]
+        leaving = [b for b in kept if b.ends_at > now and not _stays(b, venue_id, wanted)]
+        staying = [b for b in kept if b not in leaving and b.status in HOLDS and b.venue_id == venue_id]
         new = sorted(wanted - {Span(b.starts_at, b.ends_at) for b in staying}, key=lambda s: s.start)
-        clashes = _conflicts(venue, new, now, [b.id for b in staying])
-        if clashes:
-            raise RoomTaken(venue.name, clashes)
-        for row in staying:
-            row.title, row.people = title[: residents.TITLE_MAX], max(1, people)
-            if firm and row.status == PENDING:
-                queue.move(venue, row, "approve", actor_of_house(), now, decided_at=now)
-        for span in new:
-            wish = Wish(venue.id, span.start, span.end, max(1, people), title)
-            row = residents.enter(venue, wish, APPROVED if firm else PENDING, BY_ACTIVITY, actor, now,
-                                  source_id=source_id)  # fmt: skip
-            # The activity's own review decides, not the room's queue.
-            row.waits_at_id, row.decide_by = None, None
-        db.session.flush()
+        if new and venue_id in locked:
+            clashes = _conflicts(locked[venue_id], new, now, [b.id for b in kept])
+            if clashes:
+                raise RoomTaken(locked[venue_id].name, clashes)
+        for row in leaving:
+            queue.move(locked[row.venue_id], row, "withdraw", actor_of_house(), now, MOVED, ended_at=now)
+        if venue_id in locked:
+            _put(locked[venue_id], staying, new, (source_id, title, max(1, people), firm), actor, now)
+        # Only now: a session put off by half an hour must not lose its own room to whoever waited for the old time.
+        for row in leaving:
+            queue.free_up(locked[row.venue_id], queue.held(row), now)
+
+
+def _put(
+    venue: Venue, staying: list[Booking], new: list[Span], what: tuple[int, str, int, bool], actor: Actor,
+    now: datetime,
+) -> None:  # fmt: skip
+    source_id, title, people, firm = what
+    for row in staying:
+        row.title, row.people = title[: residents.TITLE_MAX], people
+        if firm and row.status == PENDING:
+            queue.move(venue, row, "approve", actor_of_house(), now, decided_at=now)
+    for span in new:
+        wish = Wish(venue.id, span.start, span.end, people, title)
+        row = residents.enter(venue, wish, APPROVED if firm else PENDING, BY_ACTIVITY, actor, now,
+                              source_id=source_id)  # fmt: skip
+        # The activity's own review decides, not the room's queue.
+        row.waits_at_id, row.decide_by = None, None
+    db.session.flush()
+
+
+def _stays(row: Booking, venue_id: int | None, wanted: set[Span]) -> bool:
+    return row.venue_id == venue_id and Span(row.starts_at, row.ends_at) in wanted
 
 
 def actor_of_house() -> Actor:
@@ -83,14 +102,30 @@ def _of(source_id: int) -> list[Booking]:
     return list(db.session.scalars(wanted.order_by(Booking.venue_id, Booking.starts_at)))
 
 
-def _end_others(
-    kept: list[Booking], venue_id: int | None, wanted: set[Span], locked: dict[int, Venue], actor: Actor, now: datetime
-) -> None:
-    """End the holds that are no longer wanted; what is over stays as it happened."""
-    for row in kept:
-        over = row.ends_at <= now
-        if not over and (row.venue_id != venue_id or Span(row.starts_at, row.ends_at) not in wanted):
-            queue.end(locked[row.venue_id], row, "withdraw", actor_of_house(), now, "活动改了时间或地点")
+def confirm(source_ids: Collection[int], now: datetime) -> dict[int, set[tuple[int, Span]]]:
+    """Publication of a month: what is held for these activities becomes firm, by a fixed number of statements.
+
+    Returns what each of them holds from now on: (venue id, span). Locks: their venues, lower ids first.
+    """
+    mine = select(Booking).where(
+        Booking.source == BY_ACTIVITY, Booking.source_id.in_(source_ids), Booking.status.in_(HOLDS)
+    )
+    with scope.system("a room's holds belong to everybody's bookings"):
+        locked = locks.lock_all(db.session.scalars(mine.with_only_columns(Booking.venue_id).distinct()))
+        rows = list(db.session.scalars(mine.order_by(Booking.venue_id, Booking.starts_at)))
+        asked = [b for b in rows if b.status == PENDING]
+        if asked:
+            states.fire_many(MACHINE, asked, "approve", actor_of_house(), now)
+            decided = update(Booking).where(Booking.id.in_([b.id for b in asked]))
+            decided = decided.values(decided_at=now, revision=Booking.revision + 1)
+            db.session.execute(decided.execution_options(synchronize_session=False))
+        for venue_id in sorted({b.venue_id for b in asked}):
+            locks.touch(locked[venue_id], now)
+        db.session.flush()
+    held: dict[int, set[tuple[int, Span]]] = {}
+    for row in rows:
+        held.setdefault(row.source_id or 0, set()).add((row.venue_id, Span(row.starts_at, row.ends_at)))
+    return held
 
 
 def release(source_id: int, reason: str, now: datetime) -> int:
@@ -122,20 +157,20 @@ def _conflicts(venue: Venue, spans: Sequence[Span], now: datetime, own: Sequence
     terms = facts.terms_of([venue], *days)[venue.id]
     found = []
     for span in spans:
-        why = _why_not(venue, terms, span, own)
+        why, ids = _why_not(venue, terms, span, own)
         if why:
-            found.append(_conflict(venue, terms, span, why, now))
+            found.append(replace(_conflict(venue, terms, span, why, now), bookings=ids))
     return found
 
 
-def _why_not(venue: Venue, terms: rules.Terms, span: Span, own: Sequence[int]) -> str:
+def _why_not(venue: Venue, terms: rules.Terms, span: Span, own: Sequence[int]) -> tuple[str, tuple[int, ...]]:
     if span.end - span.start > timedelta(hours=rules.MAX_HOURS):
-        return f"一场最长 {rules.MAX_HOURS} 小时，请按天填写"
+        return f"一场最长 {rules.MAX_HOURS} 小时，请按天填写", ()
     shut = next((c for c in terms.closures if c.span.start < span.end and span.start < c.span.end), None)
     if shut is not None:
-        return f"场地停用（{shut.reason}）"
+        return f"场地停用（{shut.reason}）", ()
     others = facts.in_the_way(venue.id, rules.held(span, venue.buffer), own)
-    return "、".join(dict.fromkeys(words(b) for b in others))
+    return "、".join(dict.fromkeys(words(b) for b in others)), tuple(b.id for b in others)
 
 
 def words(row: Booking) -> str:
