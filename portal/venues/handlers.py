@@ -19,7 +19,7 @@ from portal.core.db import db
 from portal.notices.actions import Told, tell_residents, tell_staff
 from portal.people import queries as people
 from portal.venues import notices, queue, rules
-from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, OFFERED, WAITING, Booking, Venue
+from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, OFFERED, PENDING, WAITING, Booking, Venue
 from portal.venues.notices import Words
 
 DECIDERS = (Role.MANAGER, Role.OPERATOR)
@@ -71,7 +71,7 @@ def on_approved(payload: dict[str, Any], now: datetime) -> None:
 
 @outbox.handler("venues.received")
 def on_received(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "received", now, notices.received)
+    _tell(payload, "received", now, lambda b: notices.received(b) if b.status == PENDING else None)
 
 
 @outbox.handler("venues.queued")
@@ -87,7 +87,7 @@ def number(row: Booking, now: datetime) -> int:
 @outbox.handler("venues.handed_up")
 def on_handed_up(payload: dict[str, Any], now: datetime) -> None:
     """The resident hears who has it now; the level above that it is its turn."""
-    _tell(payload, "handed_up", now, notices.handed_up)
+    _tell(payload, "handed_up", now, lambda b: notices.handed_up(b) if b.status == PENDING else None)
     row = _booking(payload["id"])
     if row is not None and row.waits_at_id is not None:
         history = db.session.get(states.StateHistory, payload["history_id"])
@@ -165,6 +165,6 @@ def on_remind(payload: dict[str, Any], now: datetime) -> None:
 def on_undecided(payload: dict[str, Any], now: datetime) -> None:
     """Nobody above: the centre that has it is reminded once."""
     row = _booking(payload["id"])
-    if row is not None and row.status == "pending":
+    if row is not None and row.status == PENDING:
         centre_id = row.waits_at_id or row.centre_id
         tell_centre(row, centre_id, notices.overdue(row), f"undecided:{row.id}:{centre_id}", now)

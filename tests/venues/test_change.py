@@ -155,7 +155,7 @@ def test_a_pending_one_goes_to_a_room_that_asks_nobody(session: Any, town: Town,
     booking.change(town.resident_actor(0), row.id, at(27, 14), at(27, 16), now, venue_id=room.id)
     assert (row.status, row.waits_at_id, row.decide_by, row.decided_at) == (APPROVED, None, None, now)
     deliver(session, now)
-    assert kinds(session, town.residents[0]) == ["booking.received", "booking.approved"]
+    assert kinds(session, town.residents[0]) == ["booking.approved"]
 
 
 def test_limits_count_without_the_old_time(town: Town, make: Make, now: datetime) -> None:
