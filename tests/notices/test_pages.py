@@ -109,13 +109,13 @@ def test_strangers_are_asked_to_sign_in(client: Any, session: Any, path: str) ->
 def test_choices_are_kept(client: Any, as_resident: Any, town: Any, now: datetime) -> None:
     me = as_resident(client, town.residents[0])
     page = me.get("/me/inbox/choices").text
-    assert page.count("checked") == 6  # four to choose, two fixed
+    assert page.count("checked") == 7  # five to choose, two fixed
     assert "微信" not in page
     assert me.post("/me/inbox/choices", data={"kind": ["sign_up", "bogus"]}).status_code == 303
     db.session.rollback()
     db.session.expire_all()
     quiet = db.session.get_one(Resident, town.residents[0].id).quiet
-    assert quiet == {"off": ["reminder", "evaluation", "follow"], "way": "sms"}
+    assert quiet == {"off": ["booking", "reminder", "evaluation", "follow"], "way": "sms"}
     assert me.get("/me/inbox/choices").text.count("checked") == 3
     tell(town, now)
     assert db.session.scalars(select(Delivery)).one().kind == "sign_up"

@@ -211,7 +211,7 @@ def test_low_enrolment_reaches_the_organiser_once(session: Any, town: Town, make
 
 def test_all_deadlines_are_registered() -> None:
     names = {name.rsplit(".", 1)[-1] for name in registry.due_jobs if name.startswith("portal.signup")}
-    assert names == {"lapse_offers", "remind", "warn_of_low_enrolment"}
+    assert names == {"lapse_offers", "remind", "warn_of_low_enrolment", "ask_after"}
 
 
 def test_my_services_say_what_happens_next(session: Any, town: Town, entry: Entry, make: Make, now: datetime) -> None:
