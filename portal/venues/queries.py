@@ -77,13 +77,6 @@ def kinds_offered() -> list[tuple[str, str]]:
     return [(code, word) for code, word in profile.current().venues.kinds.items() if code in found]
 
 
-def count_of(centre_id: int) -> int:
-    """How many rooms of this centre are booked here. One statement."""
-    wanted = select(func.count(Venue.id)).where(Venue.centre_id == centre_id, Venue.active, Venue.bookable)
-    with scope.system("how many rooms is public"):
-        return int(db.session.scalar(wanted) or 0)
-
-
 def home_path(viewer: Any) -> str | None:
     """The path of a resident's home centre; None for somebody unknown. At most one statement."""
     if viewer is None or viewer.audience != "resident":
@@ -255,6 +248,6 @@ def _following(row: Booking | None, now: datetime) -> str:
 
 
 __all__ = [
-    "Door", "Own", "count_of", "door", "functions_offered", "home_path", "kind_word", "kinds_offered", "mine",
+    "Door", "Own", "door", "functions_offered", "home_path", "kind_word", "kinds_offered", "mine",
     "next_step", "outside", "own", "people", "personal", "venue",
 ]  # fmt: skip

@@ -23,16 +23,20 @@ from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative, StaffAccount
 from portal.signup.models import SignUp
+from portal.venues import board
 from tests.factories import NOW, Make, Town
 from tests.servers import database_kind
 
 FEW, MANY = 3, 40
 # path -> statements on SQLite. PostgreSQL may need another number, but never one that grows.
 RESIDENT = {
-    "/": 19, "/services": 10, "/services?q=活动": 10, "/services?ended=1": 10, "/services?centre=A1": 12,
-    "/services/{entry}": 11, "/guides": 4, "/centres": 2, "/venues": 7, "/help": 4, "/c/A1": 19, "/c/D": 19, "/me": 7,
-    "/me/inbox": 4, "/me/profile": 7, "/me/relatives": 5, "/api/v1/services": 5,
-    "/me/evaluations": 5,
+    "/": 22, "/services": 10, "/services?q=活动": 10, "/services?ended=1": 10, "/services?centre=A1": 12,
+    "/services/{entry}": 11, "/guides": 4, "/centres": 2, "/help": 4, "/c/A1": 22, "/c/D": 22, "/me": 7,
+    "/me/inbox": 4, "/me/profile": 7, "/me/relatives": 5, "/api/v1/services": 5, "/me/evaluations": 5,
+    "/venues": 10, "/venues?centre=A1": 10, "/venues?centre=A1&day=tomorrow&from=14:00&to=15:00": 10,
+    "/venues?day=tomorrow&people=999": 10, "/venues/{room}": 8, "/venues/{room}?week=2026-11-23": 8,
+    "/venues/{room}?day=2026-11-26&start=18:00": 9, "/venues/bookings/{booking}": 2,
+    "/venues/bookings/{booking}?move=1": 14,
 }  # fmt: skip
 STAFF = {
     "/staff": 14, "/staff/catalogue?month=2026-11": 33, "/staff/catalogue?month=2026-12": 31,
@@ -60,6 +64,8 @@ class Rows:
         self.town, self.make, self.made = town, make, 0
         start = clock.at(datetime(2026, 11, 28).date(), datetime(2026, 1, 1, 9).time())
         self.full = make.entry(town.centres["A1"], [(start, start + timedelta(hours=2))], taken=MANY, capacity=MANY)
+        self.room = make.venue(town.centres["A1"])
+        self.booking = make.booking(self.room, start + timedelta(hours=11), resident=town.residents[0])
 
     def grow(self, to: int) -> None:
         """Until there are `to` of each kind."""
@@ -70,6 +76,7 @@ class Rows:
             self._centre(number)
             self._words(number)
             self._stars(number)
+            self._rooms(number)
         self.made = to
         db.session.commit()
 
@@ -135,7 +142,6 @@ class Rows:
         ))  # fmt: skip
         audit.record(self.town.actor("A1"), "import", "centre", None, NOW, summary=f"第{number}次")
 
-
     def _stars(self, number: int) -> None:
         """Asked, answered badly, called back; all within the time in which /me and the inbox show it."""
         a1, me = self.town.centres["A1"], self.town.residents[0]
@@ -152,6 +158,16 @@ class Rows:
             due_at=NOW + timedelta(days=3),
         ))  # fmt: skip
 
+    def _rooms(self, number: int) -> None:
+        """A room in A1 and one next door, my own booking in it, somebody else's in the room whose page is counted."""
+        me, make = self.town.residents[0], self.make
+        start = clock.at(NOW.date() + timedelta(days=number % 14), datetime(2026, 1, 1, 9).time())
+        make.venue(self.town.centres["A2"])
+        make.booking(
+            make.venue(self.town.centres["A1"]), start, resident=me, status=("approved", "pending")[number % 2]
+        )
+        make.booking(self.room, start + timedelta(hours=number // 14 * 2), contact_name="来电人")
+
 
 class Counter:
     """Statements of one page for one person, from a process that remembers nothing."""
@@ -161,6 +177,7 @@ class Counter:
 
     def __call__(self, client: FlaskClient, path: str) -> int:
         listing.forget()
+        board.forget()
         self.app.extensions.pop("portal_centre_brief", None)
         with self.count_queries() as seen:
             answer = client.get(path)
@@ -175,7 +192,8 @@ def counted(app: Flask, count_queries: Any) -> Counter:
 
 
 def compare(client: FlaskClient, counted: Counter, lists: Rows, pages: dict[str, int]) -> None:
-    paths = {path.format(entry=lists.full.id): path for path in pages}
+    ids = {"entry": lists.full.id, "room": lists.room.id, "booking": lists.booking.id}
+    paths = {path.format(**ids): path for path in pages}
     lists.grow(FEW)
     few = {path: counted(client, path) for path in paths}
     lists.grow(MANY)

@@ -229,7 +229,7 @@ def test_a_room_tells_everything_and_nobodys_name(client: FlaskClient, town: Tow
 
 
 def test_public_activities_are_named_drafts_are_not(client: FlaskClient, make: Make, hall: Venue) -> None:
-    activity = {"source": "activity", "source_id": 7, "contact_name": "", "contact_phone": ""}
+    activity: dict[str, Any] = {"source": "activity", "source_id": 7, "contact_name": "", "contact_phone": ""}
     make.booking(hall, at(9), 60, title="合唱排练", **activity)
     make.booking(hall, at(11), 60, title="还没公布的活动", status="pending", **activity)
     page = text(client, f"/venues/{hall.id}?day=2026-11-26")
