@@ -75,6 +75,18 @@ def hand_up(actor: Actor, call_back_id: int, reason: str, now: datetime) -> Call
     return call
 
 
+def hand_back(actor: Actor, call_back_id: int, reason: str, now: datetime) -> CallBack:
+    """Back to whose service it was, with the reason; the clock never resets. Raises as claim, ReasonMissing."""
+    call = find(call_back_id)
+    before, reason = call.status, _short(reason, MOST_REASON)
+    states.fire(
+        MACHINE, call, "hand_back", actor, now, reason, details={"from": call.waits_at_id, "to": call.centre_id},
+        values={"waits_at_id": call.centre_id, "owner_id": None, "owner_name": ""},
+    )  # fmt: skip
+    _noted(actor, call, "hand_back", before, now, reason)
+    return call
+
+
 def close(actor: Actor, call_back_id: int, outcome: str, words: str, now: datetime) -> CallBack:
     """Called, with one of the profile's outcomes and words that the resident reads.
 

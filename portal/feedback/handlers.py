@@ -62,6 +62,15 @@ def on_handed_up(payload: dict[str, Any], now: datetime) -> None:
         _tell(call, working_at(call.waits_at), words, f"call_back:{call.id}:up:{step.id}", now)
 
 
+@outbox.handler("feedback.handed_back")
+def on_handed_back(payload: dict[str, Any], now: datetime) -> None:
+    call = _call(payload)
+    step = _step(payload)
+    if call is not None and call.status != DONE and (step.details or {}).get("to") == call.waits_at_id:
+        words = notices.handed_back(call, step.actor_name, step.reason)
+        _tell(call, working_at(call.waits_at), words, f"call_back:{call.id}:back:{step.id}", now)
+
+
 @outbox.handler("feedback.reopened")
 def on_reopened(payload: dict[str, Any], now: datetime) -> None:
     call = _call(payload)

@@ -37,6 +37,13 @@ def handed_up(call: CallBack, by: str, reason: str) -> Words:
     )
 
 
+def handed_back(call: CallBack, by: str, reason: str) -> Words:
+    return Words(
+        f"上级退回一件回访：《{call.evaluation.title}》",
+        f"{by}退回，原因：{reason}。期限不变，请在 {clock.stamp(call.due_at)} 前打电话给居民。",
+    )
+
+
 def reopened(call: CallBack, reason: str) -> Words:
     return Words(
         f"居民说还没解决：《{call.evaluation.title}》",

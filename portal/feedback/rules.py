@@ -39,6 +39,7 @@ class Policy:
     outcomes: tuple[str, ...] = ()
     close_words: tuple[str, ...] = ()
     hand_up_reasons: tuple[str, ...] = ()
+    hand_back_reasons: tuple[str, ...] = ()
     try_words: tuple[str, ...] = ()
     tags: Mapping[str, Tags] = field(default_factory=dict)  # by kind of subject, 'default' for all others
 

@@ -35,6 +35,15 @@ def _somebody_above(call_back: Any, actor: Actor) -> str | None:
     return _has_it(call_back, actor)
 
 
+def _came_up(call_back: Any, actor: Actor) -> str | None:
+    """A hand-over that does not belong above goes back; not once the resident was disappointed by those below."""
+    if call_back.waits_at_id == call_back.centre_id:
+        return f"这件回访本来就由{call_back.waits_at.label}办。"
+    if call_back.reopened_at is not None:
+        return "居民说过还没解决，这一次由上级回访。"
+    return _has_it(call_back, actor)
+
+
 def _own(call_back: Any, actor: Actor) -> str | None:
     if actor.kind != "resident" or actor.id != call_back.evaluation.resident_id:
         return "只有评价的居民本人可以说还没解决。"
@@ -52,6 +61,8 @@ MACHINE = Machine("call_back", CallBack, LABELS, (
                event="feedback.closed"),
     Transition("hand_up", "交上级", UNDONE, OPEN, Permission.FEEDBACK, needs_reason=True, guard=_somebody_above,
                event="feedback.handed_up"),
+    Transition("hand_back", "退回", UNDONE, OPEN, Permission.FEEDBACK, needs_reason=True, guard=_came_up,
+               event="feedback.handed_back"),
     Transition("reopen", "还没解决", (DONE,), OPEN, guard=_own, event="feedback.reopened"),
     Transition("drop", "居民已注销", UNDONE, DONE, guard=_house),
 ))  # fmt: skip

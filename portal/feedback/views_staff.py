@@ -24,7 +24,13 @@ DEEDS = {"open": "要回访", "restar": "居民改了评价", "drop": "居民已
 
 registry.nav("feedback", "评价回访", "star", "feedback_staff.call_backs", Permission.FEEDBACK, 38)
 registry.audit_word(
-    claim="接手回访", hand_up="交上级", close="办结", call_back="回访", waits_at_id="现在由谁办", **{"try": "没联系上"}
+    claim="接手回访",
+    hand_up="交上级",
+    hand_back="退回",
+    close="办结",
+    call_back="回访",
+    waits_at_id="现在由谁办",
+    **{"try": "没联系上"},
 )
 
 
@@ -145,6 +151,18 @@ def hand_up(call_back_id: int) -> Response:
         return f"已交给{call.waits_at.label}，期限不变。"
 
     return _do(call_back_id, "hand_up", act)
+
+
+@bp.post("/call-backs/<int:call_back_id>/hand-back")
+@access.staff(Permission.FEEDBACK)
+def hand_back(call_back_id: int) -> Response:
+    """Back to whose service it was, with the reason; the time goes on."""
+
+    def act(now: datetime) -> str:
+        call = calling.hand_back(access.actor(), call_back_id, request.form.get("reason", ""), now)
+        return f"已退回{call.waits_at.label}，期限不变。"
+
+    return _do(call_back_id, "hand_back", act)
 
 
 @bp.post("/call-backs/<int:call_back_id>/close")

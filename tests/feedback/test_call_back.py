@@ -32,7 +32,7 @@ Low = Callable[..., CallBack]
 # What each step may start from; everything else is refused.
 ALLOWED = {
     "claim": {OPEN, CLAIMED}, "try": {OPEN, CLAIMED}, "close": {OPEN, CLAIMED}, "hand_up": {OPEN, CLAIMED},
-    "reopen": {DONE}, "drop": {OPEN, CLAIMED},
+    "hand_back": {OPEN, CLAIMED}, "reopen": {DONE}, "drop": {OPEN, CLAIMED},
 }  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def letters(session: Any, audience: str = "staff") -> list[tuple[int, str]]:
 def who(step: str, town: Town) -> Actor:
     if step == "reopen":
         return town.resident_actor(0)
-    return system_actor() if step == "drop" else town.actor("A1")
+    return system_actor() if step == "drop" else town.actor("A" if step == "hand_back" else "A1")
 
 
 @pytest.mark.parametrize("status", [OPEN, CLAIMED, DONE])
@@ -57,6 +57,8 @@ def who(step: str, town: Town) -> Actor:
 def test_every_status_and_step(session: Any, town: Town, low: Low, status: str, step: str) -> None:
     call = low()
     db.session.execute(db.update(CallBack).values(status=status))
+    if step == "hand_back":
+        db.session.execute(db.update(CallBack).values(waits_at_id=town.centres["A"].id))
     session.refresh(call)
     actor = who(step, town)
     names = {t.name for t in states.available(MACHINE, call, actor)}
@@ -125,6 +127,23 @@ def test_handing_up_never_resets_the_clock(session: Any, town: Town, low: Low) -
     deliver(NOW + 2 * DAY)
     titles = [title for person, title in letters(session) if person == town.staff["D"].id]
     assert titles == ["甲一社区交来一件回访：《书法课》"]
+
+
+def test_what_does_not_belong_above_goes_back_with_the_reason(session: Any, town: Town, low: Low) -> None:
+    call = low()
+    due = call.due_at
+    with pytest.raises(NotAllowed, match="本来就由甲一社区办"):
+        calling.hand_back(town.actor("A1"), call.id, "退", NOW)
+    calling.hand_up(town.actor("A1"), call.id, "请街道办", NOW + HOUR)
+    with pytest.raises(NotAllowed):
+        calling.hand_back(town.actor("A1"), call.id, "拿回来", NOW + HOUR)
+    calling.hand_back(town.actor("A"), call.id, "社区可以办", NOW + 2 * HOUR)
+    assert (call.waits_at.code, call.status, call.owner_id, call.due_at) == ("A1", OPEN, None, due)
+    session.commit()
+    deliver(NOW + 2 * HOUR)
+    told = letters(session)
+    assert (town.staff["A1-OP"].id, "上级退回一件回访：《书法课》") in told
+    assert town.staff["A"].id not in {person for person, _ in told}, "it was gone again before the message left"
 
 
 @pytest.mark.parametrize(
@@ -200,6 +219,8 @@ def test_not_solved_goes_to_the_level_above_with_a_time_of_its_own(
     deliver(NOW + 3 * DAY)
     assert (town.staff["A"].id, "居民说还没解决：《书法课》") in letters(session)
     session.rollback()
+    with pytest.raises(NotAllowed, match="由上级回访"):
+        calling.hand_back(town.actor("A"), call.id, "社区可以办", NOW + 3 * DAY)
     calling.close(town.actor("A"), call.id, "已解决", "换了锁", NOW + 4 * DAY)
     session.commit()
     with clock.frozen(NOW + 4 * DAY):
@@ -246,7 +267,7 @@ def test_a_foreign_centres_staff_find_nothing(
     as_staff(client, town.staff[key])
     base = f"/staff/feedback/call-backs/{call.id}"
     assert client.get(base).status_code == 404
-    for step in ("claim", "try", "hand-up", "close", "phone"):
+    for step in ("claim", "try", "hand-up", "hand-back", "close", "phone"):
         assert client.post(f"{base}/{step}", data={"outcome": "已解决", "reason": "x"}).status_code == 404
     for page in ("", "?show=all", "/evaluations", "/averages"):
         text = client.get(f"/staff/feedback{page}").text
