@@ -21,9 +21,8 @@ WORDS = {BOOKED: "已预约", ASKED: "预约中", OWN: "中心使用"}
 # 60–72 pt the title, 18 pt at least everything that is read, 14 pt the date of issue and the page number.
 _SHEET_HEIGHT, _COLUMN_EM, _SHUT_EM = 297.0, 7.4, 7.0
 _BAND, _TITLE_LINE, _HEAD, _FOOT = 57.0, 23.0, 14.0, 46.0
-_LINE = 6.9  # 18 pt and its leading
+_LINE, _CLOSE = 6.9, 6.4  # 18 pt and its leading; without, where one more line fits then
 _LEAST = 7.3  # a lower block could not hold one line
-_LOW = 9.0  # below this the one line stands closer
 _FOOT_LINES, _FOOT_EM = 3, 31.0
 _SHORTEST_DAY = 6 * 60
 _REM = 20 / pdf.MM
@@ -184,7 +183,7 @@ def clock_text(minutes: int) -> str:
 
 def width(text: str) -> float:
     """How wide `text` is about, in Chinese characters."""
-    return sum(0.58 if char.isascii() or char == "–" else 1.0 for char in text)
+    return sum(0.25 if char == " " else 0.58 if char.isascii() or char == "–" else 1.0 for char in text)
 
 
 def cut(text: str, room: float) -> str:
@@ -231,7 +230,7 @@ def _window(days: Sequence[Day]) -> tuple[int, int]:
 def _blocks(day: Day, first: int, last: int, scale: float) -> Iterable[Block]:
     def placed(start: int, end: int, kind: str, text: str, clock: str = "", gap: float = 0.0) -> Block:
         high = max((end - start) * scale, _LEAST if gap else 0.0)
-        shape = f"{kind} low" if high < _LOW else kind
+        shape = f"{kind} low" if _lines(high)[1] else kind
         return Block(_rem((start - first) * scale), _rem(high - gap), shape, text, clock)
 
     if day.closed:
@@ -258,9 +257,15 @@ def _outside(hours: Iterable[tuple[int, int]], first: int, last: int) -> Iterabl
         yield passed, last
 
 
+def _lines(high: float) -> tuple[int, bool]:
+    """How many lines of type a block so many millimetres high holds, and whether they must stand close for it."""
+    normal, close = (floor((high - 0.5) / pitch) for pitch in (_LINE, _CLOSE))
+    return (close, True) if close > normal else (max(1, normal), high < _LINE + 2)
+
+
 def _words(slot: Slot, high: float) -> tuple[str, str]:
     """The clock and the words of a block so many millimetres high: both, or the words after the beginning only."""
-    lines = max(1, floor((high - 0.5) / _LINE))
+    lines, _ = _lines(high)
     text = f"{slot.text} {slot.count} 场" if slot.count > 1 else slot.text
     both = f"{clock_text(slot.start)}–{clock_text(slot.end)}"
     # A line ends before the character that no longer fits: a little of each line but the last is lost.

@@ -132,7 +132,7 @@ def test_a_centres_twelve_rooms() -> None:
     everything = "".join(pages)
     for n in range(1, 13):
         assert f"活动室{n}" in everything
-    assert everything.count("全天可订") == 6 * 7
+    assert everything.count("空着可订") == 6 * 7
     for number, text in enumerate(pages, start=1):
         assert f"第{number}页共{len(pages)}页" in text
         assert "周一11月23日" in text
