@@ -80,7 +80,7 @@ def changes(stage: Stage) -> None:
 
 
 def _moved(entry: Entry, place: str) -> EntryValues:
-    return replace(catalogue.values_of(entry), place=place)
+    return replace(catalogue.values_of(entry), place=place, venue_id=None)
 
 
 def _later(entry: Entry) -> EntryValues:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
-from portal.catalogue import rules
+from portal.catalogue import rooms, rules
 from portal.catalogue.plan_parts import Span
 from portal.catalogue.rules import EntryValues
 from portal.centres.models import Centre
@@ -16,6 +16,7 @@ from portal.demo.stage import Stage, month_dates, table
 
 SOCIAL_WORKERS = ("陈社工", "李社工", "黄社工", "何社工", "林社工", "谢社工")
 ROOMS = ("一楼大厅", "会议室", "多功能厅", "书吧")
+APART = timedelta(minutes=90)  # between two activities in a room: one may be put off by half an hour
 _WHEN = re.compile(r"(每?)([一二三四五六日]+) (\d+:\d+)-(\d+:\d+)")
 
 
@@ -74,6 +75,8 @@ class Diary:
     """Which place of a centre is taken on which day: a lively list has no clashes unless somebody makes one."""
 
     held: set[tuple[int, str, date]] = field(default_factory=set)
+    names: dict[int, dict[str, int]] = field(default_factory=dict)  # centre → rooms by name
+    booked: dict[int, list[Span]] = field(default_factory=dict)  # room → sessions
 
     def find(self, centre: Centre, idea: Idea, days: Collection[date], stage: Stage) -> date | None:
         fitting = [d for d in days if d.weekday() in idea.weekdays]
@@ -82,6 +85,21 @@ class Diary:
         if day is not None:
             self.held.add((centre.id, idea.place, day))
         return day
+
+    def room(self, centre: Centre, place: str, sessions: Collection[Span]) -> int | None:
+        """The centre's room of that name when it has time for every session; else the place stays words."""
+        if centre.id not in self.names:
+            self.names[centre.id] = rooms.by_name(centre)
+        room = self.names[centre.id].get(rooms.folded(place))
+        if room is None or not sessions:
+            return None
+        known = self.booked.setdefault(room, [])
+        close = any(s.start < k.end + APART and k.start < s.end + APART for s in sessions for k in known)
+        before = min(s.start for s in sessions) - APART
+        if close or rooms.conflicts(room, sessions, before):
+            return None
+        known.extend(sessions)
+        return room
 
 
 def _span(day: date, idea: Idea) -> Span:
@@ -104,6 +122,7 @@ def values(
     row = EntryValues(
         month=month, title=idea.title, category_id=stage.categories[idea.category], sessions=sessions,
         content=idea.content, organiser=_organiser(centre, idea), place=idea.place, audience=idea.audience,
+        venue_id=diary.room(centre, idea.place, sessions),
         groups=rules.groups_in(idea.audience), capacity=idea.capacity, unit=idea.unit, walk_in=idea.walk_in,
         needs_review="review" in idea.flags, max_companions=int(idea.flags.get("companions", 0)),
         contact=SOCIAL_WORKERS[centre.id % len(SOCIAL_WORKERS)], phone=centre.phone, weekly=weekly,
