@@ -18,7 +18,7 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, Optional
 from wtforms.widgets import CheckboxInput, DateInput, ListWidget, NumberInput, TimeInput
 
 from portal.core import clock
@@ -111,7 +111,7 @@ class Weekdays(SelectMultipleField):
     option_widget = CheckboxInput()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        choices = [(n, f"周{word}") for n, word in enumerate(clock.WEEKDAYS)]
+        choices = [SelectChoice(n, f"周{word}") for n, word in enumerate(clock.WEEKDAYS)]
         super().__init__(*args, choices=choices, coerce=_weekday, **kwargs)
 
     def pre_validate(self, form: Any) -> None:
@@ -133,7 +133,7 @@ def span_of(day: Day, start: Clock, end: Clock) -> Span | None:
 
 
 def _text(label: str, most: int, needed: str = "") -> StringField:
-    first = InputRequired(needed) if needed else Optional()
+    first = DataRequired(needed) if needed else Optional()
     return StringField(label, [first, Length(max=most, message=f"{label}最多 {most} 个字。")], filters=[strip])
 
 
@@ -159,7 +159,9 @@ class SpanForm(Form):
 class BookForm(SpanForm):
     """Book for a caller, or for the house itself."""
 
-    who = RadioField("给谁订", choices=[(BY_PHONE, "居民"), (INSIDE, "中心内部用")], default=BY_PHONE)
+    who = RadioField(
+        "给谁订", choices=[SelectChoice(BY_PHONE, "居民"), SelectChoice(INSIDE, "中心内部用")], default=BY_PHONE
+    )
     phone = MobileField("手机号", [Optional()], filters=[strip])
     name = _text("姓名", 40)
     relative = _text("替谁订", 40)
@@ -167,9 +169,13 @@ class BookForm(SpanForm):
     people = People("人数")
     needs = _text("要准备的设备", 120)
 
-    def validate_phone(self, field: MobileField) -> None:
-        if self.who.data == BY_PHONE and not field.data:
-            raise ValidationError("请填来电人的手机号；中心自己用请选“中心内部用”。")
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Also asks for a number where somebody books for themselves: an empty optional field is not looked at."""
+        good = bool(super().validate(extra_validators))
+        if self.who.data == BY_PHONE and not self.phone.data and not self.phone.errors:
+            self.phone.errors = ["请填来电人的手机号；中心自己用请选“中心内部用”。"]
+            return False
+        return good
 
     def wish(self) -> Wish:
         """What is asked for. Call only after validation."""
@@ -185,7 +191,7 @@ class MoveForm(SpanForm):
     """Another time or room for a booking, and why."""
 
     reason = TextAreaField(
-        "原因", [InputRequired("请写明原因，预约人会看到。"), Length(max=300, message="原因最多 300 个字。")],
+        "原因", [DataRequired("请写明原因，预约人会看到。"), Length(max=300, message="原因最多 300 个字。")],
         filters=[strip],
     )  # fmt: skip
 
@@ -213,7 +219,9 @@ class ClosureForm(Form):
     end = Clock("结束时间", [Optional()])
     reason = _text("原因", 80, "请写明停用的原因，居民会看到。")
     booked = RadioField(
-        "里面已订的", choices=[(AROUND, "绕开已订的，照常使用"), (CANCEL, "取消并通知预约人")], default=AROUND
+        "里面已订的",
+        choices=[SelectChoice(AROUND, "绕开已订的，照常使用"), SelectChoice(CANCEL, "取消并通知预约人")],
+        default=AROUND,
     )
     seen = HiddenField()
 
@@ -232,7 +240,7 @@ class NoteForm(Form):
 
     venue_id = Room("场地", [InputRequired("请选一个场地。")])
     body = TextAreaField(
-        "备注", [InputRequired("请写一句情况。"), Length(max=300, message="备注最多 300 个字。")], filters=[strip]
+        "备注", [DataRequired("请写一句情况。"), Length(max=300, message="备注最多 300 个字。")], filters=[strip]
     )
 
 

@@ -132,7 +132,7 @@ def houses(path: str) -> list[House]:
         wanted.group_by(Centre.id, Centre.code, Centre.short_name, Centre.name, Centre.path)
     ).all()
     asked = select(Booking.centre_id, func.count()).where(Booking.status == PENDING, Booking.source != BY_ACTIVITY)
-    pending: dict[int, int] = dict(db.session.execute(asked.group_by(Booking.centre_id)).tuples().all())
+    pending = {row[0]: row[1] for row in db.session.execute(asked.group_by(Booking.centre_id))}
     rows = sorted(rows, key=lambda r: [int(i) for i in r.path.strip("/").split("/")])
     return [House(r[0], r[1], r[2] or r[3], r[5], pending.get(r[0], 0)) for r in rows]
 

@@ -294,6 +294,7 @@ def series_list(which: str, page: int, now: datetime) -> tuple[list[SeriesLine],
 
 
 def series(series_id: int) -> BookingSeries | None:
+    """A series of one's subtree; None for everybody else's."""
     wanted = select(BookingSeries).where(BookingSeries.id == series_id)
     return db.session.scalars(
         wanted.options(joinedload(BookingSeries.venue).joinedload(Venue.centre))
@@ -333,6 +334,7 @@ def closures(which: str, centre_id: int | None, page: int, now: datetime) -> tup
 
 
 def closure(closure_id: int) -> VenueClosure | None:
+    """A closure of one's subtree; None for everybody else's."""
     wanted = select(VenueClosure).where(VenueClosure.id == closure_id)
     return db.session.scalars(wanted.options(joinedload(VenueClosure.venue))).one_or_none()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -134,6 +135,16 @@ def _choice(raw: str, day: date) -> Choice | None:
     return Choice(series.MOVE, venue_id, rules.moment(day, opens), rules.moment(day, closes))
 
 
+def _chosen() -> dict[date, str]:
+    """What the select boxes on-2026-12-01 … sent."""
+    found = {}
+    for name, raw in request.form.items():
+        with suppress(ValueError):
+            if name.startswith("on-"):
+                found[date.fromisoformat(name[3:])] = raw
+    return found
+
+
 @bp.post("/series", endpoint="make_series")
 @access.staff(Permission.VENUES)
 def make_series() -> Response:
@@ -141,12 +152,7 @@ def make_series() -> Response:
     form = _form(request.form)
     if not form.validate():
         return _new_page(form, 422)
-    chosen: dict[date, str] = {}
-    for name, raw in request.form.items():
-        if name.startswith("on-"):
-            day = forms.typed_day(name[3:], date.min)
-            if day != date.min:
-                chosen[day] = raw
+    chosen = _chosen()
     choices = {day: choice for day, raw in chosen.items() if (choice := _choice(raw, day)) is not None}
     try:
         result = series.book_series(access.actor(), _rule(form), choices, clock.now())
