@@ -193,16 +193,20 @@ def _check_limits(venue: Venue, resident_id: int, wish: Wish, but: int = 0) -> N
 def enter(
     venue: Venue, wish: Wish, status: str, source: str, actor: Actor, now: datetime, *,
     resident_id: int | None = None, source_id: int | None = None, series_id: int | None = None,
-    contact: tuple[str, str] = ("", ""),
+    contact: tuple[str, str] = ("", ""), held_until: datetime | None = None,
 ) -> Booking:  # fmt: skip
-    """Insert a booking with history and message. Needs the lock and that the time is free (unless waiting)."""
+    """Insert a booking with history and message. Needs the lock and that the time is free (unless waiting).
+
+    held_until: where the buffer after it is not the room's.
+    """
     decided = status == APPROVED
     pending = status == PENDING
     row = Booking(
         venue_id=venue.id, centre_id=venue.centre_id, source=source, source_id=source_id, series_id=series_id,
         resident_id=resident_id, relative_id=wish.relative_id, contact_name=contact[0], contact_phone=contact[1],
         title=wish.title[:TITLE_MAX] or venue.name, function=wish.function, people=wish.people, needs=wish.needs,
-        starts_at=wish.start, ends_at=wish.end, held_until=rules.held(wish.span, venue.buffer).end, status=status,
+        starts_at=wish.start, ends_at=wish.end, status=status,
+        held_until=held_until or rules.held(wish.span, venue.buffer).end,
         waits_at_id=venue.centre_id if pending else None,
         decide_by=rules.decide_by(now, venue.approve_hours, wish.start) if pending else None,
         created_by=actor.name if actor.kind == "staff" else "", created_at=now, decided_at=now if decided else None,

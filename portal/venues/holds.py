@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from portal.core import clock, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
+from portal.core.errors import Stale
 from portal.venues import booking as residents
 from portal.venues import facts, locks, queue, rules
 from portal.venues.booking import Wish
@@ -49,14 +50,13 @@ def hold(
     already over are left as they are. All or nothing: raises RoomTaken with every conflict. Locks: venues, lower first.
     """
     with scope.system("a room's holds belong to everybody's bookings"):
-        kept = _of(source_id)
-        locked = locks.lock_all({b.venue_id for b in kept} | ({venue_id} if venue_id else set()))
+        locked, kept = _locked(source_id, venue_id)
         wanted = {s for s in spans if s.end > now} if venue_id in locked and locked[venue_id].bookable else set()
         leaving = [b for b in kept if b.ends_at > now and not _stays(b, venue_id, wanted)]
         staying = [b for b in kept if b not in leaving and b.status in HOLDS and b.venue_id == venue_id]
         new = sorted(wanted - {Span(b.starts_at, b.ends_at) for b in staying}, key=lambda s: s.start)
         if new and venue_id in locked:
-            clashes = _conflicts(locked[venue_id], new, now, [b.id for b in kept])
+            clashes = _conflicts(locked[venue_id], new, now, [b.id for b in kept], wanted)
             if clashes:
                 raise RoomTaken(locked[venue_id].name, clashes)
         for row in leaving:
@@ -73,17 +73,38 @@ def _put(
     now: datetime,
 ) -> None:  # fmt: skip
     source_id, title, people, firm = what
+    words = title[: residents.TITLE_MAX] or venue.name
+    begins = sorted([b.starts_at for b in staying] + [s.start for s in new])
     for row in staying:
-        row.title, row.people = title[: residents.TITLE_MAX], people
+        row.held_until = _until(row.ends_at, row.held_until, begins)
+        if (row.title, row.people) != (words, people):
+            row.title, row.people = words, people
+            locks.touch(venue, now)
         if firm and row.status == PENDING:
             queue.move(venue, row, "approve", actor_of_house(), now, decided_at=now)
     for span in new:
-        wish = Wish(venue.id, span.start, span.end, people, title)
+        wish = Wish(venue.id, span.start, span.end, people, words)
+        until = _until(span.end, rules.held(span, venue.buffer).end, begins)
         row = residents.enter(venue, wish, APPROVED if firm else PENDING, BY_ACTIVITY, actor, now,
-                              source_id=source_id)  # fmt: skip
+                              source_id=source_id, held_until=until)  # fmt: skip
         # The activity's own review decides, not the room's queue.
         row.waits_at_id, row.decide_by = None, None
     db.session.flush()
+
+
+def _until(end: datetime, held_until: datetime, begins: list[datetime]) -> datetime:
+    """Between two sessions of one activity nobody tidies up: the buffer ends where its next session begins."""
+    return min([held_until, *(b for b in begins if b >= end)])
+
+
+def _locked(source_id: int, venue_id: int | None = None) -> tuple[dict[int, Venue], list[Booking]]:
+    """The rooms of an activity, locked, and its live holds as they are under the lock. Raises Stale."""
+    rooms = {b.venue_id for b in _of(source_id)} | ({venue_id} if venue_id else set())
+    locked = locks.lock_all(rooms)
+    rows = _of(source_id)
+    if any(row.venue_id not in locked for row in rows):  # somebody gave it another room between the two reads
+        raise Stale()
+    return locked, rows
 
 
 def _stays(row: Booking, venue_id: int | None, wanted: set[Span]) -> bool:
@@ -99,7 +120,8 @@ def _of(source_id: int) -> list[Booking]:
     wanted = select(Booking).where(
         Booking.source == BY_ACTIVITY, Booking.source_id == source_id, Booking.status.in_(ACTIVE)
     )
-    return list(db.session.scalars(wanted.order_by(Booking.venue_id, Booking.starts_at)))
+    wanted = wanted.order_by(Booking.venue_id, Booking.starts_at).execution_options(populate_existing=True)
+    return list(db.session.scalars(wanted))
 
 
 def confirm(source_ids: Collection[int], now: datetime) -> dict[int, set[tuple[int, Span]]]:
@@ -131,8 +153,7 @@ def confirm(source_ids: Collection[int], now: datetime) -> dict[int, set[tuple[i
 def release(source_id: int, reason: str, now: datetime) -> int:
     """The activity is gone: its coming holds end and the times go on. Returns how many. Locks: its venues."""
     with scope.system("a room's holds belong to everybody's bookings"):
-        rows = _of(source_id)
-        locked = locks.lock_all({b.venue_id for b in rows})
+        locked, rows = _locked(source_id)
         coming = [b for b in rows if b.ends_at > now]
         for row in coming:
             queue.end(locked[row.venue_id], row, "withdraw", actor_of_house(), now, reason)
@@ -146,20 +167,38 @@ def conflicts(venue_id: int, spans: Iterable[Span], now: datetime, source_id: in
         if venue is None or not venue.bookable:
             return []
         own = [b.id for b in _of(source_id)] if source_id is not None else []
-        return _conflicts(venue, [s for s in spans if s.end > now], now, own)
+        coming = [s for s in spans if s.end > now]
+        return _conflicts(venue, coming, now, own, coming)
 
 
-def _conflicts(venue: Venue, spans: Sequence[Span], now: datetime, own: Sequence[int]) -> list[Conflict]:
+def _conflicts(
+    venue: Venue, spans: Sequence[Span], now: datetime, own: Sequence[int], sessions: Iterable[Span]
+) -> list[Conflict]:  # fmt: skip
+    """own: bookings of the activity itself; sessions: all it is going to hold, which must not overlap either."""
     if not spans:
         return []
     first, last = min(s.start for s in spans), max(s.end for s in spans)
     days = clock.local(first).date(), clock.local(last).date() + timedelta(days=1)
     terms = facts.terms_of([venue], *days)[venue.id]
-    found = []
+    twice, found = _overlapping(sessions), []
     for span in spans:
         why, ids = _why_not(venue, terms, span, own)
+        if span in twice:
+            why = "、".join(filter(None, (why, "这个活动的另一场")))
         if why:
             found.append(replace(_conflict(venue, terms, span, why, now), bookings=ids))
+    return found
+
+
+def _overlapping(sessions: Iterable[Span]) -> set[Span]:
+    """Both of every two sessions that share some of their time."""
+    found: set[Span] = set()
+    longest: Span | None = None
+    for span in sorted(set(sessions), key=lambda s: (s.start, s.end)):
+        if longest is not None and span.start < longest.end:
+            found |= {span, longest}
+        if longest is None or span.end > longest.end:
+            longest = span
     return found
 
 
