@@ -15,7 +15,7 @@ from portal.centres.models import Setting
 from portal.core import clock, scope
 from portal.core.db import db, is_sqlite, writing
 from portal.core.errors import DomainError
-from portal.demo import coming, crowd, current, incidents, places, residents
+from portal.demo import coming, crowd, current, incidents, places, residents, room_days, room_stories, rooms
 from portal.demo.stage import Stage, cast, publication
 from portal.operations import work
 from portal.people.models import Resident
@@ -78,6 +78,7 @@ def _play(stage: Stage, password: str, say: Say) -> None:
     say(f"{len(stage.centres)} 个阵地，{len(stage.staff)} 个工作账户")
     residents.build(stage)
     say(f"{residents.COUNT} 位虚构的居民")
+    say(f"{rooms.build(stage)} 个场地")
     rows = current.build(stage, say)
     work.sweep(stage.published_at)
     say(f"{clock.month_name(stage.month)}清单已发布 {rows} 条")
@@ -88,6 +89,10 @@ def _play(stage: Stage, password: str, say: Say) -> None:
     work.sweep(stage.now)
     incidents.first_resident(stage)
     say("报名、候补、变更、取消都发生过了")
+    room_stories.before(stage)
+    bookings = room_days.build(stage)
+    room_stories.after(stage)
+    say(f"{bookings} 次场地预约，候补、固定安排、临时停用和回访")
     coming.build(stage)
     say(f"{clock.month_name(stage.following)}清单正在审核")
     work.tick(stage.now)
