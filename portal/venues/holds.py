@@ -25,6 +25,7 @@ from portal.venues.rules import Span
 from portal.venues.states import MACHINE
 
 MOST_ROOMS = 3
+FAR = 3660  # days: activities are planned as far ahead as anybody likes
 MOVED = "活动改了时间或地点"
 
 
@@ -221,11 +222,22 @@ def words(row: Booking) -> str:
 
 
 def _conflict(venue: Venue, terms: rules.Terms, span: Span, why: str, now: datetime) -> Conflict:
-    day = clock.local(span.start).date()
     around = Span(span.start - timedelta(days=1), span.end + timedelta(days=1))
     taken = facts.taken([venue.id], around.start, around.end)[venue.id]
-    shifts = tuple(s for s in rules.alternatives(terms, span, taken, now) if clock.local(s.start).date() == day)[:3]
-    return Conflict(span, clock.span(span.start, span.end), why, shifts, other_rooms(venue, span))
+    return Conflict(
+        span, clock.span(span.start, span.end), why, _shifts(terms, span, taken, now), other_rooms(venue, span)
+    )
+
+
+def _shifts(terms: rules.Terms, span: Span, taken: list[Span], now: datetime) -> tuple[Span, ...]:
+    """The nearest starts of that day before and after, for the whole length. What binds residents (how far ahead, how
+    long) does not bind the house; its opening hours do."""
+    minutes, day = span.minutes, clock.local(span.start).date()
+    step = terms.step if minutes % terms.step == 0 else 5
+    house = replace(terms, notice=0, ahead_days=FAR, shortest=min(terms.shortest, minutes), longest=24 * 60, step=step)
+    found = rules.starts(house, day, taken, now, minutes)
+    near = [s for s in found if s < span.start][-1:] + [s for s in found if s > span.start][:1]
+    return tuple(Span(s, s + (span.end - span.start)) for s in near)
 
 
 def other_rooms(venue: Venue, span: Span, people: int | None = None) -> tuple[tuple[int, str], ...]:
