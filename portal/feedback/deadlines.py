@@ -22,9 +22,8 @@ def overdue(now: datetime) -> int:
         longer = now - timedelta(hours=queries.policy().escalate_hours)
         first = (CallBack.warned == 0) & (CallBack.due_at <= now)
         second = (CallBack.warned == 1) & (CallBack.due_at <= longer)
-        # Written as the small index on due_at has it, so that a tick never walks through what is done.
         statement = select(CallBack.id, CallBack.warned, CallBack.due_at)
-        statement = statement.where(CallBack.status != "done", CallBack.due_at <= now, or_(first, second))
+        statement = statement.where(queries.NOT_DONE, CallBack.due_at <= now, or_(first, second))
         late = db.session.execute(statement.order_by(CallBack.id)).all()
         db.session.rollback()
         return sum(_warn(*row, now) for row in late)

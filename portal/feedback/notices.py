@@ -67,7 +67,10 @@ def overdue_above(call: CallBack) -> Words:
 
 
 def closed(call: CallBack, again_days: int) -> Words:
-    """To the resident: what was done. 'Still not solved' is offered only while it can be said."""
+    """To the resident: what was done, in the words written for them (an outcome such as '居民认可' speaks to staff).
+
+    'Still not solved' is offered only while it can be said.
+    """
     again = "" if call.reopened_at else f"如果还没解决，{again_days} 天内可以打开这条消息再说一次。"
-    said = f"{call.outcome}：{call.outcome_words.rstrip('。')}。{again}"
+    said = f"{call.waits_at.label}回访：{call.outcome_words.rstrip('。')}。{again}"
     return Words(f"《{call.evaluation.title}》的意见有回音了", said)

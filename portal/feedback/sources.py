@@ -25,7 +25,8 @@ def _mine(row: Evaluation, call: CallBack | None, now: datetime) -> Mine:
     if call is not None and call.status == DONE:
         text, tone = LABELS[DONE], TONES[DONE]
         until = (call.closed_at or now) + timedelta(days=queries.policy().again_days)
-        following = call.outcome if call.reopened_at else f"{call.outcome}。没解决可以在 {clock.stamp(until)} 前再说"
+        again = "" if call.reopened_at else f"，没解决可以在 {clock.stamp(until)} 前再说"
+        following = f"点开看处理结果{again}"
     elif call is not None:
         until, following = call.due_at, waits(call, now)
         text, tone = ("回访晚了", "red") if now >= call.due_at else ("等我们回访", "blue")

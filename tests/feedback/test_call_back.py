@@ -94,7 +94,7 @@ def test_claim_try_close_and_the_resident_hears(session: Any, town: Town, low: L
     found = letters(session, "resident")
     assert found == [(town.residents[0].id, "《书法课》的意见有回音了")]
     text = session.scalars(select(Delivery.body).order_by(Delivery.id.desc()).limit(1)).one()
-    assert "已解决：已当面道歉。如果还没解决" in text and text.endswith(f"/rate/{call.evaluation.token}")
+    assert "甲一社区回访：已当面道歉。如果还没解决" in text and text.endswith(f"/rate/{call.evaluation.token}")
     names = [h.name for h in states.history(MACHINE, [call.id])]
     assert names == ["open", "claim", "try", "try", "close"]
     verbs = list(session.scalars(select(AuditLog.verb).where(AuditLog.object_type == "call_back")))
