@@ -89,6 +89,11 @@ def decline_it(booking_id: int, now: datetime) -> str:
     return f"已替预约人放弃“{row.title}”，时间让给下一位。"
 
 
+def withdraw_it(booking_id: int, now: datetime) -> str:
+    row = residents.withdraw(access.actor(), booking_id, now)
+    return f"已替预约人退订“{row.title}”，对方会收到通知。"
+
+
 # The page -------------------------------------------------------------------------------------------------------------
 
 
@@ -210,6 +215,13 @@ def accept(booking_id: int) -> Response:
 def decline(booking_id: int) -> Response:
     """The person said on the phone that they do not want the offered time."""
     return _do(booking_id, "decline", decline_it)
+
+
+@bp.post("/bookings/<int:booking_id>/withdraw")
+@access.staff(Permission.VENUES)
+def withdraw(booking_id: int) -> Response:
+    """The person said on the phone that they do not come."""
+    return _do(booking_id, "withdraw", withdraw_it)
 
 
 @bp.post("/bookings/<int:booking_id>/arrived")

@@ -15,7 +15,9 @@ from tests.factories import NOW, Make, Town
 from tests.venues.helping import at, deliver, kinds, overlapping
 
 SignIn = Callable[[FlaskClient, Any], FlaskClient]
-ACTIONS = ("approve", "refuse", "hand-up", "prefer", "cancel", "accept", "decline", "arrived", "move", "note")
+ACTIONS = (
+    "approve", "refuse", "hand-up", "prefer", "cancel", "accept", "decline", "withdraw", "arrived", "move", "note",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -52,6 +54,19 @@ def test_all_facts_stand_on_the_page(
     ))  # fmt: skip
     assert "19900000000" not in page
     assert "这一天空闲" in page
+
+
+def test_somebody_phones_and_does_not_come(
+    row: Booking, session: Any, make: Make, town: Town, client: FlaskClient, as_staff: SignIn
+) -> None:
+    as_staff(client, town.staff["A1"])
+    assert "替本人退订" in client.get(url(row)).text
+    for _ in range(2):
+        assert client.post(url(row, "withdraw")).status_code == 303
+    assert status(session, row) == "withdrawn"
+    deliver(session, at(25, 10))
+    assert kinds(session, town.residents[0]) == ["booking.withdrawn"]
+    assert "替本人退订" not in client.get(url(row)).text
 
 
 def test_seeing_the_phone_is_recorded(
