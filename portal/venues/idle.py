@@ -78,12 +78,10 @@ def idle_rooms(path: str, now: datetime) -> list[Idle]:
     A room counts from the day it was entered: one that is new has not been idle for four weeks.
     """
     span = recent(now)
-    idle = [
-        (group, use)
-        for group in usage.use_of(path, span, now)
-        for use in group.rooms
-        if use.venue.active and is_idle(use.figures) and _old(use.venue, span, now)
-    ]
+    groups = usage.use_of(path, span, now)
+    found = [(g, u) for g in groups for u in g.rooms if u.venue.active and is_idle(u.figures)]
+    young = _too_young([u.venue for _, u in found], span)
+    idle = [(group, use) for group, use in found if use.venue.id not in young]
     if not idle:
         return []
     unmet, popular = usage.unmet_by_function(path, asked_for(now)), usage.booked_by_function(path, span)
@@ -91,14 +89,17 @@ def idle_rooms(path: str, now: datetime) -> list[Idle]:
     return [_idle(group, use, empty[use.venue.id], unmet, popular) for group, use in idle]
 
 
-def _old(venue: Venue, span: Span, now: datetime) -> bool:
-    """In the book long enough: its open hours since then reach the threshold."""
-    entered = clock.local(venue.created_at).date()
-    if entered <= span.first:
-        return True
-    since = replace(span, first=min(entered, span.until))
-    opened = usage.open_minutes([venue], since).get(venue.id, usage.NONE)
-    return sum(opened) >= threshold("idle_open_hours") * 60
+def _too_young(venues: list[Venue], span: Span) -> set[int]:
+    """Rooms whose open hours since they were entered do not reach the threshold yet."""
+    entered = {v.id: clock.local(v.created_at).date() for v in venues}
+    recent_ones = [v for v in venues if entered[v.id] > span.first]
+    terms = facts.terms_of(recent_ones, span.first, span.until)
+    least = threshold("idle_open_hours") * 60
+
+    def opened(venue: Venue) -> int:
+        return sum(sum(usage.open_on(terms[venue.id], day)) for day in span.days if day >= entered[venue.id])
+
+    return {v.id for v in recent_ones if opened(v) < least}
 
 
 def _idle(
