@@ -254,8 +254,8 @@ def _check_deadline(venue: Venue, booking: Booking, now: datetime) -> None:
 def withdraw(actor: Actor, booking_id: int, now: datetime, reason: str = "") -> Booking:
     """Give a booking up; the time goes to whoever waits for it. Twice is the same as once.
 
-    Residents: their own, until the deadline. Staff: any of their subtree, any time (somebody phoned). Raises
-    BookingGone, TooLate, NotAllowed. Locks: the resident, the venue.
+    Residents: their own, until the deadline. Staff: any of their subtree, any time (somebody phoned); the person is
+    told. Raises BookingGone, TooLate, NotAllowed. Locks: the resident, the venue.
     """
     with scope.system("a time given up goes on to somebody else"):
         venue, row = _own(actor, booking_id)
@@ -263,7 +263,10 @@ def withdraw(actor: Actor, booking_id: int, now: datetime, reason: str = "") -> 
             return row
         if actor.kind == "resident":
             _check_deadline(venue, row, now)
-        queue.end(venue, row, "withdraw", actor, now, reason)
+        history = queue.end(venue, row, "withdraw", actor, now, reason)
+        if actor.kind == "staff":
+            payload = {"id": row.id, "history_id": history.id}
+            outbox.put("venues.withdrawn", f"booking:{row.id}:{history.id}", payload, now)
     return row
 
 

@@ -135,6 +135,12 @@ def on_cancelled(payload: dict[str, Any], now: datetime) -> None:
     _tell(payload, "cancelled", now, notices.cancelled, "取消了")
 
 
+@outbox.handler("venues.withdrawn")
+def on_withdrawn(payload: dict[str, Any], now: datetime) -> None:
+    """Staff took it back because the person said so on the phone: they have it in writing."""
+    _tell(payload, "withdrawn", now, lambda b: notices.withdrawn(b, b.reason))
+
+
 @outbox.handler("venues.released")
 def on_released(payload: dict[str, Any], now: datetime) -> None:
     _tell(payload, "released", now, notices.released, "没有人到，已释放")

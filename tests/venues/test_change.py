@@ -197,6 +197,9 @@ def test_staff_withdraw_in_their_own_tree_only(
             with pytest.raises(error):
                 booking.withdraw(clerk, mine.id, now, "来电")
     assert mine.status == (APPROVED if error else WITHDRAWN)
+    deliver(session, at(27, 13))
+    told = [m.body for m in inbox(session, town.residents[0]) if m.kind == "booking.withdrawn"]
+    assert len(told) == (error is None) and all("工作人员已为您退订。原因：来电。" in body for body in told)
 
 
 @pytest.mark.parametrize("status", [OFFERED, WAITING, CANCELLED, REFUSED, WITHDRAWN])
