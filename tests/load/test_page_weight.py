@@ -23,7 +23,7 @@ def services(port: int) -> weight.Visit:
     return weight.first_visit(port, "/services")
 
 
-@pytest.mark.parametrize("path", ["/services", "/", "/guides", "/centres", "/services/1", "/login"])
+@pytest.mark.parametrize("path", ["/services", "/", "/guides", "/centres", "/services/1", "/login", "/venues"])
 def test_first_visit_is_light(port: int, path: str) -> None:
     visit = weight.first_visit(port, path)
     shown = [(part.path, part.status, part.sent, part.encoding) for part in visit.parts]
