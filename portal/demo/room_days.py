@@ -7,7 +7,6 @@ to people today is in `room_stories.py`.
 from __future__ import annotations
 
 import random
-import secrets
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -20,9 +19,8 @@ from portal.core.db import db, writing
 from portal.core.states import StateHistory
 from portal.demo.rooms import dice
 from portal.demo.stage import Stage
-from portal.feedback.models import Evaluation
 from portal.people.models import Resident
-from portal.venues import evaluating, facts, rules
+from portal.venues import facts, rules
 from portal.venues.models import (
     APPROVED,
     BY_RESIDENT,
@@ -40,7 +38,7 @@ from portal.venues.models import (
 )
 from portal.venues.rules import Span, Terms
 
-PAST, COMING = 12, 10  # days
+PAST, COMING = 16, 10  # days
 HOUR = timedelta(hours=1)
 TITLES = {
     "会议": ("楼栋长碰头会", "业主小组会议", "家委会碰头"), "培训": ("急救知识培训", "电商小课堂"),
@@ -53,8 +51,6 @@ TITLES = {
 INTERNAL = ("党支部会议", "两委班子例会", "网格员培训", "工作人员培训", "民生微实事评审会")
 REFUSED_FOR = ("不在使用范围内", "商业活动不能用", "中心要用这个场地")
 CANCELLED_FOR = ("设备故障", "停电停水", "上级临时安排")
-STARS = (5, 5, 5, 5, 5, 4, 4, 4, 3)
-PRAISE = ("", "", "地方干净，下次还来。", "空调凉快，大家都满意。", "", "灯光可以再亮一点。", "")
 
 
 class Town:
@@ -65,13 +61,13 @@ class Town:
         paths = {number: stage.paths[code] for code, number in stage.centres.items()}
         # Not the first one: what happens to him is a story of its own.
         known = select(Resident).where(Resident.home_centre_id.is_not(None)).order_by(Resident.id)
-        people = list(db.session.scalars(known))[1:]
+        self.first, *people = db.session.scalars(known)
         luck.shuffle(people)
         self.people = [(p, paths[p.home_centre_id or 0]) for p in people]
         self.names = {p.id: p.name for p in people}
 
-    def neighbour(self, venue: Venue) -> int:
-        """The next resident of the centre (where only those may) or of its subdistrict."""
+    def neighbour(self, venue: Venue) -> int | None:
+        """The next resident of the centre (where only those may) or of its subdistrict; None: nobody lives there."""
         path = venue.centre.path
         around = path if venue.who_may == OWN else "/".join(path.split("/")[:4]) + "/"
         for _ in self.people:
@@ -79,11 +75,11 @@ class Town:
             person, home = self.people[self.turn]
             if home.startswith(around):
                 return person.id
-        return self.people[self.turn][0].id
+        return None
 
 
 def build(stage: Stage) -> int:
-    """Bookings of all rooms with histories and answered evaluations. Returns how many."""
+    """Bookings of all rooms with histories. Returns how many."""
     luck = dice(stage, "days")
     today = clock.today(stage.now)
     first, until = today - timedelta(days=PAST), today + timedelta(days=COMING)
@@ -99,8 +95,8 @@ def build(stage: Stage) -> int:
             for row in _of_room(town, venue, terms[venue.id], list(held.get(venue.id, ())), first, until)
         ]
         db.session.execute(insert(Booking), rows)
+        _yesterday_of_the_first(town)
         _histories(town)
-        _evaluations(town)
         db.session.execute(
             update(Venue).where(Venue.bookable).values(version=Venue.version + 1)
             .execution_options(synchronize_session=False)
@@ -114,7 +110,7 @@ def _of_room(
     """Some rooms are loved, some stand idle; each stretch of opening hours is taken with the room's own luck."""
     stage, luck = town.stage, town.luck
     popular = venue.centre.code in ("440307DP", "440307009001")
-    love = luck.choice((0.02, 0.06, 0.1, 0.18)) + (0.4 if popular else 0)
+    love = luck.choice((0.02, 0.06, 0.1, 0.18)) + (0.5 if popular else 0)
     last = min(until, clock.today(stage.now) + timedelta(days=venue.ahead_days + 1))
     for day in (first + timedelta(days=n) for n in range((last - first).days)):
         for stretch in rules.open_spans(terms, day):
@@ -143,13 +139,15 @@ def _within(luck: random.Random, venue: Venue, stretch: Span) -> Span | None:
 
 def _row(town: Town, venue: Venue, span: Span) -> dict[str, Any]:
     luck, stage = town.luck, town.stage
-    inside = venue.who_may == STAFF_ONLY or luck.random() < 0.2
+    alone = venue.who_may == STAFF_ONLY or luck.random() < 0.2
+    resident_id = None if alone else town.neighbour(venue)
+    inside = resident_id is None
     function = luck.choice(venue.functions)
     title = luck.choice(INTERNAL) if inside and venue.who_may != STAFF_ONLY else luck.choice(TITLES[function])
     boss = stage.boss(venue.centre.code)
     row: dict[str, Any] = {
         "venue_id": venue.id, "centre_id": venue.centre_id, "source": BY_STAFF if inside else BY_RESIDENT,
-        "resident_id": None if inside else town.neighbour(venue), "title": title,
+        "resident_id": resident_id, "title": title,
         "function": "" if inside else function, "people": luck.randint(2, max(2, min(venue.capacity or 10, 40))),
         "starts_at": span.start, "ends_at": span.end, "held_until": rules.held(span, venue.buffer).end,
         "created_by": boss.name if inside else "", "contact_name": "", "contact_phone": "", "needs": "", "reason": "",
@@ -202,7 +200,22 @@ def _open(luck: random.Random, venue: Venue, row: dict[str, Any], now: datetime)
     return {}
 
 
-# Histories and evaluations --------------------------------------------------------------------------------------------
+def _yesterday_of_the_first(town: Town) -> None:
+    """The tour's resident used a room lately, and will be asked how it was."""
+    now = town.stage.now
+    lately = select(Booking).join(Booking.venue).where(
+        Booking.status == APPROVED, Booking.source == BY_RESIDENT, Booking.checked_in_at.is_not(None),
+        Booking.ends_at < now - HOUR, Booking.ends_at > now - timedelta(days=3),
+        Booking.centre_id == town.first.home_centre_id, ~Venue.needs_approval,
+    )  # fmt: skip
+    row = db.session.scalars(lately.order_by(Booking.ends_at.desc(), Booking.id).limit(1)).first()
+    if row is not None:
+        row.resident_id = town.first.id
+        town.names[town.first.id] = town.first.name
+        db.session.flush()
+
+
+# Histories -----------------------------------------------------------------------------------------------------------
 
 STEPS = {WITHDRAWN: "withdraw", CANCELLED: "cancel", REFUSED: "refuse", RELEASED: "release"}
 
@@ -238,28 +251,3 @@ def _lines(town: Town, row: Booking) -> Iterator[dict[str, Any]]:
         who = {WITHDRAWN: mine, RELEASED: _who("system", None, "系统")}.get(row.status, staff)
         yield line | who | {"name": STEPS[row.status], "from_status": now, "to_status": row.status,
                             "reason": row.reason, "at": row.ended_at}  # fmt: skip
-
-
-def _evaluations(town: Town) -> None:
-    """Who used a room until yesterday was asked, and two of three answered; the last day's are asked by the tick."""
-    now, luck = town.stage.now, town.luck
-    used = select(Booking).where(
-        Booking.status == APPROVED, Booking.resident_id.is_not(None), Booking.checked_in_at.is_not(None),
-        Booking.ends_at < now - timedelta(days=1),
-    ).options(joinedload(Booking.venue))  # fmt: skip
-    rows = []
-    for row in db.session.scalars(used.order_by(Booking.id)):
-        asked = row.ends_at + timedelta(minutes=35)
-        row_ = {
-            "centre_id": row.centre_id, "subject_kind": evaluating.KIND, "subject_id": row.id,
-            "group_key": evaluating.group_key(row.venue_id), "title": row.venue.name,
-            "when_text": clock.span(row.starts_at, row.ends_at), "resident_id": row.resident_id, "relative_id": None,
-            "person_key": f"r{row.resident_id}", "token": secrets.token_urlsafe(16), "asked_at": asked,
-            "answer_until": asked + timedelta(days=14), "stars": None, "tags": [], "words": "", "given_at": None,
-            "changed_at": None, "given_via": "",
-        }  # fmt: skip
-        if luck.random() < 0.66:
-            row_ |= {"stars": luck.choice(STARS), "words": luck.choice(PRAISE), "given_via": "link",
-                     "given_at": min(asked + HOUR * luck.uniform(0.2, 20), now)}  # fmt: skip
-        rows.append(row_)
-    db.session.execute(insert(Evaluation), rows)

@@ -1,4 +1,4 @@
-"""What happens around rooms today, by the actions everybody uses: series, closures, waiting, deciding, calling back."""
+"""What happens around rooms today, by the actions everybody uses: series, closures, waiting, deciding."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from portal.core.access import Actor
 from portal.core.db import db, writing
 from portal.core.errors import DomainError
 from portal.demo.stage import DISTRICT, Stage
-from portal.feedback import actions as feedback
-from portal.feedback import calling
-from portal.feedback.models import CallBack, Evaluation
 from portal.people.models import Resident
 from portal.venues import booking, closing, deciding, facts, noting, rules, series
 from portal.venues.booking import Wish
@@ -27,11 +24,6 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOTES = (
     ("投影仪开机要等两分钟，遥控器没电了，已买电池。", True), ("空调漏水，已报修，师傅周一来。", False),
     ("上一场的人走时没有摆回桌椅，请提醒下一位。", False),
-)  # fmt: skip
-COMPLAINTS = (
-    (4.5, 2, "去的时候门没开，等了二十分钟才有人来。", ("门没开、等人",)),
-    (3.2, 1, "音响坏了没人修，排练没法进行。", ("设备坏了",)), (2.0, 2, "隔壁太吵，听不清。", ("太吵",)),
-    (0.3, 2, "空调不冷，老人家坐不住。", ("空调灯光不好",)),
 )  # fmt: skip
 
 
@@ -81,7 +73,6 @@ def after(stage: Stage) -> None:
         _decided, _moved, _noted,
     ):  # fmt: skip
         _play(stage, story, first)
-    _complaints(stage)
 
 
 Story = Callable[[Stage, Actor], object]
@@ -241,47 +232,3 @@ def _noted(stage: Stage, _first: Actor) -> None:
         note = noting.add(stage.boss(HOME), rooms[number % len(rooms)].id, words, stage.now - (30 - number) * HOUR)
         if done:
             noting.solve(stage.boss(HOME), note.id, stage.now - 5 * HOUR)
-
-
-# Dissatisfied ---------------------------------------------------------------------------------------------------------
-
-
-def _complaints(stage: Stage) -> None:
-    """Low stars open call-backs: one is overdue, one settled, one called in vain, one new."""
-    settled: tuple[Callable[[Stage, CallBack, datetime], None] | None, ...] = (None, _settle, _call_in_vain, None)
-    used = set[int]()
-    for (days, stars, words, tags), settle in zip(COMPLAINTS, settled, strict=True):
-        at = stage.now - days * DAY
-        with writing(), scope.system("demo"):
-            row = _unanswered(at, used)
-            if row is None:
-                continue
-            used.add(row.centre_id)
-            feedback.give(row.id, stars, at, tags=tags, words=words)
-            call = db.session.scalars(select(CallBack).where(CallBack.evaluation_id == row.id)).one()
-            if settle is not None:
-                settle(stage, call, at)
-
-
-def _unanswered(at: datetime, used: set[int]) -> Evaluation | None:
-    """Somebody who had been asked by then, each time of another centre."""
-    wanted = select(Evaluation).where(
-        Evaluation.given_at.is_(None), Evaluation.subject_kind == "booking", Evaluation.asked_at < at,
-        Evaluation.centre_id.not_in(used),
-    )  # fmt: skip
-    return db.session.scalars(wanted.order_by(Evaluation.asked_at.desc()).limit(1)).first()
-
-
-def _boss(stage: Stage, call: CallBack) -> Actor:
-    return stage.boss(stage.code_of(call.waits_at_id))
-
-
-def _settle(stage: Stage, call: CallBack, at: datetime) -> None:
-    boss = _boss(stage, call)
-    calling.claim(boss, call.id, at + 3 * HOUR)
-    words = "音响已换新，下周的排练给您留了同一个时间。"
-    calling.close(boss, call.id, "已解决", words, min(at + 26 * HOUR, stage.now))
-
-
-def _call_in_vain(stage: Stage, call: CallBack, at: datetime) -> None:
-    calling.tried(_boss(stage, call), call.id, "电话没人接", min(at + 6 * HOUR, stage.now))
