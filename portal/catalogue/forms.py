@@ -18,7 +18,7 @@ from wtforms import (
     TextAreaField,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import URL, DataRequired, InputRequired, Length, NumberRange, Optional
+from wtforms.validators import URL, DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
 
 from portal.catalogue import plan_typing, rules
 from portal.catalogue.models import Category, Guide, ServiceType
@@ -85,7 +85,7 @@ class RoomChoice(Choose):
 
     def pre_validate(self, form: Any) -> None:
         if self.data and self.data not in form.rooms:
-            raise ValueError("这个场地不能用于这份清单，请重新选。")
+            raise ValidationError("这个场地不能用于这份清单，请重新选。")
 
 
 class RowForm(Form):

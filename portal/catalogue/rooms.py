@@ -36,6 +36,7 @@ from portal.venues.rules import Span, collides, held
 HOLDING = (IN_REVIEW, ACCEPTED, RETURNED, APPROVED, PUBLISHED)
 TAKES = frozenset({"submit", "settle", "hand_in", "resubmit", "allot", "publish"})
 GIVES = {"recall": "活动撤回修改", "drop": "活动已删除", "withdraw": "活动已撤下", "cancel": "活动取消"}
+FLOOR = re.compile(r"负?[一二三四五六七八九十\d]{1,2}[楼层]")
 MOST_TOLD = 3  # conflicts of one row that are told one by one
 
 
@@ -76,18 +77,21 @@ class Room:
     centre_label: str
     capacity: int | None
     centre_path: str
+    place: str  # '三楼 301'
 
 
 def rooms_of(*centres: Centre) -> list[Room]:
     """Rooms a row of these centres may name: their own and, where a level files no list, those of the centre above
     that files it (a station's community). The own ones first. One query, and one for each unknown centre above."""
     order = list(dict.fromkeys(i for centre in centres for i in _homes(centre)))
-    wanted = select(Venue.id, Venue.name, Centre, Venue.capacity).join(Centre, Centre.id == Venue.centre_id)
+    wanted = select(Venue.id, Venue.name, Centre, Venue.capacity, Venue.place).join(
+        Centre, Centre.id == Venue.centre_id
+    )
     wanted = wanted.where(Venue.centre_id.in_(order), Venue.active, Venue.bookable)
     with scope.system("a station names the rooms of its community"):
         found = list(db.session.execute(wanted.order_by(Venue.position, Venue.id)))
     found.sort(key=lambda row: order.index(row[2].id))
-    return [Room(number, name, home.label, capacity, home.path) for number, name, home, capacity in found]
+    return [Room(number, name, home.label, size, home.path, place) for number, name, home, size, place in found]
 
 
 def _homes(centre: Centre) -> list[int]:
@@ -121,10 +125,15 @@ def folded(words: str) -> str:
 
 
 def by_name(centre: Centre) -> dict[str, int]:
-    """Room ids by their folded names, also with the centre's label in front. The own ones win."""
+    """Room ids by their folded names, also with the centre's label or the room's own floor in front.
+
+    '三楼会议室' is the 会议室 of '三楼 301'; a room that is called so wins, and the own ones over those above.
+    """
     named: dict[str, int] = {}
-    for room in rooms_of(centre):
-        for words in (room.name, f"{room.centre_label}{room.name}"):
+    known = rooms_of(centre)
+    floors = [(floor.group(), room) for room in known if (floor := FLOOR.match(room.place)) is not None]
+    for front, room in [*(("", room) for room in known), *floors]:
+        for words in (f"{front}{room.name}", f"{room.centre_label}{front}{room.name}"):
             named.setdefault(folded(words), room.id)
     return named
 
@@ -305,7 +314,7 @@ def outlook(
     """How it stands with a room for these sessions, for somebody who is drawing up or looking at the row."""
     room = next((r for r in rooms if r.id == venue_id), None)
     if room is None:
-        meant = next((r.name for r in rooms if place.strip() and folded(r.name) == folded(place)), "")
+        meant = next((r.name for r in rooms if place.strip() and folded(place).endswith(folded(r.name))), "")
         return Outlook(hint=meant)
     may_open = actor.can(Permission.VENUES) and actor.department_id is None and bool(actor.centre_path)
     may_open = may_open and room.centre_path.startswith(actor.centre_path)
