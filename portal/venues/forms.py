@@ -30,6 +30,7 @@ from portal.venues.rules import Span
 from portal.venues.timeline import hour
 
 MOST_PEOPLE = 9999
+FIRST_YEAR, LAST_YEAR = 2000, 2199
 BY_PHONE, INSIDE = "caller", "inside"
 AROUND, CANCEL = "around", "cancel"
 
@@ -38,6 +39,12 @@ class Day(LooseDateField):
     """A date; the browser's own picker, and every usual way of typing it."""
 
     widget = DateInput()
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata(valuelist)
+        if self.data is not None and not FIRST_YEAR <= self.data.year <= LAST_YEAR:
+            self.data = None
+            raise ValueError("年份不对，请看看日期。")
 
     def _value(self) -> str:
         if self.raw_data:
