@@ -266,6 +266,19 @@ def test_odd_questions(client: FlaskClient, town: Town, rooms: list[Venue], as_s
     assert visitor.get("/staff/venues/use/999999").status_code == 404
 
 
+def test_small_samples_are_marked(client: FlaskClient, town: Town, rooms: list[Venue], as_staff: Any) -> None:
+    booked(rooms[3], DAYS[1], 600, 660)
+    for number in range(6):
+        booked(rooms[4], DAYS[number], 600, 660)
+    db.session.commit()
+    page = as_staff(client, town.staff["A1S"]).get(f"/staff/venues/use?month={MONTH}").text
+    assert "样本少" in page
+    assert "开放时间少" not in page
+    assert "样本少" not in as_staff(client, town.staff["A2"]).get(f"/staff/venues/use?month={MONTH}").text
+    assert idle.little_open(usage.Figures(open_parts=(1199, 0, 0)))
+    assert not idle.little_open(usage.Figures(open_parts=(1200, 0, 0)))
+
+
 def test_nothing_to_count_yet(client: FlaskClient, town: Town, as_staff: Any) -> None:
     page = as_staff(client, town.staff["B1"]).get("/staff/venues/use")
     assert "没有场地可以统计" in page.text
