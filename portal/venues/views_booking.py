@@ -8,8 +8,9 @@ from typing import Any
 
 from flask import Response, abort, flash, request, url_for
 from icalendar import Calendar, Event
+from sqlalchemy.exc import IntegrityError
 
-from portal.core import access, clock, pages
+from portal.core import access, clock, errors, pages
 from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
@@ -65,12 +66,22 @@ def _ask(venue_id: int, write: Write) -> Response:
     except NameMissing:
         db.session.rollback()
         return pages.see_other(url_for("people.profile", next=back))
-    except DomainError as error:
-        db.session.rollback()
-        if error.status == 404:
-            raise
+    except (DomainError, IntegrityError) as refused:
+        error = _refusal(refused)
         return room_page(_venue(venue_id), now, typed, error.status, error=error)
     return pages.see_other(url_for("venues.own_booking", booking_id=row.id, new=1))
+
+
+def _refusal(refused: DomainError | IntegrityError) -> DomainError:
+    """What to say in place; what does not exist, and faults nobody foresaw, go on to their own pages.
+
+    The database's own refusal of an overlap reads like any other taken time.
+    """
+    db.session.rollback()
+    error = errors.for_integrity(refused) if isinstance(refused, IntegrityError) else refused
+    if error is None or error.status == 404:
+        raise refused
+    return error
 
 
 # One's own booking ----------------------------------------------------------------------------------------------------
@@ -128,10 +139,8 @@ def _act(booking_id: int, action: Callable[[Own, datetime], str]) -> Response:
     now = clock.now()
     try:
         said = action(_own(booking_id), now)
-    except DomainError as error:
-        db.session.rollback()
-        if error.status == 404:
-            raise
+    except (DomainError, IntegrityError) as refused:
+        error = _refusal(refused)
         return _page(booking_id, now, status=error.status, error=error)
     flash(said, "ok")
     return pages.see_other(url_for("venues.own_booking", booking_id=booking_id))

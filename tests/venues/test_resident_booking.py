@@ -218,6 +218,19 @@ def test_the_loser_is_offered_what_can_be_had(
     assert len(bookings(session, "approved")) == 7
 
 
+def test_the_databases_own_refusal_reads_the_same(
+    client: FlaskClient, session: Any, make: Make, me: Any, hall: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should the look before the write ever miss somebody, the net below answers with the same offers."""
+    from portal.venues import facts
+
+    make.booking(hall, at(14), 60)
+    monkeypatch.setattr(facts, "is_free", lambda *_a, **_k: True)
+    answer = client.post(f"/venues/{hall.id}/book", data=wish())
+    assert answer.status_code == 409 and "刚刚被别人订走了" in answer.text and offers(answer.text)
+    assert not bookings(session, "pending") and len(bookings(session)) == 1
+
+
 def test_a_taken_start_in_an_old_link_brings_the_same_offers(client: FlaskClient, make: Make, hall: Venue) -> None:
     make.booking(hall, at(14), 60)
     page = client.get(f"/venues/{hall.id}?day=2026-11-26&start=14:00&end=15:00").text
