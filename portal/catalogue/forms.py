@@ -101,7 +101,7 @@ class RowForm(Form):
     )  # fmt: skip
     venue_id = RoomChoice(
         "场地", coerce=_number, validators=[Optional()], choices=[SelectChoice(value="", label=ELSEWHERE)],
-        description="选了场地，送审时就把时间订下来，别人不能再订",
+        description="选了就为活动订下这些时间，别人不能再订；草稿要到送审时才订",
     )  # fmt: skip
     place = _text("地点", rules.PLACE_MAX, hint="例如：二楼书吧；户外请写集合点")
     audience = _text("服务对象", rules.AUDIENCE_MAX, required="请填写服务对象，例如“全体居民”。")

@@ -29,6 +29,7 @@ from portal.venues.errors import (
 from portal.venues.models import (
     ACTIVE,
     APPROVED,
+    BY_ACTIVITY,
     BY_RESIDENT,
     HOLDS,
     OFFERED,
@@ -215,7 +216,7 @@ def enter(
     locks.touch(venue, now)
     db.session.flush()
     states.note(MACHINE, row, "book", actor, now)
-    if resident_id is not None or pending:
+    if resident_id is not None or (pending and source != BY_ACTIVITY):
         outbox.put(FIRST_TOPIC[status], f"booking:{row.id}:new", {"id": row.id}, now)
     return row
 
