@@ -24,6 +24,7 @@ from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative, StaffAccount
 from portal.signup.models import SignUp
 from portal.venues import board
+from portal.venues.models import BookingSeries
 from tests.factories import NOW, Make, Town
 from tests.servers import database_kind
 
@@ -33,8 +34,8 @@ RESIDENT = {
     "/": 22, "/services": 10, "/services?q=活动": 10, "/services?ended=1": 10, "/services?centre=A1": 12,
     "/services/{entry}": 11, "/guides": 4, "/centres": 2, "/help": 4, "/c/A1": 22, "/c/D": 22, "/me": 7,
     "/me/inbox": 4, "/me/profile": 7, "/me/relatives": 5, "/api/v1/services": 5, "/me/evaluations": 5,
-    "/venues": 10, "/venues?centre=A1": 10, "/venues?centre=A1&day=tomorrow&from=14:00&to=15:00": 10,
-    "/venues?day=tomorrow&people=999": 10, "/venues/{room}": 8, "/venues/{room}?week=2026-11-23": 8,
+    "/venues": 8, "/venues?centre=A1": 8, "/venues?centre=A1&day=tomorrow&from=14:00&to=15:00": 8,
+    "/venues?day=tomorrow&people=999": 8, "/venues/{room}": 8, "/venues/{room}?week=2026-11-23": 8,
     "/venues/{room}?day=2026-11-26&start=18:00": 9, "/venues/bookings/{booking}": 2,
     "/venues/bookings/{booking}?move=1": 14,
 }  # fmt: skip
@@ -44,7 +45,10 @@ STAFF = {
     "/staff/catalogue/templates": 17, "/staff/guides": 22, "/staff/sign-ups": 15, "/staff/sign-ups/{entry}": 17,
     "/staff/accounts": 20, "/staff/sessions": 15, "/staff/audit": 22, "/staff/messages": 20,
     "/staff/inbox-messages": 15, "/staff/centres": 17,
+    "/staff/venues/use": 23, "/staff/venues/use/{room}": 22, "/staff/venues/use/records": 16,
     "/staff/feedback?show=all": 16, "/staff/feedback/evaluations": 16, "/staff/feedback/averages": 15,
+    "/staff/venues": 20, "/staff/venues?week=1": 19, "/staff/venues/requests": 19, "/staff/venues/bookings/{booking}": 22,
+    "/staff/venues/series": 15, "/staff/venues/closures": 16, "/staff/venues/notes": 17, "/staff/venues/book": 15,
 }  # fmt: skip
 REVIEW = {
     "/staff": 13, "/staff/catalogue?month=2026-12": 30, "/staff/catalogue/changes": 14, "/staff/catalogue/late": 18,
@@ -167,6 +171,23 @@ class Rows:
             make.venue(self.town.centres["A1"]), start, resident=me, status=("approved", "pending")[number % 2]
         )
         make.booking(self.room, start + timedelta(hours=number // 14 * 2), contact_name="来电人")
+        self._desk(number, start)
+
+    def _desk(self, number: int, start: datetime) -> None:
+        """What the staff's lists of rooms show: requests with rivals, regular use, closures, notes."""
+        a1, make = self.town.centres["A1"], self.make
+        room = make.venue(a1, needs_approval=True)
+        for status in ("pending", "waiting"):
+            make.booking(room, start + timedelta(days=1), resident=make.resident(a1), status=status)
+        make.closure(room, start + timedelta(days=30), start + timedelta(days=31))
+        make.note(room)
+        series = BookingSeries(
+            venue_id=room.id, centre_id=a1.id, title="排练", weekdays=[1], first_day=NOW.date(),
+            last_day=NOW.date() + timedelta(days=60), opens=540, closes=600, created_by="A1", created_at=NOW,
+        )  # fmt: skip
+        db.session.add(series)
+        db.session.flush()
+        make.booking(room, start + timedelta(days=20), series_id=series.id, contact_name="来电人")
 
 
 class Counter:
