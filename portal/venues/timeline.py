@@ -46,7 +46,7 @@ class Block:
     end: int
     items: tuple[Any, ...] = ()
     reason: str = ""
-    now: bool = False
+    now: bool = False  # the present half hour begins here
 
     @property
     def columns(self) -> int:
@@ -101,7 +101,7 @@ def row(
 
 
 def _same(a: Block, b: Block) -> bool:
-    return (a.kind, a.reason, a.end) == (b.kind, b.reason, b.start)
+    return (a.kind, a.reason, a.end, False) == (b.kind, b.reason, b.start, b.now)  # the mark of now begins a cell
 
 
 def _groups(first: int, last: int, held: Sequence[Held], marked: int) -> list[Block]:
@@ -119,7 +119,7 @@ def _groups(first: int, last: int, held: Sequence[Held], marked: int) -> list[Bl
                 found[-1][2].append(one.item)
                 continue
         found.append([start, end, [one.item]])
-    return [Block("held", s, e, tuple(items), now=s <= marked < e) for s, e, items in found]
+    return [Block("held", s, e, tuple(items), now=s <= marked < s + STEP) for s, e, items in found]
 
 
 def _empty(

@@ -28,9 +28,10 @@ registry.audit_word(**{
     "booking": "场地预约", "booking_series": "固定使用", "venue_closure": "场地停用", "venue_note": "场地备注",
     "booking.add": "登记预约", "booking.approve": "批准预约", "booking.refuse": "不批准预约",
     "booking.hand_up": "移交上级审批", "booking.prefer": "改给候补的", "booking.cancel": "取消预约",
-    "booking.move": "改预约时间或场地", "booking.series": "排固定使用", "booking.end_series": "结束固定使用",
-    "venue.close": "停用场地", "venue.lift": "恢复场地", "venue.note": "记场地备注", "venue.solve_note": "处理场地备注",
-    "from": "开始", "to": "结束",
+    "booking.move": "改预约时间或场地", "booking.accept": "替本人确认", "booking.decline": "替本人放弃",
+    "booking.withdraw": "替本人退订", "booking.check_in": "登记到场", "booking.series": "排固定使用",
+    "booking.end_series": "结束固定使用", "venue.close": "停用场地", "venue.lift": "恢复场地",
+    "venue.note": "记场地备注", "venue.solve_note": "处理场地备注", "from": "开始", "to": "结束",
 })  # fmt: skip
 
 TWO_YEARS = timedelta(days=730)

@@ -14,8 +14,7 @@ from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
-from portal.venues import arriving, deciding, forms, noting, plan_queries, staff_queries
-from portal.venues import booking as residents
+from portal.venues import answering, arriving, deciding, forms, noting, plan_queries, staff_queries
 from portal.venues.errors import BookingGone, SlotTaken
 from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, Booking
 from portal.venues.rules import Span
@@ -75,22 +74,22 @@ def cancel_it(booking_id: int, now: datetime) -> str:
 
 
 def arrive(booking_id: int, now: datetime) -> str:
-    row = arriving.check_in_by_staff(access.actor(), booking_id, now)
+    row = answering.arrived(access.actor(), booking_id, now)
     return f"“{row.title}”已登记到场。"
 
 
 def accept_it(booking_id: int, now: datetime) -> str:
-    row = residents.accept(access.actor(), booking_id, now)
+    row = answering.accept(access.actor(), booking_id, now)
     return f"已替预约人确认“{row.title}”。"
 
 
 def decline_it(booking_id: int, now: datetime) -> str:
-    row = residents.decline(access.actor(), booking_id, now)
+    row = answering.decline(access.actor(), booking_id, now)
     return f"已替预约人放弃“{row.title}”，时间让给下一位。"
 
 
 def withdraw_it(booking_id: int, now: datetime) -> str:
-    row = residents.withdraw(access.actor(), booking_id, now)
+    row = answering.withdraw(access.actor(), booking_id, now)
     return f"已替预约人退订“{row.title}”，对方会收到通知。"
 
 

@@ -212,6 +212,8 @@ def test_offered_times_are_taken_or_left_by_telephone(
     assert client.post(url(yes, "accept")).status_code == 303
     assert client.post(url(no, "decline")).status_code == 303
     assert (status(session, yes), status(session, no)) == ("approved", "withdrawn")
+    lines = session.scalars(select(AuditLog.verb).where(AuditLog.object_type == "booking").order_by(AuditLog.id)).all()
+    assert lines == ["booking.accept", "booking.decline"]
     late = client.post(url(no, "accept"))
     assert late.status_code == 409 and "空位给了下一位" in late.text
 

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from portal.core import clock
+from portal.core.audit import AuditLog
 from portal.venues.models import Booking, Venue, VenueNote
 from tests.factories import Make, Town
 from tests.venues.helping import at
@@ -105,6 +106,10 @@ def test_arrivals_are_noted_from_the_plan(
     session.rollback()
     assert session.get(Booking, row.id).checked_in_at == clock.now()
     assert "已到场" in client.get(PLAN).text
+    assert client.post(f"{PLAN}/bookings/{row.id}/arrived").status_code == 303  # a second press changes nothing
+    session.rollback()
+    verbs = session.scalars(select(AuditLog.verb).where(AuditLog.object_type == "booking")).all()
+    assert verbs == ["booking.check_in"]
     early = client.post(f"{PLAN}/bookings/{later.id}/arrived")
     assert early.status_code == 409 and "开始前 30 分钟" in early.text
     outside = client.post(f"{PLAN}/bookings/{row.id}/arrived", data={"next": "//evil.example"})

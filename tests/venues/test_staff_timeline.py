@@ -44,6 +44,12 @@ def test_closed_hours_over_hours_and_closures_are_told_apart() -> None:
     assert [b.now for b in blocks] == [False, False, True, False, False, False]
 
 
+def test_now_begins_a_cell_of_its_own_where_nobody_is() -> None:
+    blocks = row(540, 720, [], [], [], 620)
+    assert [(b.start, b.end, b.now) for b in blocks] == [(540, 600, False), (600, 720, True)]
+    assert [b.now for b in row(540, 720, OPEN, [], [Held(540, 720, 720, "甲")], 620)] == [False]
+
+
 def test_another_day_has_no_mark_of_now() -> None:
     assert not any(b.now for b in row(540, 660, OPEN, [], [], 0, today=False))
 
