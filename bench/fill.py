@@ -40,12 +40,13 @@ def fill(now: datetime, scale: float = 1.0) -> str:
         token = sessions.open_session("resident", 1, now)
         if db.engine.dialect.name == "postgresql":
             db.session.commit()
-    _analyse()
+    analyse()
     print(f"filled in {clock_time.monotonic() - began:.0f} s", flush=True)
     return token
 
 
-def _analyse() -> None:
+def analyse() -> None:
+    """Fresh statistics for the planner, as autovacuum would have made them."""
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM ANALYZE" if db.engine.dialect.name == "postgresql" else "ANALYZE")
 

@@ -34,18 +34,18 @@ def cookies(app: Flask, tokens: list[str]) -> list[str]:
     return [f"{name}={signer.dumps(kept | {'_user_id': token})}" for token in tokens]
 
 
-def statements(app: Flask, cookie: str) -> int:
-    """How many statements the warm list of somebody signed in sends."""
+def statements(app: Flask, cookie: str, path: str = "/services", card: str = 'class="act"', cards: int = 20) -> int:
+    """How many statements a warm list of somebody signed in sends. Raises when it does not show so many cards."""
     seen: list[str] = []
     client = app.test_client(use_cookies=False)
-    client.get("/services", headers={"Cookie": cookie})
+    client.get(path, headers={"Cookie": cookie})
     with app.app_context():
         event.listen(db.engine, "before_cursor_execute", lambda _c, _cur, text, *_rest: seen.append(text))
     reads.watch = seen.append
-    page = client.get("/services", headers={"Cookie": cookie})
+    page = client.get(path, headers={"Cookie": cookie})
     reads.watch = None
-    if page.status_code != 200 or page.text.count('class="act"') != 20:
-        raise RuntimeError(f"/services answered {page.status_code} with {page.text.count('class=act')} cards, not 20")
+    if page.status_code != 200 or page.text.count(card) != cards:
+        raise RuntimeError(f"{path} answered {page.status_code} with {page.text.count(card)} cards, not {cards}")
     return len(seen)
 
 

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, Engine, Executable, MetaData, event
 from sqlalchemy.exc import SQLAlchemyError
@@ -96,6 +96,21 @@ def side_write(statement: Executable) -> None:
                     raw.execute("PRAGMA busy_timeout=15000")
     except SQLAlchemyError:
         return
+    finally:
+        _write_intent.reset(token)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Reads inside see what has been committed by now, in a session of their own.
+
+    For what a process keeps for everybody: this request's transaction may have begun earlier, or have written what it
+    takes back again. Read only; objects of the inner session end with it.
+    """
+    token = _write_intent.set(False)
+    try:
+        with current_app.app_context():  # sessions belong to the app context
+            yield
     finally:
         _write_intent.reset(token)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, session
 from flask_wtf.csrf import generate_csrf
+from jinja2 import Template
 from markupsafe import Markup, escape
 from werkzeug.urls import iri_to_uri
 
@@ -115,6 +116,17 @@ def _with_slot(context: dict[str, Any], fragment: bool) -> str:
         g.csrf_slot = False
 
 
+def drawer(template: str, macro: str) -> Callable[..., Markup]:
+    """A macro of `template` that says nothing but what its (hashable) arguments say: drawn once for the same ones."""
+    return _drawer(current_app.jinja_env.get_template(template), macro)
+
+
+@lru_cache(maxsize=64)
+def _drawer(template: Template, macro: str) -> Callable[..., Markup]:
+    drawn: Callable[..., Markup] = lru_cache(maxsize=4096)(getattr(template.module, macro))
+    return drawn
+
+
 def absolute(path: str) -> str:
     """The address outsiders use (QR codes, messages): PORTAL_BASE_URL, whatever host this request came by."""
     return f"{current_app.config['BASE_URL']}{path}"
@@ -177,7 +189,9 @@ _context_sources: list[Callable[[], dict[str, Any]]] = []
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(with_args=with_args, asset=asset, csrf_token=csrf_token, clock=clock, escape=escape)
+    app.jinja_env.globals.update(
+        with_args=with_args, drawer=drawer, asset=asset, csrf_token=csrf_token, clock=clock, escape=escape
+    )
     app.jinja_env.globals["asset"] = assets.addresses(str(app.static_folder), str(app.static_url_path))
     # Flask-WTF offers its own by a context processor, which would write a real token into a kept page.
     app.context_processor(lambda: {"csrf_token": csrf_token})

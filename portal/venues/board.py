@@ -1,37 +1,39 @@
 """What is free in every room (SPEC V2), kept in memory and proved fresh by one query a request, as the lists are.
 
 The stamp is (count, sum of versions, highest id) of all rooms: every booking, closure and change of a room raises its
-version under its lock, so an equal stamp means that nothing a page shows has changed. A new stamp reads the rooms
-again (one statement) and forgets only the days of those whose version moved. Opening hours belong to centres and are
-not covered; a board is therefore made anew when it is older than MAX_AGE, which also moves "not before now".
+version under its lock and rooms are never deleted, so an equal stamp means that nothing a page shows has changed. After
+a booking only the days of its room are read again; after a change of a room's facts, all rooms. Centres and opening
+hours are not covered; a board is therefore made anew every minute, which also moves "not before now".
+
+What is read for the board is read apart from the request's transaction (`core.db.apart`): at least as new as the stamp,
+and never what a request has written and may take back.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from portal.centres.models import Centre
 from portal.centres.rules import distance_km
 from portal.core import clock, scope
-from portal.core.db import db
+from portal.core.db import apart, db
 from portal.core.stamps import Stamp
 from portal.venues import days, facts, rules
 from portal.venues.days import Day
 from portal.venues.models import Venue
 from portal.venues.rules import Span, Terms
 
-MAX_AGE = timedelta(minutes=1)
-AHEAD = 62  # days of rules kept: the furthest that pages look at in one go
+AHEAD = 200  # days for which rules are kept: nobody books further ahead (managing allows 180)
+MOST_PARTS = 1000  # people type any number of people
 MOST_DAYS = 30_000  # room days kept before all are forgotten; a few megabytes
 STAMP = Stamp(
-    "(SELECT count(*) || ':' || coalesce(sum(version), 0) || ':' || coalesce(max(id), 0) FROM venue WHERE active)",
-    "board",
+    "(SELECT count(*) || ':' || coalesce(sum(version), 0) || ':' || coalesce(max(id), 0) FROM venue)", "board"
 )
 ONE = timedelta(days=1)
 
@@ -42,23 +44,28 @@ class House:
 
     id: int
     code: str
+    name: str
     label: str
     path: str
     phone: str
+    address: str
     latitude: float | None
     longitude: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A room as lists show it; the same names as models.Venue, without a session behind it."""
+    """A room or a place outside as lists show it; the same names as models.Venue, without a session behind it."""
 
     id: int
     centre_id: int
     version: int
+    revision: int
+    bookable: bool
     name: str
     kind: str
     place: str
+    address: str
     capacity: int | None
     functions: tuple[str, ...]
     phone: str
@@ -90,49 +97,74 @@ class Sheet:
 
 @dataclass(slots=True)
 class Board:
-    """All rooms that may be booked. pages: rendered pages by what was asked; they live and die with the stamp."""
+    """All rooms that may be booked, by id, and outside the places that are booked elsewhere.
+
+    pages: rendered pages by what was asked; parts: what else is worked out from the board on the way (searching.py).
+    They live and die with the stamp.
+    """
 
     stamp: str
     loaded_at: datetime
     rooms: dict[int, Room]
+    outside: list[Room]
+    houses: dict[int, House]  # every active centre, with rooms or without
     terms: dict[int, Terms]
     sheets: dict[tuple[int, date], Sheet] = field(default_factory=dict)
     orders: dict[int, tuple[list[Room], dict[int, float | None]]] = field(default_factory=dict)
+    parts: dict[Any, Any] = field(default_factory=dict)
     pages: dict[Any, Any] = field(default_factory=dict)
 
-    def week(self, rooms: Sequence[Room], first: date, count: int) -> dict[int, list[Sheet]]:
+    def week(self, rooms: Collection[Room], first: date, count: int) -> dict[int, list[Sheet]]:
         """`count` days from `first` for each room; what is not known yet is read in one statement."""
-        wanted = [first + n * ONE for n in range(count)]
-        missing = [r for r in rooms if any((r.id, d) not in self.sheets for d in wanted)]
-        if missing:
-            self._read(missing, wanted)
-        return {r.id: [self.sheets[r.id, d] for d in wanted] for r in rooms}
-
-    def _read(self, rooms: Sequence[Room], wanted: Sequence[date]) -> None:
         if len(self.sheets) > MOST_DAYS:
-            self.sheets.clear()
+            self.sheets = {}  # a new one: another thread may still be looking into the old
+        sheets = self.sheets
+        wanted = [first + n * ONE for n in range(count)]
+        missing = [r for r in rooms if any((r.id, d) not in sheets for d in wanted)]
+        if missing:
+            sheets |= self._read(missing, wanted)
+        return {r.id: [sheets[r.id, d] for d in wanted] for r in rooms}
+
+    def _read(self, rooms: Sequence[Room], wanted: Sequence[date]) -> dict[tuple[int, date], Sheet]:
         start, end = clock.at(wanted[0] - ONE, time()), clock.at(wanted[-1] + 2 * ONE, time())
-        with scope.system("what is taken, never by whom"):
+        with apart(), scope.system("what is taken, never by whom"):
             taken = facts.taken([r.id for r in rooms], start, end)
-        for room in rooms:
-            terms = self.terms[room.id]
-            for day in wanted:
-                low, high = clock.at(day - ONE, time()), clock.at(day + 2 * ONE, time())
+        found = {}
+        for day in wanted:
+            low, high = clock.at(day - ONE, time()), clock.at(day + 2 * ONE, time())
+            for room in rooms:
                 near = [t for t in taken[room.id] if t.start < high and t.end > low]
-                self.sheets[room.id, day] = Sheet(days.day_of(terms, day, near, self.loaded_at), near)
+                found[room.id, day] = Sheet(days.day_of(self.terms[room.id], day, near, self.loaded_at), near)
+        return found
 
     def near(self, centre: Any | None) -> tuple[list[Room], dict[int, float | None]]:
         """Every room, those of `centre` first and then the nearest centres'; and each centre's distance in km."""
         key = centre.id if centre is not None else 0
-        if key not in self.orders:
-            km = {r.centre_id: _km(centre, r.centre) for r in self.rooms.values()}
+        found = self.orders.get(key)
+        if found is None:
+            houses = {r.centre_id: r.centre for r in self.rooms.values()}
+            km = {i: _km(centre, house) for i, house in houses.items()}
             order = sorted(
                 self.rooms.values(),
                 key=lambda r: (r.centre_id != key, km[r.centre_id] is None, km[r.centre_id] or 0.0, r.centre.path,
                                r.position, r.id),
             )  # fmt: skip
-            self.orders[key] = order, km
-        return self.orders[key]
+            found = self.orders[key] = order, km
+        return found
+
+    def house(self, code: str) -> House | None:
+        """An active centre by its code."""
+        known: dict[str, House] = self.part("codes", lambda: {house.code: house for house in self.houses.values()})
+        return known.get(code)
+
+    def part(self, key: Any, make: Callable[[], Any]) -> Any:
+        """`make()`, worked out once as long as the board holds."""
+        found = self.parts.get(key)
+        if found is None:
+            if len(self.parts) > MOST_PARTS:
+                self.parts = {}
+            found = self.parts[key] = make()
+        return found
 
 
 def _km(one: Any | None, other: House) -> float | None:
@@ -149,13 +181,28 @@ def current(now: datetime, answer: str | None = None) -> Board:
     """The board, fresh as of this request. answer: to `STAMP.question`, when this request has asked it."""
     stamp = STAMP.told(answer) if answer else STAMP.read()
     known = _board[0] if _board else None
-    if known is not None and known.stamp == stamp and abs(now - known.loaded_at) < MAX_AGE:
+    if known is not None and known.stamp == stamp and _young(known, now):
         return known
-    with _lock:
-        young = known is not None and abs(now - known.loaded_at) < MAX_AGE
-        fresh = _renewed(known, stamp) if known is not None and young else _load(stamp, now)
+    with _lock, apart(), scope.system("rooms, their hours and closures are public"):
+        known = _board[0] if _board else None
+        if known is not None and _young(known, now):
+            if known.stamp == stamp:  # another thread was first
+                return known
+            fresh = _renewed(known, stamp) or _load(known, stamp, now)
+        else:
+            fresh = _load(known, stamp, now)
         _board[:] = [fresh]
     return fresh
+
+
+def _young(known: Board, now: datetime) -> bool:
+    """Within one minute "not before now" is the same for everybody, because bookings begin on whole minutes."""
+    return minute(now) == minute(known.loaded_at)
+
+
+def minute(moment: datetime) -> int:
+    """The minute a page belongs to, counted from 1970."""
+    return int(moment.timestamp()) // 60
 
 
 def forget() -> None:
@@ -164,73 +211,85 @@ def forget() -> None:
     STAMP.forget()
 
 
+# Reading --------------------------------------------------------------------------------------------------------------
+
 _ROOMS = (
     select(
-        Venue.id, Venue.centre_id, Venue.version, Venue.name, Venue.kind, Venue.place, Venue.capacity,
-        Venue.functions, Venue.phone, Venue.who_may, Venue.needs_approval, Venue.waiting_list, Venue.own_hours,
-        Venue.buffer, Venue.shortest, Venue.longest, Venue.step, Venue.notice, Venue.ahead_days,
+        Centre.id, Centre.code, Centre.name, Centre.short_name, Centre.path, Centre.phone, Centre.address,
+        Centre.latitude, Centre.longitude,
+        Venue.id, Venue.version, Venue.revision, Venue.bookable, Venue.name, Venue.kind, Venue.place, Venue.address,
+        Venue.capacity, Venue.functions, Venue.phone, Venue.who_may, Venue.needs_approval, Venue.waiting_list,
+        Venue.own_hours, Venue.buffer, Venue.shortest, Venue.longest, Venue.step, Venue.notice, Venue.ahead_days,
         Venue.hours_per_week, Venue.bookings_per_month, Venue.cancel, Venue.release, Venue.position,
-        Centre.code, Centre.short_name, Centre.name, Centre.path, Centre.phone, Centre.latitude, Centre.longitude,
     )
-    .join(Centre, Centre.id == Venue.centre_id)
-    .where(Venue.active, Venue.bookable, Centre.active)
+    .outerjoin(Venue, and_(Venue.centre_id == Centre.id, Venue.active))
+    .where(Centre.active)
+    .order_by(Venue.position, Venue.id)
 )  # fmt: skip
-_VENUE_COLUMNS = 24
+_OF_CENTRE, _FUNCTIONS = 9, 18
+_VERSIONS = select(Venue.id, Venue.version, Venue.revision).join(Centre).where(Venue.active, Centre.active)
 
 
-def _rooms() -> dict[int, Room]:
-    found: dict[int, Room] = {}
+def _read_rooms() -> tuple[dict[int, House], dict[int, Room], list[Room]]:
     houses: dict[int, House] = {}
-    with scope.system("rooms are public"):
-        for record in db.session.execute(_ROOMS):
-            row: tuple[Any, ...] = tuple(record)
-            values: list[Any] = list(row[:_VENUE_COLUMNS])
-            code, short, name, path, phone, latitude, longitude = row[_VENUE_COLUMNS:]
-            values[7] = tuple(values[7] or ())
-            house = houses.setdefault(
-                values[1], House(values[1], code, short or name, path, phone, latitude, longitude)
-            )
-            found[values[0]] = Room(*[*values, house])
-    return found
+    rooms: dict[int, Room] = {}
+    outside: list[Room] = []
+    for record in db.session.execute(_ROOMS):
+        row: list[Any] = list(record)
+        house = houses.get(row[0])
+        if house is None:
+            named = [*row[:3], row[3] or row[2], *row[4:_OF_CENTRE]]
+            house = houses[row[0]] = House(*named)
+        if row[_OF_CENTRE] is None:
+            continue
+        row[_FUNCTIONS] = tuple(row[_FUNCTIONS] or ())
+        facts_ = [row[_OF_CENTRE], house.id, *row[_OF_CENTRE + 1 :], house]
+        one = Room(*facts_)
+        if one.bookable:
+            rooms[one.id] = one
+        else:
+            outside.append(one)
+    return houses, rooms, outside
 
 
-def _terms(rooms: Iterable[Room], now: datetime) -> dict[int, Terms]:
+def _load(known: Board | None, stamp: str, now: datetime) -> Board:
+    """Everything anew. Days that are told by the same rules and bookings as before are kept."""
+    houses, rooms, outside = _read_rooms()
     today = clock.today(now)
-    with scope.system("opening hours and closures are public"):
-        return facts.terms_of(list(rooms), today - ONE, today + AHEAD * ONE)
+    terms = facts.terms_of(list(rooms.values()), today - ONE, today + AHEAD * ONE)
+    fresh = Board(stamp, now, rooms, outside, houses, terms)
+    if known is not None and clock.today(known.loaded_at) == today:
+        soon = {i: clock.today(rules.earliest_start(t, now)) for i, t in terms.items()}
+        fresh.sheets = {
+            (i, day): sheet
+            for (i, day), sheet in list(known.sheets.items())
+            if i in rooms
+            and day > soon[i]
+            and rooms[i].version == known.rooms[i].version
+            and terms[i] == known.terms[i]
+        }
+    return fresh
 
 
-def _load(stamp: str, now: datetime) -> Board:
-    rooms = _rooms()
-    return Board(stamp, now, rooms, _terms(rooms.values(), now))
-
-
-def _renewed(known: Board, stamp: str) -> Board:
-    """Something was booked or changed: only the days of those rooms are read again when they are asked for."""
-    rooms = _rooms()
-    moved = [r for i, r in rooms.items() if i not in known.rooms or known.rooms[i].version != r.version]
+def _renewed(known: Board, stamp: str) -> Board | None:
+    """Rooms were booked or closed: only their days are read again, when they are asked for. None: facts changed too."""
+    rows = db.session.execute(_VERSIONS).all()
+    there = known.rooms | {r.id: r for r in known.outside}
+    if len(rows) != len(there) or any(i not in there or there[i].revision != revision for i, _, revision in rows):
+        return None
+    moved = [replace(there[i], version=v) for i, v, _ in rows if there[i].version != v and there[i].bookable]
     stale = {r.id for r in moved}
-    terms = {i: t for i, t in known.terms.items() if i in rooms and i not in stale}
-    terms |= _terms(moved, known.loaded_at)
-    sheets = {key: sheet for key, sheet in list(known.sheets.items()) if key[0] in terms and key[0] not in stale}
-    return Board(stamp, known.loaded_at, rooms, terms, sheets)
+    sheets = {key: sheet for key, sheet in list(known.sheets.items()) if key[0] not in stale}
+    rooms = known.rooms | {r.id: r for r in moved}
+    orders = {key: ([rooms[r.id] for r in order], km) for key, (order, km) in list(known.orders.items())}
+    terms = known.terms | _closed_anew(moved, known)
+    return Board(stamp, known.loaded_at, rooms, known.outside, known.houses, terms, sheets, orders)
 
 
-def fits(room: Room, terms: Terms, sheet: Sheet, span: Span, now: datetime) -> bool:
-    """Whether `span` on the sheet's day may be booked: inside one free stretch, on the grid, not too short or long.
-
-    Says the same as rules.refusal and a look at what is taken, without asking ten questions of each room (a property
-    test compares the two). A span over midnight is asked in full.
-    """
-    inside = next((f for f in sheet.day.free if f.start <= span.start and span.end <= f.end), None)
-    if inside is not None:
-        return (
-            room.shortest <= span.minutes <= rules.longest_of(terms)
-            and rules.wall_minutes(span.start, terms.zone) % room.step == 0
-            and rules.wall_minutes(span.end, terms.zone) % room.step == 0
-        )
-    midnight = clock.at(sheet.day.day + ONE, time())
-    if span.end <= midnight:
-        return False
-    held = rules.held(span, room.buffer)
-    return rules.refusal(terms, span, None, now) is None and not any(rules.collides(held, t) for t in sheet.taken)
+def _closed_anew(moved: Sequence[Room], known: Board) -> dict[int, Terms]:
+    if not moved:
+        return {}
+    today = clock.today(known.loaded_at)
+    start, end = clock.at(today - 2 * ONE, time()), clock.at(today + (AHEAD + 1) * ONE, time())
+    shut = facts.closures(moved, start, end)
+    return {r.id: replace(known.terms[r.id], closures=shut[r.id]) for r in moved}

@@ -6,26 +6,34 @@ everybody, never by whom.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
+from urllib.parse import urlencode
 
 from sqlalchemy import select
 
+from portal.centres import profile
 from portal.centres.models import Centre
 from portal.core import clock, scope
 from portal.core.db import db
-from portal.venues import board, days, facts, rules
-from portal.venues.board import Board, House, Room, Sheet
+from portal.venues import board, days, facts, rules, searching
+from portal.venues.board import Board, House, Room
 from portal.venues.booking import Wish, may_book
 from portal.venues.days import Day
-from portal.venues.models import APPROVED, BY_ACTIVITY, EVERYBODY, Booking, Venue
+from portal.venues.models import APPROVED, BY_ACTIVITY, Booking, Venue
 from portal.venues.rules import Span, Terms
 
 PAGE = 20
 STRIP = 7  # days of a strip
 TRIED = 12  # rooms whose other times are looked up when nothing fits
 SHOWN = 6  # such offers
+OUTSIDE_SHOWN = 60
+FUNCTIONS_SHOWN = 12
 USUAL = 60  # minutes of a wish without an end
 
 
@@ -33,7 +41,7 @@ USUAL = 60  # minutes of a wish without an end
 class Wanted:
     """What somebody looks for. opens, closes: minutes after midnight; people 0: not said; home_path None: unknown."""
 
-    centre: Centre | None = None
+    centre: Centre | House | None = None
     days: tuple[date, ...] = ()
     opens: int | None = None
     closes: int | None = None
@@ -67,7 +75,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A room in a list. week: the strip (first is the day shown); span: the time that fits the wish, ready to book."""
+    """A room in a list. week: the strip (first is the day shown); span: the time that fits the wish, ready to book.
+
+    query: the wish as the room's page takes it; told: when the room is free, in words.
+    """
 
     venue: Venue | Room
     place: Place
@@ -75,6 +86,8 @@ class Card:
     span: Span | None = None
     until: datetime | None = None  # stands empty until then
     refusal: rules.Refusal | None = None
+    query: str = ""
+    told: str = ""
 
     @property
     def today(self) -> Day | None:
@@ -100,60 +113,98 @@ def free_for(wanted: Wanted, now: datetime, seen: Board | None = None) -> Found:
     """
     seen = seen or board.current(now)
     order, km = seen.near(wanted.centre)
-    rooms = [r for r in order if _suits(r, wanted)]
-    sheets = _sheets(seen, rooms, wanted, now)
-    fitting = [(r, hit) for r in rooms if (hit := _fitting(r, seen.terms[r.id], sheets[r.id], wanted, now))]
-    pages = max(1, -(-len(fitting) // PAGE))
-    first = (min(wanted.page, pages) - 1) * PAGE
-    cards = [_card(r, hit, km, wanted) for r, hit in fitting[first : first + PAGE]]
-    other = [] if fitting else _other_times(seen, rooms, km, wanted, now)
-    largest = max((r.capacity or 0 for r in rooms), default=0)
-    return Found(cards, len(fitting), pages, other, largest)
+    suiting = searching.suiting(seen, wanted.function, wanted.kind, wanted.home_path)
+    large = suiting & searching.large(seen, wanted.people) if wanted.people else suiting
+    hits = _hits(seen, large, wanted, now)
+    fitting = sum(hit.rooms for hit in hits)
+    total = fitting.bit_count()
+    pages = max(1, -(-total // PAGE))
+    shown = searching.chosen(order, seen, fitting, (min(wanted.page, pages) - 1) * PAGE, PAGE)
+    cards = [_card(seen, room, hits, km, wanted) for room in shown]
+    if total:
+        return Found(cards, total, pages)
+    bit = searching.bits(seen)
+    largest = max((r.capacity or 0 for r in order if suiting & bit[r.id]), default=0)
+    tried = searching.chosen(order, seen, large, 0, TRIED)
+    return Found(cards, total, pages, _other_times(seen, tried, km, wanted, now), largest)
 
 
-def _suits(room: Room, wanted: Wanted) -> bool:
-    return (
-        (not wanted.function or wanted.function in room.functions)
-        and (not wanted.kind or room.kind == wanted.kind)
-        and (room.who_may == EVERYBODY or may_book(room, wanted.home_path) is None)
-    )
+class Hit(NamedTuple):
+    """Rooms (one bit each) that are first found on this day: free for the span, or until the moment their bit tells."""
+
+    day: date
+    rooms: int
+    span: Span | None = None
+    until: Mapping[int, datetime] = MappingProxyType({})
+    query: str = ""
 
 
-def _sheets(seen: Board, rooms: Sequence[Room], wanted: Wanted, now: datetime) -> dict[int, list[Sheet]]:
-    """The wished days of each room (today when none is wished); wished days are neighbours, a weekend at most."""
-    first = wanted.days[0] if wanted.days else clock.today(now)
-    count = (wanted.days[-1] - first).days + 1 if wanted.days else 1
-    if (first - clock.today(seen.loaded_at)).days + count > board.AHEAD:
-        return {r.id: [] for r in rooms}  # nobody books so far ahead
-    return seen.week(rooms, first, count)
+def _hit(day: date, rooms: int, wanted: Wanted, span: Span | None = None) -> Hit:
+    asked = {
+        "day": day.isoformat(), "start": _typed(wanted.opens), "end": _typed(wanted.closes) if span else "",
+        "people": wanted.people or "", "function": wanted.function,
+    }  # fmt: skip
+    return Hit(day, rooms, span, query=urlencode({k: v for k, v in asked.items() if v}, safe=":"))
 
 
-Hit = tuple[Day, Span | None, datetime | None]  # the day, the span that fits a wished time, or until when it is free
+def _typed(minutes: int | None) -> str:
+    return "" if minutes is None else f"{minutes // 60}:{minutes % 60:02d}"
 
 
-def _fitting(room: Room, terms: Terms, sheets: Sequence[Sheet], wanted: Wanted, now: datetime) -> Hit | None:
-    if wanted.people and room.capacity is not None and wanted.people > room.capacity:
-        return None
-    for sheet in sheets:
-        if wanted.now:
-            until = days.free_now(terms, sheet.taken, now)
-            return (sheet.day, None, until) if until is not None else None
-        if wanted.opens is None:
-            if sheet.day.free:
-                return sheet.day, None, None
-            continue
-        span = span_of(sheet.day.day, wanted)
-        if board.fits(room, terms, sheet, span, now):
-            return sheet.day, span, None
-    return None
+def _hits(seen: Board, among: int, wanted: Wanted, now: datetime) -> list[Hit]:
+    """On each wished day (today when none is wished) the rooms that were not found the day before."""
+    today = clock.today(now)
+    if wanted.now:
+        return [_now(seen, among, wanted, now)]
+    wished = [d for d in wanted.days or (today,) if 0 <= (d - today).days < board.AHEAD]
+    if len(wished) > 1:  # a weekend in one statement
+        seen.week(seen.rooms.values(), wished[0], (wished[-1] - wished[0]).days + 1)
+    hits = []
+    for day in wished:
+        span = span_of(day, wanted) if wanted.opens is not None else None
+        found = searching.free_for(seen, day, span, now) if span else searching.day(seen, day).any
+        hits.append(_hit(day, found & among, wanted, span))
+        among &= ~found
+    return hits
 
 
-def _card(room: Room, hit: Hit, km: dict[int, float | None], wanted: Wanted) -> Card:
-    day, span, until = hit
-    return Card(room, _place(room.centre, km, wanted.centre), (day,), span, until)
+def _now(seen: Board, among: int, wanted: Wanted, now: datetime) -> Hit:
+    """Rooms that stand empty at this moment, and until when."""
+    today = clock.today(now)
+    bit, until = searching.bits(seen), {}
+    for room, (sheet,) in seen.week([r for r in seen.rooms.values() if among & bit[r.id]], today, 1).items():
+        end = days.free_now(seen.terms[room], sheet.taken, now)
+        if end is not None:
+            until[room] = end
+    return _hit(today, sum(bit[room] for room in until), replace(wanted, opens=None, closes=None))._replace(until=until)
 
 
-def _place(house: House, km: dict[int, float | None], centre: Centre | None) -> Place:
+def _card(seen: Board, room: Room, hits: Sequence[Hit], km: dict[int, float | None], wanted: Wanted) -> Card:
+    bit = searching.bits(seen)[room.id]
+    hit = next(h for h in hits if h.rooms & bit)
+    (sheet,) = seen.week([room], hit.day, 1)[room.id]
+    until = hit.until.get(room.id)
+    return Card(
+        room, _place(room.centre, km, wanted.centre), (sheet.day,), hit.span, until, query=hit.query,
+        told=_told(sheet.day, hit.span, until, seen),
+    )  # fmt: skip
+
+
+def _told(day: Day, span: Span | None, until: datetime | None, seen: Board) -> str:
+    """When a found room is free."""
+    if until is not None:
+        return f"现在空着，到 {clock.hour(until)}"
+    if span is not None:
+        return _span_told(span, day.day)
+    return f"{'今天' if day.day == clock.today(seen.loaded_at) else clock.day(day.day)} {day.hours} 有空"
+
+
+@lru_cache(maxsize=64)
+def _span_told(span: Span, day: date) -> str:
+    return f"{clock.day(day)}{clock.hour(span.start)}–{days.end_text(span.end, day)} 有空"
+
+
+def _place(house: House, km: dict[int, float | None], centre: Centre | House | None) -> Place:
     return Place(house, km.get(house.id), own=centre is not None and house.id == centre.id)
 
 
@@ -173,13 +224,12 @@ def _other_times(
     seen: Board, rooms: Sequence[Room], km: dict[int, float | None], wanted: Wanted, now: datetime
 ) -> list[Card]:
     """Near times of the nearest rooms that are large enough; two of each. One statement at most."""
-    big = [r for r in rooms if not wanted.people or r.capacity is None or r.capacity >= wanted.people][:TRIED]
     today = clock.today(now)
     first = wanted.days[0] if wanted.days else today
-    if (first - clock.today(seen.loaded_at)).days + STRIP + 1 > board.AHEAD:
+    if not 0 <= (first - today).days < board.AHEAD - STRIP:
         first = today
     offers = []
-    for room, sheets in zip(big, seen.week(big, first, STRIP + 1).values(), strict=True):
+    for room, sheets in zip(rooms, seen.week(rooms, first, STRIP + 1).values(), strict=True):
         place = _place(room.centre, km, wanted.centre)
         if wanted.opens is None:
             free = next((s.day for s in sheets if s.day.free), None)
@@ -195,7 +245,7 @@ def _other_times(
 
 
 def centre_week(
-    centre: Centre, first: date, now: datetime, home_path: str | None = None, seen: Board | None = None
+    centre: Centre | House, first: date, now: datetime, home_path: str | None = None, seen: Board | None = None
 ) -> list[Card]:
     """The rooms of one centre with their strips from `first`, in the order of the centre. One statement at most."""
     seen = seen or board.current(now)
@@ -274,17 +324,59 @@ def instead_of(wish: Wish, venue: Venue, home_path: str | None, now: datetime, m
 # What is read ---------------------------------------------------------------------------------------------------------
 
 
-def places(near: Centre | None, now: datetime, seen: Board | None = None) -> list[Place]:
+def places(near: Centre | House | None, now: datetime, seen: Board | None = None) -> list[Place]:
     """Centres with rooms to book: `near` itself first, then by distance; those of unknown place last."""
-    order, km = (seen or board.current(now)).near(near)
-    houses = dict.fromkeys(r.centre for r in order)
-    return [_place(house, km, near) for house in houses]
+    known_ = seen or board.current(now)
+
+    def read() -> list[Place]:
+        order, km = known_.near(near)
+        return [_place(house, km, near) for house in {room.centre_id: room.centre for room in order}.values()]
+
+    found: list[Place] = known_.part(("places", near.id if near is not None else 0), read)
+    return found
 
 
 def rooms_of(centre_id: int, now: datetime) -> list[Room]:
     """The rooms of one centre that are booked here, in its order."""
     rooms = (r for r in board.current(now).rooms.values() if r.centre_id == centre_id)
     return sorted(rooms, key=lambda r: (r.position, r.id))
+
+
+Outside = tuple[tuple[str, tuple[tuple[int, str, str, str], ...]], ...]
+
+
+def outside(seen: Board, kind: str = "") -> Outside:
+    """Places that are booked elsewhere, by the kinds of the profile: heading, and id, name, address, phone of each."""
+
+    def read() -> Outside:
+        words = profile.current().venues.kinds
+        order = {code: number for number, code in enumerate(words)}
+        groups: dict[str, list[tuple[int, str, str, str]]] = {}
+        chosen = [v for v in seen.outside if not kind or v.kind == kind][:OUTSIDE_SHOWN]
+        for one in sorted(chosen, key=lambda v: order.get(v.kind, len(order))):
+            heading = words.get(one.kind, "其他地方")
+            groups.setdefault(heading, []).append((one.id, one.name, one.address, one.phone))
+        return tuple((heading, tuple(items)) for heading, items in groups.items())
+
+    found: Outside = seen.part(("outside", kind), read)
+    return found
+
+
+def functions_offered(seen: Board) -> tuple[str, ...]:
+    """What rooms that can be booked are used for, most frequent first."""
+
+    def read() -> tuple[str, ...]:
+        counts = Counter(one for room in seen.rooms.values() for one in room.functions)
+        return tuple(sorted(counts, key=lambda one: (-counts[one], one))[:FUNCTIONS_SHOWN])
+
+    found: tuple[str, ...] = seen.part("functions", read)
+    return found
+
+
+def kinds_offered(seen: Board) -> list[tuple[str, str]]:
+    """Kinds of rooms that can be booked here, as code and word, in the order of the profile."""
+    found: set[str] = seen.part("kinds", lambda: {room.kind for room in seen.rooms.values()})
+    return [(code, word) for code, word in profile.current().venues.kinds.items() if code in found]
 
 
 def known(
@@ -319,6 +411,6 @@ def wish_of(wanted: Wanted, venue_id: int, day: date) -> Wish:
 
 
 __all__ = [
-    "Card", "Found", "Offers", "Place", "RoomDay", "Wanted", "centre_week", "fits", "free_for", "instead_of", "known",
-    "places", "room_day", "rooms_of", "span_of", "wish_of",
+    "Card", "Found", "Offers", "Place", "RoomDay", "Wanted", "centre_week", "fits", "free_for", "functions_offered",
+    "instead_of", "kinds_offered", "known", "outside", "places", "room_day", "rooms_of", "span_of", "wish_of",
 ]  # fmt: skip

@@ -29,7 +29,6 @@ from portal.venues.models import (
 from portal.venues.states import LABELS, TONES
 
 PAST_SHOWN = timedelta(days=90)  # how long a finished booking stays on /me
-OUTSIDE_SHOWN = 60
 
 
 def venue(venue_id: int) -> Venue | None:
@@ -39,42 +38,9 @@ def venue(venue_id: int) -> Venue | None:
         return db.session.scalar(wanted.options(joinedload(Venue.centre), selectinload(Venue.photos)))
 
 
-def outside(kind: str = "") -> list[tuple[str, list[Venue]]]:
-    """Places that are booked elsewhere, by the kinds of the profile: heading and places. One statement."""
-    wanted = select(Venue).where(Venue.active, Venue.bookable.is_(False))
-    if kind:
-        wanted = wanted.where(Venue.kind == kind)
-    with scope.system("outside places are public"):
-        found = list(db.session.scalars(wanted.order_by(Venue.position, Venue.id).limit(OUTSIDE_SHOWN)))
-    words = profile.current().venues.kinds
-    order = {code: number for number, code in enumerate(words)}
-    groups: dict[str, list[Venue]] = {}
-    for one in sorted(found, key=lambda v: order.get(v.kind, len(order))):
-        groups.setdefault(words.get(one.kind, "其他地方"), []).append(one)
-    return list(groups.items())
-
-
 def kind_word(code: str) -> str:
     """What the profile calls a kind of venue; '' when it has no word."""
     return profile.current().venues.kinds.get(code, "")
-
-
-def functions_offered() -> list[str]:
-    """What rooms that can be booked are used for, most frequent first. One statement."""
-    with scope.system("what rooms are for is public"):
-        lists = db.session.scalars(select(Venue.functions).where(Venue.active, Venue.bookable))
-        counts: dict[str, int] = {}
-        for names in lists:
-            for one in names or []:
-                counts[one] = counts.get(one, 0) + 1
-    return sorted(counts, key=lambda one: (-counts[one], one))[:12]
-
-
-def kinds_offered() -> list[tuple[str, str]]:
-    """Kinds of rooms that can be booked here, as code and word, in the order of the profile. One statement."""
-    with scope.system("kinds of rooms are public"):
-        found = set(db.session.scalars(select(Venue.kind).where(Venue.active, Venue.bookable).distinct()))
-    return [(code, word) for code, word in profile.current().venues.kinds.items() if code in found]
 
 
 def home_path(viewer: Any) -> str | None:
@@ -248,6 +214,5 @@ def _following(row: Booking | None, now: datetime) -> str:
 
 
 __all__ = [
-    "Door", "Own", "door", "functions_offered", "home_path", "kind_word", "kinds_offered", "mine",
-    "next_step", "outside", "own", "people", "personal", "venue",
+    "Door", "Own", "door", "home_path", "kind_word", "mine", "next_step", "own", "people", "personal", "venue",
 ]  # fmt: skip

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort, g, request
 
-from portal.centres import queries as centres
 from portal.centres import rules as centre_rules
-from portal.centres.models import Centre
 from portal.core import access, clock, pages
 from portal.core.incoming import whole_number
 from portal.feedback import queries as feedback
 from portal.people import viewer as viewers
-from portal.venues import days, finding, panels, queries, rules
+from portal.venues import board, days, finding, panels, queries, rules
+from portal.venues.board import Board, House
 from portal.venues.finding import Wanted
 from portal.venues.models import EVERYBODY, OWN, Venue
 
@@ -24,6 +23,7 @@ DAY_WORDS = (("today", "今天"), ("tomorrow", "明天"), ("weekend", "周末"))
 NEAR_SHOWN = 8
 WEEK = timedelta(days=7)
 MOST_PEOPLE = 9999
+HOURS = tuple(f"{minutes // 60}:{minutes % 60:02d}" for minutes in range(7 * 60, 22 * 60 + 1, 30))  # to choose from
 WHO = {EVERYBODY: "谁都可以订", OWN: "本中心的居民可以订"}
 
 
@@ -64,17 +64,24 @@ class Form:
     error: str = ""
 
 
-def _centre() -> Centre | None:
+def _centre(seen: Board) -> House | None:
     """The centre asked for, else the visitor's own."""
     code = request.args.get("centre", "")
     if code:
-        found = centres.by_code(code[:32])
-        return found if found is not None and found.active else None
+        return seen.house(code)
     brief = viewers.home_centre()
-    return centres.get(brief.id) if brief is not None else None
+    return seen.houses.get(brief.id) if brief is not None else None
 
 
-def _wanted(centre: Centre | None, now: datetime) -> tuple[Wanted, Form]:
+def _home_path(seen: Board) -> str | None:
+    """The path of a resident's home centre ('' without one); None for somebody unknown. Mostly no statement."""
+    viewer = access.viewer()
+    home = viewer.home_centre if viewer is not None and viewer.audience == "resident" else None
+    house = seen.houses.get(home.id) if home is not None else None
+    return house.path if house is not None else queries.home_path(viewer)
+
+
+def _wanted(seen: Board, now: datetime) -> tuple[Wanted, Form]:
     args, today = request.args, clock.today(now)
     word = args.get("day", "") or args.get("when", "")
     found = _days(word, today)
@@ -89,9 +96,9 @@ def _wanted(centre: Centre | None, now: datetime) -> tuple[Wanted, Form]:
         opens, closes = (opens, None) if field == "to" else (None, None)
         found = tuple(d for d in found if d >= today)
     wanted = Wanted(
-        centre, found, opens, closes if opens is not None else None, people, args.get("function", "")[:20],
+        _centre(seen), found, opens, closes if opens is not None else None, people, args.get("function", "")[:20],
         args.get("kind", "")[:20], word == "now", whole_number(args.get("page"), 999) or 1,
-        queries.home_path(access.viewer()),
+        _home_path(seen),
     )  # fmt: skip
     return wanted, form
 
@@ -114,25 +121,42 @@ def _wrong(found: tuple[date, ...], opens: int | None, closes: int | None, today
 
 @bp.get("/venues")
 @access.public
+@access.reading_with(board.STAMP.question)
 def find() -> Response:
     """The centre's rooms with the days ahead; with a wish, rooms free for it, the nearest first (V2)."""
-    now, centre = clock.now(), _centre()
+    now = clock.now()
+    seen = board.current(now, g.get("prefetched"))
+    viewer = access.viewer()
+    # Whose rooms one may book depends on one's own home, not on the centre that is looked at or chosen by cookie.
+    resident = viewer is not None and viewer.audience == "resident"
+    home = (viewer.home_centre.id if viewer.home_centre is not None else 0) if resident else None
+    key = ("find", request.query_string, board.minute(now), home)
+    return pages.remembered(seen.pages, key, lambda: _find_page(seen, now))
+
+
+def _find_page(seen: Board, now: datetime) -> dict[str, Any]:
+    """Template and context. All from the board: what it has not read yet is one statement."""
     today = clock.today(now)
-    wanted, form = _wanted(centre, now)
-    asked = wanted.asked or bool(form.error)
+    wanted, form = _wanted(seen, now)
+    centre, asked = wanted.centre, wanted.asked or bool(form.error)
     first = _first_day(today)
-    near = [p for p in finding.places(centre, now) if not p.own]
-    context: dict[str, Any] = {"found": finding.free_for(wanted, now), "cards": []} if asked else {
-        "found": None, "cards": finding.centre_week(centre, first, now, wanted.home_path) if centre else [],
+    near = [p for p in finding.places(centre, now, seen) if not p.own]
+    context: dict[str, Any] = {"found": finding.free_for(wanted, now, seen), "cards": []} if asked else {
+        "found": None,
+        "cards": finding.centre_week(centre, first, now, wanted.home_path, seen) if centre else [],
     }  # fmt: skip
-    if centre is not None:
-        context["home_centre"] = viewers.brief_of(centre)
-    return pages.page(
-        "venues/find.html", "results", centre=centre, wanted=wanted, form=form, asked=asked, near=near[:NEAR_SHOWN],
-        more_near=len(near) > NEAR_SHOWN, outside=queries.outside(wanted.kind), day_words=DAY_WORDS,
-        functions=queries.functions_offered(), kinds=queries.kinds_offered(), first=first, today=today, now=now,
-        kind_word=queries.kind_word, hours=_hours(), before=first - WEEK, after=first + WEEK, **context,
-    )  # fmt: skip
+    if isinstance(centre, House):
+        context["home_centre"] = viewers.CentreBrief(
+            centre.id, centre.code, centre.name, centre.label, centre.phone, centre.address
+        )
+    return context | {
+        "template": "venues/find.html", "fragment": "results", "centre": centre, "wanted": wanted, "form": form,
+        "asked": asked, "near": near[:NEAR_SHOWN], "more_near": len(near) > NEAR_SHOWN,
+        "outside": finding.outside(seen, wanted.kind), "day_words": DAY_WORDS,
+        "functions": finding.functions_offered(seen), "kinds": finding.kinds_offered(seen), "first": first,
+        "today": today, "now": now, "kind_word": queries.kind_word, "hours": HOURS, "before": first - WEEK,
+        "after": first + WEEK,
+    }  # fmt: skip
 
 
 def _first_day(today: date) -> date:
@@ -141,10 +165,6 @@ def _first_day(today: date) -> date:
     if asked is None:
         return today
     return max(today, asked - timedelta(days=asked.weekday()))
-
-
-def _hours() -> list[str]:
-    return [f"{minutes // 60}:{minutes % 60:02d}" for minutes in range(7 * 60, 22 * 60 + 1, 30)]
 
 
 @bp.get("/venues/<int:venue_id>")

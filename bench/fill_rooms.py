@@ -1,0 +1,190 @@
+"""A district's rooms for the measurements: 300 rooms of 26 centres, 100,000 bookings; then, if asked, ten times as many.
+
+In a process of its own: python -m bench.fill_rooms [--bookings 100000] [--again]. Prints one JSON object: who is signed
+in, the centre whose week is looked at, and how many statements a page sends when nothing has changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from flask import Flask
+from flask_migrate import upgrade
+from itsdangerous import URLSafeTimedSerializer
+from sqlalchemy import delete, func, insert, select
+
+from bench.fill import CHUNK, analyse
+from bench.prepare import CSRF, cookies
+from bench.prepare import statements as counted
+from portal import create_app
+from portal.centres import actions as centre_actions
+from portal.centres import profile
+from portal.centres.models import Centre, OpeningHours
+from portal.core import clock, scope, sessions
+from portal.core.access import system_actor
+from portal.core.db import db, writing
+from portal.people.models import Resident
+from portal.venues import guard, rules
+from portal.venues.models import APPROVED, BY_RESIDENT, Booking, Venue
+
+ROOMS, CENTRES, PEOPLE = 300, 26, 1500
+FORTNIGHT = 14
+CARDS = {"week": 12, "search": 20}  # on the first page of each question
+# Minutes after midnight and how long; a busy day has most of them taken. The last hour stays free for what is booked
+# while the pages are measured.
+SLOTS = ((540, 60), (600, 90), (720, 60), (840, 120), (960, 60), (1050, 90), (1140, 60))
+KEPT_FREE = 1200, 60
+FUNCTIONS = ("会议", "培训", "排练", "读书", "亲子活动", "棋牌", "舞蹈")
+KINDS = ("会议室", "多功能厅", "书吧", "舞蹈室", "四点半课堂", "党员活动室")
+
+
+def rooms(now: datetime) -> None:
+    """26 centres that open from 9 to 21 h, their 300 rooms (the first centre has 12), and residents."""
+    chosen = profile.load("dapeng")
+    with writing(), scope.system("bench"):
+        units = (chosen.folder / "units.csv").read_text(encoding="utf-8")
+        centre_actions.import_centres(units, chosen, system_actor(), now)
+    with writing(), scope.system("bench"):
+        ids = list(db.session.scalars(select(Centre.id).where(Centre.level == "community").order_by(Centre.id)))
+        ids += db.session.scalars(select(Centre.id).where(Centre.id.not_in(ids)).order_by(Centre.id))
+        chosen_ids = ids[:CENTRES]
+        db.session.execute(delete(OpeningHours))
+        db.session.execute(insert(OpeningHours), [
+            {"centre_id": i, "weekday": day, "opens": 540, "closes": 1260, "note": ""} for i in ids for day in range(7)
+        ])  # fmt: skip
+        db.session.execute(insert(Venue), [_room(n, chosen_ids[n % CENTRES], now) for n in range(ROOMS)])
+        db.session.execute(insert(Resident), [
+            {
+                "id": n, "phone": f"100{n:08d}", "name": f"居民{n}", "address": "测试路1号",
+                "home_centre_id": chosen_ids[0], "groups": [], "quiet": {}, "created_at": now,
+            }
+            for n in range(1, PEOPLE + 1)
+        ])  # fmt: skip
+
+
+def _room(number: int, centre_id: int, now: datetime) -> dict[str, Any]:
+    return {
+        "centre_id": centre_id, "name": f"{KINDS[number % 6]} {number // CENTRES + 1}", "kind": "room",
+        "place": f"{number % 4 + 1}楼", "capacity": 10 + 10 * (number % 9), "buffer": 15 if number % 5 == 0 else 0,
+        "functions": [FUNCTIONS[number % 7], FUNCTIONS[(number + 3) % 7]], "equipment": ["投影仪"], "ahead_days": 30,
+        "needs_approval": number % 3 == 0, "step": 15 if number % 5 == 0 else 30, "longest": 240, "notice": 0,
+        "door_key": f"bench{number:011d}", "position": number // CENTRES, "created_at": now, "updated_at": now,
+    }  # fmt: skip
+
+
+def bookings(count: int, now: datetime) -> None:
+    """Fill up to `count` bookings: a lively fortnight to come, everything else in the past, a day further back each."""
+    with scope.system("bench"):
+        there = db.session.scalar(select(func.count(Booking.id))) or 0
+        found = [(i, c, b) for i, c, b in db.session.execute(select(Venue.id, Venue.centre_id, Venue.buffer))]
+        db.session.rollback()
+    today, made = clock.today(now), 0
+    # Slots of one room lie apart, so the net that refuses overlaps is put back over them at the end, in one go.
+    with writing():
+        guard.remove(db.session.connection())
+    chunk: list[dict[str, Any]] = []
+    for row in _rows(found, today, now):
+        made += 1
+        if made > there:
+            chunk.append(row)
+        if made >= count:
+            break
+        if len(chunk) == CHUNK:
+            _put(chunk)
+            chunk = []
+    _put(chunk)
+    with writing():
+        guard.install(db.session.connection())
+
+
+def _rows(found: list[tuple[int, int, int]], today: date, now: datetime) -> Iterator[dict[str, Any]]:
+    for back in range(FORTNIGHT, -10_000, -1):
+        for room, centre, buffer in found:
+            for place, (opens, minutes) in enumerate(SLOTS):
+                # Three of seven hours are taken in the days to come, five in the past; another pattern each day.
+                if (room * 31 + back * 17 + place * 5) % 7 >= (3 if back >= 0 else 5):
+                    continue
+                start = rules.moment(today + back * timedelta(days=1), opens)
+                end = start + timedelta(minutes=minutes - buffer)
+                yield {
+                    "venue_id": room, "centre_id": centre, "source": BY_RESIDENT, "title": "排练", "people": 8,
+                    "resident_id": 1 + (room + back + place) % PEOPLE, "starts_at": start, "ends_at": end,
+                    "held_until": end + timedelta(minutes=buffer), "status": APPROVED, "created_at": now,
+                    "checked_in_at": start if back < 0 else None,
+                }  # fmt: skip
+
+
+def _put(chunk: list[dict[str, Any]]) -> None:
+    if chunk:
+        with writing(), scope.system("bench"):
+            db.session.execute(insert(Booking), chunk)
+
+
+def asked(code: str, today: date) -> dict[str, str]:
+    """The two questions of the target: one centre's week, and rooms for 30 people on Saturday afternoon."""
+    saturday = today + timedelta(days=(5 - today.weekday()) % 7 or 7)
+    return {
+        "week": f"/venues?centre={code}",
+        "search": f"/venues?centre={code}&day={saturday.isoformat()}&from=14:00&to=16:00&people=30",
+    }
+
+
+def _told(app: Flask, now: datetime) -> dict[str, Any]:
+    with app.app_context(), writing(), scope.system("bench"):
+        tokens = [sessions.open_session("resident", n, now) for n in range(1, PEOPLE + 1)]
+        tokens.append(_staff(now))
+        code = db.session.scalar(select(Centre.code).join(Venue, Venue.centre_id == Centre.id).order_by(Venue.id))
+        mine = list(db.session.scalars(select(Venue.id).where(Venue.needs_approval.is_(False)).order_by(Venue.id)))
+    made = cookies(app, tokens)
+    paths = asked(str(code), clock.today(now))
+    return {
+        "cookies": made[:-1], "staff": made[-1], "code": code, "rooms": mine, "paths": paths,
+        "csrf": URLSafeTimedSerializer(app.config["SECRET_KEY"], salt="wtf-csrf-token").dumps(CSRF),
+        "statements": {
+            name: counted(app, made[0], path, 'class="panel', CARDS[name]) for name, path in paths.items()
+        },
+    }  # fmt: skip
+
+
+def _staff(now: datetime) -> str:
+    from portal.people.models import StaffAccount
+
+    district = db.session.scalar(select(Centre).where(Centre.level == "district"))
+    assert district is not None
+    account = StaffAccount(
+        username="bench", name="测量", centre_id=district.id, role="manager", password_hash="x", must_change=False,
+        created_at=now,
+    )  # fmt: skip
+    db.session.add(account)
+    db.session.flush()
+    return sessions.open_session("staff", account.id, now)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bookings", type=int, default=100_000)
+    parser.add_argument("--again", action="store_true", help="only more bookings for rooms that are there")
+    chosen = parser.parse_args()
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    app, told = create_app(), {}
+    with redirect_stdout(sys.stderr):
+        with app.app_context():
+            if not chosen.again:
+                upgrade()
+                rooms(clock.now())
+            bookings(chosen.bookings, clock.now())
+            analyse()
+        if not chosen.again:
+            told = _told(app, clock.now())
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()
