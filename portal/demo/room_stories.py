@@ -156,6 +156,8 @@ def _line_up(actor: Actor, row: Booking, at: datetime) -> Booking:
 def _mine_in_line(stage: Stage, first: Actor) -> None:
     """Somebody else was quicker: two in line for the same hour."""
     for row in _held(stage, stage.now + 30 * HOUR, stage.now + 9 * DAY):
+        if row.resident_id == first.id:
+            continue
         others = list(_neighbours(stage, first.id or 0))
         ahead = next(o for o in others if o.id != row.resident_id)
         try:
@@ -217,6 +219,8 @@ def _moved(stage: Stage, _first: Actor) -> None:
     """A projector breaks: the group goes next door."""
     for row in _held(stage, stage.now + 2 * DAY, stage.now + 8 * DAY):
         code = stage.code_of(row.centre_id)
+        if code == HOME:  # somebody stands in line there
+            continue
         for venue in _rooms(stage, code):
             if venue.id == row.venue_id or (venue.capacity or 0) < row.people:
                 continue
