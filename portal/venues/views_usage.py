@@ -26,6 +26,7 @@ SOURCES = {BY_RESIDENT: "居民", BY_STAFF: "工作人员登记", BY_ACTIVITY: "
 KINDS = {"": "全部"} | usage.KINDS
 KIND_TONES = {usage.USED: "green", usage.MISSED: "red", usage.UNRECORDED: "gold", usage.COMING: "blue"}
 EXTRA_KINDS = {"booked": "已订（不含没来的）", "unmet": "想要但没排上"}
+MOST_IDLE = 9  # idle rooms told at length; the others in a table
 MOST_ROOMS = 40  # shown one by one below several centres; above that, centre by centre
 
 
@@ -91,11 +92,16 @@ def overview() -> Response:
     return pages.page(
         "venues/staff_use.html", choice=choice, title=(choice.centre or _own_centre()).label, groups=groups,
         rooms=rooms, figures=usage.total(groups), by_room=len(groups) < 2 or rooms <= MOST_ROOMS,
-        idle=idle.idle_rooms(choice.path, now), recent=idle.recent(now), running=_running(choice.month, now),
+        idle=_striking_first(idle.idle_rooms(choice.path, now)), most_idle=MOST_IDLE, recent=idle.recent(now), running=_running(choice.month, now),
         houses=_houses(groups, choice), before=clock.add_months(choice.month, -1),
         after=clock.add_months(choice.month, 1), idle_share=round(100 * idle.threshold("idle_share")),
         may_edit=access.actor().can(Permission.VENUES), **WORDS,
     )  # fmt: skip
+
+
+def _striking_first(found: list[idle.Idle]) -> list[idle.Idle]:
+    """Where people looked for room in vain, then what is used least."""
+    return sorted(found, key=lambda i: (not i.unmet, i.use.figures.percent or 0, i.venue.id))
 
 
 def _running(month: str, now: datetime) -> bool:
