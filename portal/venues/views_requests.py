@@ -55,7 +55,7 @@ def board(
     return pages.page(
         "venues/staff_requests.html", "board", status, queue=queue, filters=staff_queries.REQUEST_TABS, kept=kept,
         houses=houses, house=house, now=now, may=may_write(), said=said, error=error, where=where, lost=lost,
-        typed=request.form, reasons=reasons,
+        typed=request.form, reasons=reasons, here=actor.centre_id,
     )  # fmt: skip
 
 

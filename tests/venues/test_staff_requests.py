@@ -61,11 +61,13 @@ def test_everything_one_needs_to_decide(
 
 
 def test_one_press_approves_and_the_others_are_told(
-    asked: list[Booking], session: Any, town: Town, client: FlaskClient, as_staff: SignIn
+    asked: list[Booking], session: Any, make: Make, town: Town, client: FlaskClient, as_staff: SignIn
 ) -> None:
+    make.booking(asked[0].venue, at(28, 9), 60, town.residents[3], title="还有一份", status="pending")
     as_staff(client, town.staff["A1-OP"])
     answer = client.post(f"{QUEUE}/{asked[0].id}/approve", headers=HTMX)
     assert answer.status_code == 200 and "已批准“合唱队排练”" in answer.text and "<html" not in answer.text
+    assert "还有一份" in answer.text
     assert states(session, asked) == ["approved", "waiting", "waiting"]
     deliver(session, NOW)
     assert kinds(session, town.residents[0]) and kinds(session, town.residents[1])
