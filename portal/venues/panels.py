@@ -138,7 +138,7 @@ def panel(
         return replace(made, error=error)
     start = days.at(shown.day.day, opens)
     closes = days.typed(typed.end)
-    span = Span(start, days.at(shown.day.day, closes) if closes is not None else start + _least(shown))
+    span = Span(start, days.at(shown.day.day, closes) if closes is not None else start + _usual(shown))
     if error is None and not ends:
         error = _why(shown, span, now)
     offers = _offers(venue, typed, span, home, now) if error is not None and _lost(error) else None
@@ -146,8 +146,10 @@ def panel(
     return replace(made, **_choice(shown, ends, start, typed.end))
 
 
-def _least(shown: RoomDay) -> timedelta:
-    return timedelta(minutes=shown.terms.shortest)
+def _usual(shown: RoomDay) -> timedelta:
+    """The length meant when only a start was said: an hour, as far as the room allows it."""
+    least, most = shown.terms.shortest, rules.longest_of(shown.terms)
+    return timedelta(minutes=min(max(least, finding.USUAL), most))
 
 
 def _ends(shown: RoomDay, start: datetime, now: datetime) -> list[datetime]:

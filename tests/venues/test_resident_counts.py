@@ -7,7 +7,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from portal.core import clock
+from portal.core import clock, reads
 from portal.core.db import db
 from portal.venues import board
 from portal.venues.models import Booking, Venue
@@ -51,9 +51,11 @@ def test_as_many_statements_for_400_bookings_as_for_10(
             client.get("/help")  # whoever looks is known
             with count_queries() as seen:
                 assert client.get(path).status_code == 200, path
-            counts[path] = len(seen)
+            # Whether anything was written since (core.again) is asked only of a browser that has asked before.
+            counts[path] = len([s for s in seen if not s.startswith(("BEGIN", "PRAGMA")) and s != reads.MARK_SQL])
         return counts
 
+    count()  # what a process keeps of rooms and centres is known from here on
     few = count()
     session.rollback()
     fill(room, me, FEW, MANY)
