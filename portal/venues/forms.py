@@ -167,7 +167,10 @@ class BookForm(SpanForm):
     """Book for a caller, or for the house itself."""
 
     who = RadioField(
-        "给谁订", choices=[SelectChoice(BY_PHONE, "居民"), SelectChoice(INSIDE, "中心内部用")], default=BY_PHONE
+        "给谁订",
+        [InputRequired("请选给谁订。")],
+        choices=[SelectChoice(BY_PHONE, "居民"), SelectChoice(INSIDE, "中心内部用")],
+        default=BY_PHONE,
     )
     phone = MobileField("手机号", [Optional()], filters=[strip])
     name = _text("姓名", 40)

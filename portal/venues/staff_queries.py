@@ -230,11 +230,12 @@ class Elsewhere:
 
     times: list[Span]
     rooms: list[Venue]
+    blocking: list[Booking]  # what holds it, for staff who may ask those people
 
 
 def elsewhere(room: Venue, span: Span, people: int, now: datetime, but: Iterable[int] = ()) -> Elsewhere:
-    """Nearest free times of `room`, and the other rooms of its centre that are free and large enough. Seven statements
-    at most. `but`: bookings that do not count.
+    """Nearest free times of `room`, and the other rooms of its centre that are free and large enough; and what is
+    in the way. Nine statements at most. `but`: bookings that do not count.
     """
     day, skip = clock.local(span.start).date(), tuple(but)
     others = [r for r in plan_queries.rooms(room.centre_id) if r.id != room.id]
@@ -247,7 +248,8 @@ def elsewhere(room: Venue, span: Span, people: int, now: datetime, but: Iterable
         if rules.refusal(replace(staff_terms(terms[r.id]), step=1), span, people, now) is None
         and not any(rules.collides(rules.held(span, r.buffer), h) for h in held[r.id])
     ]  # fmt: skip
-    return Elsewhere(times, free)
+    blocking = with_names(facts.in_the_way(room.id, rules.held(span, room.buffer), skip))
+    return Elsewhere(times, free, blocking)
 
 
 # Series, closures, notes ----------------------------------------------------------------------------------------------

@@ -97,7 +97,10 @@ def test_a_taken_time_is_answered_with_free_ones_and_everything_typed_is_kept(
     as_staff(client, town.staff["A1"])
     answer = client.post(BOOK, data=form)
     assert answer.status_code == 409
-    assert all(word in answer.text for word in ("刚刚被别人订走", "这些时间有空", "书画室（20 人）", 'value="赵大姐"'))
+    assert all(
+        word in answer.text
+        for word in ("刚刚被别人订走", "这个时间已有", "居民乙", "这些时间有空", "书画室（20 人）", 'value="赵大姐"')
+    )
     assert "小间（5 人）" not in answer.text
     assert len(bookings(session)) == 1
     assert client.post(BOOK, data=form | {"venue_id": str(hall.id)}).status_code == 303
