@@ -14,8 +14,10 @@ from portal.core import access, clock, errors, pages
 from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
+from portal.feedback import queries as feedback
+from portal.feedback.models import Evaluation
 from portal.people import viewer as viewers
-from portal.venues import arriving, booking, days, finding, panels, queries, rules
+from portal.venues import arriving, booking, days, evaluating, finding, panels, queries, rules
 from portal.venues.booking import Wish
 from portal.venues.errors import BookingGone, NameMissing, VenueGone
 from portal.venues.models import APPROVED, OFFERED, PENDING, STAFF_ONLY, Booking, Venue
@@ -110,7 +112,16 @@ def _page(booking_id: int, now: datetime, *, status: int = 200, error: DomainErr
         fresh="new" in request.args, next_text=queries.next_step(one, now), move=_move(one, typed, now, error),
         may_change=_may_change(one, now), early=arriving.EARLY, duration=rules.duration,
         home_centre=viewers.brief_of(one.row.venue.centre), today=clock.today(now), end_text=days.end_text,
+        rating=_rating(one, now),
     )  # fmt: skip
+
+
+def _rating(one: Own, now: datetime) -> Evaluation | None:
+    """The evaluation that was asked for after this use, to answer or to look at (V6)."""
+    if one.row.status != APPROVED or one.row.ends_at > now:
+        return None
+    asked = feedback.asked_of(evaluating.KIND, one.row.id)
+    return next((e for e in asked if e.resident_id == one.row.resident_id), None)
 
 
 def _may_change(one: Own, now: datetime) -> bool:

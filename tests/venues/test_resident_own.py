@@ -12,6 +12,7 @@ from icalendar import Calendar
 
 from portal.core import clock, registry
 from portal.people.models import Relative
+from portal.venues import evaluating
 from portal.venues.models import Booking, Venue
 from tests.factories import NOW, Make, Town
 from tests.venues.test_resident_booking import at
@@ -175,6 +176,16 @@ def test_an_offer_that_is_over(client: FlaskClient, session: Any, make: Make, me
     row = make.booking(hall, at(14), resident=me, status="offered", accept_by=NOW - timedelta(hours=2))
     answer = client.post(f"/venues/bookings/{row.id}/answer", data={"answer": "yes"})
     assert answer.status_code == 409 and "空位给了下一位" in answer.text
+
+
+def test_after_use_it_can_be_rated(client: FlaskClient, session: Any, make: Make, me: Any, hall: Venue) -> None:
+    row = make.booking(hall, at(9, days=-1), resident=me, checked_in_at=at(9, days=-1))
+    assert "评价这次使用" not in page(client, f"/venues/bookings/{row.id}")
+    session.rollback()
+    evaluating.ask_how_it_was(NOW)
+    text = page(client, f"/venues/bookings/{row.id}")
+    link = re.search(r'href="(/rate/[^"]+)"', text)
+    assert link is not None and "评价这次使用" in text and "多功能厅" in page(client, link[1])
 
 
 def test_for_the_phones_calendar(client: FlaskClient, make: Make, me: Any, hall: Venue) -> None:
