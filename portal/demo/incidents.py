@@ -80,7 +80,8 @@ def changes(stage: Stage) -> None:
 
 
 def _moved(entry: Entry, place: str) -> EntryValues:
-    return replace(catalogue.values_of(entry), place=place, venue_id=None)
+    other = place if entry.place != place else "一楼大厅"
+    return replace(catalogue.values_of(entry), place=other, venue_id=None)
 
 
 def _later(entry: Entry) -> EntryValues:

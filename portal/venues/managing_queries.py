@@ -62,7 +62,9 @@ def rooms(path: str, wanted: RoomFilter, now: datetime) -> RoomPage:
     pages = max(1, -(-total // PER_PAGE))
     page = min(max(1, wanted.page), pages)
     statement = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre)).where(*where)
-    statement = statement.order_by(Centre.path, Venue.position, Venue.id).limit(PER_PAGE).offset((page - 1) * PER_PAGE)
+    # A centre's own rooms before the outside places it lists.
+    statement = statement.order_by(Centre.path, Venue.bookable.desc(), Venue.position, Venue.id)
+    statement = statement.limit(PER_PAGE).offset((page - 1) * PER_PAGE)
     found = list(db.session.scalars(statement))
     ids = [v.id for v in found]
     counts, notes, closed = _counts(ids, now), _notes(ids), _closed(found, now)

@@ -326,7 +326,12 @@ class CopyForm(Form):
     """Which parts of a room's rules go to which other rooms."""
 
     parts = Words("套用什么", choices=picks(PART_LABELS.items()), default=["rules", "hours"])
-    to = Words("套用到", choices=[])
+    to = Words("套用到本中心的", choices=[])
+    more = Words("套用到别的阵地的", choices=[])
 
-    def offer(self, rooms: Iterable[Venue]) -> None:
-        self.to.choices = picks((str(room.id), room.name) for room in rooms)
+    def offer(self, own: Iterable[Venue], others: Iterable[Venue]) -> None:
+        for field, rooms in ((self.to, own), (self.more, others)):
+            field.choices = picks((str(room.id), room.name) for room in rooms)
+
+    def chosen(self) -> list[int]:
+        return [int(i) for i in (*(self.to.data or ()), *(self.more.data or ()))]

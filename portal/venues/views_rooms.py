@@ -319,24 +319,27 @@ def copy(venue_id: int) -> Response:
         abort(404)
     others = managing_queries.others(venue, access.actor().centre_path)
     form = CopyForm(formdata=None) if request.method == "GET" else CopyForm()
-    form.offer(others)
+    own = [v for v in others if v.centre_id == venue.centre_id]
+    others = [v for v in others if v.centre_id != venue.centre_id]
+    form.offer(own, others)
     if request.method == "GET":
-        return _copy_page(venue, others, form)
+        return _copy_page(venue, own, others, form)
     if not form.validate():
-        return _copy_page(venue, others, form, 422)
-    chosen = [int(i) for i in form.to.data or ()]
+        return _copy_page(venue, own, others, form, 422)
     try:
-        changed = managing.copy_rules(access.actor(), venue.id, chosen, form.parts.data or (), clock.now())
+        changed = managing.copy_rules(access.actor(), venue.id, form.chosen(), form.parts.data or (), clock.now())
     except DomainError as refusal:
         form.refuse(refusal)
-        return _copy_page(venue, others, form, refusal.status)
+        return _copy_page(venue, own, others, form, refusal.status)
     flash(f"已把“{venue.name}”的规则套用到 {len(changed)} 个场地；已经订了的照旧。", "green")
     return pages.see_other(url_for(".list_"))
 
 
-def _copy_page(venue: Venue, others: list[Venue], form: CopyForm, status: int = 200) -> Response:
+def _copy_page(
+    venue: Venue, own: list[Venue], others: list[Venue], form: CopyForm, status: int = 200
+) -> Response:  # fmt: skip
     week = managing.week_words(managing.week_of(venue))
     return pages.page(
-        "venues/staff_room_copy.html", status=status, venue=venue, others=others, form=form, week=week,
-        lengths=_lengths, chosen=set(form.to.data or ()),
+        "venues/staff_room_copy.html", status=status, venue=venue, own=own, others=others, form=form,
+        week=week, lengths=_lengths, chosen=set(form.to.data or ()) | set(form.more.data or ()),
     )  # fmt: skip

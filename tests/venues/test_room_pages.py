@@ -179,9 +179,9 @@ def test_the_same_rules_elsewhere(a1: FlaskClient, town: Any, make: Any, session
     page = a1.get(url).text
     assert "站里的厅" in page and "别家的厅" not in page
     assert a1.post(url, data={"parts": "rules"}).status_code == 422
-    stranger = a1.post(url, data={"parts": "rules", "to": [str(target.id), str(foreign.id)]})
+    stranger = a1.post(url, data={"parts": "rules", "to": [str(foreign.id)], "more": [str(target.id)]})
     assert stranger.status_code == 422
-    done = a1.post(url, data={"parts": "rules", "to": str(target.id)}, follow_redirects=True)
+    done = a1.post(url, data={"parts": "rules", "more": str(target.id)}, follow_redirects=True)
     assert "套用到 1 个场地" in done.text
     session.rollback()
     assert session.get_one(Venue, target.id).buffer == 20 and session.get_one(Venue, foreign.id).buffer == 0
