@@ -50,7 +50,9 @@ def phone(booking: Booking) -> str:
 
 
 def label(booking: Booking) -> str:
-    """The status in one word; who has arrived has arrived."""
+    """The status in one word; who has arrived has arrived, and an activity's hold waits for the list's own review."""
+    if booking.status == PENDING and booking.source == BY_ACTIVITY:
+        return "清单审核中"
     if booking.status == APPROVED and booking.checked_in_at is not None:
         return "已到场"
     return LABELS[booking.status]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,8 @@ from sqlalchemy.orm import aliased, joinedload
 from portal.centres.models import Centre
 from portal.core import clock, states
 from portal.core.db import db
+from portal.core.forms import FULL_WIDTH
+from portal.people.models import Relative, Resident
 from portal.venues import facts, plan_queries, rules, timeline
 from portal.venues.models import (
     ACTIVE,
@@ -35,6 +38,9 @@ from portal.venues.rules import Span
 from portal.venues.states import MACHINE
 
 PAGE = 20
+SHORTEST_PHONE = 4  # digits of a number's end that are enough to look for it
+_NAMES = (Booking.title, Booking.contact_name, Resident.name, Relative.name)
+FIND_TABS = (("coming", "还没用的"), ("past", "用过和取消的"), ("all", "全部"))
 SOON = timedelta(hours=4)  # a decision that is due so soon is marked
 LATEST = 366  # days ahead that staff are shown other times for
 REQUEST_TABS = (("mine", "待我审批"), ("below", "下级审批中"), ("above", "已移交上级"), ("all", "全部"))
@@ -193,6 +199,29 @@ def booking(booking_id: int) -> Booking | None:
         joinedload(Booking.waits_at), joinedload(Booking.centre), joinedload(Booking.series)
     )
     return db.session.scalars(wanted).one_or_none()
+
+
+def find(which: str, text: str, centre_id: int | None, page: int, now: datetime) -> tuple[list[Booking], bool]:
+    """Bookings by what they are for, by name, or by a phone number's last four digits or more. One statement.
+
+    which: coming (live, not over, next first), past (over or ended, last first) or all.
+    """
+    live = (Booking.ends_at > now) & Booking.status.in_(ACTIVE)
+    wanted = with_people(select(Booking)).outerjoin(Resident, Resident.id == Booking.resident_id)
+    wanted = wanted.outerjoin(Relative, Relative.id == Booking.relative_id)
+    if which != "all":
+        wanted = wanted.where(live if which == "coming" else ~live)
+    if centre_id is not None:
+        wanted = wanted.where(Booking.centre_id == centre_id)
+    if text:
+        named = [column.icontains(text, autoescape=True) for column in _NAMES]
+        digits = re.sub(r"[\s\-*]", "", text.translate(FULL_WIDTH))
+        if digits.isdecimal() and len(digits) >= SHORTEST_PHONE:
+            named += [column.endswith(digits) for column in (Booking.contact_phone, Resident.phone)]
+        wanted = wanted.where(or_(*named))
+    order = (Booking.starts_at, Booking.id) if which == "coming" else (Booking.starts_at.desc(), Booking.id.desc())
+    rows = list(db.session.scalars(wanted.order_by(*order).offset((page - 1) * PAGE).limit(PAGE + 1)))
+    return rows[:PAGE], len(rows) > PAGE
 
 
 def with_names(rows: Sequence[Booking]) -> list[Booking]:

@@ -203,6 +203,7 @@ def wall_span(span: Span) -> dict[str, str]:
 def helpers() -> dict[str, Any]:
     """What the templates of this blueprint say in one way."""
     return {
+        "phone_of": plan_queries.phone,
         "wall_span": wall_span,
         "who": plan_queries.who,
         "label_of": plan_queries.label,

@@ -19,7 +19,16 @@ from portal.venues.errors import BookingGone, SlotTaken
 from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, Booking
 from portal.venues.rules import Span
 from portal.venues.states import MACHINE, TONES
-from portal.venues.views_staff import bp, came_from, instead_of, may_write, reasons, room_choices
+from portal.venues.views_staff import (
+    bp,
+    came_from,
+    chosen_house,
+    instead_of,
+    may_write,
+    page_number,
+    reasons,
+    room_choices,
+)
 
 REASON_MAX = 300
 WORDS = {
@@ -94,6 +103,22 @@ def withdraw_it(booking_id: int, now: datetime) -> str:
 
 
 # The page -------------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/bookings", endpoint="bookings")
+@access.staff(Permission.VIEW)
+def list_bookings() -> Response:
+    """Somebody calls about a booking: found by what it is for, by name or by the end of the phone number."""
+    now, page, text = clock.now(), page_number(), request.args.get("q", "").strip()[:40]
+    which = request.args.get("show", "")
+    which = which if which in dict(staff_queries.FIND_TABS) else "coming"
+    houses = plan_queries.houses(access.viewer().centre_path)
+    house = chosen_house(houses) if request.args.get("centre") else None
+    rows, more = staff_queries.find(which, text, house.id if house else None, page, now)
+    return pages.page(
+        "venues/staff_bookings.html", rows=rows, more=more, page=page, which=which, q=text, houses=houses,
+        house=house, filters=staff_queries.FIND_TABS, may=may_write(),
+    )  # fmt: skip
 
 
 @bp.get("/bookings/<int:booking_id>", endpoint="booking")

@@ -157,3 +157,23 @@ def test_notes_belong_to_the_centre(
     assert client.post(f"{PLAN}/notes/{note.id}/solve").status_code == status
     session.rollback()
     assert session.get(VenueNote, note.id).solved_at is None
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("", ["合唱队排练"]), ("q=居民甲", ["合唱队排练"]), ("q=合唱", ["合唱队排练"]), ("q=0000", ["合唱队排练"]), ("q=199 0000 0000", ["合唱队排练"]),
+     ("q=读书&show=past", ["读书会"]), ("q=0001&show=all", ["读书会"]), ("q=9999&show=all", ["内部会"]), ("q=%25", []), ("q=_", []),
+     ("q=000", []), ("show=all&centre=A1", ["内部会", "读书会", "合唱队排练"]), ("page=9", []), ("show=x&page=x", ["合唱队排练"])],
+)  # fmt: skip
+def test_a_caller_s_booking_is_found(
+    room: Venue, make: Make, town: Town, client: FlaskClient, as_staff: SignIn, query: str, found: list[str]
+) -> None:
+    make.booking(room, at(26, 14), 120, town.residents[0], title="合唱队排练")
+    make.booking(room, at(26, 17), 60, town.residents[1], title="读书会", status="cancelled")
+    make.booking(room, at(20, 9), 60, title="内部会")
+    as_staff(client, town.staff["A1"])
+    page = client.get(f"{PLAN}/bookings?{query}").text
+    assert [title for title in ("内部会", "读书会", "合唱队排练") if f"<strong>{title}</strong>" in page] == found
+    assert "19900000000" not in page
+    as_staff(client, town.staff["A2"])
+    assert "合唱队排练" not in client.get(f"{PLAN}/bookings?show=all&q=合唱").text
