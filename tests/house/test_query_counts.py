@@ -49,6 +49,7 @@ STAFF = {
     "/staff/feedback?show=all": 16, "/staff/feedback/evaluations": 16, "/staff/feedback/averages": 15,
     "/staff/venues": 20, "/staff/venues?week=1": 19, "/staff/venues/requests": 19, "/staff/venues/bookings/{booking}": 22,
     "/staff/venues/series": 15, "/staff/venues/closures": 16, "/staff/venues/notes": 17, "/staff/venues/book": 15,
+    "/staff/venues/bookings?show=all": 16,
     "/staff/venues/rooms": 20, "/staff/venues/rooms/{room}": 19, "/staff/venues/rooms/{room}/copy": 15,
 }  # fmt: skip
 REVIEW = {
