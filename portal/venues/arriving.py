@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 from datetime import datetime, timedelta
 
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from portal.core import scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db, writing
+from portal.core.errors import Stale
 from portal.venues import deciding, locks, queue, rules
 from portal.venues.booking import EARLY
 from portal.venues.errors import NotHere, VenueGone
@@ -99,13 +101,14 @@ def release_no_shows(now: datetime) -> int:
 
 
 def _release(booking_id: int, now: datetime) -> int:
-    with writing():
+    with contextlib.suppress(Stale), writing():  # moved just now: the next tick sees where to
         venue, row = locks.find(booking_id)
         until = rules.release_at(row.starts_at, venue.release)  # it may have been moved meanwhile
         if row.status != APPROVED or row.checked_in_at is not None or until is None or until > now:
             return 0
         queue.end(venue, row, "release", system_actor(), now)
-    return 1
+        return 1
+    return 0
 
 
 __all__ = ["EARLY", "check_in", "check_in_by_staff", "is_at_door", "no_shows", "release_no_shows"]

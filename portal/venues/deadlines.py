@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.core import outbox, registry, scope
 from portal.core.access import system_actor
 from portal.core.db import db, writing
-from portal.core.errors import DomainError
+from portal.core.errors import DomainError, Stale
 from portal.core.outbox import Outbox
 from portal.venues import arriving, deciding, locks, queue, rules
 from portal.venues.models import APPROVED, BY_ACTIVITY, OFFERED, PENDING, WAITING, Booking
@@ -87,6 +87,8 @@ def _each(wanted: Select[Any] | CompoundSelect[Any], now: datetime, act: Callabl
             try:
                 with writing():
                     done += act(booking_id, now)
+            except Stale:
+                continue  # somebody was faster; the next tick sees what they left
             except (DomainError, SQLAlchemyError):
                 log.exception("deadline of a booking failed", booking=booking_id, rule=act.__name__)
     return done

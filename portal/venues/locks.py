@@ -19,12 +19,14 @@ from portal.people.models import Resident
 from portal.venues.errors import BookingGone, VenueGone
 from portal.venues.models import Booking, Venue
 
-MOVES = 3  # so often may a booking be moved away under our hands
-
 
 def for_update(statement: Any, of: type[Any]) -> Any:
-    """The strategy of the lock; the control test takes it away to show the race."""
-    return statement.with_for_update(of=of)
+    """The strategy of the lock; the control test takes it away to show the race.
+
+    FOR NO KEY UPDATE: writers of one room exclude each other, but not whoever only writes a row that refers to it (an
+    activity's venue_id), which would close a circle.
+    """
+    return statement.with_for_update(of=of, key_share=True)
 
 
 def lock_all(venue_ids: Iterable[int]) -> dict[int, Venue]:
@@ -51,22 +53,22 @@ def lock_resident(resident_id: int) -> tuple[str, str] | None:
 
 
 def find(booking_id: int, *more_venues: int) -> tuple[Venue, Booking]:
-    """A booking and its venue, the venue locked first (and any others it may move to). Raises BookingGone.
+    """A booking and its venue, the venue locked first (and any others it may move to). Raises BookingGone, Stale.
 
     Reads in the caller's scope: somebody else's booking does not exist.
     """
     seen = select(Booking.venue_id).where(Booking.id == booking_id)
     fresh = select(Booking).where(Booking.id == booking_id).execution_options(populate_existing=True)
-    for _ in range(MOVES):
-        venue_id = db.session.scalars(seen).one_or_none()
-        if venue_id is None:
-            raise BookingGone()
-        locked = lock_all([venue_id, *more_venues])
-        booking = db.session.scalars(fresh).one()
-        if booking.venue_id in locked:
-            return locked[booking.venue_id], booking
-        # Moved to another room between the two reads: what was read without that room's lock may be old again.
-    raise Stale()
+    venue_id = db.session.scalars(seen).one_or_none()
+    if venue_id is None:
+        raise BookingGone()
+    locked = lock_all([venue_id, *more_venues])
+    booking = db.session.scalars(fresh).one()
+    if booking.venue_id not in locked:
+        # Moved to another room between the two reads. Locking that one now could be against the order, and two who do
+        # so wait for each other for ever; whoever acts looks again, a deadline comes again with the next tick.
+        raise Stale()
+    return locked[booking.venue_id], booking
 
 
 def touch(venue: Venue, now: datetime, facts: bool = False) -> None:
