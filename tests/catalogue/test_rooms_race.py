@@ -83,6 +83,7 @@ def test_lists_and_changes_never_wait_for_each_other_in_a_circle(
     out = [published(town, venue_id=r.id, title=r.name, sessions=(span(20),)).id for r in (one, two)]
     a1, district = town.actor("A1"), town.actor("D")
     ids = [draft(town, venue_id=r.id, title=f"又{n}", sessions=(span(8 + n),)).id for n, r in enumerate((two, one))]
+    room_ids = (two.id, one.id)
     session.commit()
 
     def swap(entry_id: int, room_id: int, day: int) -> Callable[[], Any]:
@@ -96,7 +97,9 @@ def test_lists_and_changes_never_wait_for_each_other_in_a_circle(
     def submit() -> Any:
         return actions.submit_issue(a1, db.session.get_one(Entry, ids[0]).centre, MONTH, NOW)
 
-    jobs = [submit, swap(out[0], two.id, 21), swap(out[1], one.id, 21), offer(a1, ids[1]), submit,
+    swaps = [job for n in range(6) for job in (swap(out[0], room_ids[n % 2], 21 + n),
+                                               swap(out[1], room_ids[1 - n % 2], 21 + n))]  # fmt: skip
+    jobs = [submit, *swaps[:6], offer(a1, ids[1]), submit, *swaps[6:],
             lambda: actions.publish_month(MONTH, NOW, district, force=True)]  # fmt: skip
     answers = rush(app, jobs)
     faults = [a for a in answers if isinstance(a, Exception) and not isinstance(a, DomainError)]
