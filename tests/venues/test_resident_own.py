@@ -11,6 +11,9 @@ from flask.testing import FlaskClient
 from icalendar import Calendar
 
 from portal.core import clock, registry
+from portal.feedback import actions as feedback
+from portal.feedback import queries
+from portal.feedback.actions import Ask
 from portal.people.models import Relative
 from portal.venues import evaluating
 from portal.venues.models import Booking, Venue
@@ -186,6 +189,27 @@ def test_after_use_it_can_be_rated(client: FlaskClient, session: Any, make: Make
     text = page(client, f"/venues/bookings/{row.id}")
     link = re.search(r'href="(/rate/[^"]+)"', text)
     assert link is not None and "评价这次使用" in text and "多功能厅" in page(client, link[1])
+
+
+def test_what_users_thought_is_public_above_a_minimum(
+    client: FlaskClient, session: Any, make: Make, me: Any, hall: Venue
+) -> None:
+    def rate(count: int, ago: int) -> None:
+        session.rollback()
+        for number in range(count):
+            row = make.booking(hall, at(9 + number, days=-ago), resident=me, checked_in_at=at(9, days=-ago))
+            key = evaluating.group_key(hall.id)
+            feedback.invite([Ask("booking", row.id, key, hall.centre_id, me.id, None, hall.name, "前天")], NOW)
+            asked = queries.asked_of("booking", row.id)[0]
+            feedback.give(asked.id, 5 - number % 2, NOW)
+        session.commit()
+
+    rate(4, ago=2)
+    assert "评价</dt>" not in page(client, f"/venues/{hall.id}")
+    rate(1, ago=3)
+    text = page(client, f"/venues/{hall.id}")
+    assert "评价</dt>" in text and "4.6（5 人）" in text
+    assert f"/print/venues/{hall.id}.pdf?week=" in text and f"/venues/{hall.id}.ics" in text
 
 
 def test_for_the_phones_calendar(client: FlaskClient, make: Make, me: Any, hall: Venue) -> None:
