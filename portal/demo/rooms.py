@@ -16,7 +16,7 @@ from portal.venues.managing import RoomFacts, Week
 
 SEED = 20261202  # dice of its own: the other acts fall as before
 NOT_GIVEN_OUT = ("厅堂", "服务厅", "大厅", "母婴室")
-MOST = {"district": 12, "subdistrict": 6}
+MOST = {"440307DP": 12, "440307009": 6, "440307010": 6, "440307011": 6, "440307009001": 8}  # others: 3 to 7
 NOTES = (
     "钥匙在一楼前台，借用要登记。", "空调遥控器在讲台抽屉里。", "投影仪用 HDMI 线，转接头向前台借。", "",
     "散场后请检查窗户有没有关好。", "",
@@ -30,7 +30,7 @@ def dice(stage: Stage, act: str) -> random.Random:
 
 
 def build(stage: Stage) -> int:
-    """Three to seven rooms in each community, six in a subdistrict, twelve in the district. Returns how many."""
+    """Three to eight rooms in each community, six in a subdistrict, twelve in the district. Returns how many."""
     luck, pool = dice(stage, "rooms"), {row["name"]: row for row in table("rooms")}
     words = {row["code"]: row["functions"].split() for row in table("centres")}
     then = stage.before(60, "10:00")
@@ -38,7 +38,7 @@ def build(stage: Stage) -> int:
     with writing(), scope.system("demo"):
         for code in (DISTRICT, *subdistricts(stage), *communities(stage)):
             centre, actor = stage.centre(code), stage.boss(code)
-            for number, (facts, week) in enumerate(_rooms(luck, code, centre.level, words[code], pool), 1):
+            for number, (facts, week) in enumerate(_rooms(luck, code, words[code], pool), 1):
                 managing.add_room(actor, centre, replace(facts, position=100 + number), week, then)
                 made += 1
         db.session.flush()
@@ -46,7 +46,7 @@ def build(stage: Stage) -> int:
 
 
 def _rooms(
-    luck: random.Random, code: str, level: str, words: list[str], pool: dict[str, dict[str, str]]
+    luck: random.Random, code: str, words: list[str], pool: dict[str, dict[str, str]]
 ) -> Iterator[tuple[RoomFacts, Week | None]]:
     """What the centre says it has, then others of the pool."""
     usual = importing.usual_rooms()
@@ -54,7 +54,7 @@ def _rooms(
     taken = set(usual) if code == DISTRICT else set[str]()
     wanted = [(w, _like(w, pool)) for w in words if not w.endswith(NOT_GIVEN_OUT)]
     names = [(w, like) for w, like in wanted if like and like not in taken]
-    size = MOST.get(level, luck.randint(3, 7)) - len(taken)
+    size = MOST.get(code, luck.randint(3, 7)) - len(taken)
     others = [n for n in pool if n not in taken and n not in {like for _, like in names}]
     luck.shuffle(others)
     for name, like in [*names, *((n, n) for n in others)][:size]:
