@@ -64,17 +64,20 @@ class Result:
 class Portal:
     """The portal on a free port with a database of its own."""
 
-    def __init__(self, database: str, locked: bool, people: int, places: int) -> None:
+    def __init__(
+        self, database: str, locked: bool, people: int, places: int, seed_with: str = "tests.load.seed",
+        control: str = "tests.load.unlocked:app",
+    ) -> None:  # fmt: skip
         self.home = Path(tempfile.mkdtemp(prefix="portal-rush-"))
         self.port = free_port()
         name = f"rush_{uuid.uuid4().hex[:12]}"
         self.url = f"sqlite:///{self.home / 'portal.db'}" if database == "sqlite" else postgres().create(name)
-        self.app = "wsgi:app" if locked else "tests.load.unlocked:app"
+        self.app = "wsgi:app" if locked else control
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("PORTAL_")} | {
             "DATABASE_URL": self.url, "PORTAL_DATA_DIR": str(self.home), "SECRET_KEY": "load test only",
             "REDIS_URL": "redis://127.0.0.1:1/0", "PORTAL_RATE_LIMITS": "0", "PORTAL_LOG_LEVEL": "ERROR",
         }  # fmt: skip
-        seed = [sys.executable, "-m", "tests.load.seed", str(people), str(places)]
+        seed = [sys.executable, "-m", seed_with, str(people), str(places)]
         done = subprocess.run(seed, cwd=ROOT, env=self.env, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"the database could not be filled:\n{done.stderr[-2000:]}")
