@@ -1,6 +1,6 @@
 """All figures of the product in one run, each beside something known: one table, and JSON in var/bench.json.
 
-    python -m bench [--quick] [--only web|paper|import|weight] [--check]
+    python -m bench [--quick] [--only web|rooms|paper|import|weight] [--check]
 
 The server and its database stay on one core, the client on another if there is one. Loopback only.
 """
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import http, town, web, weight
+from bench import http, rooms, town, web, weight
 from bench.table import KEPT, Line, keep, show
 
 
@@ -26,6 +26,15 @@ def measure_web(quick: bool) -> list[Line]:
         print(f"  {town.LABELS[kind]}: filling, then measuring", file=sys.stderr, flush=True)
         with town.filled(kind, 0.05 if quick else 1.0) as filled, http.on_core(http.CLIENT_CORE):
             lines += web.measure(filled, 5 if quick else 15)
+    return lines
+
+
+def measure_rooms(quick: bool) -> list[Line]:
+    """Finding a room beside hello, with 100,000 and with a million bookings, on both databases."""
+    lines: list[Line] = []
+    for kind in town.KINDS:
+        print(f"  {town.LABELS[kind]}: rooms, filling, then measuring", file=sys.stderr, flush=True)
+        lines += rooms.measure(kind, 3 if quick else 11, 6_000 if quick else rooms.BOOKINGS)
     return lines
 
 
@@ -73,6 +82,7 @@ def measure_weight(_quick: bool) -> list[Line]:
 
 PARTS: dict[str, Callable[[bool], list[Line]]] = {
     "weight": measure_weight, "import": measure_import, "paper": measure_paper, "web": measure_web,
+    "rooms": measure_rooms,
 }  # fmt: skip
 
 

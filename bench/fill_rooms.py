@@ -1,7 +1,7 @@
-"""A district's rooms for the measurements: 300 rooms of 26 centres, 100,000 bookings; then, if asked, ten times as many.
+"""A district's rooms for the measurements: 300 rooms of 26 centres, and as many bookings as wanted.
 
 In a process of its own: python -m bench.fill_rooms [--bookings 100000] [--again]. Prints one JSON object: who is signed
-in, the centre whose week is looked at, and how many statements a page sends when nothing has changed.
+in, the centre whose week is looked at, and how many statements the pages send.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ from portal.core import clock, scope, sessions
 from portal.core.access import system_actor
 from portal.core.db import db, writing
 from portal.people.models import Resident
-from portal.venues import guard, rules
+from portal.venues import board, guard, locks, rules
 from portal.venues.models import APPROVED, BY_RESIDENT, Booking, Venue
 
-ROOMS, CENTRES, PEOPLE = 300, 26, 1500
+ROOMS, CENTRES, PEOPLE, OUTSIDE = 300, 26, 1500, 12
 FORTNIGHT = 14
+TITLE = "例会"
 CARDS = {"week": 12, "search": 20}  # on the first page of each question
 # Minutes after midnight and how long; a busy day has most of them taken. The last hour stays free for what is booked
 # while the pages are measured.
@@ -60,6 +61,7 @@ def rooms(now: datetime) -> None:
             {"centre_id": i, "weekday": day, "opens": 540, "closes": 1260, "note": ""} for i in ids for day in range(7)
         ])  # fmt: skip
         db.session.execute(insert(Venue), [_room(n, chosen_ids[n % CENTRES], now) for n in range(ROOMS)])
+        db.session.execute(insert(Venue), [_outside(n, chosen_ids[0], now) for n in range(OUTSIDE)])
         db.session.execute(insert(Resident), [
             {
                 "id": n, "phone": f"100{n:08d}", "name": f"居民{n}", "address": "测试路1号",
@@ -79,19 +81,29 @@ def _room(number: int, centre_id: int, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _outside(number: int, centre_id: int, now: datetime) -> dict[str, Any]:
+    """A library, a park: a line with address and phone under every search."""
+    return {
+        "centre_id": centre_id, "name": f"文化场馆{number}", "kind": "city", "bookable": False, "address": "测试路1号",
+        "phone": "0755-8420 0000", "door_key": f"outside{number:09d}", "functions": [], "equipment": [],
+        "created_at": now, "updated_at": now,
+    }  # fmt: skip
+
+
 def bookings(count: int, now: datetime) -> None:
     """Fill up to `count` bookings: a lively fortnight to come, everything else in the past, a day further back each."""
     with scope.system("bench"):
-        there = db.session.scalar(select(func.count(Booking.id))) or 0
-        found = [(i, c, b) for i, c, b in db.session.execute(select(Venue.id, Venue.centre_id, Venue.buffer))]
+        ours = select(func.count(Booking.id)).where(Booking.title == TITLE)  # not those made while measuring
+        there = db.session.scalar(ours) or 0
+        wanted = select(Venue.id, Venue.centre_id, Venue.buffer).where(Venue.bookable).order_by(Venue.id)
+        found = [(i, c, b) for i, c, b in db.session.execute(wanted)]
         db.session.rollback()
-    today, made = clock.today(now), 0
+    today = clock.today(now)
     # Slots of one room lie apart, so the net that refuses overlaps is put back over them at the end, in one go.
     with writing():
         guard.remove(db.session.connection())
     chunk: list[dict[str, Any]] = []
-    for row in _rows(found, today, now):
-        made += 1
+    for made, row in enumerate(_rows(found, today, now), 1):
         if made > there:
             chunk.append(row)
         if made >= count:
@@ -114,7 +126,7 @@ def _rows(found: list[tuple[int, int, int]], today: date, now: datetime) -> Iter
                 start = rules.moment(today + back * timedelta(days=1), opens)
                 end = start + timedelta(minutes=minutes - buffer)
                 yield {
-                    "venue_id": room, "centre_id": centre, "source": BY_RESIDENT, "title": "排练", "people": 8,
+                    "venue_id": room, "centre_id": centre, "source": BY_RESIDENT, "title": TITLE, "people": 8,
                     "resident_id": 1 + (room + back + place) % PEOPLE, "starts_at": start, "ends_at": end,
                     "held_until": end + timedelta(minutes=buffer), "status": APPROVED, "created_at": now,
                     "checked_in_at": start if back < 0 else None,
@@ -147,9 +159,26 @@ def _told(app: Flask, now: datetime) -> dict[str, Any]:
     return {
         "cookies": made[:-1], "staff": made[-1], "code": code, "rooms": mine, "paths": paths,
         "csrf": URLSafeTimedSerializer(app.config["SECRET_KEY"], salt="wtf-csrf-token").dumps(CSRF),
-        "statements": {
-            name: counted(app, made[0], path, 'class="panel', CARDS[name]) for name, path in paths.items()
-        },
+        "statements": _statements(app, made[0], paths, mine[0], now),
+    }  # fmt: skip
+
+
+def _statements(app: Flask, cookie: str, paths: dict[str, str], room: int, now: datetime) -> dict[str, int]:
+    """Of both pages: when nothing has changed, after somebody else's booking, and in a process that knows nothing."""
+
+    def booked() -> None:
+        with app.app_context(), writing(), scope.system("bench"):
+            locks.touch(locks.lock(room), now)
+
+    def forgotten() -> None:
+        board.forget()
+        app.extensions["portal_again"].clear()
+        app.extensions.pop("portal_centre_brief", None)
+
+    cases = {"": lambda: None, " after a booking": booked, " by a process that knows nothing": forgotten}
+    return {
+        f"{name}{case}": counted(app, cookie, path, 'class="panel', CARDS[name], between)
+        for name, path in paths.items() for case, between in cases.items()
     }  # fmt: skip
 
 

@@ -148,10 +148,15 @@ class Rate:
 
 
 def measure(
-    port: int, path: str, headers: Sequence[dict[str, str]], seconds: float = 4.0, connections: int = 4
+    port: int, path: str | Sequence[str], headers: Sequence[dict[str, str]], seconds: float = 4.0, connections: int = 4
 ) -> Rate:
-    """Requests a second and latency of GET `path`, each of `headers` in turn. Raises when one is not answered 200."""
-    requests = itertools.cycle([message("GET", port, path, one) for one in headers])
+    """Requests a second and latency of GET `path` (or each of several), each of `headers` in turn.
+
+    Raises when one is not answered 200.
+    """
+    paths = [path] if isinstance(path, str) else path
+    turns = range(max(len(paths), len(headers)))
+    requests = itertools.cycle([message("GET", port, paths[n % len(paths)], headers[n % len(headers)]) for n in turns])
     lanes = [Connection(port) for _ in range(connections)]
     began, count, times = time.monotonic(), 0, []
     stop = began + seconds

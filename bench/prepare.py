@@ -9,6 +9,7 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from typing import Any
 
@@ -34,11 +35,18 @@ def cookies(app: Flask, tokens: list[str]) -> list[str]:
     return [f"{name}={signer.dumps(kept | {'_user_id': token})}" for token in tokens]
 
 
-def statements(app: Flask, cookie: str, path: str = "/services", card: str = 'class="act"', cards: int = 20) -> int:
-    """How many statements a warm list of somebody signed in sends. Raises when it does not show so many cards."""
+def statements(
+    app: Flask, cookie: str, path: str = "/services", card: str = 'class="act"', cards: int = 20,
+    between: Callable[[], None] = lambda: None,
+) -> int:  # fmt: skip
+    """How many statements a list of somebody signed in sends after `between`; by default nothing has changed.
+
+    Raises when it does not show so many cards.
+    """
     seen: list[str] = []
     client = app.test_client(use_cookies=False)
     client.get(path, headers={"Cookie": cookie})
+    between()
     with app.app_context():
         event.listen(db.engine, "before_cursor_execute", lambda _c, _cur, text, *_rest: seen.append(text))
     reads.watch = seen.append
@@ -46,7 +54,7 @@ def statements(app: Flask, cookie: str, path: str = "/services", card: str = 'cl
     reads.watch = None
     if page.status_code != 200 or page.text.count(card) != cards:
         raise RuntimeError(f"{path} answered {page.status_code} with {page.text.count(card)} cards, not {cards}")
-    return len(seen)
+    return len([text for text in seen if not text.startswith(("BEGIN", "PRAGMA")) and text != reads.MARK_SQL])
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import urlencode
 
 from bench import http
@@ -24,6 +25,12 @@ TARGETS = {"sqlite": 0.40, "postgresql": 0.25}
 SLICE = 0.5  # seconds; short turns, so that what else the machine does meets both sides
 PER_SECOND = 5  # sign-ups while the list is read
 BURST = 4  # seconds
+
+
+class Arriving(Protocol):
+    """People who write something, one after another."""
+
+    def one(self) -> None: ...
 
 
 class Arrivals:
@@ -46,8 +53,8 @@ class Arrivals:
 
 
 @contextmanager
-def arriving(arrivals: Arrivals) -> Iterator[None]:
-    """Sign-ups arrive while the block runs."""
+def arriving(arrivals: Arriving) -> Iterator[None]:
+    """They arrive while the block runs."""
     stop, failed = threading.Event(), []
 
     def work() -> None:
@@ -85,9 +92,9 @@ class Turns:
 class Sides:
     """Bare hello and the portal, measured in turns."""
 
-    def __init__(self, town: Town, bare: http.Served, portal: http.Served) -> None:
+    def __init__(self, database: int, bare: http.Served, portal: http.Served) -> None:
         self.bare, self.portal = bare, portal
-        self.roots = [portal.process, *([town.process] if town.process else [])]
+        self.roots = [portal.process, *([database] if database else [])]
         self.hello = Turns()
 
     def bare_turn(self) -> None:
@@ -96,10 +103,12 @@ class Sides:
         self.hello.rates.append(rate.per_second)
         self.hello.by_processor.append((http.processor_seconds(self.bare.process) - before) / rate.count)
 
-    def list_turn(self, turns: Turns, headers: Sequence[dict[str, str]]) -> None:
-        """/services, in relation to the last turn of hello."""
+    def list_turn(
+        self, turns: Turns, headers: Sequence[dict[str, str]], path: str | Sequence[str] = "/services"
+    ) -> None:
+        """A page, in relation to the last turn of hello."""
         before = http.processor_seconds(*self.roots)
-        rate = http.measure(self.portal.port, "/services", headers, SLICE)
+        rate = http.measure(self.portal.port, path, headers, SLICE)
         used = (http.processor_seconds(*self.roots) - before) / rate.count
         turns.rates.append(rate.per_second)
         turns.ratios.append(rate.per_second / self.hello.rates[-1])
@@ -114,9 +123,9 @@ def measure(town: Town, count: int) -> list[Line]:
     crowd = [{"Cookie": cookie} for cookie in town.cookies[1:]]
     mine, others, anybody, busy = Turns(), Turns(), Turns(), Turns()
     with http.served("bench.hello:app", {}) as bare, http.served("wsgi:app", town.env) as portal:
-        arrivals, sides = Arrivals(town, portal.port), Sides(town, bare, portal)
-        for headers in (me, [{}]):
-            http.measure(portal.port, "/services", headers, SLICE)
+        arrivals, sides = Arrivals(town, portal.port), Sides(town.process, bare, portal)
+        http.measure(portal.port, "/services", me, SLICE)
+        http.measure(portal.port, "/services", [{}], SLICE)
         for _ in range(count):
             sides.bare_turn()
             sides.list_turn(mine, me)
