@@ -41,13 +41,21 @@ MOST_TOLD = 3  # conflicts of one row that are told one by one
 
 
 class NoRoom(InvalidRow):
-    """The row cannot have its room; one problem for each session in the way."""
+    """The row cannot have its room; one problem for each of the first sessions in the way. said: all of it."""
 
     status = 409
 
     def __init__(self, room: str, conflicts: Sequence[Conflict]) -> None:
-        super().__init__([Problem("venue_id", "error", sentence(room, c)) for c in conflicts])
+        said = few([sentence(room, c) for c in conflicts])
+        super().__init__([Problem("venue_id", "error", words) for words in said])
         self.conflicts = list(conflicts)
+        self.said = "".join(said)
+
+
+def few(messages: Sequence[str]) -> list[str]:
+    """The first of many conflicts and how many more there are: a weekly row may have twenty."""
+    more = len(messages) - MOST_TOLD
+    return [*messages[:MOST_TOLD], *([f"还有 {more} 场也冲突。"] if more > 0 else [])]
 
 
 def sentence(room: str, conflict: Conflict) -> str:
@@ -230,14 +238,8 @@ def _take_what_is_free(actor: Actor, entry: Entry, now: datetime) -> None:
     except NoRoom as taken:
         lost = {c.span for c in taken.conflicts}
         _hold(entry, actor, now, [s for s in _spans(entry) if s not in lost])
-        payload = {"entry_id": entry.id, "said": told([p.message for p in taken.problems])}
+        payload = {"entry_id": entry.id, "said": taken.said}
         outbox.put("catalogue.room_missing", f"{entry.id}:{entry.version}", payload, now)
-
-
-def told(messages: Sequence[str]) -> str:
-    """The first few of many conflicts in one text."""
-    more = f"还有 {len(messages) - MOST_TOLD} 场也冲突。" if len(messages) > MOST_TOLD else ""
-    return "".join(messages[:MOST_TOLD]) + more
 
 
 def allotted(actor: Actor, placed: Sequence[Entry], now: datetime) -> None:
@@ -260,7 +262,7 @@ def _take_if_free(actor: Actor, entry: Entry, now: datetime) -> None:
         _hold(entry, actor, now)
     except NoRoom as taken:
         entry.venue_id = None
-        entry.check_note = f"{told([p.message for p in taken.problems])}请安排别的地方。"
+        entry.check_note = f"{taken.said}请安排别的地方。"
 
 
 def refuse_taken(entry: Entry, wanted: EntryValues, now: datetime) -> None:
@@ -373,7 +375,7 @@ def clashes(rows: Sequence[Wanted], now: datetime) -> dict[int, list[str]]:
         said = _said(row, span, by_room.get(row.venue_id, []))
         if said:
             answer.setdefault(row.key, []).append(said)
-    return {key: [told(said)] for key, said in answer.items()}
+    return {key: ["".join(few(said))] for key, said in answer.items()}
 
 
 def _said(row: Wanted, span: Span, bookings: Sequence[tuple[Booking, int]]) -> str:

@@ -197,7 +197,7 @@ def apply_change(change_id: int) -> Response:
         actions.apply_change(access.actor(), found, clock.now())
     except InvalidRow as error:
         db.session.rollback()
-        flash(rooms.told([p.message for p in error.problems]), "red")
+        flash("".join(p.message for p in error.problems), "red")
         return pages.see_other(url_for(".one_change", change_id=change_id))
     except DomainError as error:
         db.session.rollback()

@@ -306,7 +306,7 @@ def hold_room(entry_id: int) -> Response:
         actions.hold_room(access.actor(), found, clock.now())
     except InvalidRow as error:
         db.session.rollback()
-        flash(rooms.told([p.message for p in error.problems]), "red")
+        flash("".join(p.message for p in error.problems), "red")
     else:
         flash(f"{found.place}订上了。", "green")
     return pages.see_other(url_for(".entry", entry_id=entry_id))

@@ -179,6 +179,16 @@ def test_a_taken_room_keeps_a_row_from_going_out(session: Any, town: Town, make:
     assert (entry.status, held(session, entry)) == (DRAFT, [])
 
 
+def test_many_taken_dates_are_told_in_short(session: Any, town: Town, make: Make, room: Venue) -> None:
+    dates = tuple(span(day) for day in range(5, 12))
+    for on in dates:
+        make.booking(room, on.start, 60)
+    with pytest.raises(NoRoom) as refusal:
+        actions.offer(town.actor("A1"), draft(town, venue_id=room.id, sessions=dates), NOW)
+    assert [p.message for p in refusal.value.problems][3:] == ["还有 4 场也冲突。"]
+    assert len(refusal.value.conflicts) == 7
+
+
 def test_one_taken_room_keeps_the_list_and_names_the_rows(session: Any, town: Town, make: Make, room: Venue) -> None:
     make.booking(room, span(5).start, 60)
     good = draft(town, venue_id=room.id, title="好的", sessions=(span(6),))
