@@ -120,6 +120,12 @@ def keep_on_refusal() -> None:
     g.keep_on_refusal = True
 
 
+def give_up() -> None:
+    """This request is refused: nothing of it is kept, and what its page still reads holds up no other writer."""
+    db.session.rollback()
+    _write_intent.set(False)  # until the request's own value is put back at its end
+
+
 def is_sqlite() -> bool:
     return db.engine.dialect.name == "sqlite"
 

@@ -11,7 +11,7 @@ from icalendar import Calendar, Event
 from sqlalchemy.exc import IntegrityError
 
 from portal.core import access, clock, errors, pages
-from portal.core.db import db
+from portal.core.db import give_up
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.feedback import queries as feedback
@@ -66,7 +66,7 @@ def _ask(venue_id: int, write: Write) -> Response:
     try:
         row = write(access.actor(), panels.wish_of(venue_id, typed), now)
     except NameMissing:
-        db.session.rollback()
+        give_up()
         return pages.see_other(url_for("people.profile", next=back))
     except (DomainError, IntegrityError) as refused:
         error = _refusal(refused)
@@ -79,7 +79,7 @@ def _refusal(refused: DomainError | IntegrityError) -> DomainError:
 
     The database's own refusal of an overlap reads like any other taken time.
     """
-    db.session.rollback()
+    give_up()
     error = errors.for_integrity(refused) if isinstance(refused, IntegrityError) else refused
     if error is None or error.status == 404:
         raise refused
@@ -273,7 +273,7 @@ def check_in(venue_id: int, door_key: str) -> Response:
     try:
         row = arriving.check_in(access.actor(), venue_id, door_key, now)
     except DomainError as error:
-        db.session.rollback()
+        give_up()
         if error.status == 404:
             _at_door(venue_id, door_key)  # says what is wrong with the code
             raise
