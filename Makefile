@@ -41,8 +41,9 @@ fmt: setup-lint  ## Put the Python code in order
 bench: setup-test  ## Requests/s against bare Flask, PDF, import, sign-ups: one table of ratios and JSON
 	$(PY) -m bench
 
-load: setup-test  ## The seat rush over HTTP, bounded in time, on this machine only
+load: setup-test  ## The rushes for seats and rooms over HTTP, bounded in time, on this machine only
 	$(PY) -m tests.load.seat_rush
+	$(PY) -m tests.load.room_rush
 
 pins: setup-lint  ## Write requirements*.txt from what is installed in .venv
 	$(PY) -m tools.pins

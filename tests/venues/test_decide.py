@@ -383,23 +383,23 @@ ACTS: dict[str, Callable[[Actor, Booking, datetime], Any]] = {
 
 
 @pytest.mark.parametrize("key", ["A2", "A1S", "B", "ZFB", "D-LOOK", "resident"])
-@pytest.mark.parametrize("act", ACTS)
 def test_strangers_and_lookers_on_change_nothing(
-    session: Any, town: Town, asked: Booking, now: datetime, act: str, key: str
+    session: Any, town: Town, asked: Booking, now: datetime, key: str
 ) -> None:
     assert asked.venue.centre  # loaded while it may be seen
-    if key == "resident":
-        with pytest.raises(NotAllowed):
-            ACTS[act](town.resident_actor(0), asked, now)
-    else:
-        with staff(town, key) as clerk, pytest.raises((NotAllowed, BookingGone, VenueGone)):
-            ACTS[act](clerk, asked, now)
+    for act in ACTS.values():
+        if key == "resident":
+            with pytest.raises(NotAllowed):
+                act(town.resident_actor(0), asked, now)
+        else:
+            with staff(town, key) as clerk, pytest.raises((NotAllowed, BookingGone, VenueGone)):
+                act(clerk, asked, now)
     assert asked.status == PENDING and session.scalar(select(func.count()).select_from(Booking)) == 1
 
 
-@pytest.mark.parametrize("act", [a for a in ACTS if a not in ("prefer", "book_for")])
-def test_an_activitys_room_is_changed_in_the_list(town: Town, room: Venue, make: Make, now: datetime, act: str) -> None:
+def test_an_activitys_room_is_changed_in_the_list(town: Town, room: Venue, make: Make, now: datetime) -> None:
     row = make.booking(room, at(27, 9), source=BY_ACTIVITY, source_id=7, status=PENDING, waits_at_id=None)
-    with staff(town, "A1") as clerk, pytest.raises(NotAllowed) as refused:
-        ACTS[act](clerk, row, now)
-    assert "服务清单" in refused.value.advice and row.status == PENDING
+    for act in ("approve", "refuse", "hand_up", "cancel", "move"):
+        with staff(town, "A1") as clerk, pytest.raises(NotAllowed) as refused:
+            ACTS[act](clerk, row, now)
+        assert "服务清单" in refused.value.advice and row.status == PENDING
