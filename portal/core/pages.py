@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, session
 from flask_wtf.csrf import generate_csrf
@@ -86,16 +87,19 @@ def _signed_token() -> str:
 def remembered(store: dict[Any, Any], key: Any, make: Callable[[], dict[str, Any]]) -> Response:
     """A page that is the same for everybody whose frame looks the same: rendered once, then only filled in.
 
-    store: a dict that its owner drops when the content changes. make(): the context, with 'template' and 'fragment'.
+    store: a dict that its owner drops when the content changes. make(): the context, with 'template' and 'fragment';
+    and with 'frame' (a hashable value) when all around the fragment is the same wherever that value is: it is then
+    drawn once, with `framed` for the template to put where its fragment belongs.
     The CSRF token stands as a slot in the kept text; a page with a flashed message is never kept.
     """
     fragment = wants_fragment()
     kept = "_flashes" not in session
-    full_key = (key, fragment, *(part() for part in _head))
+    head = tuple(part() for part in _head)
+    full_key = (key, fragment, *head)
     parts = store.get(full_key) if kept else None
     if parts is None:
         # Kept as bytes on both sides of the slot: filling in is one join.
-        parts = _with_slot(make(), fragment).encode().split(CSRF_SLOT.encode())
+        parts = _with_slot(make(), fragment, store if kept else {}, head).encode().split(CSRF_SLOT.encode())
         if len(store) > 400:
             store.clear()
         if kept:
@@ -107,13 +111,23 @@ def remembered(store: dict[Any, Any], key: Any, make: Callable[[], dict[str, Any
     return answer
 
 
-def _with_slot(context: dict[str, Any], fragment: bool) -> str:
-    name, part = context.pop("template"), context.pop("fragment")
+def _with_slot(context: dict[str, Any], fragment: bool, store: dict[Any, Any], head: tuple[Any, ...]) -> str:
+    name, part, frame = context.pop("template"), context.pop("fragment"), context.pop("frame", None)
     g.csrf_slot = True
     try:
-        return block(name, part, **context) if fragment else render_template(name, **context)
+        if fragment:
+            return block(name, part, **context)
+        if frame is None:
+            return render_template(name, **context)
+        around = store.get((name, frame, *head))
+        if around is None:
+            around = store[name, frame, *head] = render_template(name, framed=SLOT, **context).split(SLOT)
+        return block(name, part, **context).join(around)
     finally:
         g.csrf_slot = False
+
+
+SLOT = f"@{secrets.token_hex(8)}@"  # nobody can type it
 
 
 def drawer(template: str, macro: str) -> Callable[..., Markup]:
@@ -125,6 +139,17 @@ def drawer(template: str, macro: str) -> Callable[..., Markup]:
 def _drawer(template: Template, macro: str) -> Callable[..., Markup]:
     drawn: Callable[..., Markup] = lru_cache(maxsize=4096)(getattr(template.module, macro))
     return drawn
+
+
+def slotted(template: str, macro: str) -> Callable[..., list[str]]:
+    """As `drawer`, for a macro that gets SLOT as its last argument: what it draws around the slots, to be joined."""
+    return _slotted(current_app.jinja_env.get_template(template), macro)
+
+
+@lru_cache(maxsize=64)
+def _slotted(template: Template, macro: str) -> Callable[..., list[str]]:
+    draw = getattr(template.module, macro)
+    return lru_cache(maxsize=8192)(lambda *values: str(draw(*values, SLOT)).split(SLOT))
 
 
 def absolute(path: str) -> str:
@@ -140,7 +165,14 @@ def with_args(**changes: Any) -> str:
             args.pop(key, None)
         else:
             args[key] = str(value)
-    return request.path + (f"?{urlencode(args)}" if args else "")
+    query = "&".join([f"{quoted(key)}={quoted(value)}" for key, value in args.items()])
+    return f"{request.path}?{query}" if query else request.path
+
+
+@lru_cache(maxsize=2048)
+def quoted(text: str) -> str:
+    """One name or value of an address's query."""
+    return quote_plus(text)
 
 
 def paragraphs(text: str | None) -> Markup:

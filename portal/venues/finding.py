@@ -7,13 +7,12 @@ everybody, never by whom.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from sqlalchemy import select
 
@@ -73,11 +72,10 @@ class Place:
         return f"{self.km * 1000:.0f} 米" if self.km < 1 else f"{self.km:.1f} 公里"
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """A room in a list. week: the strip (first is the day shown); span: the time that fits the wish, ready to book.
 
-    query: the wish as the room's page takes it; told: when the room is free, in words.
+    query: the wish as the room's page takes it, for HTML; told: when the room is free, in words.
     """
 
     venue: Venue | Room
@@ -112,7 +110,7 @@ def free_for(wanted: Wanted, now: datetime, seen: Board | None = None) -> Found:
     times of the nearest rooms.
     """
     seen = seen or board.current(now)
-    order, km = seen.near(wanted.centre)
+    order, _km = seen.near(wanted.centre)
     suiting = searching.suiting(seen, wanted.function, wanted.kind, wanted.home_path)
     large = suiting & searching.large(seen, wanted.people) if wanted.people else suiting
     hits = _hits(seen, large, wanted, now)
@@ -120,13 +118,14 @@ def free_for(wanted: Wanted, now: datetime, seen: Board | None = None) -> Found:
     total = fitting.bit_count()
     pages = max(1, -(-total // PAGE))
     shown = searching.chosen(order, seen, fitting, (min(wanted.page, pages) - 1) * PAGE, PAGE)
-    cards = [_card(seen, room, hits, km, wanted) for room in shown]
+    near = _places(seen, wanted.centre)
+    cards = _cards(seen, shown, hits, near)
     if total:
         return Found(cards, total, pages)
     bit = searching.bits(seen)
     largest = max((r.capacity or 0 for r in order if suiting & bit[r.id]), default=0)
     tried = searching.chosen(order, seen, large, 0, TRIED)
-    return Found(cards, total, pages, _other_times(seen, tried, km, wanted, now), largest)
+    return Found(cards, total, pages, _other_times(seen, tried, near, wanted, now), largest)
 
 
 class Hit(NamedTuple):
@@ -136,15 +135,19 @@ class Hit(NamedTuple):
     rooms: int
     span: Span | None = None
     until: Mapping[int, datetime] = MappingProxyType({})
-    query: str = ""
+    query: str = ""  # the wish as a room's page takes it, for HTML
+    told: str = ""  # the span in words
 
 
 def _hit(day: date, rooms: int, wanted: Wanted, span: Span | None = None) -> Hit:
-    asked = {
-        "day": day.isoformat(), "start": _typed(wanted.opens), "end": _typed(wanted.closes) if span else "",
-        "people": wanted.people or "", "function": wanted.function,
-    }  # fmt: skip
-    return Hit(day, rooms, span, query=urlencode({k: v for k, v in asked.items() if v}, safe=":"))
+    query = [f"day={day.isoformat()}"]
+    if span is not None:
+        query.append(f"start={_typed(wanted.opens)}")
+        query += [f"end={_typed(wanted.closes)}"] if wanted.closes is not None else []
+    query += [f"people={wanted.people}"] if wanted.people else []
+    query += [f"function={quote_plus(wanted.function)}"] if wanted.function else []
+    told = f"{clock.day(day)}{clock.hour(span.start)}–{days.end_text(span.end, day)} 有空" if span is not None else ""
+    return Hit(day, rooms, span, query="&amp;".join(query), told=told)
 
 
 def _typed(minutes: int | None) -> str:
@@ -176,36 +179,28 @@ def _now(seen: Board, among: int, wanted: Wanted, now: datetime) -> Hit:
         end = days.free_now(seen.terms[room], sheet.taken, now)
         if end is not None:
             until[room] = end
-    return _hit(today, sum(bit[room] for room in until), replace(wanted, opens=None, closes=None))._replace(until=until)
+    return _hit(today, sum(bit[room] for room in until), wanted)._replace(until=until)
 
 
-def _card(seen: Board, room: Room, hits: Sequence[Hit], km: dict[int, float | None], wanted: Wanted) -> Card:
-    bit = searching.bits(seen)[room.id]
-    hit = next(h for h in hits if h.rooms & bit)
-    (sheet,) = seen.week([room], hit.day, 1)[room.id]
-    until = hit.until.get(room.id)
-    return Card(
-        room, _place(room.centre, km, wanted.centre), (sheet.day,), hit.span, until, query=hit.query,
-        told=_told(sheet.day, hit.span, until, seen),
-    )  # fmt: skip
+def _cards(seen: Board, rooms: Sequence[Room], hits: Sequence[Hit], near: Mapping[int, Place]) -> list[Card]:
+    bit, cards = searching.bits(seen), []
+    for room in rooms:
+        hit = hits[0] if len(hits) == 1 else next(h for h in hits if h.rooms & bit[room.id])
+        if hit.span is not None:
+            cards.append(Card(room, near[room.centre_id], span=hit.span, query=hit.query, told=hit.told))
+            continue
+        (sheet,) = seen.week([room], hit.day, 1)[room.id]
+        until = hit.until.get(room.id)
+        told = _told(sheet.day, until, seen)
+        cards.append(Card(room, near[room.centre_id], (sheet.day,), None, until, query=hit.query, told=told))
+    return cards
 
 
-def _told(day: Day, span: Span | None, until: datetime | None, seen: Board) -> str:
+def _told(day: Day, until: datetime | None, seen: Board) -> str:
     """When a found room is free."""
     if until is not None:
         return f"现在空着，到 {clock.hour(until)}"
-    if span is not None:
-        return _span_told(span, day.day)
     return f"{'今天' if day.day == clock.today(seen.loaded_at) else clock.day(day.day)} {day.hours} 有空"
-
-
-@lru_cache(maxsize=64)
-def _span_told(span: Span, day: date) -> str:
-    return f"{clock.day(day)}{clock.hour(span.start)}–{days.end_text(span.end, day)} 有空"
-
-
-def _place(house: House, km: dict[int, float | None], centre: Centre | House | None) -> Place:
-    return Place(house, km.get(house.id), own=centre is not None and house.id == centre.id)
 
 
 def span_of(day: date, wanted: Wanted) -> Span:
@@ -214,14 +209,8 @@ def span_of(day: date, wanted: Wanted) -> Span:
     return Span(days.at(day, opens), days.at(day, wanted.closes if wanted.closes is not None else opens + USUAL))
 
 
-def fits(terms: Terms, span: Span, people: int | None, taken: Iterable[Span], now: datetime) -> bool:
-    """Whether `span` may be booked and nobody has it."""
-    held = rules.held(span, terms.buffer)
-    return rules.refusal(terms, span, people, now) is None and not any(rules.collides(held, t) for t in taken)
-
-
 def _other_times(
-    seen: Board, rooms: Sequence[Room], km: dict[int, float | None], wanted: Wanted, now: datetime
+    seen: Board, rooms: Sequence[Room], near: dict[int, Place], wanted: Wanted, now: datetime
 ) -> list[Card]:
     """Near times of the nearest rooms that are large enough; two of each. One statement at most."""
     today = clock.today(now)
@@ -230,7 +219,7 @@ def _other_times(
         first = today
     offers = []
     for room, sheets in zip(rooms, seen.week(rooms, first, STRIP + 1).values(), strict=True):
-        place = _place(room.centre, km, wanted.centre)
+        place = near[room.centre_id]
         if wanted.opens is None:
             free = next((s.day for s in sheets if s.day.free), None)
             offers += [Card(room, place, (free,))] if free else []
@@ -326,13 +315,17 @@ def instead_of(wish: Wish, venue: Venue, home_path: str | None, now: datetime, m
 
 def places(near: Centre | House | None, now: datetime, seen: Board | None = None) -> list[Place]:
     """Centres with rooms to book: `near` itself first, then by distance; those of unknown place last."""
-    known_ = seen or board.current(now)
+    return list(_places(seen or board.current(now), near).values())
 
-    def read() -> list[Place]:
-        order, km = known_.near(near)
-        return [_place(house, km, near) for house in {room.centre_id: room.centre for room in order}.values()]
 
-    found: list[Place] = known_.part(("places", near.id if near is not None else 0), read)
+def _places(seen: Board, near: Centre | House | None) -> dict[int, Place]:
+    own = near.id if near is not None else 0
+
+    def read() -> dict[int, Place]:
+        order, km = seen.near(near)
+        return {r.centre_id: Place(r.centre, km.get(r.centre_id), r.centre_id == own) for r in order}
+
+    found: dict[int, Place] = seen.part(("places", own), read)
     return found
 
 
@@ -411,6 +404,6 @@ def wish_of(wanted: Wanted, venue_id: int, day: date) -> Wish:
 
 
 __all__ = [
-    "Card", "Found", "Offers", "Place", "RoomDay", "Wanted", "centre_week", "fits", "free_for", "functions_offered",
+    "Card", "Found", "Offers", "Place", "RoomDay", "Wanted", "centre_week", "free_for", "functions_offered",
     "instead_of", "kinds_offered", "known", "outside", "places", "room_day", "rooms_of", "span_of", "wish_of",
 ]  # fmt: skip

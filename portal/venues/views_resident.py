@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, request
+from markupsafe import Markup
 
 from portal.centres import rules as centre_rules
 from portal.core import access, clock, pages
@@ -15,7 +17,7 @@ from portal.feedback import queries as feedback
 from portal.people import viewer as viewers
 from portal.venues import board, days, finding, panels, queries, rules
 from portal.venues.board import Board, House
-from portal.venues.finding import Wanted
+from portal.venues.finding import Card, Wanted
 from portal.venues.models import EVERYBODY, OWN, Venue
 
 bp = Blueprint("venues", __name__)
@@ -140,23 +142,44 @@ def _find_page(seen: Board, now: datetime) -> dict[str, Any]:
     wanted, form = _wanted(seen, now)
     centre, asked = wanted.centre, wanted.asked or bool(form.error)
     first = _first_day(today)
-    near = [p for p in finding.places(centre, now, seen) if not p.own]
-    context: dict[str, Any] = {"found": finding.free_for(wanted, now, seen), "cards": []} if asked else {
-        "found": None,
-        "cards": finding.centre_week(centre, first, now, wanted.home_path, seen) if centre else [],
-    }  # fmt: skip
+    context: dict[str, Any]
+    if asked:
+        found = finding.free_for(wanted, now, seen)
+        context = {"found": found, "listed": _listed(found.cards, now)}
+    else:
+        near = [p for p in finding.places(centre, now, seen) if not p.own]
+        context = {
+            "cards": finding.centre_week(centre, first, now, wanted.home_path, seen) if centre else [],
+            "near": near[:NEAR_SHOWN], "more_near": len(near) > NEAR_SHOWN, "kinds": finding.kinds_offered(seen),
+        }  # fmt: skip
     if isinstance(centre, House):
         context["home_centre"] = viewers.CentreBrief(
             centre.id, centre.code, centre.name, centre.label, centre.phone, centre.address
         )
     return context | {
-        "template": "venues/find.html", "fragment": "results", "centre": centre, "wanted": wanted, "form": form,
-        "asked": asked, "near": near[:NEAR_SHOWN], "more_near": len(near) > NEAR_SHOWN,
+        "template": "venues/find.html", "fragment": "results", "frame": centre or "", "centre": centre,
+        "wanted": wanted, "form": form, "asked": asked,
         "outside": finding.outside(seen, wanted.kind), "day_words": DAY_WORDS,
-        "functions": finding.functions_offered(seen), "kinds": finding.kinds_offered(seen), "first": first,
+        "functions": finding.functions_offered(seen), "first": first,
         "today": today, "now": now, "kind_word": queries.kind_word, "hours": HOURS, "before": first - WEEK,
         "after": first + WEEK,
     }  # fmt: skip
+
+
+def _listed(cards: Sequence[Card], now: datetime) -> Markup:
+    """The found rooms. What does not depend on the wish is drawn once a room, for people wish for many things."""
+    draw, tag = pages.slotted("venues/_parts.html", "found"), pages.drawer("ui.html", "tag")
+    items = []
+    for c in cards:
+        room = c.venue
+        link, tags, end = draw(
+            room.id, room.name, c.place.centre.label, c.place.far, room.capacity, room.functions, room.needs_approval
+        )
+        told = tag(c.told, "green")
+        if c.until and c.today and c.today.free and c.today.free[0].start > now:
+            told += tag(f"最早订 {clock.hour(c.today.free[0].start)}")
+        items.append(f"{link}{c.query}{tags}{told}{end}")
+    return Markup("\n".join(items))  # noqa: S704 drawn by templates
 
 
 def _first_day(today: date) -> date:
