@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextvars
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ import pytest
 from flask import Flask, Response, request
 from flask.globals import _cv_app
 from flask.testing import FlaskClient
+from jinja2 import Undefined
+from jinja2.runtime import missing
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -30,6 +32,27 @@ from tests import factories
 
 KIND = os.environ.get("PORTAL_TEST_DATABASE", "sqlite")
 pytest_plugins = ["tests.servers"]
+
+
+class Misspelt(Undefined):
+    """An attribute that its object does not have is a mistake in a template; a key that a dict lacks may be."""
+
+    def _used(self) -> bool:
+        if self._undefined_obj is not missing and not isinstance(self._undefined_obj, Mapping):
+            self._fail_with_undefined_error()
+        return False
+
+    def __bool__(self) -> bool:
+        return self._used()
+
+    def __str__(self) -> str:
+        self._used()
+        return ""
+
+    def __eq__(self, other: object) -> bool:
+        return self._used() or type(self) is type(other)
+
+    __hash__ = Undefined.__hash__
 
 
 class Client(FlaskClient):
@@ -136,6 +159,7 @@ def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     })  # fmt: skip
     app.after_request(_no_writes_on_get)
     app.test_client_class = Client
+    app.jinja_env.undefined = Misspelt
     with app.app_context():
         db.create_all()
         with db.engine.begin() as connection:
