@@ -29,6 +29,7 @@ from tests.load.seat_rush import SECONDS, Portal, take
 Job = tuple[str, int, str, dict[str, str]]  # what, whose cookie, path, form
 Answer = tuple[str, int, bool, float]  # what, status, whether a way out was offered, seconds
 MIX = {"book": 260, "approve": 60, "change": 60, "move": 60, "series": 60}
+CROWD = 4  # as many as the server has workers
 WAYS_OUT = ("这个场地的其他时间", "同一时间，", "可以改到：", ">候补 ")  # what a refused resident may press
 OVERLAPPING = """
 SELECT a.id, b.id FROM booking a JOIN booking b ON a.venue_id = b.venue_id AND a.id < b.id
@@ -80,30 +81,31 @@ def wanted(pick: random.Random, days: Sequence[str]) -> dict[str, str]:
 
 
 def jobs_of(seeded: dict[str, Any], jobs: int, seed: int = 7) -> list[Job]:
-    """The mix, shuffled; every tenth booking is pressed twice."""
+    """The mix, shuffled; every tenth booking is pressed twice, and four at once want the same hour of a room."""
     pick, rooms, days = random.Random(seed), [i for i, _ in seeded["rooms"]], seeded["days"]
     clerk, people = len(seeded["cookies"]) - 1, len(seeded["cookies"]) - 1
-    made: list[Job] = []
+    made: list[list[Job]] = []  # what is sent at the same moment
     asked, own = iter(seeded["asked"]), iter(seeded["own"])
     share = {kind: max(1, jobs * count // sum(MIX.values())) for kind, count in MIX.items()}
-    for n in range(share["book"]):
-        job: Job = ("book", n % people, f"/venues/{pick.choice(rooms)}/book", {"for": "me"} | wanted(pick, days))
-        made += [job, job] if n % 10 == 0 else [job]
+    for n in range(0, share["book"], CROWD):
+        path, wish = f"/venues/{pick.choice(rooms)}/book", {"for": "me"} | wanted(pick, days)
+        crowd: list[Job] = [("book", (n + k) % people, path, wish) for k in range(CROWD)]
+        made.append(crowd + crowd[:1] if n % 10 == 0 else crowd)
     for _ in range(share["approve"]):
         one = next(asked, None) or pick.choice(seeded["asked"])
-        made.append(("approve", clerk, f"/staff/venues/bookings/{one[1]}/approve", {}))
+        made.append([("approve", clerk, f"/staff/venues/bookings/{one[1]}/approve", {})])
     for _ in range(share["change"]):
         one = next(own, None) or pick.choice(seeded["own"])
         form = wanted(pick, days) | {"venue": str(pick.choice(rooms))}
-        made.append(("change", one[0], f"/venues/bookings/{one[1]}/change", form))
+        made.append([("change", one[0], f"/venues/bookings/{one[1]}/change", form)])
     for _ in range(share["move"]):
         one = pick.choice(seeded["asked"] + seeded["own"])
         form = wanted(pick, days) | {"venue_id": str(pick.choice(rooms)), "reason": "换地方"}
-        made.append(("move", clerk, f"/staff/venues/bookings/{one[1]}/move", form))
+        made.append([("move", clerk, f"/staff/venues/bookings/{one[1]}/move", form)])
     for n in range(share["series"]):
-        made.append(("series", clerk, "/staff/venues/series", series_form(pick, rooms, days, n)))
+        made.append([("series", clerk, "/staff/venues/series", series_form(pick, rooms, days, n))])
     pick.shuffle(made)
-    return made
+    return [job for crowd in made for job in crowd]
 
 
 def series_form(pick: random.Random, rooms: Sequence[int], days: Sequence[str], number: int) -> dict[str, str]:

@@ -24,7 +24,7 @@ def test_control_overlaps_without_what_keeps_bookings_apart() -> None:
     """PostgreSQL: without lock and net, though everybody looks; SQLite has one writer, there the look goes too."""
     results = []
     for _ in range(3):  # a race may once end well
-        results.append(room_rush.run(database_kind(), JOBS, CLIENTS, 1, guarded=False))
+        results.append(room_rush.run(database_kind(), JOBS, CLIENTS, 4, guarded=False))
         if results[-1].overlaps:
             break
     assert results[-1].overlaps > 0, room_rush.table(results, JOBS)

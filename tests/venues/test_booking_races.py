@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
@@ -204,6 +205,25 @@ def test_control_without_the_net_and_the_look_it_overlaps(
     crowd.run(app, 60)
     session.rollback()
     assert len(overlapping(session)) > 20
+
+
+def test_the_lock_alone_holds(app: Flask, session: Any, town: Town, make: Make,
+                              monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """Even when a breath between look and write makes the gap as wide as it ever gets."""
+    crowd = Crowd(town, make, SEED)
+    session.rollback()
+    without_net()
+    look = facts.is_free
+
+    def slow(*args: Any, **values: Any) -> bool:
+        free = look(*args, **values)
+        time.sleep(0.01)
+        return free
+
+    monkeypatch.setattr(facts, "is_free", slow)
+    crowd.run(app, 120)
+    session.rollback()
+    assert overlapping(session) == []
 
 
 @pytest.mark.parametrize("gone", ["lock", "look", "both"])
