@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import and_, select
 
 from portal.centres.models import Centre
-from portal.centres.rules import distance_km
+from portal.centres.rules import Hours, Opening, distance_km, opening
 from portal.core import clock, scope
 from portal.core.db import apart, db
 from portal.core.stamps import Stamp
@@ -151,6 +151,19 @@ class Board:
             )  # fmt: skip
             found = self.orders[key] = order, km
         return found
+
+    def opening(self, centre_id: int, now: datetime) -> Opening | None:
+        """What a page's head says of a centre, out of a room that keeps the centre's hours; None: no room does."""
+        rooms = (self.terms[r.id] for r in self.rooms.values() if r.centre_id == centre_id and not r.own_hours)
+        terms = next(rooms, None)
+        if terms is None:
+            return None
+        there = clock.local(now)
+        today, tomorrow = (
+            [Hours(opens, closes) for opens, closes in rules.hours_of(terms, day)]
+            for day in (there.date(), there.date() + ONE)
+        )
+        return opening(today, there.hour * 60 + there.minute, tomorrow)
 
     def house(self, code: str) -> House | None:
         """An active centre by its code."""

@@ -128,6 +128,7 @@ def find() -> Response:
     """The centre's rooms with the days ahead; with a wish, rooms free for it, the nearest first (V2)."""
     now = clock.now()
     seen = board.current(now, g.get("prefetched"))
+    viewers.know_hours(lambda centre_id: seen.opening(centre_id, now))
     viewer = access.viewer()
     # Whose rooms one may book depends on one's own home, not on the centre that is looked at or chosen by cookie.
     resident = viewer is not None and viewer.audience == "resident"

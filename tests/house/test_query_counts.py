@@ -34,8 +34,8 @@ RESIDENT = {
     "/": 22, "/services": 10, "/services?q=活动": 10, "/services?ended=1": 10, "/services?centre=A1": 12,
     "/services/{entry}": 11, "/guides": 4, "/centres": 2, "/help": 4, "/c/A1": 22, "/c/D": 22, "/me": 7,
     "/me/inbox": 4, "/me/profile": 7, "/me/relatives": 5, "/api/v1/services": 5, "/me/evaluations": 5,
-    "/venues": 8, "/venues?centre=A1": 8, "/venues?centre=A1&day=tomorrow&from=14:00&to=15:00": 8,
-    "/venues?day=tomorrow&people=999": 8, "/venues/{room}": 8, "/venues/{room}?week=2026-11-23": 8,
+    "/venues": 6, "/venues?centre=A1": 6, "/venues?centre=A1&day=tomorrow&from=14:00&to=15:00": 6,
+    "/venues?day=tomorrow&people=999": 6, "/venues/{room}": 8, "/venues/{room}?week=2026-11-23": 8,
     "/venues/{room}?day=2026-11-26&start=18:00": 9, "/venues/bookings/{booking}": 2,
     "/venues/bookings/{booking}?move=1": 14,
 }  # fmt: skip
