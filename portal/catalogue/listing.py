@@ -19,7 +19,7 @@ from sqlalchemy.orm import aliased
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntrySession
 from portal.centres.models import Centre
 from portal.core import clock
-from portal.core.db import db
+from portal.core.db import apart, db
 from portal.core.stamps import Stamp
 
 PAGE_SIZE = 20
@@ -131,7 +131,8 @@ def snapshot(month: str, now: datetime, answer: str | None = None) -> Snapshot:
     known = _snapshots.get(month)
     if known is not None and known.stamp == stamp and abs(now - known.loaded_at) < MAX_AGE:
         return known
-    with _lock:
+    # Apart from this request's transaction, which may be older than the stamp: kept rows must not be.
+    with _lock, apart():
         keep = known.rows if known is not None and abs(now - known.loaded_at) < MAX_AGE else {}
         fresh = _load(month, stamp, now, keep)
         if known is not None and keep:

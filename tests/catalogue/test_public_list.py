@@ -253,3 +253,14 @@ def test_what_is_over_says_so_and_counts_no_free_places(client: FlaskClient, tow
     page = client.get(f"/services/{entry.id}").get_data(as_text=True)
     assert "已结束" in page and "这个活动已经结束了。" in page and 'href="/services">看其他活动' in page
     assert "还有 80 位" not in page and "前可自行退出" not in page and 'id="share"' not in page
+
+
+def test_what_a_request_takes_back_is_not_kept(app: Any, client: FlaskClient, month: Any, session: Any) -> None:
+    """Rows are read apart from the request's transaction: neither what it has written so far nor an older state."""
+    entry = session.get(Entry, month["today"].id)
+    entry.taken, entry.version = 3, entry.version + 1
+    session.flush()
+    row = listing.snapshot("2026-11", NOW).rows[entry.id]
+    session.rollback()
+    assert (row.taken, row.version) == (1, 1)
+    assert "仅剩 2 位" in text(client)
