@@ -31,7 +31,7 @@ def unseen(*_args: Any, **_values: Any) -> bool:
     return True
 
 
-BREATH = 0.05  # seconds
+BREATH = 0.3  # seconds
 look = facts.is_free
 locks.for_update = unlocked
 with app.app_context():
