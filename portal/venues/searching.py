@@ -1,4 +1,4 @@
-"""Which of all rooms are free for a wish (SPEC V2), in a few additions: every room is one bit of a number.
+"""Which of all rooms are free for a wish (SPEC V2), in a few steps: every room is one bit of a number.
 
 A day is cut where any room's free time begins or ends; each stretch knows the rooms that are free all through it. A
 room is free for a span when it is free in every stretch that the span touches, for two free times of one room never
