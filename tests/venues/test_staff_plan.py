@@ -129,7 +129,7 @@ def test_notes_stand_on_the_plan_until_they_are_solved(
     assert (note.created_by, note.centre_id) == ("A1管理员", town.centres["A1"].id)
     assert client.post(f"{PLAN}/notes/{note.id}/solve").status_code == 303
     assert client.post(f"{PLAN}/notes/{note.id}/solve").status_code == 303  # a second press changes nothing
-    assert "没有没处理的备注" in client.get(PLAN).text
+    assert "备注都处理完了" in client.get(PLAN).text
     assert "A1管理员" in client.get(f"{PLAN}/notes?show=solved").text
 
 
