@@ -92,7 +92,8 @@ def overview() -> Response:
     return pages.page(
         "venues/staff_use.html", choice=choice, title=(choice.centre or _own_centre()).label, groups=groups,
         rooms=rooms, figures=usage.total(groups), by_room=len(groups) < 2 or rooms <= MOST_ROOMS,
-        idle=_striking_first(idle.idle_rooms(choice.path, now)), most_idle=MOST_IDLE, recent=idle.recent(now), running=_running(choice.month, now),
+        idle=_striking_first(idle.idle_rooms(choice.path, now)), most_idle=MOST_IDLE, recent=idle.recent(now),
+        running=_running(choice.month, now),
         houses=_houses(groups, choice), before=clock.add_months(choice.month, -1),
         after=clock.add_months(choice.month, 1), idle_share=round(100 * idle.threshold("idle_share")),
         may_edit=access.actor().can(Permission.VENUES), **WORDS,

@@ -204,7 +204,7 @@ def test_control_without_the_net_and_the_look_it_overlaps(
     monkeypatch.setattr(facts, "is_free", lambda *_a, **_k: True)
     crowd.run(app, 60)
     session.rollback()
-    assert len(overlapping(session)) > 20
+    assert len(overlapping(session)) > 5  # dozens by luck of the crowd; a single one would already be wrong
 
 
 def test_the_lock_alone_holds(app: Flask, session: Any, town: Town, make: Make,
