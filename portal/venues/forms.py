@@ -120,9 +120,13 @@ class Weekdays(SelectMultipleField):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         choices = [SelectChoice(n, f"周{word}") for n, word in enumerate(clock.WEEKDAYS)]
         super().__init__(*args, choices=choices, coerce=_weekday, **kwargs)
+        # Said of the whole; a validator would mark every box, and browsers would ask for each.
+        self.flags.required = True
 
     def pre_validate(self, form: Any) -> None:
-        if not set(self.data or ()) <= set(range(7)):
+        if not self.data:
+            raise ValidationError("请至少选一天。")
+        if not set(self.data) <= set(range(7)):
             raise ValidationError("请从周一到周日里选。")
 
 
@@ -211,7 +215,7 @@ class SeriesForm(Form):
 
     venue_id = Room("场地", [InputRequired("请选一个场地。")])
     title = _text("做什么用", 80, "请写一句做什么用。")
-    weekdays = Weekdays("星期几", [InputRequired("请至少选一天。")])
+    weekdays = Weekdays("星期几")
     first_day = Day("从哪天起", [InputRequired("请选第一天。")])
     last_day = Day("到哪天止", [InputRequired("请选最后一天。")])
     start = Clock("开始", [InputRequired("请填开始时间。")])
