@@ -137,7 +137,8 @@ class PostgresDatabase(Database):
         db.engine.dispose()
         self._run(
             f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)",
-            f"CREATE DATABASE {self.name} TEMPLATE {self.name}_template",
+            # Copying the files: 0.13 s instead of 0.20 by way of the log, some two thousand times.
+            f"CREATE DATABASE {self.name} TEMPLATE {self.name}_template STRATEGY FILE_COPY",
         )
 
 

@@ -149,7 +149,8 @@ class PostgresServer(Server):
         """See Server."""
         settings = [
             f"port={self.port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={self.home}",
-            "max_connections=200", "shared_buffers=64MB", "synchronous_commit=off", "wal_level=minimal", "max_wal_senders=0",
+            "max_connections=200", "shared_buffers=64MB", "synchronous_commit=off", "wal_level=minimal",
+            "max_wal_senders=0", "lock_timeout=60s",  # a test that waits for itself fails instead of hanging
             *self.options,
         ]  # fmt: skip
         run = [_program("postgres"), "-D", str(self.home / "data")]
