@@ -68,15 +68,22 @@ def _bound_to_us(command: list[str], user: str | None = None) -> list[str]:
     return [setpriv, *become, "--pdeathsig", "KILL", "--", *command]
 
 
+def _memory() -> Path | None:
+    """A folder in memory with room to spare: a database is copied there four times as fast; None where there is none."""
+    folder = Path("/dev/shm")
+    fits = folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 4 * 1024**3
+    return folder if fits else None
+
+
 class Server:
     """A child process that can be stopped, killed and started again on the same data."""
 
     port: int
     process: subprocess.Popen[bytes] | None = None
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, folder: Path | None = None) -> None:
         # Under /tmp and not pytest's tmp_path: PostgreSQL runs as another user, who may not look in there.
-        self.home = Path(tempfile.mkdtemp(prefix=prefix))
+        self.home = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
 
     def command(self) -> list[str]:
         """What to run."""
@@ -125,11 +132,14 @@ class Server:
         shutil.rmtree(self.home, ignore_errors=True)
 
 
+NO_SYNC = ("fsync=off", "full_page_writes=off")
+
+
 class PostgresServer(Server):
     """A cluster of its own. fsync is off: the tests need speed, and nothing in it outlives them."""
 
-    def __init__(self, options: tuple[str, ...] = ("fsync=off", "full_page_writes=off")) -> None:
-        super().__init__("portal-pg-")
+    def __init__(self, options: tuple[str, ...] = NO_SYNC) -> None:
+        super().__init__("portal-pg-", _memory() if options == NO_SYNC else None)
         self.options = options
         self.port = free_port()
         self.user: str | None = None
