@@ -15,7 +15,8 @@ from playwright.sync_api import Page
 from portal.core import access
 from tests.browser.conftest import DESK, PHONE, House, Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.once]  # what a page looks like is no matter of the database
+# What a page looks like is no matter of the database.
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.once]
 
 AXE = (Path(__file__).parent / "axe.min.js").read_text("utf-8")
 # Answers that are no pages: files, pictures, numbers for machines, redirects.
