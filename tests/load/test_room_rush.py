@@ -21,11 +21,9 @@ def test_nothing_overlaps_and_losers_are_offered_something_else() -> None:
 
 
 def test_control_overlaps_without_what_keeps_bookings_apart() -> None:
-    """PostgreSQL: without lock and net, though everybody looks; SQLite has one writer, there the look goes too."""
-    results = []
-    for _ in range(6):  # a race may end well a few times
-        results.append(room_rush.run(database_kind(), JOBS, CLIENTS, 4, guarded=False))
-        if results[-1].overlaps:
-            break
-    assert results[-1].overlaps > 0, room_rush.table(results, JOBS)
-    assert not results[-1].exact()
+    """SQLite has one writer, so look and net go; PostgreSQL's control is in tests/venues/test_booking_races.py."""
+    if database_kind() == "postgresql":
+        pytest.skip("over HTTP the gap between look and write is too seldom hit; see test_booking_races")
+    result = room_rush.run("sqlite", JOBS, CLIENTS, 4, guarded=False)
+    assert result.overlaps > 0, room_rush.table([result], JOBS)
+    assert not result.exact()
