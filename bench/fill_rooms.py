@@ -31,7 +31,8 @@ from portal.core import clock, scope, sessions
 from portal.core.access import system_actor
 from portal.core.db import db, writing
 from portal.people.models import Resident
-from portal.venues import board, guard, locks, rules
+from portal.venues import locks, overlap_constraint, rules
+from portal.venues.availability import room_snapshot
 from portal.venues.models import APPROVED, BY_RESIDENT, Booking, Venue
 
 ROOMS, CENTRES, PEOPLE, OUTSIDE = 300, 26, 1500, 12
@@ -101,7 +102,7 @@ def bookings(count: int, now: datetime) -> None:
     today = clock.today(now)
     # Slots of one room lie apart, so the net that refuses overlaps is put back over them at the end, in one go.
     with writing():
-        guard.remove(db.session.connection())
+        overlap_constraint.remove(db.session.connection())
     chunk: list[dict[str, Any]] = []
     for made, row in enumerate(_rows(found, today, now), 1):
         if made > there:
@@ -113,7 +114,7 @@ def bookings(count: int, now: datetime) -> None:
             chunk = []
     _put(chunk)
     with writing():
-        guard.install(db.session.connection())
+        overlap_constraint.install(db.session.connection())
 
 
 def _rows(found: list[tuple[int, int, int]], today: date, now: datetime) -> Iterator[dict[str, Any]]:
@@ -171,7 +172,7 @@ def _statements(app: Flask, cookie: str, paths: dict[str, str], room: int, now: 
             locks.touch(locks.lock(room), now)
 
     def forgotten() -> None:
-        board.forget()
+        room_snapshot.forget()
         app.extensions["portal_again"].clear()
         app.extensions.pop("portal_centre_brief", None)
 

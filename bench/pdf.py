@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # not this folder: its http.py would hide the standard library's
 
-from portal.catalogue import documents
+from portal.catalogue.paper import documents
 from portal.core import pdf, qr, typeset
 
 NAMES = "葵涌 葵新 三溪 高源 土洋 溪涌 坝光 官湖 葵丰 大鹏 鹏城 岭澳 水头 布新 王母 下沙 南澳 南渔 东渔 东山 南隆"

@@ -19,7 +19,7 @@ import structlog
 
 import jobs
 from jobs import tasks
-from portal.core import queue
+from portal.core import job_queue
 from portal.operations import work
 
 log = structlog.get_logger()
@@ -54,12 +54,12 @@ class Scheduler:
 
     url: str
     table: tuple[Row, ...] = TABLE
-    bell: queue.Doorbell = field(init=False)
+    bell: job_queue.Doorbell = field(init=False)
     last: dict[str, float] = field(default_factory=dict)
     unheard_since: float | None = None
 
     def __post_init__(self) -> None:
-        self.bell = queue.Doorbell(self.url)
+        self.bell = job_queue.Doorbell(self.url)
 
     def pass_once(self, moment: float, ended: threading.Event | None = None) -> list[str]:
         """Hand out every row whose time has come at `moment` (seconds of a steady clock); their names."""

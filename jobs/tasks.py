@@ -9,7 +9,7 @@ from typing import Any
 from flask import current_app
 
 import jobs
-from portal.core import clock, queue, scope
+from portal.core import clock, job_queue, scope
 from portal.core.db import db
 from portal.operations import work
 
@@ -47,7 +47,7 @@ def daily(name: str) -> bool:
 def call(name: str, *args: Any) -> None:
     """A task that a room registered with `portal.core.queue.task`."""
     with _inside(f"jobs.call {name}"):
-        queue.run_task(name, *args)
+        job_queue.run_task(name, *args)
 
 
 def _answer_the_door() -> None:

@@ -17,7 +17,7 @@ from rq.serializers import JSONSerializer
 from rq.worker.base import StopRequested
 
 import jobs
-from portal.core import queue
+from portal.core import job_queue
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ def _work(url: str) -> None:
     connection = Redis.from_url(url)
     try:
         worker = PortalWorker(
-            [queue.QUEUE], connection=connection, serializer=JSONSerializer, worker_ttl=WORKER_TTL,
+            [job_queue.QUEUE], connection=connection, serializer=JSONSerializer, worker_ttl=WORKER_TTL,
             maintenance_interval=MAINTENANCE_SECONDS,
         )  # fmt: skip
         worker.work(logging_level="WARNING")
@@ -76,7 +76,7 @@ def main() -> int:
     """Work until a signal says otherwise."""
     _listen_for_the_end()
     app = jobs.app()  # now, so that a wrong setting is said before the first job
-    log.info("worker ready", queue=queue.QUEUE)
+    log.info("worker ready", queue=job_queue.QUEUE)
     while not ended.is_set():
         try:
             _work(app.config["REDIS_URL"])

@@ -19,17 +19,17 @@ from portal.core import (
     cookies,
     db,
     errors,
+    form_recovery,
     headers,
     incoming,
     limits,
     logs,
     pages,
-    resend,
     states,
 )
 
 migrate = Migrate()
-# Their tables belong to every deployment, whichever rooms are open.
+# Their tables belong to every deployment, whichever features are open.
 CORE_TABLES = (audit.AuditLog, states.StateHistory)
 FEATURES = (centres, people, notices, feedback, venues, catalogue, signup, front, operations, demo)
 
@@ -82,7 +82,7 @@ def create_app(overrides: dict[str, Any] | None = None) -> Flask:
     access.init_app(app)
     headers.init_app(app)
     errors.init_app(app)
-    resend.init_app(app)
+    form_recovery.init_app(app)
     pages.init_app(app)
     for feature in FEATURES:
         feature.register(app)

@@ -24,10 +24,10 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from portal import create_app
-from portal.catalogue import listing
+from portal.catalogue.public import month_snapshot
 from portal.core import clock, protection, reads, scope, sessions
 from portal.core.db import READ_METHODS, db
-from portal.venues import board
+from portal.venues.availability import room_snapshot
 from tests import factories
 
 KIND = os.environ.get("PORTAL_TEST_DATABASE", "sqlite")
@@ -185,8 +185,8 @@ def _fresh(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("database").restore()
     # What a process remembers of one test's database must not reach the next.
     app.extensions.pop("portal_centre_brief", None)
-    listing.forget()
-    board.forget()
+    month_snapshot.forget()
+    room_snapshot.forget()
     yield
 
 

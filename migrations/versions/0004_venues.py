@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from portal.venues import guard
+from portal.venues import overlap_constraint
 
 revision = "0004"
 down_revision = "0003"
@@ -225,11 +225,11 @@ def upgrade() -> None:
     op.create_index(op.f("ix_venue_note_booking_id"), "venue_note", ["booking_id"], unique=False)
     op.create_index(op.f("ix_venue_note_centre_id"), "venue_note", ["centre_id"], unique=False)
     op.create_index("ix_venue_note_open", "venue_note", ["venue_id", "solved_at"], unique=False)
-    guard.install(op.get_bind())
+    overlap_constraint.install(op.get_bind())
 
 
 def downgrade() -> None:
-    guard.remove(op.get_bind())
+    overlap_constraint.remove(op.get_bind())
     op.drop_table("venue_note")
     op.drop_table("booking")
     op.drop_table("venue_photo")

@@ -6,7 +6,7 @@ from flask import Flask
 
 from portal.core import registry
 
-# How the audit page says what this room writes.
+# How the audit page says what this feature writes.
 WORDS = {
     "draft_entry": "新建服务", "edit_entry": "修改服务", "copy_entry": "复制服务", "confirm_checked": "核对服务",
     "drop_entry": "删除服务", "save_template": "存为模板", "offer": "送审", "submit_issue": "上交清单",
@@ -22,21 +22,15 @@ WORDS = {
 
 
 def register(app: Flask) -> None:
-    """Add this room's pages, handlers and commands to the app."""
-    from portal.catalogue import (
-        cli,
-        handlers,
-        offering,
-        publishing,
-        staff_face,
-        views_print,
-        views_resident,
-        waiting,
-    )  # fmt: skip
+    """Add this feature's pages, handlers and commands to the app."""
+    # Importing these registers what waits, what is due and what the outbox carries out.
+    from portal.catalogue import cli, handlers, staff, waiting  # noqa: F401
+    from portal.catalogue.actions import publishing, service_types  # noqa: F401
+    from portal.catalogue.paper import views as paper_views
+    from portal.catalogue.public import views as public_views
 
-    assert handlers and offering and publishing and waiting  # importing them registers what they hold
     registry.audit_word(**WORDS)
     cli.register(app)
-    app.register_blueprint(views_resident.bp)
-    app.register_blueprint(views_print.bp)
-    staff_face.register(app)
+    app.register_blueprint(public_views.bp)
+    app.register_blueprint(paper_views.bp)
+    staff.register(app)

@@ -1,4 +1,4 @@
-"""`flask import-services`, `import-plan`, `publish`: the contract's commands of this room."""
+"""`flask import-services`, `import-plan`, `publish`: the contract's commands of this feature."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from flask import Flask
 
-from portal.catalogue import importing, offering, publishing
+from portal.catalogue.actions import importing, publishing, service_types
 from portal.catalogue.models import PlanImport
 from portal.centres import queries as centre_queries
 from portal.core import clock, scope
@@ -31,10 +31,10 @@ def import_services(file: Path) -> None:
     try:
         text = file.read_text(encoding="utf-8-sig")
         with writing(), scope.system("import-services"):
-            result = offering.import_services(text, system_actor("命令行"), clock.now())
+            result = service_types.import_services(text, system_actor("命令行"), clock.now())
     except UnicodeDecodeError:
         raise click.ClickException("文件不是 UTF-8 编码，请另存为“CSV UTF-8”后再导入。") from None
-    except offering.ServicesRefused as refusal:
+    except service_types.ServicesRefused as refusal:
         for problem in refusal.problems[:50]:
             click.echo(f"第 {problem.line} 行：{problem.reason}", err=True)
         raise click.ClickException(f"{len(refusal.problems)} 处错误，一行也没有导入。") from None

@@ -8,8 +8,10 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from portal.catalogue import changing, notices, queries
+from portal.catalogue import notices
+from portal.catalogue.actions import changing
 from portal.catalogue.models import IN_REVIEW, Entry, EntryChange
+from portal.catalogue.staff import queries
 from portal.catalogue.states import ASKED, chain
 from portal.centres import profile
 from portal.centres.models import Centre

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
-from portal.catalogue.plan_parts import SHANGHAI, Problem, Span
+from portal.catalogue.timetext.parts import SHANGHAI, Problem, Span
 from portal.core import clock
 
 TITLE_MAX, PLACE_MAX, AUDIENCE_MAX, ORGANISER_MAX, CONTENT_MAX = 60, 80, 80, 60, 2000

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, func, or_, select
 
 from portal.catalogue import notices
+from portal.catalogue.actions.publishing import unsubmitted
 from portal.catalogue.models import IN_REVIEW, RETURNED, Entry, EntryChange, Issue, PlanImport
-from portal.catalogue.publishing import unsubmitted
 from portal.catalogue.states import ASKED, PREVIEW
 from portal.centres import profile
 from portal.centres.models import Centre

@@ -9,7 +9,7 @@ from portal.core.access import Permission
 
 
 def register(app: Flask) -> None:
-    """Add this room's pages and commands to the app."""
+    """Add this feature's pages and commands to the app."""
     from portal.centres import cli, facts, views_resident, views_staff
 
     app.register_blueprint(views_resident.bp)

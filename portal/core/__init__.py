@@ -1,1 +1,1 @@
-"""What every room stands on: database, scope, access, state machines, outbox, audit, pages. Knows no feature."""
+"""What every feature stands on: database, scope, access, state machines, outbox, audit, pages. Knows no feature."""

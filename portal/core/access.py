@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 from flask import Flask, Response, abort, current_app, g, make_response, redirect, request, url_for
 from flask_login import current_user
 
-from portal.core import resend, scope
+from portal.core import form_recovery, scope
 
 View = TypeVar("View", bound=Callable[..., Any])
 Audience = Literal["public", "resident", "staff"]
@@ -182,7 +182,7 @@ def sign_in_first(audience: Audience) -> Response:
     # After a lost session a POST cannot be repeated by GET: come back to the page it was sent from.
     back = request.full_path.rstrip("?") if request.method == "GET" else _referring_path()
     target = url_for(endpoint, next=back)
-    typed = resend.lost_session(target)
+    typed = form_recovery.lost_session(target)
     if typed is not None:
         return typed
     if request.headers.get("HX-Request"):

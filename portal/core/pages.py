@@ -63,7 +63,7 @@ _head: list[Callable[[], tuple[Any, ...]]] = []
 
 
 def set_head_key(key: Callable[[], tuple[Any, ...]]) -> None:
-    """Installed by the people room: everything of the viewer that a page's frame shows, as a hashable value."""
+    """Installed by the people feature: everything of the viewer that a page's frame shows, as a hashable value."""
     _head[:] = [key]
 
 

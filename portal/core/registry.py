@@ -1,4 +1,4 @@
-"""Where rooms hang out what upper rooms show together, so that lower rooms need not know them."""
+"""Hooks: where features register what upper features show together, so that lower ones need not know them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def waiting(source: WaitingSource) -> WaitingSource:
 
 
 def mine(source: MineSource) -> MineSource:
-    """fn(resident_id, now) -> what /me shows of this room."""
+    """fn(resident_id, now) -> what /me shows of this feature."""
     mine_sources[_name(source)] = source
     return source
 
@@ -88,19 +88,19 @@ def due(job: DueJob) -> DueJob:
 
 
 def personal(source: Callable[[int], dict[str, Any]]) -> Callable[[int], dict[str, Any]]:
-    """fn(resident_id) -> this room's part of the resident's data export (SPEC P8)."""
+    """fn(resident_id) -> this feature's part of the resident's data export (SPEC P8)."""
     personal_sources[_name(source)] = source
     return source
 
 
 def erase(eraser: Callable[[int, datetime], None]) -> Callable[[int, datetime], None]:
-    """fn(resident_id, now): forget the person in this room's rows."""
+    """fn(resident_id, now): forget the person in this feature's rows."""
     erasers[_name(eraser)] = eraser
     return eraser
 
 
 def panel(source: PanelSource) -> PanelSource:
-    """fn(entry, viewer, now) -> (template, context): what an upper room adds to an entry's own page."""
+    """fn(entry, viewer, now) -> (template, context): what an upper feature adds to an entry's own page."""
     panel_sources[_name(source)] = source
     return source
 
@@ -138,9 +138,9 @@ def set_texter(texter: Texter) -> None:
 
 
 def text_phone(phone: str, body: str, kind: str, key: str, now: datetime) -> None:
-    """Send an urgent text message to a number in this transaction. Raises RuntimeError when no room can send one."""
+    """Send an urgent text message to a number in this transaction. Raises RuntimeError when no feature can send one."""
     if not _texter:
-        raise RuntimeError("no room has registered a texter")
+        raise RuntimeError("no feature has registered a texter")
     _texter[0](phone, body, kind, key, now, urgent=True)
 
 

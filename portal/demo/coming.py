@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from portal.catalogue import actions, importing
+from portal.catalogue import actions
+from portal.catalogue.actions import importing
 from portal.catalogue.models import IN_REVIEW, Entry
 from portal.centres.models import Centre
 from portal.core import clock, scope

@@ -7,9 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
-from portal.catalogue import rooms, rules
-from portal.catalogue.plan_parts import Span
+from portal.catalogue import rules
+from portal.catalogue.actions import room_holds
 from portal.catalogue.rules import EntryValues
+from portal.catalogue.timetext.parts import Span
 from portal.centres.models import Centre
 from portal.core import clock
 from portal.demo.stage import Stage, month_dates, table
@@ -89,14 +90,14 @@ class Diary:
     def room(self, centre: Centre, place: str, sessions: Collection[Span]) -> int | None:
         """The centre's room of that name when it has time for every session; else the place stays words."""
         if centre.id not in self.names:
-            self.names[centre.id] = rooms.by_name(centre)
-        room = self.names[centre.id].get(rooms.folded(place))
+            self.names[centre.id] = room_holds.by_name(centre)
+        room = self.names[centre.id].get(room_holds.folded(place))
         if room is None or not sessions:
             return None
         known = self.booked.setdefault(room, [])
         close = any(s.start < k.end + APART and k.start < s.end + APART for s in sessions for k in known)
         before = min(s.start for s in sessions) - APART
-        if close or rooms.conflicts(room, sessions, before):
+        if close or room_holds.conflicts(room, sessions, before):
             return None
         known.extend(sessions)
         return room

@@ -20,7 +20,7 @@ from portal.core.states import StateHistory
 from portal.demo.rooms import dice
 from portal.demo.stage import Stage
 from portal.people.models import Resident
-from portal.venues import facts, rules
+from portal.venues import occupancy, rules
 from portal.venues.models import (
     APPROVED,
     BY_RESIDENT,
@@ -86,8 +86,8 @@ def build(stage: Stage) -> int:
     with writing(), scope.system("demo"):
         wanted = select(Venue).where(Venue.bookable).options(joinedload(Venue.centre)).order_by(Venue.id)
         venues = list(db.session.scalars(wanted))
-        terms = facts.terms_of(venues, first, until)
-        held = facts.taken([v.id for v in venues], clock.at(first, time()), clock.at(until, time()))
+        terms = occupancy.terms_of(venues, first, until)
+        held = occupancy.taken([v.id for v in venues], clock.at(first, time()), clock.at(until, time()))
         town = Town(stage, luck)
         rows = [
             row

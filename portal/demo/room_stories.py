@@ -14,10 +14,11 @@ from portal.core.db import db, writing
 from portal.core.errors import DomainError
 from portal.demo.stage import DISTRICT, Stage
 from portal.people.models import Resident
-from portal.venues import booking, closing, deciding, facts, noting, rules, series
-from portal.venues.booking import Wish
+from portal.venues import occupancy, rules
+from portal.venues.actions import approval, booking, closures, duty_notes, series
 from portal.venues.models import APPROVED, BY_RESIDENT, EVERYBODY, PENDING, Booking, Venue
 from portal.venues.rules import Span
+from portal.venues.rules.eligibility import Wish
 
 HOME = "440307009001"  # of the demo's first resident
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -45,7 +46,7 @@ def before(stage: Stage) -> None:
             rooms = _rooms(stage, code)
             span = Span(_at(stage, start, 9), _at(stage, end, 18))
             venue = rooms[number % len(rooms)]
-            closing.close(stage.boss(code), venue.centre_id, venue.id, span, why, False, stage.now - 2 * DAY)
+            closures.close(stage.boss(code), venue.centre_id, venue.id, span, why, False, stage.now - 2 * DAY)
 
 
 def _at(stage: Stage, days: int, hour: int) -> datetime:
@@ -101,12 +102,12 @@ def _neighbours(stage: Stage, but: int = 0) -> Iterator[Actor]:
 
 def _free(venue: Venue, asked: datetime, earliest: datetime) -> Span:
     """A free hour or so that may be asked for at `asked`. Raises DomainError when there is none."""
-    terms = facts.terms_for(venue, earliest)
+    terms = occupancy.terms_for(venue, earliest)
     day = clock.today(earliest)
     for number in range(8):
         on = day + number * DAY
         start_of = clock.at(on, time())
-        taken = facts.taken([venue.id], start_of, start_of + DAY).get(venue.id, [])
+        taken = occupancy.taken([venue.id], start_of, start_of + DAY).get(venue.id, [])
         minutes = max(venue.shortest, 60 // venue.step * venue.step)
         for start in rules.starts(terms, on, taken, asked, minutes):
             if start >= earliest:
@@ -191,7 +192,7 @@ def _request(stage: Stage, code: str, asked: datetime, title: str, skip: int = 0
 
 def _handed_up(stage: Stage, _first: Actor) -> None:
     row = _request(stage, HOME, stage.now - 9 * HOUR, "街道广场舞联赛选拔")
-    deciding.hand_up(stage.boss(HOME), row.id, "涉及上级单位的活动", stage.now - 2 * HOUR)
+    approval.hand_up(stage.boss(HOME), row.id, "涉及上级单位的活动", stage.now - 2 * HOUR)
 
 
 def _overdue(stage: Stage, _first: Actor) -> None:
@@ -210,9 +211,9 @@ def _decided(stage: Stage, _first: Actor) -> None:
     for row, no in zip(rows[6:8], (False, True), strict=False):
         boss = stage.boss(row.centre.code)
         if no:
-            deciding.refuse(boss, row.id, "请换到更合适的场地", stage.now - HOUR)
+            approval.refuse(boss, row.id, "请换到更合适的场地", stage.now - HOUR)
         else:
-            deciding.approve(boss, row.id, stage.now - HOUR)
+            approval.approve(boss, row.id, stage.now - HOUR)
 
 
 def _moved(stage: Stage, _first: Actor) -> None:
@@ -224,15 +225,15 @@ def _moved(stage: Stage, _first: Actor) -> None:
         for venue in _rooms(stage, code):
             if venue.id == row.venue_id or (venue.capacity or 0) < row.people:
                 continue
-            if facts.is_free(venue.id, rules.held(Span(row.starts_at, row.ends_at), venue.buffer)):
+            if occupancy.is_free(venue.id, rules.held(Span(row.starts_at, row.ends_at), venue.buffer)):
                 span = (row.starts_at, row.ends_at)
-                deciding.move(stage.boss(code), row.id, venue.id, *span, "原场地设备故障", stage.now - 3 * HOUR)
+                approval.move(stage.boss(code), row.id, venue.id, *span, "原场地设备故障", stage.now - 3 * HOUR)
                 return
 
 
 def _noted(stage: Stage, _first: Actor) -> None:
     rooms = _rooms(stage, HOME)
     for number, (words, done) in enumerate(NOTES):
-        note = noting.add(stage.boss(HOME), rooms[number % len(rooms)].id, words, stage.now - (30 - number) * HOUR)
+        note = duty_notes.add(stage.boss(HOME), rooms[number % len(rooms)].id, words, stage.now - (30 - number) * HOUR)
         if done:
-            noting.solve(stage.boss(HOME), note.id, stage.now - 5 * HOUR)
+            duty_notes.solve(stage.boss(HOME), note.id, stage.now - 5 * HOUR)

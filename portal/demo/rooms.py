@@ -11,8 +11,8 @@ from portal.centres import typed_hours
 from portal.core import scope
 from portal.core.db import db, writing
 from portal.demo.stage import DISTRICT, Stage, communities, subdistricts, table
-from portal.venues import importing, managing
-from portal.venues.managing import RoomFacts, Week
+from portal.venues.actions import import_csv, rooms
+from portal.venues.actions.rooms import RoomFacts, Week
 
 SEED = 20261202  # dice of its own: the other acts fall as before
 NOT_GIVEN_OUT = ("厅堂", "服务厅", "大厅", "母婴室")
@@ -39,7 +39,7 @@ def build(stage: Stage) -> int:
         for code in (DISTRICT, *subdistricts(stage), *communities(stage)):
             centre, actor = stage.centre(code), stage.boss(code)
             for number, (facts, week) in enumerate(_rooms(luck, code, words[code], pool), 1):
-                managing.add_room(actor, centre, replace(facts, position=100 + number), week, then)
+                rooms.add_room(actor, centre, replace(facts, position=100 + number), week, then)
                 made += 1
         db.session.flush()
     return made
@@ -49,7 +49,7 @@ def _rooms(
     luck: random.Random, code: str, words: list[str], pool: dict[str, dict[str, str]]
 ) -> Iterator[tuple[RoomFacts, Week | None]]:
     """What the centre says it has, then others of the pool."""
-    usual = importing.usual_rooms()
+    usual = import_csv.usual_rooms()
     # The district's usual rooms came with the deployment's own list.
     taken = set(usual) if code == DISTRICT else set[str]()
     wanted = [(w, _like(w, pool)) for w in words if not w.endswith(NOT_GIVEN_OUT)]

@@ -1,6 +1,6 @@
 """Evaluation and call-back (评价、回访), once for all (SPEC S7, V6, H2).
 
-Knows nothing of what is evaluated: rooms above register a kind of subject (subjects.py), invite people with
+Knows nothing of what is evaluated: features above register a kind of subject (subjects.py), invite people with
 `actions.invite` and show averages with `queries.average`.
 """
 
@@ -10,9 +10,9 @@ from flask import Flask
 
 
 def register(app: Flask) -> None:
-    """Add this room's pages, handlers and deadlines to the app."""
-    from portal.feedback import deadlines, handlers, sources, views_resident, views_staff
+    """Add this feature's pages, handlers and deadlines to the app."""
+    # Importing the first three registers what is due, what the outbox carries out and what waits.
+    from portal.feedback import deadlines, handlers, registry, views_resident, views_staff  # noqa: F401
 
-    assert deadlines and handlers and sources  # importing them registers what they hold
     app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)

@@ -1,4 +1,4 @@
-"""Refusals of this room, each with the way out."""
+"""Refusals of this feature, each with the way out."""
 
 from __future__ import annotations
 

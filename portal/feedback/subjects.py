@@ -1,4 +1,4 @@
-"""What can be evaluated. Rooms above register their kinds here, so that this room need not know them."""
+"""What can be evaluated. Features above register their kinds here, so that this feature need not know them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _subjects: dict[str, Subject] = {}
 
 
 def register(subject: Subject) -> Subject:
-    """Make a kind known; once, when its room is imported."""
+    """Make a kind known; once, when its feature is imported."""
     _subjects[subject.kind] = subject
     return subject
 
@@ -41,7 +41,7 @@ def of(kind: str) -> Subject | None:
 
 
 def label(kind: str) -> str:
-    """'活动', '场地' …; a kind whose room is gone is a plain service."""
+    """'活动', '场地' …; a kind whose feature is gone is a plain service."""
     found = _subjects.get(kind)
     return found.label if found else "服务"
 
@@ -52,6 +52,6 @@ def kinds() -> list[tuple[str, str]]:
 
 
 def describe(kind: str, subject_id: int) -> Described | None:
-    """One occasion, or None when its room or row is gone."""
+    """One occasion, or None when its feature or row is gone."""
     found = _subjects.get(kind)
     return found.describe([subject_id]).get(subject_id) if found else None

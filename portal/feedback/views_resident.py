@@ -12,7 +12,7 @@ from portal.core import access, clock, pages
 from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
-from portal.feedback import actions, queries, rules, sources, subjects
+from portal.feedback import actions, queries, registry, rules, subjects
 from portal.feedback.errors import BadStars, NoSuchEvaluation
 from portal.feedback.models import DONE, Evaluation
 from portal.people import viewer as viewers
@@ -52,7 +52,7 @@ def _page(row: Evaluation, *, status: int = 200, error: DomainError | None = Non
         words=rules.STAR_WORDS,
         offered=rules.tags_for(p, row.subject_kind, row.stars) if row.stars else (),
         good=bool(row.stars and row.stars >= rules.GOOD_FROM), typed=request.form, most=rules.MOST_WORDS,
-        waits=sources.waits(call, now) if call is not None and call.status != DONE else "",
+        waits=registry.waits(call, now) if call is not None and call.status != DONE else "",
         may_say_again=call is not None and call.status == DONE and said_again is None, owner=_is_owner(row),
         change_until=rules.change_until(row.given_at, p) if row.given_at else None,
         home_centre=viewers.brief_of(row.centre),

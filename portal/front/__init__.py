@@ -1,4 +1,4 @@
-"""The front pages, which put all rooms together: home, a centre's page, my services, waiting for me."""
+"""The front pages, which put all features together: home, a centre's page, my services, waiting for me."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flask import Flask
 
 
 def register(app: Flask) -> None:
-    """Add this room's pages and the staff's left column to the app."""
+    """Add this feature's pages and the staff's left column to the app."""
     from portal.front import frame, views_resident, views_staff
 
     app.register_blueprint(views_resident.bp)

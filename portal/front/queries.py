@@ -1,18 +1,18 @@
-"""What the front pages show of the rooms below."""
+"""What the front pages show of the features below."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from portal.catalogue import listing
+from portal.catalogue.public import month_snapshot
 from portal.centres import facts, profile
 from portal.centres import queries as centres
 from portal.centres import rules as centre_rules
 from portal.centres.models import Centre, CentrePhoto
 from portal.core import clock, registry
-from portal.venues import finding
-from portal.venues.board import Room
+from portal.venues.availability import search
+from portal.venues.availability.room_snapshot import Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +26,32 @@ class CentrePage:
     below: list[Centre]
     month: str
     month_count: int
-    today: list[listing.Card]
-    this_week: list[listing.Card]
-    later: list[listing.Card]
+    today: list[month_snapshot.Card]
+    this_week: list[month_snapshot.Card]
+    later: list[month_snapshot.Card]
     photos: list[CentrePhoto]
     rooms: list[Room]  # booked here, in the centre's own order
     listed: bool  # anything published this month, so there is something to print
 
 
-def _cards(snap: listing.Snapshot, centre: Centre, days: tuple[date, date], now: datetime) -> list[listing.Card]:
-    wanted = listing.Filters(month=snap.month, centre_path=centre.path, days=days)
+def _cards(
+    snap: month_snapshot.Snapshot, centre: Centre, days: tuple[date, date], now: datetime
+) -> list[month_snapshot.Card]:
+    wanted = month_snapshot.Filters(month=snap.month, centre_path=centre.path, days=days)
     mixed = not profile.current().level(centre.level).files_list
-    rows = listing.select_rows(snap, wanted, now)
-    return [listing.card(row, session, now, mixed) for row, session in rows if session[1] > now]
+    rows = month_snapshot.select_rows(snap, wanted, now)
+    return [month_snapshot.card(row, session, now, mixed) for row, session in rows if session[1] > now]
 
 
 def centre_page(centre: Centre, now: datetime) -> CentrePage:
     """Today, this week and what follows in the month, of the centre and everything below it."""
     today = clock.today(now)
     month = clock.month_of(today)
-    snap = listing.snapshot(month, now)
+    snap = month_snapshot.snapshot(month, now)
     tomorrow, monday = today + timedelta(days=1), today + timedelta(days=7 - today.weekday())
     month_end = clock.month_days(month)[1]
     ancestors = centres.ancestors(centre)
-    everything = listing.select_rows(snap, listing.Filters(month=month, centre_path=centre.path), now)
+    everything = month_snapshot.select_rows(snap, month_snapshot.Filters(month=month, centre_path=centre.path), now)
     return CentrePage(
         centre=centre, opening=centres.opening(centre.id, now),
         week=centre_rules.week_text(centres.weekly_hours(centre.id)), above=ancestors[-1] if ancestors else None,
@@ -57,7 +59,7 @@ def centre_page(centre: Centre, now: datetime) -> CentrePage:
         today=_cards(snap, centre, (today, tomorrow), now),
         this_week=_cards(snap, centre, (tomorrow, monday), now) if tomorrow < monday else [],
         later=_cards(snap, centre, (monday, month_end), now)[:8] if monday < month_end else [],
-        photos=facts.photos(centre.id), rooms=finding.rooms_of(centre.id, now),
+        photos=facts.photos(centre.id), rooms=search.rooms_of(centre.id, now),
         listed=any(row.centre_path.startswith(centre.path) for row in snap.rows.values()),
     )  # fmt: skip
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, flash, make_response, redirect, request, url_for
 
-from portal.catalogue import listing, public_queries
+from portal.catalogue.public import month_snapshot
+from portal.catalogue.public import queries as public_queries
 from portal.centres import profile
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, qr
@@ -35,7 +36,7 @@ def home() -> Response:
 def _district(now: Any) -> dict[str, Any]:
     """What somebody without a centre sees of the whole deployment."""
     month = clock.month_of(clock.today(now))
-    count, cards = listing.upcoming(month, "", now, 5)
+    count, cards = month_snapshot.upcoming(month, "", now, 5)
     return {"name": profile.current().name, "count": count, "cards": cards, "month": month}
 
 

@@ -6,7 +6,7 @@ from flask import Flask
 
 
 def register(app: Flask) -> None:
-    """Add this room's pages, handlers and commands to the app."""
+    """Add this feature's pages, handlers and commands to the app."""
     from portal.notices import handlers, views_resident, views_staff
 
     handlers.install()

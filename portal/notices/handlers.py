@@ -1,4 +1,4 @@
-"""What this room does for others: outbox effects, and its lines on the pages that gather from all rooms."""
+"""What this feature does for others: outbox effects, and its lines on the pages that gather from all features."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def erase(resident_id: int, now: datetime) -> None:
 
 
 def install() -> None:
-    """Hang out the lines of the left column, and take on the sending of texts for rooms below."""
+    """Register the lines of the left column, and take on the sending of texts for features below."""
     registry.set_texter(actions.text_phone)
     registry.nav("my_messages", "我的消息", "bell", "notices_staff.inbox", Permission.VIEW, 85)
     registry.nav("messages", "消息出口", "mail", "notices_staff.deliveries", Permission.MESSAGES, 86)

@@ -1,4 +1,4 @@
-"""The wording of this room's own messages. Other rooms keep theirs in their notices.py (SPEC M3)."""
+"""The wording of this feature's own messages. Other features keep theirs in their notices.py (SPEC M3)."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ from flask import Flask
 
 
 def register(app: Flask) -> None:
-    """Add this room's pages, handlers and commands to the app."""
-    from portal.core import outbox, queue
+    """Add this feature's pages, handlers and commands to the app."""
+    from portal.core import job_queue, outbox
     from portal.operations import cli, metrics, views
 
     app.register_blueprint(views.bp)
@@ -15,6 +15,6 @@ def register(app: Flask) -> None:
     metrics.init_app(app)
     # Tests have no worker to wake; one that wants the bell says so.
     if app.config.get("DOORBELL", not app.config.get("TESTING")):
-        bell = queue.Doorbell(app.config["REDIS_URL"])
+        bell = job_queue.Doorbell(app.config["REDIS_URL"])
         app.extensions["portal_doorbell"] = bell
         outbox.on_commit_ring(bell.ring)

@@ -10,7 +10,7 @@ from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal.core import outbox, queue
+from portal.core import job_queue, outbox
 from portal.core.db import db
 from portal.notices import queries as notices
 from portal.operations import work
@@ -54,7 +54,7 @@ def _database() -> dict[str, Any]:
 def _redis(url: str) -> dict[str, Any]:
     began = time.perf_counter()
     try:
-        client = queue.connect(url)
+        client = job_queue.connect(url)
         try:
             client.ping()
         finally:

@@ -19,7 +19,7 @@ WORDS = {
 
 
 def register(app: Flask) -> None:
-    """Add this room's pages, handlers and commands to the app."""
+    """Add this feature's pages, handlers and commands to the app."""
     from portal.people import cli, viewer, views_accounts, views_audit, views_profile, views_resident, views_staff
 
     registry.audit_word(**WORDS)

@@ -130,7 +130,7 @@ def remove_relative(row: Relative, now: datetime) -> None:
 
 
 def export_own(resident_id: int, now: datetime) -> dict[str, Any]:
-    """Everything the portal keeps of a resident, from all rooms, as plain values (P8)."""
+    """Everything the portal keeps of a resident, from all features, as plain values (P8)."""
     parts: dict[str, Any] = {"exported_at": clock.local(now).isoformat(timespec="seconds")}
     for source in registry.personal_sources.values():
         parts.update(source(resident_id))
@@ -138,7 +138,7 @@ def export_own(resident_id: int, now: datetime) -> dict[str, Any]:
 
 
 def erase_resident(actor: Actor, person: Resident, now: datetime) -> None:
-    """Forget a person: every room removes its part, this one last because others may still need the number (P8).
+    """Forget a person: every feature removes its part, this one last because others may still need the number (P8).
 
     The row stays without personal fields so that counts stay true; every session ends.
     """
@@ -157,7 +157,7 @@ def erase_resident(actor: Actor, person: Resident, now: datetime) -> None:
 
 @registry.erase
 def erase_own(resident_id: int, now: datetime) -> None:
-    """This room's part of erasing."""
+    """This feature's part of erasing."""
     person = db.session.get_one(Resident, resident_id)
     if person.phone:
         db.session.execute(delete(LoginCode).where(LoginCode.phone == person.phone))
@@ -174,7 +174,7 @@ def erase_own(resident_id: int, now: datetime) -> None:
 
 @registry.personal
 def own_data(resident_id: int) -> dict[str, Any]:
-    """This room's part of the export."""
+    """This feature's part of the export."""
     person = db.session.get_one(Resident, resident_id)
     groups = profile.current().groups
     home = person.home_centre

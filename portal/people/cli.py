@@ -54,7 +54,7 @@ def init(username: str) -> None:
         click.echo(f"部署配置：{current.name}（{current.code}）")
         with writing(), scope.system("init"):
             if not queries.has_staff():
-                top_centre(now)  # before the rooms' own steps: what they bring belongs to it
+                top_centre(now)  # before the features' own steps: what they bring belongs to it
             for step in registry.init_steps.values():
                 click.echo(step(now))
                 db.session.flush()

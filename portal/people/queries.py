@@ -1,4 +1,4 @@
-"""Reads of people, shaped for pages and for the rooms above."""
+"""Reads of people, shaped for pages and for the features above."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from portal.core.db import db, is_sqlite
 from portal.core.sessions import WebSession
 from portal.people.models import KnownDevice, LoginCode, LoginFailure, Relative, Resident, StaffAccount
 
-# The hot path of every signed-in page: plain SQL, one round trip (core.reads). Reads the inbox table of a room above,
+# The hot path of every signed-in page: plain SQL, one round trip (core.reads). Reads the inbox table of a feature above,
 # as a count only, because a second statement per page would cost more than the rest of the head. `{more}` is what the
 # page itself wants to know in the same round trip (core.access.reading_with).
 _COLUMNS = {

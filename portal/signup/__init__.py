@@ -6,9 +6,9 @@ from flask import Flask
 
 
 def register(app: Flask) -> None:
-    """Add this room's pages, handlers and deadlines to the app."""
-    from portal.signup import evaluating, handlers, reminders, sources, views_papers, views_resident, views_staff
+    """Add this feature's pages, handlers and deadlines to the app."""
+    # Importing them registers what is evaluated, due, waiting and carried out by the outbox.
+    from portal.signup import evaluating, handlers, registry, reminders, views_papers, views_resident, views_staff  # noqa: F401
 
-    assert evaluating and handlers and reminders and sources and views_papers  # importing them registers what they hold
     app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)

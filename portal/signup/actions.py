@@ -14,7 +14,7 @@ from portal.core import outbox, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db, writing
 from portal.people.models import Relative, Resident
-from portal.signup import queue, rules
+from portal.signup import rules, waiting_list
 from portal.signup.errors import (
     EntryGone,
     NameMissing,
@@ -49,7 +49,7 @@ def sign_up(actor: Actor, entry_id: int, for_relative_id: int | None, companions
     sign-up that is already there. Raises EntryGone, SignUpRefused, NoSuchPerson, NameMissing. Lock: the entry's row.
     """
     with scope.system("places and the queue of a public entry"):
-        entry = queue.lock(entry_id)
+        entry = waiting_list.lock(entry_id)
         if entry.status not in PUBLIC:
             raise EntryGone()
         person = find_person(entry, actor.id or 0, for_relative_id)
@@ -94,7 +94,7 @@ def enter(entry: Entry, person: Person, places: int, actor: Actor, now: datetime
         created_by=actor.name if actor.kind == "staff" else "",
     )  # fmt: skip
     db.session.add(row)
-    queue.shift(entry, 0 if waits else places, 1 if waits else 0)
+    waiting_list.shift(entry, 0 if waits else places, 1 if waits else 0)
     db.session.flush()
     states.note(MACHINE, row, "sign_up", actor, now)
     outbox.put(FIRST_TOPIC[status], f"sign_up:{row.id}:new", {"id": row.id}, now)
@@ -107,7 +107,7 @@ def find(sign_up_id: int) -> tuple[Entry, SignUp]:
     entry_id = db.session.scalars(seen).one_or_none()
     if entry_id is None:
         raise SignUpGone()
-    entry = queue.lock(entry_id)
+    entry = waiting_list.lock(entry_id)
     fresh = select(SignUp).where(SignUp.id == sign_up_id).execution_options(populate_existing=True)
     return entry, db.session.scalars(fresh).one()
 
@@ -125,11 +125,11 @@ def withdraw(actor: Actor, sign_up_id: int, now: datetime, reason: str = "") -> 
     if actor.kind == "resident":
         _check_deadline(entry, row, now)
     with scope.system("the place goes on to somebody else"):
-        history = queue.move(entry, row, "withdraw", actor, now, reason, ended_at=now, accept_by=None)
+        history = waiting_list.move(entry, row, "withdraw", actor, now, reason, ended_at=now, accept_by=None)
         if actor.kind != "resident":
             payload = {"id": row.id, "history_id": history.id}
             outbox.put("signup.withdrawn", f"sign_up:{row.id}:{history.id}", payload, now)
-        queue.move_up(entry, now)
+        waiting_list.move_up(entry, now)
     return row
 
 
@@ -162,9 +162,9 @@ def reduce_places(actor: Actor, sign_up_id: int, places: int, now: datetime) -> 
         return row
     with scope.system("the places go on to somebody else"):
         row.places = places
-        queue.shift(entry, 0 if row.status == WAITING else places - before, 0)
+        waiting_list.shift(entry, 0 if row.status == WAITING else places - before, 0)
         states.note(MACHINE, row, "fewer", actor, now, details={"from": before, "to": places})
-        queue.move_up(entry, now)
+        waiting_list.move_up(entry, now)
     return row
 
 
@@ -177,7 +177,7 @@ def accept_offer(actor: Actor, sign_up_id: int, now: datetime) -> SignUp:
     if row.status != OFFERED or (row.accept_by is not None and now >= row.accept_by):
         raise OfferOver()
     with scope.system("own offer"):
-        queue.move(entry, row, "accept", actor, now, decided_at=now, accept_by=None)
+        waiting_list.move(entry, row, "accept", actor, now, decided_at=now, accept_by=None)
     return row
 
 
@@ -188,15 +188,15 @@ def decline_offer(actor: Actor, sign_up_id: int, now: datetime) -> SignUp:
     if row.status != OFFERED:
         raise OfferOver()
     with scope.system("the place goes on to somebody else"):
-        queue.move(entry, row, "decline", actor, now, ended_at=now, accept_by=None)
-        queue.move_up(entry, now)
+        waiting_list.move(entry, row, "decline", actor, now, ended_at=now, accept_by=None)
+        waiting_list.move_up(entry, now)
     return row
 
 
 def move_up(entry_id: int, now: datetime) -> int:
     """After more places (capacity raised): the next in line get them. Lock: the entry's row."""
     with scope.system("more places"):
-        return queue.move_up(queue.lock(entry_id), now)
+        return waiting_list.move_up(waiting_list.lock(entry_id), now)
 
 
 def lapse_offers(now: datetime) -> int:
@@ -211,12 +211,12 @@ def lapse_offers(now: datetime) -> int:
 
 def _lapse_entry(entry_id: int, now: datetime) -> int:
     with writing():
-        entry = queue.lock(entry_id)
+        entry = waiting_list.lock(entry_id)
         late = select(SignUp).where(SignUp.entry_id == entry_id, SignUp.status == OFFERED, SignUp.accept_by <= now)
         rows = list(db.session.scalars(late.order_by(SignUp.id)))
         for row in rows:
-            queue.move(entry, row, "lapse", system_actor(), now, ended_at=now, accept_by=None)
-        queue.move_up(entry, now)
+            waiting_list.move(entry, row, "lapse", system_actor(), now, ended_at=now, accept_by=None)
+        waiting_list.move_up(entry, now)
         return len(rows)
 
 
@@ -226,12 +226,12 @@ def cancel_all(entry_id: int, now: datetime, reason: str) -> list[SignUp]:
     Idempotent. Lock: the entry's row.
     """
     with scope.system("everybody of a cancelled entry"):
-        entry = queue.lock(entry_id)
+        entry = waiting_list.lock(entry_id)
         live = select(SignUp).where(SignUp.entry_id == entry_id, SignUp.status.in_(ACTIVE))
         rows = list(db.session.scalars(live.options(joinedload(SignUp.relative)).order_by(SignUp.id)))
         if rows:
             states.fire_many(MACHINE, rows, "cancel", system_actor(), now, reason)
-            queue.shift(entry, -entry.taken, -entry.waiting)
+            waiting_list.shift(entry, -entry.taken, -entry.waiting)
     return rows
 
 
@@ -240,10 +240,10 @@ def erase(resident_id: int, now: datetime) -> None:
     with scope.system("a person erases their data"):
         mine = select(SignUp).where(SignUp.resident_id == resident_id).order_by(SignUp.entry_id, SignUp.id)
         for row in list(db.session.scalars(mine)):
-            entry = queue.lock(row.entry_id) if row.status in ACTIVE else None
+            entry = waiting_list.lock(row.entry_id) if row.status in ACTIVE else None
             # What is over keeps its figures; the name is gone with the resident's own row.
             if entry is not None and (entry.last_end is None or now < entry.last_end):
-                queue.move(entry, row, "withdraw", system_actor(), now, ended_at=now, accept_by=None)
-                queue.move_up(entry, now)
+                waiting_list.move(entry, row, "withdraw", system_actor(), now, ended_at=now, accept_by=None)
+                waiting_list.move_up(entry, now)
             row.note = ""
         db.session.flush()

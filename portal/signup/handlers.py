@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
-from portal.catalogue import changing
+from portal.catalogue.actions import changing
 from portal.catalogue.models import Entry, EntryChange, EntrySession
 from portal.core import outbox, states
 from portal.core.access import Role

@@ -13,7 +13,7 @@ from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import DomainError, NotAllowed
 from portal.people.models import Relative, Resident
-from portal.signup import actions, queue, rules
+from portal.signup import actions, rules, waiting_list
 from portal.signup.errors import EntryGone, NoRoom, SignUpRefused
 from portal.signup.models import ACTIVE, OFFERED, PENDING, SignUp
 from portal.signup.states import LABELS, MACHINE
@@ -61,15 +61,17 @@ def decide(actor: Actor, sign_up_id: int, accept: bool, reason: str, now: dateti
     before = row.status
     with scope.system("a refused place goes on to somebody else"):
         if accept and before == PENDING:
-            queue.move(entry, row, "confirm", actor, now, decided_at=now)
+            waiting_list.move(entry, row, "confirm", actor, now, decided_at=now)
         elif accept:
             if entry.free is not None and row.places > entry.free:
                 raise NoRoom(f"还剩 {entry.free} 个名额，这一份要 {row.places} 个。")
-            queue.move(entry, row, "place", actor, now, decided_at=now)
+            waiting_list.move(entry, row, "place", actor, now, decided_at=now)
         else:
             reason = reason.strip()
-            queue.move(entry, row, "refuse", actor, now, reason, decided_at=now, ended_at=now, refusal_reason=reason)
-            queue.move_up(entry, now)
+            waiting_list.move(
+                entry, row, "refuse", actor, now, reason, decided_at=now, ended_at=now, refusal_reason=reason
+            )
+            waiting_list.move_up(entry, now)
         _noted(actor, row, "accept" if accept else "refuse", before, now, reason)
     return row
 
@@ -95,7 +97,7 @@ def add_by_staff(
     EntryGone, CallerNameMissing, SignUpRefused. Lock: the entry's row.
     """
     _must(actor)
-    entry = queue.lock(entry_id)
+    entry = waiting_list.lock(entry_id)
     refusal = _staff_refusal(entry, places, now)
     if refusal is not None:
         raise SignUpRefused(refusal)
@@ -149,7 +151,7 @@ def _relative(resident: Resident, name: str, now: datetime) -> Relative | None:
 def extend(actor: Actor, entry_id: int, until: datetime, now: datetime) -> Entry:
     """Let people sign up until a later moment (S5). Raises EntryGone, CannotExtend. Lock: the entry's row."""
     _must(actor)
-    entry = queue.lock(entry_id)
+    entry = waiting_list.lock(entry_id)
     refusal = rules.extension_limit(entry, until, now)
     if refusal is not None:
         raise CannotExtend(refusal.message, advice=refusal.advice)
@@ -175,7 +177,7 @@ def offer_elsewhere(actor: Actor, entry_id: int, target_id: int, now: datetime) 
     _must(actor)
     if entry_id == target_id:
         raise CannotMerge("请选另一个活动。")
-    locked = {i: queue.lock(i) for i in sorted((entry_id, target_id))}
+    locked = {i: waiting_list.lock(i) for i in sorted((entry_id, target_id))}
     source, target = locked[entry_id], locked[target_id]
     if target.status != PUBLISHED or target.walk_in or (target.first_start and now >= target.first_start):
         raise CannotMerge("那个活动已经不能报名。")
@@ -213,7 +215,7 @@ def _ask(actor: Actor, source: Entry, target: Entry, row: SignUp, now: datetime)
         created_by=actor.name, note=f"《{source.title}》报名人数不足，想请您改到这里"[:200],
     )  # fmt: skip
     db.session.add(asked)
-    queue.shift(target, row.places, 0)
+    waiting_list.shift(target, row.places, 0)
     db.session.flush()
     states.note(MACHINE, asked, "merge", actor, now, details={"from_entry": source.id})
     outbox.put("signup.merged", f"sign_up:{asked.id}:new", {"id": asked.id}, now)

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, flash, request, url_for
 from wtforms import ValidationError
 
-from portal.catalogue import changing
+from portal.catalogue.actions import changing
 from portal.catalogue.models import Entry
 from portal.core import access, clock, forms, pages, registry
 from portal.core.access import Permission

@@ -4,37 +4,31 @@ from __future__ import annotations
 
 from flask import Flask
 
+from portal.core import registry as hooks
+
 
 def register(app: Flask) -> None:
-    """Add this room's pages, handlers and deadlines to the app."""
-    from portal.venues import deadlines, evaluating, handlers
-
-    assert deadlines and evaluating and handlers  # importing them registers what they hold
-    from portal.venues import views_papers, views_usage
-
-    app.register_blueprint(views_papers.bp)
-    app.register_blueprint(views_usage.bp)
-    from portal.core import registry
-    from portal.venues import cli, importing, managing, views_rooms
-
-    assert importing
-    registry.audit_word(**managing.WORDS)
-    cli.register(app)
-    app.register_blueprint(views_rooms.bp)
-    from portal.venues import sources, views_booking, views_resident
-
-    assert sources and views_booking
-    app.register_blueprint(views_resident.bp)
-    from portal.venues import (
-        views_closures,
-        views_notes,
-        views_requests,
-        views_series,
-        views_staff,
-        views_staff_booking,
-        waiting,
+    """Add this feature's pages, handlers, deadlines and commands to the app."""
+    # Importing these registers what waits, what is due, what the outbox carries out and what is a resident's.
+    from portal.venues import cli, deadlines, evaluating, handlers, waiting  # noqa: F401
+    from portal.venues.actions import import_csv, rooms  # noqa: F401
+    from portal.venues.paper import views as paper_views
+    from portal.venues.public import booking_views, registry  # noqa: F401
+    from portal.venues.public import views as public_views
+    from portal.venues.staff import (  # noqa: F401  # importing a view file hangs its pages into the blueprint
+        booking_views as staff_booking_views,
+    )
+    from portal.venues.staff import (  # noqa: F401
+        closure_views,
+        note_views,
+        plan_views,
+        request_views,
+        room_views,
+        series_views,
+        usage_views,
     )
 
-    # Importing a view file hangs its pages into the staff's blueprint.
-    assert all((views_closures, views_notes, views_requests, views_series, views_staff_booking, waiting))
-    app.register_blueprint(views_staff.bp)
+    hooks.audit_word(**rooms.WORDS)
+    cli.register(app)
+    for views in (public_views, paper_views, usage_views, room_views, plan_views):
+        app.register_blueprint(views.bp)

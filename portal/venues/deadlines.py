@@ -18,7 +18,8 @@ from portal.core.access import system_actor
 from portal.core.db import db, writing
 from portal.core.errors import DomainError, Stale
 from portal.core.outbox import Outbox
-from portal.venues import arriving, deciding, locks, queue, rules
+from portal.venues import locks, rules
+from portal.venues.actions import approval, check_in, waiting_list
 from portal.venues.models import APPROVED, BY_ACTIVITY, OFFERED, PENDING, WAITING, Booking
 
 log = structlog.get_logger()
@@ -30,7 +31,7 @@ LONG_AGO = timedelta(days=15)
 @registry.due
 def release_no_shows(now: datetime) -> int:
     """Rooms nobody came to are given on."""
-    return arriving.release_no_shows(now)
+    return check_in.release_no_shows(now)
 
 
 @registry.due
@@ -46,11 +47,11 @@ def _hand_up(booking_id: int, now: datetime) -> int:
     _, row = locks.find(booking_id)
     if row.status != PENDING or row.decide_by is None or row.decide_by > now:
         return 0
-    if deciding.deciders_above(row.waits_at or row.centre) is None:
+    if approval.deciders_above(row.waits_at or row.centre) is None:
         row.decide_by = None  # asked for once; the inbox shows it red until somebody decides
         outbox.put("venues.undecided", f"booking:{row.id}:{row.waits_at_id}", {"id": row.id}, now)
         return 1
-    deciding.hand_up(system_actor(), row.id, "没有在期限内审批，自动移交上级", now)
+    approval.hand_up(system_actor(), row.id, "没有在期限内审批，自动移交上级", now)
     return 1
 
 
@@ -73,7 +74,7 @@ def _lapse(booking_id: int, now: datetime) -> int:
     offer_over = row.status == OFFERED and row.accept_by is not None and row.accept_by <= now
     if row.status not in (PENDING, WAITING, OFFERED) or not (offer_over or row.starts_at <= now):
         return 0
-    queue.end(venue, row, "lapse", system_actor(), now)
+    waiting_list.end(venue, row, "lapse", system_actor(), now)
     return 1
 
 

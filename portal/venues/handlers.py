@@ -18,7 +18,8 @@ from portal.core.access import Role
 from portal.core.db import db
 from portal.notices.actions import Told, tell_residents, tell_staff
 from portal.people import queries as people
-from portal.venues import notices, queue, rules
+from portal.venues import notices, rules
+from portal.venues.actions import waiting_list
 from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, OFFERED, PENDING, WAITING, Booking, Venue
 from portal.venues.notices import Words
 
@@ -81,7 +82,10 @@ def on_queued(payload: dict[str, Any], now: datetime) -> None:
 
 def number(row: Booking, now: datetime) -> int:
     """The place in line: how many asked earlier for a time that touches this one, and oneself."""
-    return sum(1 for other in queue.waiting_for(row.venue_id, queue.held(row), now) if other.id <= row.id) or 1
+    return (
+        sum(1 for other in waiting_list.waiting_for(row.venue_id, waiting_list.held(row), now) if other.id <= row.id)
+        or 1
+    )
 
 
 @outbox.handler("venues.handed_up")

@@ -22,12 +22,12 @@ from portal.centres.models import Centre
 from portal.core.db import Base, UTCDateTime
 from portal.core.scope import CentreScoped
 from portal.people.models import Relative, Resident
-from portal.venues import guard
+from portal.venues import overlap_constraint
 
 # Booking.status; the machine is in states.py.
 PENDING, APPROVED, OFFERED, WAITING = "pending", "approved", "offered", "waiting"
 REFUSED, WITHDRAWN, CANCELLED, LAPSED, RELEASED = "refused", "withdrawn", "cancelled", "lapsed", "released"
-HOLDS = guard.HOLDS  # pending, approved, offered: nobody else may have that time
+HOLDS = overlap_constraint.HOLDS  # pending, approved, offered: nobody else may have that time
 ACTIVE = (*HOLDS, WAITING)
 
 # Booking.source: who takes the room.
@@ -268,4 +268,4 @@ class Booking(CentreScoped, Base):
 
 
 # The net under the actions, on both databases; migration 0004 installs the same.
-event.listen(Booking.__table__, "after_create", lambda _table, connection, **_: guard.install(connection))
+event.listen(Booking.__table__, "after_create", lambda _table, connection, **_: overlap_constraint.install(connection))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal.core import clock
-from portal.venues import booking as residents
 from portal.venues.models import APPROVED, PENDING, Booking, BookingSeries, Venue
+from portal.venues.rules import eligibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def arrive(venue: Venue) -> str:
 
 
 def leaving(row: Booking) -> str:
-    return f"{clock.stamp(residents.deadline(row.venue, row))} 前可自行退订。"
+    return f"{clock.stamp(eligibility.deadline(row.venue, row))} 前可自行退订。"
 
 
 def approved(row: Booking) -> Words:

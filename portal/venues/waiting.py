@@ -13,7 +13,7 @@ from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.registry import Waiting
 from portal.venues.models import BY_ACTIVITY, PENDING, Booking, Venue
-from portal.venues.staff_queries import due_tone
+from portal.venues.staff.booking_queries import due_tone
 
 SECTION = "venues"
 MOST = 50

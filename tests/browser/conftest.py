@@ -12,7 +12,7 @@ from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
 
 from portal import create_app
-from portal.catalogue import importing
+from portal.catalogue.actions import importing
 from portal.core import protection, scope, sessions
 from portal.core.db import db
 from portal.signup.models import SignUp

@@ -7,8 +7,8 @@ from typing import Any
 
 from portal.catalogue import actions
 from portal.catalogue.models import Entry
-from portal.catalogue.plan_parts import Span
 from portal.catalogue.rules import EntryValues
+from portal.catalogue.timetext.parts import Span
 from portal.core import clock
 from tests.factories import NOW, Town
 

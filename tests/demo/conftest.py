@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from portal import create_app
-from portal.catalogue import listing
+from portal.catalogue.public import month_snapshot
 from portal.core import clock, scope
 from portal.core.db import db
 from portal.settings import ROOT
@@ -55,7 +55,7 @@ def demo_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
-    listing.forget()
+    month_snapshot.forget()
 
 
 @pytest.fixture(scope="package")
@@ -76,7 +76,7 @@ def now() -> Iterator[datetime]:
 @pytest.fixture
 def loaded(demo_app: Flask, printed: str, now: datetime) -> Iterator[Any]:
     """A session that may read everything of the loaded demo."""
-    listing.forget()
+    month_snapshot.forget()
     with demo_app.app_context(), scope.system("tests"):
         yield db.session
         db.session.rollback()

@@ -11,8 +11,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal.catalogue import actions, listing, states
+from portal.catalogue import actions, states
 from portal.catalogue.models import Entry, EntryChange, EntrySession, Guide, PlanImport
+from portal.catalogue.public import month_snapshot
 from portal.centres.models import Centre, OpeningException, OpeningHours
 from portal.core import audit
 from portal.core.outbox import Outbox
@@ -101,9 +102,9 @@ def test_the_public_list_is_long(demo_app: Flask, loaded: Any, now: datetime) ->
     client = demo_app.test_client()
     page = client.get("/services").get_data(as_text=True)
     coming = re.search(r"还有 (\d+) 项", page)
-    snap = listing.snapshot("2026-11", now)
+    snap = month_snapshot.snapshot("2026-11", now)
     assert len(snap.rows) > 300
-    assert coming and int(coming[1]) == len(snap.rows) - listing.ended_count(snap, now) > 100
+    assert coming and int(coming[1]) == len(snap.rows) - month_snapshot.ended_count(snap, now) > 100
     shown = len(re.findall(r'class="act"', page))
     assert shown == 20
     full = client.get("/services?month=2026-11&for=child").get_data(as_text=True)

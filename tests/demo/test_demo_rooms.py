@@ -15,7 +15,8 @@ from portal.core import clock
 from portal.core.states import StateHistory
 from portal.feedback import queries as evaluations
 from portal.feedback.models import CallBack, Evaluation
-from portal.venues import facts, managing, rules
+from portal.venues import occupancy, rules
+from portal.venues.actions import rooms
 from portal.venues.models import (
     APPROVED,
     BY_RESIDENT,
@@ -47,7 +48,7 @@ def test_every_centre_has_rooms_and_the_district_twelve(loaded: Any) -> None:
 
 def test_rooms_are_such_as_staff_could_have_typed(loaded: Any) -> None:
     venues = list(loaded.scalars(select(Venue)))
-    assert not [(v.name, p) for v in venues if (p := managing.problems(managing.facts_of(v), managing.week_of(v)))]
+    assert not [(v.name, p) for v in venues if (p := rooms.problems(rooms.facts_of(v), rooms.week_of(v)))]
     keys = [(v.centre_id, v.name) for v in venues]
     assert len(keys) == len(set(keys))
     bookable = [v for v in venues if v.bookable]
@@ -81,7 +82,7 @@ def test_what_residents_have_booked_keeps_the_rules_of_the_room(loaded: Any, now
     wanted = select(Booking).where(Booking.source == BY_RESIDENT).options(joinedload(Booking.venue))
     rows = list(loaded.scalars(wanted))
     first, until = clock.today(now) - 20 * DAY, clock.today(now) + 20 * DAY
-    terms = facts.terms_of(list({r.venue_id: r.venue for r in rows}.values()), first, until)
+    terms = occupancy.terms_of(list({r.venue_id: r.venue for r in rows}.values()), first, until)
     bad = []
     for row in rows:
         asked = min(row.created_at, row.starts_at - timedelta(minutes=row.venue.notice))

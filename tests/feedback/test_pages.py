@@ -14,7 +14,7 @@ from portal.core import clock, registry
 from portal.core.audit import AuditLog
 from portal.feedback import actions, calling, queries
 from portal.feedback.models import DONE, CallBack, Evaluation
-from portal.feedback.sources import to_call_back
+from portal.feedback.registry import to_call_back
 from portal.people import actions as people
 from tests.factories import NOW, Town
 from tests.feedback.conftest import Asked

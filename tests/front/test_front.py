@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from portal.catalogue import listing
+from portal.catalogue.public import month_snapshot
 from portal.centres.models import CentrePhoto
 from portal.core import registry
 from tests import factories
@@ -15,7 +15,7 @@ from tests import factories
 
 @pytest.fixture(autouse=True)
 def _cold() -> None:
-    listing.forget()
+    month_snapshot.forget()
 
 
 def text(client: FlaskClient, path: str, status: int = 200) -> str:

@@ -23,8 +23,8 @@ RAW = {
     "portal/core/reads.py": "the module itself",
     "portal/core/stamps.py": "one scalar that its owner names; tells nothing but whether rows changed",
     "portal/people/queries.py": "the viewer of every page, by session",
-    "portal/catalogue/listing.py": "the public list's stamp and changed rows: public rows only",
-    "portal/venues/guard.py": "the net against overlaps: a constraint or a trigger",
+    "portal/catalogue/public/month_snapshot.py": "the public list's stamp and changed rows: public rows only",
+    "portal/venues/overlap_constraint.py": "the net against overlaps: a constraint or a trigger",
     "portal/venues/models.py": "where partial indexes hold, and the net on the table itself",
     "portal/operations/backup.py": "the version of the schema",
     "portal/operations/health.py": "SELECT 1",
@@ -33,7 +33,7 @@ RAW = {
 # `.status` of something that is no row with transitions.
 STATUS_OF_OTHERS = {"answer", "response"}
 # Sets a first status by an upsert of a table without a machine; the reason stands beside the line.
-NO_MACHINE = {"portal/catalogue/printing.py": "printed documents: asked, ready, failed; no person decides"}
+NO_MACHINE = {"portal/catalogue/paper/printing.py": "printed documents: asked, ready, failed; no person decides"}
 
 
 def name(file: Path) -> str:

@@ -13,8 +13,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal.catalogue import listing, rows
+from portal.catalogue.actions import entry_values
 from portal.catalogue.models import IN_REVIEW, EntryChange, Guide
+from portal.catalogue.public import month_snapshot
 from portal.centres.models import Centre, OpeningHours
 from portal.core import audit, clock, reads
 from portal.core.db import db
@@ -23,7 +24,7 @@ from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative, StaffAccount
 from portal.signup.models import SignUp
-from portal.venues import board
+from portal.venues.availability import room_snapshot
 from portal.venues.models import BookingSeries
 from tests.factories import NOW, Make, Town
 from tests.servers import database_kind
@@ -100,10 +101,10 @@ class Rows:
                 entry_id=entry.id, resident_id=mine.id, person_key=f"r{mine.id}", status="confirmed", centre_id=a1.id,
                 created_at=NOW,
             ))  # fmt: skip
-        values = rows.values_of(shown)
+        values = entry_values.values_of(shown)
         moved = replace(values, place="二楼")
         db.session.add(EntryChange(
-            entry_id=shown.id, centre_id=a1.id, kind="edit", before=rows.to_json(values), after=rows.to_json(moved), reason="换场地", status="asked",
+            entry_id=shown.id, centre_id=a1.id, kind="edit", before=entry_values.to_json(values), after=entry_values.to_json(moved), reason="换场地", status="asked",
             waits_at_id=self.town.centres["A"].id, asked_by="A1管理员", asked_at=NOW,
         ))  # fmt: skip
         db.session.add(Guide(
@@ -199,8 +200,8 @@ class Counter:
         self.app, self.count_queries = app, count_queries
 
     def __call__(self, client: FlaskClient, path: str) -> int:
-        listing.forget()
-        board.forget()
+        month_snapshot.forget()
+        room_snapshot.forget()
         self.app.extensions.pop("portal_centre_brief", None)
         with self.count_queries() as seen:
             answer = client.get(path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import Any
 
-from portal.catalogue import rows as rows_of_entries
+from portal.catalogue.actions import entry_values as rows_of_entries
 from portal.catalogue.models import EntryChange, Guide, PlanImport, PrintedDocument, Template
 from portal.centres.models import CentrePhoto
 from portal.core import clock

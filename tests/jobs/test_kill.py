@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 
 from portal import create_app
-from portal.core import clock, queue
+from portal.core import clock, job_queue
 from portal.core.db import db
 from portal.people.models import Resident
 from tests.notices import gateway_server
@@ -216,7 +216,7 @@ def test_worker_and_scheduler_end_cleanly_when_asked(stand: tuple[Stand, list[in
         assert time.monotonic() - began < 10
     portal.redis.start()
     portal.worker.start()
-    client = queue.connect(portal.redis.url)
+    client = job_queue.connect(portal.redis.url)
     wait_until(lambda: client.exists(*client.keys("rq:worker:*"), "none") > 0, "a worker that listens", 30)
     client.close()
     portal.announce(ids[10:20], "y")

@@ -15,7 +15,7 @@ import jobs
 from jobs import tasks
 from jobs.schedule import TABLE, Row, Scheduler
 from jobs.worker import PortalWorker
-from portal.core import outbox, queue
+from portal.core import job_queue, outbox
 from portal.core.db import db
 from portal.notices import actions
 from portal.notices.models import Delivery
@@ -34,15 +34,15 @@ def redis(redis_server: RedisServer) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def bell(redis_server: RedisServer) -> Iterator[queue.Doorbell]:
-    bell = queue.Doorbell(redis_server.url)
+def bell(redis_server: RedisServer) -> Iterator[job_queue.Doorbell]:
+    bell = job_queue.Doorbell(redis_server.url)
     yield bell
     if bell._client is not None:
         bell._client.close()
 
 
 @pytest.fixture
-def our_app(app: Any, bell: queue.Doorbell, monkeypatch: Any) -> Any:
+def our_app(app: Any, bell: job_queue.Doorbell, monkeypatch: Any) -> Any:
     """The tests' app as the one the jobs use, with a bell."""
     monkeypatch.setattr(jobs, "app", lambda: app)
     monkeypatch.setitem(app.extensions, "portal_doorbell", bell)
@@ -51,17 +51,17 @@ def our_app(app: Any, bell: queue.Doorbell, monkeypatch: Any) -> Any:
 
 
 def waiting(redis: Redis) -> list[str]:
-    return [job.func_name for job in Queue(queue.QUEUE, connection=redis, serializer=JSONSerializer).jobs]
+    return [job.func_name for job in Queue(job_queue.QUEUE, connection=redis, serializer=JSONSerializer).jobs]
 
 
 def burst(redis: Redis) -> None:
-    worker = PortalWorker([queue.QUEUE], connection=redis, serializer=JSONSerializer)
+    worker = PortalWorker([job_queue.QUEUE], connection=redis, serializer=JSONSerializer)
     worker._install_signal_handlers = lambda: None  # type: ignore[method-assign]
     worker.work(burst=True, logging_level="ERROR")
 
 
 @pytest.mark.once
-def test_many_rings_are_one_sweep(redis: Redis, bell: queue.Doorbell) -> None:
+def test_many_rings_are_one_sweep(redis: Redis, bell: job_queue.Doorbell) -> None:
     for _ in range(10):
         bell.ring()
     assert waiting(redis) == ["jobs.tasks.sweep"]
@@ -72,7 +72,7 @@ def test_many_rings_are_one_sweep(redis: Redis, bell: queue.Doorbell) -> None:
 
 @pytest.mark.once
 def test_without_redis_it_costs_nothing_and_raises_nothing(monkeypatch: Any) -> None:
-    bell = queue.Doorbell(NOBODY)
+    bell = job_queue.Doorbell(NOBODY)
     bell.ring()
     began = time.perf_counter()
     for _ in range(100):
@@ -84,7 +84,7 @@ def test_without_redis_it_costs_nothing_and_raises_nothing(monkeypatch: Any) -> 
 
 @pytest.mark.once
 def test_after_a_while_redis_is_tried_again(redis_server: RedisServer, redis: Redis) -> None:
-    bell = queue.Doorbell(NOBODY)
+    bell = job_queue.Doorbell(NOBODY)
     bell.ring()
     bell.url, bell._client = redis_server.url, None
     bell.ring()
@@ -104,7 +104,7 @@ def test_a_commit_rings_and_the_worker_sweeps(our_app: Any, session: Any, redis:
     db.session.remove()
     burst(redis)
     assert db.session.get_one(Delivery, 1).outcome == "local"
-    assert not redis.exists(queue.BELL)
+    assert not redis.exists(job_queue.BELL)
     assert waiting(redis) == []
 
 
@@ -125,21 +125,21 @@ def test_what_comes_during_a_sweep_rings_again(our_app: Any, session: Any, redis
 
 def test_tasks_of_rooms_are_called_by_name(our_app: Any, session: Any, redis: Redis) -> None:
     called: list[tuple[int, str]] = []
-    queue.task("tests.probe")(lambda number, word: called.append((number, word)))
+    job_queue.task("tests.probe")(lambda number, word: called.append((number, word)))
     db.session.execute(db.text("SELECT 1"))
-    queue.call_soon("tests.probe", 7, "七")
+    job_queue.call_soon("tests.probe", 7, "七")
     db.session.rollback()
     db.session.execute(db.text("SELECT 1"))
     db.session.commit()
     assert waiting(redis) == []  # rolled back: nothing was asked for
-    queue.call_soon("tests.probe", 7, "七")
+    job_queue.call_soon("tests.probe", 7, "七")
     db.session.execute(db.text("SELECT 1"))
     db.session.commit()
     burst(redis)
     assert called == [(7, "七")]
-    queue._tasks.pop("tests.probe")
+    job_queue._tasks.pop("tests.probe")
     with pytest.raises(LookupError):
-        queue.run_task("tests.probe")
+        job_queue.run_task("tests.probe")
 
 
 # --- Scheduler -------------------------------------------------------------------------------------------------------
@@ -176,14 +176,14 @@ def test_the_scheduler_hands_out_when_a_worker_lives(redis_server: RedisServer, 
     scheduler = Scheduler(redis_server.url, recorder.table())
     assert scheduler.pass_once(0.0) == ["sweep", "tick"]
     assert recorder.done == ["sweep", "tick"]  # Redis answers, but nobody listens
-    worker = PortalWorker([queue.QUEUE], connection=redis, serializer=JSONSerializer)
+    worker = PortalWorker([job_queue.QUEUE], connection=redis, serializer=JSONSerializer)
     worker.register_birth()
     handed = {}
     for second in range(61):
         names = scheduler.pass_once(100.0 + second)
         if names:
             handed[second] = waiting(redis)
-            redis.delete(f"rq:queue:{queue.QUEUE}")  # the worker takes them
+            redis.delete(f"rq:queue:{job_queue.QUEUE}")  # the worker takes them
     assert handed == {
         0: ["jobs.tasks.sweep", "jobs.tasks.tick"], 30: ["jobs.tasks.sweep"],
         60: ["jobs.tasks.sweep", "jobs.tasks.tick"],
@@ -199,7 +199,7 @@ def test_the_scheduler_hands_out_when_a_worker_lives(redis_server: RedisServer, 
 def test_a_worker_that_is_busy_for_long_does_not_hold_up_a_login_code(redis_server: RedisServer, redis: Redis) -> None:
     recorder = Recorder()
     scheduler = Scheduler(redis_server.url, recorder.table())
-    PortalWorker([queue.QUEUE], connection=redis, serializer=JSONSerializer).register_birth()
+    PortalWorker([job_queue.QUEUE], connection=redis, serializer=JSONSerializer).register_birth()
     assert scheduler.pass_once(0.0) == ["sweep", "tick"]
     assert recorder.done == []
     moments = [second for second in range(1, 25) if scheduler.pass_once(float(second))]

@@ -21,7 +21,7 @@ def test_nothing_overlaps_and_losers_are_offered_something_else() -> None:
 
 
 def test_control_overlaps_without_what_keeps_bookings_apart() -> None:
-    """SQLite has one writer, so look and net go; PostgreSQL's control is in tests/venues/test_booking_races.py."""
+    """SQLite has one writer, so look and net go; PostgreSQL's control is in tests/venues/actions/test_booking_races.py."""
     if database_kind() == "postgresql":
         pytest.skip("over HTTP the gap between look and write is too seldom hit; see test_booking_races")
     result = room_rush.run("sqlite", JOBS, CLIENTS, 4, guarded=False)

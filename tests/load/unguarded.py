@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.exc import DatabaseError
 
 from portal.core.db import db
-from portal.venues import facts, guard, locks
+from portal.venues import locks, occupancy, overlap_constraint
 from wsgi import app
 
 
@@ -32,13 +32,13 @@ def unseen(*_args: Any, **_values: Any) -> bool:
 
 
 BREATH = 0.3  # seconds
-look = facts.is_free
+look = occupancy.is_free
 locks.for_update = unlocked
 with app.app_context():
-    facts.is_free = unseen if db.engine.dialect.name == "sqlite" else looked
+    occupancy.is_free = unseen if db.engine.dialect.name == "sqlite" else looked
     try:
         with db.engine.begin() as connection:
-            guard.remove(connection)
+            overlap_constraint.remove(connection)
     except DatabaseError:
         pass  # another worker was faster
     db.engine.dispose()

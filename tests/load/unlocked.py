@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Select
 
 from portal.catalogue.models import Entry
-from portal.signup import queue
+from portal.signup import waiting_list
 from wsgi import app
 
 BREATH = 0.02  # seconds between look and write: a busy machine falls into the gap every time
-look = queue.lock
+look = waiting_list.lock
 
 
 def unlocked(statement: Select[Any]) -> Select[Any]:
@@ -25,7 +25,7 @@ def look_and_wait(entry_id: int) -> Entry:
     return entry
 
 
-queue.for_update = unlocked
-queue.lock = look_and_wait
+waiting_list.for_update = unlocked
+waiting_list.lock = look_and_wait
 
 __all__ = ["app"]

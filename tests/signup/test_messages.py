@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from portal.catalogue import changing
+from portal.catalogue.actions import changing
 from portal.catalogue.models import Entry
 from portal.core import clock, outbox, registry
 from portal.core.access import Actor
@@ -100,7 +100,7 @@ def test_change_is_told_to_everyone_and_more_places_move_up(
     outbox.run_due(now)
     from dataclasses import replace
 
-    from portal.catalogue import rows as catalogue_rows
+    from portal.catalogue.actions import entry_values as catalogue_rows
 
     with writing():
         values = replace(catalogue_rows.values_of(entry), place="二楼书吧", capacity=3)

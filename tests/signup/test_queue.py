@@ -13,7 +13,7 @@ from portal.core import outbox, scope, states
 from portal.core.access import system_actor
 from portal.core.db import writing
 from portal.core.errors import NotAllowed
-from portal.signup import actions, queue, staff_actions
+from portal.signup import actions, staff_actions, waiting_list
 from portal.signup.errors import OfferOver, SignUpGone, SignUpRefused, WithdrawRefused
 from portal.signup.models import SignUp
 from portal.signup.states import MACHINE
@@ -227,16 +227,16 @@ def test_every_transition_from_every_state(
     )  # fmt: skip
     session.add(row)
     session.flush()
-    locked = queue.lock(entry.id)
+    locked = waiting_list.lock(entry.id)
     allowed = status in transition.sources
     if not allowed:
         with pytest.raises(states.NoSuchTransition):
-            queue.move(locked, row, transition.name, system_actor(), now, "因为")
+            waiting_list.move(locked, row, transition.name, system_actor(), now, "因为")
         return
     # A neighbour can do nothing with it.
     with pytest.raises(NotAllowed):
-        queue.move(locked, row, transition.name, town.resident_actor(1), now, "因为")
+        waiting_list.move(locked, row, transition.name, town.resident_actor(1), now, "因为")
     locked.taken, locked.waiting = (0, 1) if status == "waiting" else (1, 0)
-    queue.move(locked, row, transition.name, system_actor(), now, "因为")
+    waiting_list.move(locked, row, transition.name, system_actor(), now, "因为")
     assert row.status == transition.target
     counts(session, entry)

@@ -16,7 +16,7 @@ from portal.core import scope
 from portal.core.access import Actor
 from portal.core.db import db, is_sqlite, writing
 from portal.people.models import Resident
-from portal.signup import actions, queue
+from portal.signup import actions, waiting_list
 from portal.signup.models import SignUp
 from tests.factories import NOW, Make, Town
 from tests.signup import counts
@@ -125,6 +125,6 @@ def test_without_the_lock_it_oversells(
     entry, people = prepare(session, town, make)
     entry_id = entry.id
     session.rollback()
-    monkeypatch.setattr(queue, "for_update", unlocked)
+    monkeypatch.setattr(waiting_list, "for_update", unlocked)
     rush(app, [sign_up(entry_id, i) for i in people])
     assert by_status(session, entry_id)["confirmed"] > PLACES

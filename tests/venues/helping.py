@@ -13,10 +13,10 @@ from sqlalchemy.orm import aliased
 from portal.core import clock, outbox, scope
 from portal.core.access import Actor
 from portal.notices.models import InboxMessage
-from portal.venues import booking
-from portal.venues.booking import Wish
+from portal.venues.actions import booking
 from portal.venues.models import HOLDS, Booking, Venue
 from portal.venues.rules import Span
+from portal.venues.rules.eligibility import Wish
 from tests.factories import Town
 
 

@@ -15,7 +15,8 @@ from portal.core.states import StateHistory
 from portal.feedback.models import Evaluation
 from portal.operations import work
 from portal.people.models import Relative
-from portal.venues import booking, deadlines, deciding, evaluating, locks
+from portal.venues import deadlines, evaluating, locks
+from portal.venues.actions import approval, booking
 from portal.venues.models import APPROVED, BY_ACTIVITY, CANCELLED, LAPSED, OFFERED, PENDING, RELEASED, WAITING, Booking
 from tests.factories import Make, Town, load_town
 from tests.venues.helping import at, deliver, inbox, kinds, staff, statuses, wish
@@ -53,7 +54,7 @@ def test_up_the_tree_by_the_clock(session: Any, town: Town, asked: Booking, now:
     assert len(inbox(session, town.staff["D"], "staff")) == 2
     assert len(session.scalars(select(StateHistory).where(StateHistory.name == "hand_up")).all()) == 2
     with staff(town, "D") as clerk:
-        assert deciding.approve(clerk, asked.id, now + 4 * day).status == APPROVED
+        assert approval.approve(clerk, asked.id, now + 4 * day).status == APPROVED
 
 
 def test_an_operator_of_a_department_or_a_looker_on_is_nobody(session: Any, town: Town, asked: Booking,
@@ -83,7 +84,7 @@ def test_close_to_the_start_the_steps_are_short(session: Any, town: Town, make: 
 
 def test_decided_between_the_look_and_the_clock(session: Any, town: Town, asked: Booking, now: datetime) -> None:
     with staff(town, "A1") as clerk:
-        deciding.approve(clerk, asked.id, now)
+        approval.approve(clerk, asked.id, now)
     session.commit()
     for act in (deadlines._hand_up, deadlines._lapse):
         with deadlines.writing(), deadlines.scope.system("test"):
@@ -145,7 +146,7 @@ def test_moved_ones_are_reminded_anew_in_true_words(session: Any, town: Town, ma
     session.commit()
     reminded(session, town, at(26, 14))
     with staff(town, "A1") as clerk:
-        deciding.move(clerk, row.id, room.id, at(28, 20), at(28, 21), "换", at(26, 15))
+        approval.move(clerk, row.id, room.id, at(28, 20), at(28, 21), "换", at(26, 15))
     session.commit()
     assert reminded(session, town, at(28, 9)) == ["明天见：棋牌室", "今天见：棋牌室"]  # the scheduler was late
 

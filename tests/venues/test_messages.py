@@ -14,7 +14,8 @@ from portal.core import outbox, states
 from portal.notices import kinds as table
 from portal.notices.models import Delivery
 from portal.people.models import Relative
-from portal.venues import booking, deciding, handlers, notices
+from portal.venues import handlers, notices
+from portal.venues.actions import approval, booking
 from portal.venues.models import APPROVED, LAPSED, OFFERED, PENDING, REFUSED, WAITING, Booking, BookingSeries, Venue
 from portal.venues.notices import Words
 from portal.venues.states import MACHINE
@@ -119,9 +120,9 @@ def test_what_is_urgent_goes_out_at_night(session: Any, town: Town, make: Make) 
     night = at(25, 23)
     rows = [booking.book(town.resident_actor(n), wish(room, 27 + n), night) for n in range(3)]
     with staff(town, "A1") as clerk:
-        deciding.approve(clerk, rows[0].id, night)
-        deciding.refuse(clerk, rows[1].id, "不在使用范围内", night)
-        deciding.cancel(clerk, rows[2].id, "停电", night)
+        approval.approve(clerk, rows[0].id, night)
+        approval.refuse(clerk, rows[1].id, "不在使用范围内", night)
+        approval.cancel(clerk, rows[2].id, "停电", night)
     deliver(session, night)
     sent = {d.kind: (d.urgent, d.due_at) for d in session.scalars(select(Delivery))}
     assert sent == {
@@ -142,7 +143,7 @@ def test_the_house_hears_of_its_own(session: Any, town: Town, make: Make, now: d
     room = make.venue(town.centres["D"], name="报告厅")
     row = make.booking(room, at(27, 14))
     with staff(town, "D") as clerk:
-        deciding.cancel(clerk, row.id, "停电", now)
+        approval.cancel(clerk, row.id, "停电", now)
     deliver(session, now)
     assert [m.title for m in inbox(session, town.staff["D"], "staff")] == ["取消了：报告厅"]
     for key in ("ZFB", "D-LOOK", "A", "A1"):
@@ -159,7 +160,7 @@ def test_moved_twice_before_the_worker_came(session: Any, town: Town, make: Make
     row = make.booking(room, at(27, 14), resident=town.residents[0])
     with staff(town, "A1") as clerk:
         for hour in (16, 18):
-            deciding.move(clerk, row.id, room.id, at(27, hour), at(27, hour + 1), "清洁", now)
+            approval.move(clerk, row.id, room.id, at(27, hour), at(27, hour + 1), "清洁", now)
     deliver(session, now)
     told = inbox(session, town.residents[0])
     assert [m.kind for m in told] == ["change.changed"] * 2
@@ -170,7 +171,7 @@ def test_moved_and_then_given_up_is_not_told(session: Any, town: Town, make: Mak
     room = make.venue(town.centres["A1"])
     row = make.booking(room, at(27, 14), resident=town.residents[0])
     with staff(town, "A1") as clerk:
-        deciding.move(clerk, row.id, room.id, at(27, 16), at(27, 17), "清洁", now)
+        approval.move(clerk, row.id, room.id, at(27, 16), at(27, 17), "清洁", now)
     booking.withdraw(town.resident_actor(0), row.id, now)
     deliver(session, now)
     assert kinds(session, town.residents[0]) == []
@@ -189,9 +190,9 @@ def test_histories_tell_the_whole_way(session: Any, town: Town, make: Make, now:
     room = make.venue(town.centres["A1"], needs_approval=True)
     row = booking.book(town.resident_actor(0), wish(room), now)
     with staff(town, "A1") as clerk:
-        deciding.hand_up(clerk, row.id, "要用音响", now)
+        approval.hand_up(clerk, row.id, "要用音响", now)
     with staff(town, "A") as clerk:
-        deciding.refuse(clerk, row.id, "不在使用范围内", now + timedelta(hours=1))
+        approval.refuse(clerk, row.id, "不在使用范围内", now + timedelta(hours=1))
     way = [(h.name, h.from_status, h.to_status, h.reason) for h in states.history(MACHINE, [row.id])]
     assert way == [
         ("book", PENDING, PENDING, ""), ("hand_up", PENDING, PENDING, "要用音响"),

@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from portal.core.access import Actor
 from portal.core.db import db
-from portal.venues import arriving, booking, closing, deadlines, deciding, holds, importing, managing, series
+from portal.venues import deadlines
+from portal.venues.actions import activity_holds, approval, booking, check_in, closures, import_csv, rooms, series
 from portal.venues.models import Venue
 from portal.venues.rules import Span
 from tests.factories import NOW, Make, Town
@@ -87,17 +88,17 @@ def _staff_write(watch: Watch, town: Town, asked: Venue, other: Venue, now: date
     me, clerk = town.resident_actor(0), town.actor("A1")
     rows = [booking.book(me, wish(asked, day), now) for day in (27, 28, 29)]
     watch.after("ask")
-    deciding.approve(clerk, rows[0].id, now)
-    deciding.refuse(clerk, rows[1].id, "检修", now)
+    approval.approve(clerk, rows[0].id, now)
+    approval.refuse(clerk, rows[1].id, "检修", now)
     watch.after("refuse")
-    deciding.move(clerk, rows[0].id, other.id, at(27, 9), at(27, 10), "换场地", now)
+    approval.move(clerk, rows[0].id, other.id, at(27, 9), at(27, 10), "换场地", now)
     watch.after("move")
-    deciding.cancel(clerk, rows[0].id, "停电", now)
+    approval.cancel(clerk, rows[0].id, "停电", now)
     watch.after("cancel")
     preferred = booking.wait(town.resident_actor(1), wish(asked, 29), now)
-    deciding.prefer(clerk, preferred.id, "社区活动", now)
+    approval.prefer(clerk, preferred.id, "社区活动", now)
     watch.after("prefer")
-    deciding.book_for(clerk, wish(other, 30, month=11), "", "王主任", now)
+    approval.book_for(clerk, wish(other, 30, month=11), "", "王主任", now)
     watch.after("book for somebody")
     tuesdays = series.Rule(other.id, "合唱团", frozenset({1}), date(2026, 12, 1), date(2026, 12, 20), 840, 960)
     done = series.book_series(clerk, tuesdays, {}, now)
@@ -105,20 +106,20 @@ def _staff_write(watch: Watch, town: Town, asked: Venue, other: Venue, now: date
     series.end_series(clerk, done.series.id, "停课", now)
     watch.after("end of series")
     _closures(watch, clerk, asked, now)
-    holds.hold(7, "讲座", other.id, [span(28, 18)], 20, True, clerk, now)
+    activity_holds.hold(7, "讲座", other.id, [span(28, 18)], 20, True, clerk, now)
     watch.after("hold for an activity")
-    holds.release(7, "活动取消", now)
+    activity_holds.release(7, "活动取消", now)
     watch.after("release of an activity")
 
 
 def _closures(watch: Watch, clerk: Actor, room: Venue, now: datetime) -> None:
-    one = closing.close(
+    one = closures.close(
         clerk, room.centre_id, room.id, Span(at(1, 8, month=12), at(1, 20, month=12)), "打蜡", True, now
     )
     watch.after("close a room")
-    closing.close(clerk, room.centre_id, None, Span(at(2, 8, month=12), at(2, 20, month=12)), "消防演练", True, now)
+    closures.close(clerk, room.centre_id, None, Span(at(2, 8, month=12), at(2, 20, month=12)), "消防演练", True, now)
     watch.after("close a centre")
-    closing.lift(clerk, one.closure.id, now)
+    closures.lift(clerk, one.closure.id, now)
     watch.after("lift")
 
 
@@ -130,7 +131,7 @@ def _deadlines_pass(watch: Watch, town: Town, asked: Venue, open_: Venue) -> Non
     db.session.commit()
     for hour in (18, 19):
         later = at(26, hour, 31)
-        for rule in (deadlines.hand_up_undecided, deadlines.lapse, arriving.release_no_shows):
+        for rule in (deadlines.hand_up_undecided, deadlines.lapse, check_in.release_no_shows):
             rule(later)
             watch.after(f"{rule.__name__} at {hour}:31")
 
@@ -139,18 +140,18 @@ def _rooms_change(watch: Watch, town: Town, room: Venue, other: Venue, now: date
     watch.after("rooms made for this")
     clerk = town.actor("A1")
     week = dict.fromkeys(range(7), ((600, 1200),))
-    facts = replace(managing.facts_of(room), name="新名字", capacity=15)
-    managing.edit_room(clerk, room.id, facts, week, now)
+    facts = replace(rooms.facts_of(room), name="新名字", capacity=15)
+    rooms.edit_room(clerk, room.id, facts, week, now)
     watch.after("edit with hours of its own")
-    managing.copy_rules(clerk, room.id, [other.id], managing.PARTS, now)
+    rooms.copy_rules(clerk, room.id, [other.id], rooms.PARTS, now)
     watch.after("copy rules")
-    new = managing.add_room(clerk, room.centre, replace(facts, name="又一间"), None, now)
+    new = rooms.add_room(clerk, room.centre, replace(facts, name="又一间"), None, now)
     watch.after("add")
-    managing.retire_room(clerk, new.id, now)
+    rooms.retire_room(clerk, new.id, now)
     watch.after("retire")
-    managing.restore_room(clerk, new.id, now)
+    rooms.restore_room(clerk, new.id, now)
     watch.after("restore")
-    importing.load_venues(now)
+    import_csv.load_venues(now)
     watch.after("import")
 
 

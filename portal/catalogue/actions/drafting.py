@@ -1,0 +1,218 @@
+"""Drawing up rows: new, edited, dropped, copied, from a template, every week (SPEC C2, C4, C7)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import date, datetime, time
+
+from sqlalchemy import select
+
+from portal.catalogue import rules
+from portal.catalogue.actions import entry_values, room_holds
+from portal.catalogue.models import (
+    ACCEPTED,
+    APPROVED,
+    DRAFT,
+    PUBLISHED,
+    RETURNED,
+    Category,
+    Entry,
+    ServiceType,
+    Template,
+)
+from portal.catalogue.rules import EntryValues
+from portal.catalogue.states import ENTRY, holds
+from portal.centres.models import Centre
+from portal.core import clock, states
+from portal.core.access import Actor, Permission
+from portal.core.db import db
+from portal.core.errors import DomainError, NotAllowed
+
+EDITABLE = (DRAFT, RETURNED, ACCEPTED)
+
+
+class NotEditable(DomainError):
+    message = "这一条已经送审，不能直接修改。"
+    advice = "请先撤回；已发布的请申请变更。"
+
+
+class NothingToCopy(DomainError):
+    message = "上个月没有可以复制的服务。"
+    field = "from_month"
+
+
+def _home(actor: Actor, centre: Centre | None) -> Centre:
+    centre = centre or (db.session.get(Centre, actor.centre_id) if actor.centre_id else None)
+    if centre is None:
+        raise NotAllowed()
+    if actor.department_id is None:
+        entry_values.need_inside(actor, centre)
+    elif centre.id != actor.centre_id:
+        raise NotAllowed("部门的计划先交给上级中心，再由它分配到社区。")
+    return centre
+
+
+def new_entry(actor: Actor, centre: Centre, values: EntryValues, now: datetime) -> Entry:
+    """An unchecked draft in the session (for copies and allotments); flushes."""
+    entry = Entry(
+        centre_id=centre.id, author_centre_id=centre.id, department_id=actor.department_id, sessions=[],
+        created_at=now, updated_at=now, title=values.title, month=values.month,
+        category_id=values.category_id,
+    )  # fmt: skip
+    entry_values.put_values(entry, values)
+    entry.organiser = entry.organiser or centre.name
+    db.session.add(entry)
+    db.session.flush()
+    return entry
+
+
+def draft_entry(actor: Actor, values: EntryValues, now: datetime, *, centre: Centre | None = None) -> Entry:
+    """A new draft in the list of `centre` (default: the actor's own); time and place may be missing (C2).
+
+    Raises NotAllowed, InvalidRow.
+    """
+    entry_values.need(actor, Permission.PLAN)
+    home = _home(actor, centre)
+    values = replace(values, service_type_id=values.service_type_id or guess_service(values.category_id, values.title))
+    values = room_holds.settled(values, home)
+    entry_values.require(values, now, draft=True)
+    entry = new_entry(actor, home, values, now)
+    entry_values.note(actor, entry, "draft_entry", now)
+    return entry
+
+
+def guess_service(category_id: int, title: str) -> int | None:
+    """The service on offer that a title means ('普法教育：民法典…' → 普法教育), so that coverage counts it (C1)."""
+    known = db.session.execute(
+        select(ServiceType.id, ServiceType.name).where(ServiceType.category_id == category_id, ServiceType.active)
+    ).all()
+    return rules.closest_service(title, dict(known))
+
+
+def edit_entry(
+    actor: Actor, entry: Entry, values: EntryValues, now: datetime, *, version: int | None = None
+) -> list[list[str]]:
+    """Change a draft, a returned or an accepted row. Returns [label, before, after] of what differs.
+
+    version: the one the form was filled with. Locks the row, then its rooms once it is handed in.
+    Raises NotAllowed, NotEditable, InvalidRow (NoRoom: its room is taken), Stale.
+    """
+    entry_values.need(actor, Permission.PLAN)
+    entry_values.lock(entry, version)
+    if entry.status not in EDITABLE:
+        raise NotEditable()
+    entry_values.refuse(holds(entry, actor))
+    before = entry_values.values_of(entry)
+    values = room_holds.settled(replace(values, month=entry.month), entry.centre, entry.author_centre)
+    entry_values.require(values, now, draft=True)
+    entry_values.put_values(entry, values)
+    changes = entry_values.told(before, entry_values.values_of(entry))
+    entry.check_note = ""
+    entry_values.touched(entry, now)
+    if changes:
+        entry_values.note(actor, entry, "edit_entry", now, changes=changes)
+    db.session.flush()
+    room_holds.edited(entry, before.venue_id, actor, now)
+    return changes
+
+
+def confirm_checked(actor: Actor, entry: Entry, now: datetime) -> None:
+    """The note 'please check' of a copied or imported row has been looked at and is right."""
+    entry_values.need(actor, Permission.PLAN)
+    entry_values.refuse(holds(entry, actor))
+    entry_values.lock(entry)
+    entry.check_note = ""
+    entry_values.touched(entry, now)
+    entry_values.note(actor, entry, "confirm_checked", now)
+    db.session.flush()
+
+
+def drop_entry(actor: Actor, entry: Entry, now: datetime, reason: str = "") -> None:
+    """Take a row out of the list for good; an approved one needs a reason (ReasonMissing)."""
+    entry_values.lock(entry)
+    name = "withdraw" if entry.status == APPROVED else "drop"
+    gone = entry_values.moves(now, waits_at_id=None, waits_since=None)
+    states.fire(ENTRY, entry, name, actor, now, reason, values=gone)
+    room_holds.follow(entry, name, actor, now)
+    entry_values.log(actor, entry, "drop_entry", now, summary=f"{entry.title} {reason}".strip())
+
+
+def repeat_weekly(
+    values: EntryValues, weekdays: Collection[int], start: time, end: time, skip: Collection[date] = ()
+) -> EntryValues:
+    """The same row every week of its month, without the dates in `skip` (C7)."""
+    sessions = rules.unfold(weekdays, start, end, values.month, skip)
+    return replace(values, sessions=sessions, weekly=rules.weekly_dict(weekdays, start, end))
+
+
+def copy_month(actor: Actor, centre: Centre, from_month: str, to_month: str, now: datetime) -> list[Entry]:
+    """Draft last month's rows of one centre again: the 2nd Tuesday stays a 2nd Tuesday (C7).
+
+    A row already copied is left out, so a second click adds nothing. Copies carry a note to check.
+    Raises NotAllowed, NothingToCopy.
+    """
+    entry_values.need(actor, Permission.PLAN)
+    entry_values.need_inside(actor, centre)
+    if not (clock.is_month(from_month) and clock.is_month(to_month)) or from_month == to_month:
+        raise NothingToCopy("请选择要复制的月份。")
+    wanted = select(Entry).where(Entry.centre_id == centre.id, Entry.month == from_month)
+    wanted = wanted.where(Entry.status.in_((APPROVED, PUBLISHED))).order_by(Entry.first_start, Entry.id)
+    sources = list(db.session.scalars(wanted))
+    if not sources:
+        raise NothingToCopy(f"{clock.month_name(from_month)}没有可以复制的服务。")
+    known = select(Entry.copied_from_id).where(
+        Entry.month == to_month, Entry.copied_from_id.in_([s.id for s in sources])
+    )
+    done = set(db.session.scalars(known))
+    return [_copy(actor, centre, source, to_month, now) for source in sources if source.id not in done]
+
+
+def _copy(actor: Actor, centre: Centre, source: Entry, month: str, now: datetime) -> Entry:
+    values, notes = rules.move_to_month(entry_values.values_of(source), month)
+    copy = new_entry(actor, centre, room_holds.settled(values, centre), now)
+    copy.copied_from_id, copy.department_id = source.id, source.department_id
+    copy.author_centre_id = source.author_centre_id
+    copy.check_note = "".join([*notes, f"由{clock.month_name(source.month)}复制，请核对日期和内容。"])
+    entry_values.note(actor, copy, "copy_entry", now)
+    db.session.flush()
+    return copy
+
+
+def save_template(actor: Actor, entry: Entry, name: str, now: datetime) -> Template:
+    """Keep a row's fields for reuse, without its dates (C7). Raises NotAllowed."""
+    entry_values.need(actor, Permission.PLAN)
+    centre = db.session.get_one(Centre, actor.centre_id)
+    entry_values.need_inside(actor, centre)
+    name = name.strip() or entry.title
+    if len(name) > 80:
+        raise DomainError("模板名称最多 80 个字。", field="name")
+    values = entry_values.to_json(entry_values.values_of(entry))
+    stored = {k: v for k, v in values.items() if k not in entry_values.DATES | {"sessions", "month", "cover"}}
+    template = Template(centre_id=centre.id, name=name, values=stored, created_at=now)
+    db.session.add(template)
+    db.session.flush()
+    entry_values.log(actor, entry, "save_template", now, summary=name)
+    return template
+
+
+def use_template(actor: Actor, template: Template, month: str, now: datetime, *, centre: Centre | None = None) -> Entry:
+    """A new draft from a template; a weekly one gets its dates of `month`. Raises NotAllowed, InvalidRow."""
+    values = entry_values.from_json({**template.values, "month": month, "sessions": []})
+    if db.session.get(Category, values.category_id) is None:
+        raise DomainError("模板里的类别已经停用，请重新建一条。")
+    if values.weekly:
+        start, end = time.fromisoformat(values.weekly["start"]), time.fromisoformat(values.weekly["end"])
+        values = repeat_weekly(values, values.weekly["weekdays"], start, end)
+    entry = draft_entry(actor, values, now, centre=centre)
+    entry.check_note = "由模板生成，请核对时间。"
+    db.session.flush()
+    return entry
+
+
+def forget_template(actor: Actor, template: Template, now: datetime) -> None:
+    """Delete a template of the actor's own centre or one below."""
+    entry_values.need(actor, Permission.PLAN)
+    entry_values.need_inside(actor, db.session.get_one(Centre, template.centre_id))
+    db.session.delete(template)
+    db.session.flush()

@@ -1,0 +1,328 @@
+"""From the author through the reviewers: offer, issue, approve, return, correct, allot (SPEC C4, C6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from portal.catalogue import rules
+from portal.catalogue.actions import drafting, entry_values, room_holds
+from portal.catalogue.models import ACCEPTED, APPROVED, DRAFT, IN_REVIEW, RETURNED, Entry, Issue
+from portal.catalogue.rules import EntryValues
+from portal.catalogue.states import ENTRY, decides, holds, next_reviewer, owns, publishes, reviewers
+from portal.catalogue.timetext.parts import Problem
+from portal.centres.models import Centre
+from portal.core import audit, clock, outbox, states
+from portal.core.access import Actor, Permission
+from portal.core.db import db
+from portal.core.errors import DomainError, NotAllowed, Stale
+
+YES = ("accept", "pass_on", "approve")
+MENDED: dict[str, Any] = {"returned_by_id": None, "return_reason": "", "return_field": ""}
+
+
+class NothingToSubmit(DomainError):
+    message = "没有可以上交的服务。"
+    advice = "请先新建、复制上月或导入计划表。"
+
+
+class RowsWithProblems(DomainError):
+    """Some rows are not ready. details['rows']: list of (Entry, [Problem])."""
+
+    status = 422
+
+    def __init__(self, found: list[tuple[Entry, list[Problem]]]) -> None:
+        names = "、".join(f"“{entry.title}”" for entry, _ in found[:5])
+        more = f"等 {len(found)} 条" if len(found) > 5 else ""
+        super().__init__(f"{names}{more}还有问题，改好后再上交；清单还没有交出。", rows=found)
+        self.rows = found
+
+
+def _problems(entry: Entry, now: datetime) -> list[Problem]:
+    return rules.errors(rules.check(entry_values.values_of(entry), now))
+
+
+def offer(actor: Actor, entry: Entry, now: datetime, *, version: int | None = None) -> None:
+    """Send one draft to its first reviewer; at the top of the tree it is approved at once (C4).
+
+    From now on its room is held for it. Raises NotAllowed, InvalidRow (NoRoom: the room is taken), Stale. Locks the
+    row, then its room.
+    """
+    entry_values.lock(entry, version)
+    problems = _problems(entry, now)
+    if problems:
+        raise entry_values.InvalidRow(problems)
+    room_holds.follow(entry, _send(actor, entry, now), actor, now)
+    entry_values.log(actor, entry, "offer", now)
+    if entry.waits_at_id is not None:
+        payload = {"entry_id": entry.id, "centre_id": entry.waits_at_id}
+        outbox.put("catalogue.offered", f"{entry.id}:{entry.version}", payload, now)
+
+
+def _send(actor: Actor, entry: Entry, now: datetime) -> str:
+    """Fire the transition that brings a draft or an accepted row to whoever decides next. Returns its name."""
+    if entry.status == ACCEPTED:
+        target = next_reviewer(entry, _placeless(actor))
+        name = "hand_in"
+    else:
+        target = next(iter(reviewers(entry)), None)
+        name = "submit" if target is not None else "settle"
+    turn = {"waits_at_id": target.id if target else None, "waits_since": now if target else None}
+    states.fire(ENTRY, entry, name, actor, now, values=entry_values.moves(now, **turn, **MENDED))
+    return name
+
+
+def _placeless(actor: Actor) -> Actor:
+    """The same person without a place in the tree: handing in goes to the next reviewer, whoever presses."""
+    return replace(actor, centre_path="")
+
+
+def submit_issue(actor: Actor, centre: Centre, month: str, now: datetime) -> int:
+    """Hand in a centre's list: its own drafts and the rows from below it has accepted. Returns how many.
+
+    Nothing moves when one row has problems, a room that is taken among them. Raises NotAllowed, NothingToSubmit,
+    RowsWithProblems, Stale. Locks the rows, then their rooms.
+    """
+    entry_values.need(actor, Permission.PLAN)
+    entry_values.need_inside(actor, centre)
+    ready = ready_rows(centre, month)
+    if not ready:
+        raise NothingToSubmit(f"{clock.month_name(month)}清单里没有可以上交的服务。")
+    for entry in ready:
+        entry_values.lock(entry)
+    problems = {entry.id: _problems(entry, now) for entry in ready}
+    taken = room_holds.take_all(actor, ready, now, only_try=any(problems.values()))
+    found = [(e, told) for e in ready if (told := [*problems[e.id], *taken.get(e.id, [])])]
+    if found:
+        raise RowsWithProblems(found)
+    tree = entry_values.whole_tree()
+    for entry in ready:
+        _send(actor, entry, now)
+    tree.clear()
+    issue = issue_of(centre, month)
+    if issue.submitted_at is None:
+        issue.submitted_at, issue.submitted_by = now, actor.name[:40]
+    db.session.flush()
+    ids = [entry.id for entry in ready]
+    audit.record(
+        actor, "submit_issue", "issue", issue.id, now, after={"entries": ids},
+        summary=f"{centre.label}{clock.month_name(month, with_year=True)}清单，{len(ids)} 条",
+        centre_id=centre.id, centre_path=centre.path,
+    )  # fmt: skip
+    payload = {"centre_id": centre.id, "month": month, "count": len(ids)}
+    outbox.put("catalogue.submitted", f"{month}:{centre.id}:{ids[0]}:{ready[0].version}", payload, now)
+    return len(ids)
+
+
+def ready_rows(centre: Centre, month: str) -> list[Entry]:
+    """The drafts of a centre and the rows it has accepted from below: what handing in would send."""
+    own = (Entry.status == DRAFT) & (Entry.centre_id == centre.id) & Entry.department_id.is_(None)
+    merged = (Entry.status == ACCEPTED) & (Entry.waits_at_id == centre.id)
+    wanted = select(Entry).where(Entry.month == month, own | merged).order_by(Entry.first_start, Entry.id)
+    return list(db.session.scalars(wanted))
+
+
+def issue_of(centre: Centre, month: str) -> Issue:
+    """The issue of a centre and month, made when missing."""
+    outbox.insert_once(Issue, [{"month": month, "centre_id": centre.id, "submitted_by": ""}])
+    return db.session.scalars(select(Issue).where(Issue.month == month, Issue.centre_id == centre.id)).one()
+
+
+def approve(actor: Actor, entry: Entry, now: datetime, *, version: int | None = None) -> str:
+    """Say yes: a community accepts a station's row, a reviewer passes it on, the last one approves it (C4).
+
+    A centre above the waiting one may decide in its place; the history says so. Returns the transition's name.
+    Raises NotAllowed, NoSuchTransition, Stale. Locks the row.
+    """
+    entry_values.need(actor, Permission.REVIEW)
+    entry_values.lock(entry, version)
+    transition = next((t for n in YES if (t := ENTRY.transition(n)).refusal(entry, actor) is None), None)
+    if transition is None:
+        refusal = ENTRY.transition("approve").refusal(entry, actor)
+        raise refusal or NotAllowed()
+    target = entry.waits_at if transition.name == "accept" else next_reviewer(entry, actor)
+    turn = {"waits_at_id": target.id if target else None, "waits_since": now if target else None}
+    states.fire(
+        ENTRY, entry, transition.name, actor, now, details=_in_place_of(entry, actor),
+        values=entry_values.moves(now, **turn, **MENDED),
+    )  # fmt: skip
+    entry_values.log(actor, entry, transition.name, now)
+    return transition.name
+
+
+def _in_place_of(entry: Entry, actor: Actor) -> dict[str, Any] | None:
+    if actor.kind == "system" or entry.waits_at is None or actor.centre_id == entry.waits_at_id:
+        return None
+    return {"in_place_of": entry.waits_at.label}
+
+
+def approve_all(actor: Actor, entries: Sequence[Entry], now: datetime) -> int:
+    """Say yes to every row whose turn is with this actor; others are left as they are. Returns how many."""
+    entry_values.need(actor, Permission.REVIEW)
+    done, tree = 0, entry_values.whole_tree()
+    for entry in sorted(entries, key=lambda e: e.id):  # one order of locks, so that two people never deadlock
+        try:
+            approve(actor, entry, now)
+        except (NotAllowed, Stale, states.NoSuchTransition):
+            continue
+        done += 1
+    tree.clear()
+    return done
+
+
+def return_entry(
+    actor: Actor, entry: Entry, reason: str, field: str, now: datetime, *, version: int | None = None
+) -> None:
+    """Send a row back to its author with a reason beside a field ('' for the whole row; C4, C6).
+
+    Also an approved one, by the publisher, before it is published. Once mended it comes straight back to the centre
+    that returned it. Raises NotAllowed, ReasonMissing, Stale. Locks the row.
+    """
+    entry_values.lock(entry, version)
+    back_to = _returning_centre(entry, actor)
+    states.fire(
+        ENTRY, entry, "return", actor, now, reason, about=field, details=_in_place_of(entry, actor),
+        values=entry_values.moves(
+            now, waits_at_id=None, waits_since=now, returned_by_id=back_to,
+            return_reason=reason.strip(), return_field=field if field in rules.LABELS else "",
+        ),
+    )  # fmt: skip
+    entry_values.log(actor, entry, "return_entry", now, summary=f"{entry.title}：{reason.strip()}")
+
+
+def _returning_centre(entry: Entry, actor: Actor) -> int | None:
+    above = [c.id for c in reviewers(entry)]
+    if actor.centre_id in above:
+        return actor.centre_id
+    if entry.waits_at_id is not None:
+        return entry.waits_at_id
+    return above[-1] if above else actor.centre_id
+
+
+def correct(
+    actor: Actor,
+    entry: Entry,
+    values: EntryValues,
+    now: datetime,
+    *,
+    reason: str = "",
+    version: int | None = None,
+) -> entry_values.Changes:
+    """The reviewer mends a row in place; before and after stay visible to the author (C4).
+
+    Returns [label, before, after]. Raises NotAllowed, InvalidRow (NoRoom), Stale. Locks the row, then its rooms.
+    """
+    entry_values.need(actor, Permission.REVIEW)
+    entry_values.lock(entry, version)
+    entry_values.refuse(_may_correct(entry, actor))
+    before = entry_values.values_of(entry)
+    values = room_holds.settled(replace(values, month=entry.month), entry.centre, entry.author_centre)
+    entry_values.require(values, now)
+    entry_values.put_values(entry, values)
+    changes = entry_values.told(before, entry_values.values_of(entry))
+    entry_values.touched(entry, now)
+    if changes:
+        entry_values.note(actor, entry, "correct", now, reason=reason, changes=changes)
+        payload = {"entry_id": entry.id, "actor": actor.name}
+        outbox.put("catalogue.corrected", f"{entry.id}:{entry.version}", payload, now)
+    db.session.flush()
+    room_holds.edited(entry, before.venue_id, actor, now)
+    return changes
+
+
+def _may_correct(entry: Entry, actor: Actor) -> str | None:
+    if entry.status == IN_REVIEW:
+        return decides(entry, actor)
+    if entry.status == ACCEPTED:
+        return holds(entry, actor)
+    if entry.status == APPROVED:
+        return publishes(entry, actor)
+    return "这一条现在不能更正。"
+
+
+def resubmit(actor: Actor, entry: Entry, now: datetime, *, version: int | None = None) -> None:
+    """A mended row goes straight back to whom returned it. Raises NotAllowed, InvalidRow (NoRoom), Stale."""
+    entry_values.lock(entry, version)
+    if entry.status == RETURNED:
+        problems = _problems(entry, now)
+        if problems:
+            raise entry_values.InvalidRow(problems)
+    turn = {"waits_at_id": entry.returned_by_id, "waits_since": now}
+    states.fire(ENTRY, entry, "resubmit", actor, now, values=entry_values.moves(now, **turn, **MENDED))
+    room_holds.follow(entry, "resubmit", actor, now)
+    entry_values.log(actor, entry, "resubmit", now)
+    payload = {"entry_id": entry.id, "centre_id": entry.waits_at_id}
+    outbox.put("catalogue.offered", f"{entry.id}:{entry.version}", payload, now)
+
+
+def recall(actor: Actor, entry: Entry, now: datetime, *, version: int | None = None) -> None:
+    """The owner takes a row back while its first reviewer has not decided; its room is free again.
+
+    Raises NotAllowed, Stale.
+    """
+    entry_values.lock(entry, version)
+    states.fire(ENTRY, entry, "recall", actor, now, values=entry_values.moves(now, waits_at_id=None, waits_since=None))
+    room_holds.follow(entry, "recall", actor, now)
+    entry_values.log(actor, entry, "recall", now)
+
+
+def hold_room(actor: Actor, entry: Entry, now: datetime) -> None:
+    """Book the room that a row should have but could not get before. Raises NotAllowed, NoRoom. Locks row and room."""
+    entry_values.need(actor, Permission.PLAN)
+    entry_values.refuse(owns(entry, actor))
+    entry_values.lock(entry)
+    room_holds.edited(entry, entry.venue_id, actor, now)
+    entry_values.log(actor, entry, "hold_room", now)
+
+
+class NoCommunity(DomainError):
+    message = "请选择要分配到的社区。"
+    field = "centres"
+    status = 422
+
+
+def allot(actor: Actor, entry: Entry, centres: Iterable[Centre], now: datetime) -> list[Entry]:
+    """Place a department's plan in the lists of communities: approved at once, they are told (C4).
+
+    The row itself goes to the first one and keeps its room; the others get their own copies, each in its community's
+    room of that name when there is one and it is free. Raises NotAllowed, NoCommunity, NoRoom, Stale.
+    """
+    entry_values.need(actor, Permission.REVIEW)
+    chosen = list(dict.fromkeys(centres))
+    if not chosen:
+        raise NoCommunity()
+    for centre in chosen:
+        entry_values.need_inside(actor, centre)
+    entry_values.lock(entry)
+    problems = _problems(entry, now)
+    if problems:
+        raise entry_values.InvalidRow(problems)
+    refusal = ENTRY.transition("allot").refusal(entry, actor)
+    if refusal is not None:
+        raise refusal
+    copies = [_twin(actor, entry, centre, now) for centre in chosen[1:]]
+    placed = [entry, *copies]
+    for row, centre in zip(placed, chosen, strict=True):
+        _place(actor, row, centre, now)
+    room_holds.allotted(actor, placed, now)
+    return placed
+
+
+def _twin(actor: Actor, entry: Entry, centre: Centre, now: datetime) -> Entry:
+    values = replace(entry_values.values_of(entry), venue_id=None)  # one room cannot be in several lists at once
+    twin = drafting.new_entry(actor, centre, values, now)
+    twin.department_id, twin.author_centre_id = entry.department_id, entry.author_centre_id
+    twin.copied_from_id = entry.id
+    return twin
+
+
+def _place(actor: Actor, entry: Entry, centre: Centre, now: datetime) -> None:
+    values = entry_values.moves(now, centre_id=centre.id, waits_at_id=None, waits_since=None, **MENDED)
+    states.fire(ENTRY, entry, "allot", actor, now, details={"centre": centre.label}, values=values)
+    entry_values.log(actor, entry, "allot", now, summary=f"{entry.title} → {centre.label}")
+    payload = {"entry_id": entry.id, "centre_id": centre.id}
+    outbox.put("catalogue.allotted", f"{entry.id}:{entry.version}", payload, now)

@@ -1,0 +1,120 @@
+"""Reads for residents' pages. Run under a ResidentScope, so drafts do not exist here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import joinedload, selectinload
+
+from portal.catalogue.models import Category, Entry, EntryChange, Guide
+from portal.catalogue.public import month_snapshot
+from portal.core import clock, pages, scope
+from portal.core.db import db
+from portal.core.text import fold
+
+
+def entry(entry_id: int) -> Entry | None:
+    """A published (or published and then cancelled) entry with what its page needs; None otherwise."""
+    statement = select(Entry).where(Entry.id == entry_id).options(
+        joinedload(Entry.centre), joinedload(Entry.category).joinedload(Category.parent),
+        joinedload(Entry.department), joinedload(Entry.venue), selectinload(Entry.sessions),
+    )  # fmt: skip
+    return db.session.scalar(statement)
+
+
+def activity_categories() -> list[tuple[str, str]]:
+    """Code and name of the categories that activities stand in, in the order of the profile."""
+    # 政策咨询服务 is mostly guides, but a 政策咨询日 is an activity like others of 大众化服务.
+    below = Category.parent.has(Category.kind == "activity")
+    rows = select(Category).where((Category.kind == "activity") | ((Category.kind == "guide") & below))
+    found = list(db.session.scalars(rows.order_by(Category.position)))
+    parents = {c.parent_id for c in found if c.parent_id}
+    return [(c.code, c.name) for c in found if c.id not in parents]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsView:
+    """How an entry's dates are told: the next one large, the rest folded."""
+
+    headline: str
+    next_text: str  # '下一次 12月3日（周四）16:30–18:00' for series
+    rest: tuple[tuple[str, bool], ...]  # text, already over
+
+
+def sessions_view(item: Entry, now: datetime) -> SessionsView:
+    """How a service's page says its times: a headline, what follows it, and the single dates."""
+    spans = [(s.starts_at, s.ends_at) for s in item.sessions]
+    if not spans:
+        return SessionsView("时间待定", "", ())
+    if len(spans) == 1:
+        return SessionsView(clock.span(*spans[0]), "", ())
+    weekly = (item.weekly or {}).get("label", "")
+    first, last = spans[0][0], spans[-1][0]
+    headline = weekly or f"{clock.day(first)} 至 {clock.day(last)}，共 {len(spans)} 次"
+    coming = next((s for s in spans if s[1] > now), None)
+    next_text = f"下一次 {clock.span(*coming)}" if coming else "全部结束"
+    return SessionsView(headline, next_text, tuple((clock.span(*s), s[1] <= now) for s in spans))
+
+
+def changes(entry_id: int) -> list[EntryChange]:
+    """Changes that have been made after publication, newest first; a fact of the public page."""
+    statement = select(EntryChange).where(EntryChange.entry_id == entry_id, EntryChange.status == "applied")
+    with scope.system("applied changes are shown on the public page (C8)"):
+        return list(db.session.scalars(statement.order_by(EntryChange.decided_at.desc())))
+
+
+def similar(item: Entry, now: datetime, limit: int = 3) -> list[month_snapshot.Card]:
+    """Others of the same category with free places, nearest in time: the way out when this one is full."""
+    snap = month_snapshot.snapshot(item.month, now)
+    code = item.category.code
+    rows = month_snapshot.select_rows(snap, month_snapshot.Filters(month=item.month, category=code, free=True), now)
+    return [month_snapshot.card(row, session, now, with_centre=True) for row, session in rows if row.id != item.id][
+        :limit
+    ]
+
+
+def share_text(item: Entry, url: str) -> str:
+    """A ready text for a WeChat group."""
+    lines = [f"【{item.centre.label}】{item.title}"]
+    spans = [(s.starts_at, s.ends_at) for s in item.sessions]
+    if spans:
+        weekly = (item.weekly or {}).get("label", "")
+        lines.append(f"时间：{weekly or clock.span(*spans[0])}")
+    lines.append(f"地点：{item.place or item.centre.label}")
+    lines.append(f"对象：{item.audience}")
+    lines.append(f"报名：{url}" if not item.walk_in else f"直接到场，详情：{url}")
+    if item.phone:
+        lines.append(f"不会用手机可打电话：{item.contact} {pages.phone_text(item.phone)}")
+    return "\n".join(lines)
+
+
+def guide_tops() -> list[Category]:
+    """Top categories that have guides, in order."""
+    own = select(Guide.category_id).where(Guide.active)
+    leaves = list(db.session.scalars(select(Category).where(Category.id.in_(own))))
+    ids = {c.parent_id or c.id for c in leaves if c.kind == "guide"}
+    return list(db.session.scalars(select(Category).where(Category.id.in_(ids)).order_by(Category.position)))
+
+
+def guide_groups(q: str = "", category: str = "", kind: str = "guide") -> list[tuple[str, list[Guide]]]:
+    """Guides under the names of their categories, in the order of the profile. Two queries."""
+    statement = select(Guide).join(Category, Category.id == Guide.category_id).where(Guide.active)
+    statement = statement.where(Category.kind == kind).options(joinedload(Guide.category).joinedload(Category.parent))
+    if category:
+        parents = select(Category.id).where(Category.code == category)
+        statement = statement.where(or_(Category.code == category, Category.parent_id.in_(parents)))
+    groups: dict[str, list[Guide]] = {}
+    terms = fold(q).split()
+    for item in db.session.scalars(statement.order_by(Category.position, Guide.position, Guide.id)):
+        words = fold(f"{item.title} {item.summary} {item.category.name} {item.steps}")
+        if all(term in words for term in terms):
+            groups.setdefault(item.category.name, []).append(item)
+    return list(groups.items())
+
+
+def guide(guide_id: int) -> Guide | None:
+    """One guide that is shown to residents, or None (C3)."""
+    statement = select(Guide).where(Guide.id == guide_id, Guide.active)
+    return db.session.scalar(statement.options(joinedload(Guide.category).joinedload(Category.parent)))

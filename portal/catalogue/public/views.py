@@ -1,0 +1,268 @@
+"""What residents see of the month's list (SPEC C9, C3, C10): list, one service, guides, calendar, JSON."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, Response, abort, g, jsonify, redirect, request, url_for
+from icalendar import Calendar, Event
+
+from portal.catalogue.public import month_snapshot, queries
+from portal.centres import profile
+from portal.centres import queries as centres
+from portal.centres.models import Centre
+from portal.core import access, clock, pages, registry
+from portal.core.incoming import whole_number
+from portal.people import viewer as people
+
+bp = Blueprint("catalogue", __name__)
+
+DAY_WORDS = (("today", "今天"), ("tomorrow", "明天"), ("week", "本周"), ("weekend", "周末"))
+
+
+def _filters(now: Any) -> tuple[month_snapshot.Filters, str]:
+    """The checked filters, and the words for the day chosen ('' for none)."""
+    args = request.args
+    today = clock.today(now)
+    month = args.get("month", "")
+    word = args.get("day", "")
+    days = month_snapshot.day_range(word, today) if word else None
+    if not clock.is_month(month):
+        month = clock.month_of(days[0] if days else today)
+    centre = centres.by_code(args["centre"]) if args.get("centre") else None
+    wanted = month_snapshot.Filters(
+        month=month, category=args.get("category", "")[:32], centre=centre.code if centre else "",
+        centre_path=centre.path if centre else "", days=days, group=args.get("for", "")[:32],
+        q=args.get("q", "").strip()[:40], free=args.get("free") == "1", ended=args.get("ended") == "1",
+        page=whole_number(args.get("page"), 999) or 1,
+    )  # fmt: skip
+    label = dict(DAY_WORDS).get(word) or (clock.day(days[0]) if days else "")
+    return wanted, label
+
+
+def _stamp_wanted() -> tuple[str, dict[str, Any]] | None:
+    if request.query_string:
+        return None
+    return month_snapshot.stamp_question(clock.month_of(clock.today(clock.now())))
+
+
+@bp.get("/services")
+@access.public
+@access.reading_with(_stamp_wanted)
+def services() -> Response:
+    """The month's list. One query on the stamp when nothing has changed; see listing."""
+    now = clock.now()
+    key = (request.query_string, int(now.timestamp()) // 60)
+    if not request.query_string:
+        month = clock.month_of(clock.today(now))
+        snap = month_snapshot.snapshot(month, now, g.get("prefetched"))
+        return pages.remembered(snap.pages, key, lambda: _list_page(now, snap))
+    wanted, label = _filters(now)
+    snap = month_snapshot.snapshot(wanted.month, now)
+    return pages.remembered(snap.pages, key, lambda: _list_page(now, snap, wanted, label))
+
+
+def _list_page(
+    now: Any, snap: month_snapshot.Snapshot, wanted: month_snapshot.Filters | None = None, day_label: str = ""
+) -> dict[str, Any]:
+    """Template and context of a list page."""
+    wanted = wanted or month_snapshot.Filters(month=snap.month)
+    found = month_snapshot.select_rows(snap, wanted, now)
+    last_page = max(1, -(-len(found) // month_snapshot.PAGE_SIZE))
+    # An old address may name a page that is no more: then the last one is shown.
+    wanted = replace(wanted, page=min(wanted.page, last_page))
+    first = (wanted.page - 1) * month_snapshot.PAGE_SIZE
+    shown = found[first : first + month_snapshot.PAGE_SIZE]
+    centre = centres.by_code(wanted.centre) if wanted.centre else None
+    return {
+        "template": "catalogue/public/services.html", "fragment": "results",
+        "wanted": wanted, "day_label": day_label, "days": _by_day(shown, now, _mixed(centre)), "total": len(found),
+        "all_count": len(snap.rows), "ended": month_snapshot.ended_count(snap, now), "pages": last_page,
+        "category_chips": category_chips(queries.activity_categories(), wanted.category),
+        "groups": profile.current().groups,
+        "at_centre": centre, "near": _near(centre), "day_words": DAY_WORDS, "today": clock.today(now),
+        "months": _months(now), "district": profile.current().name,
+    }  # fmt: skip
+
+
+def category_chips(categories: list[tuple[str, str]], chosen: str) -> list[tuple[str, str, bool]]:
+    """Chips for ui.chips: all, then one per category."""
+    chips = [("全部", pages.with_args(category=None), not chosen)]
+    return chips + [(name, pages.with_args(category=code), code == chosen) for code, name in categories]
+
+
+def _by_day(
+    shown: list[tuple[month_snapshot.Row, tuple[Any, Any]]], now: Any, with_centre: bool
+) -> list[tuple[str, list[month_snapshot.Card]]]:
+    """Cards under the headings of their days, in order."""
+    today = clock.today(now)
+    names = {today: "今天 · ", today + timedelta(days=1): "明天 · "}
+    groups: list[tuple[str, list[month_snapshot.Card]]] = []
+    for row, session in shown:
+        on = clock.local(session[0]).date()
+        heading = f"{names.get(on, '')}{on.month}月{on.day}日 {clock.weekday(on)}"
+        if not groups or groups[-1][0] != heading:
+            groups.append((heading, []))
+        groups[-1][1].append(month_snapshot.card(row, session, now, with_centre))
+    return groups
+
+
+def _mixed(chosen: Centre | None) -> bool:
+    """Whether rows of several centres can stand in the list."""
+    return chosen is None or not profile.current().level(chosen.level).files_list
+
+
+def _near(chosen: Any) -> list[tuple[str, str, bool]]:
+    """The centre chips: mine first, then the whole deployment; the rest behind 'all centres'."""
+    home = people.home_centre()
+    chips = []
+    if home is not None:
+        chips.append((home.short_name, home.code, bool(chosen and chosen.code == home.code)))
+    if chosen is not None and (home is None or chosen.code != home.code):
+        chips.append((chosen.label, chosen.code, True))
+    return chips
+
+
+def _months(now: Any) -> list[str]:
+    """Last, this and the next month when it has something published."""
+    this = clock.month_of(clock.today(now))
+    return [m for m in (clock.add_months(this, -1), this, clock.add_months(this, 1)) if m == this or _has(m)]
+
+
+def _has(month: str) -> bool:
+    return not month_snapshot.read_stamp(month).startswith("0:")
+
+
+@bp.get("/services/<int:entry_id>")
+@access.public
+def service(entry_id: int) -> Response:
+    """One service with everything one needs to decide, and the confirm bar of the sign-up room."""
+    now = clock.now()
+    entry = queries.entry(entry_id)
+    if entry is None:
+        abort(404)
+    viewer = access.viewer()
+    panels = registry.panels(entry, viewer, now)
+    return pages.page(
+        "catalogue/public/service.html", entry=entry, now=now, panels=panels,
+        sessions=queries.sessions_view(entry, now),
+        changes=queries.changes(entry.id), similar=queries.similar(entry, now),
+        short_url=pages.absolute(url_for("catalogue.short", entry_id=entry.id)),
+        share_text=queries.share_text(entry, pages.absolute(url_for("catalogue.short", entry_id=entry.id))),
+    )  # fmt: skip
+
+
+@bp.get("/s/<int:entry_id>")
+@access.public
+def short(entry_id: int) -> Any:
+    """The short address inside QR codes."""
+    return redirect(url_for("catalogue.service", entry_id=entry_id), 302)
+
+
+@bp.get("/services/<int:entry_id>/qr.png")
+@access.public
+def service_qr(entry_id: int) -> Response:
+    """The service's QR code as a picture, to save and to forward."""
+    from portal.core import qr
+
+    if queries.entry(entry_id) is None:
+        abort(404)
+    image = qr.qr_png(pages.absolute(url_for("catalogue.short", entry_id=entry_id)))
+    return Response(image, mimetype="image/png", headers={"Cache-Control": "public, max-age=86400"})
+
+
+@bp.get("/guides")
+@access.public
+def guides() -> Response:
+    """Life guide and policy advice by category; words are searched inside titles."""
+    q = request.args.get("q", "").strip()[:40]
+    category = request.args.get("category", "")[:32]
+    return pages.page(
+        "catalogue/public/guides.html", fragment="results", q=q, category=category,
+        groups=queries.guide_groups(q=q, category=category, kind="guide"),
+        category_chips=category_chips([(c.code, c.name) for c in queries.guide_tops()], category),
+    )  # fmt: skip
+
+
+@bp.get("/guides/<int:guide_id>")
+@access.public
+def guide(guide_id: int) -> Response:
+    found = queries.guide(guide_id)
+    if found is None:
+        abort(404)
+    return pages.page("catalogue/public/guide.html", guide=found, steps=(found.steps or "").splitlines())
+
+
+@bp.get("/calendar/<code>.ics")
+@access.public
+def calendar(code: str) -> Response:
+    """A centre's published activities, this month and the next, for a calendar program."""
+    centre = centres.by_code(code)
+    if centre is None:
+        abort(404)
+    now = clock.now()
+    this = clock.month_of(clock.today(now))
+    book = Calendar()
+    book.add("prodid", "-//saoma-diandan//services//ZH")
+    book.add("version", "2.0")
+    book.add("x-wr-calname", f"{centre.label} 服务清单")
+    for month in (this, clock.add_months(this, 1)):
+        for row in month_snapshot.snapshot(month, now).rows.values():
+            if row.centre_path.startswith(centre.path):
+                for number, session in enumerate(row.sessions):
+                    book.add_component(_event(row, number, session, now))
+    return Response(book.to_ical(), mimetype="text/calendar")
+
+
+def _event(row: month_snapshot.Row, number: int, session: tuple[Any, Any], now: Any) -> Event:
+    event = Event()
+    event.add("uid", f"entry-{row.id}-{number}@saoma-diandan")
+    event.add("dtstamp", now)
+    event.add("dtstart", clock.local(session[0]))
+    event.add("dtend", clock.local(session[1]))
+    event.add("summary", row.title)
+    event.add("location", row.place)
+    event.add("url", pages.absolute(url_for("catalogue.short", entry_id=row.id)))
+    if row.status == "cancelled":
+        event.add("status", "CANCELLED")
+    return event
+
+
+@bp.get("/api/v1/services")
+@access.public
+def api_services() -> Response:
+    """Published services as JSON for other platforms; public fields only (SPEC C10)."""
+    month = request.args.get("month", "")
+    now = clock.now()
+    if month and not clock.is_month(month):
+        return _api_error("month must look like 2026-12")
+    month = month or clock.month_of(clock.today(now))
+    path = ""
+    if request.args.get("centre"):
+        centre = centres.by_code(request.args["centre"])
+        if centre is None:
+            return _api_error("unknown centre", 404)
+        path = centre.path
+    rows = [r for r in month_snapshot.snapshot(month, now).rows.values() if r.centre_path.startswith(path)]
+    rows.sort(key=lambda r: (r.sessions[0][0] if r.sessions else now, r.id))
+    return jsonify({"month": month, "count": len(rows), "services": [_public(row) for row in rows]})
+
+
+def _api_error(message: str, status: int = 400) -> Response:
+    answer = jsonify({"error": message})
+    answer.status_code = status
+    return answer
+
+
+def _public(row: month_snapshot.Row) -> dict[str, Any]:
+    return {
+        "id": row.id, "title": row.title, "category": row.category_name, "centre": row.centre_name, "place": row.place,
+        "audience": row.audience, "capacity": row.capacity, "free": row.free, "unit": row.unit, "walk_in": row.walk_in,
+        "status": row.status, "weekly": row.weekly or None,
+        "sessions": [
+            {"start": clock.local(s).isoformat(), "end": clock.local(e).isoformat()} for s, e in row.sessions
+        ],
+        "url": pages.absolute(url_for("catalogue.service", entry_id=row.id)),
+    }  # fmt: skip

@@ -1,0 +1,27 @@
+"""Puts the staff's pages of the catalogue together: one blueprint, written by subject in several files."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from portal.core import registry
+from portal.core.access import Permission
+
+
+def register(app: Flask) -> None:
+    """Add the staff pages, the cover pictures and the line in the left column."""
+    from portal.catalogue.public import picture_views
+    from portal.catalogue.staff import (  # noqa: F401  # importing a view file hangs its pages into the blueprint
+        change_views,
+        entry_views,
+        guide_views,
+        import_views,
+        month_views,
+        publish_views,
+        review_views,
+    )
+
+    app.register_blueprint(month_views.bp)
+    app.register_blueprint(picture_views.bp)
+    registry.nav("catalogue", "服务清单", "list", "catalogue_staff.month", Permission.VIEW, 10)
+    registry.nav("guides", "生活指南", "book", "catalogue_staff.guides", Permission.VIEW, 15)

@@ -1,0 +1,245 @@
+"""After publication: asking for a change with a reason, and deciding about it (SPEC C8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import abort, flash, request, url_for
+from werkzeug.wrappers import Response
+
+from portal.catalogue import actions, rules
+from portal.catalogue.actions import changing, entry_values, room_holds
+from portal.catalogue.actions.entry_values import InvalidRow
+from portal.catalogue.categories import leaf_categories
+from portal.catalogue.models import PUBLISHED, Entry, EntryChange
+from portal.catalogue.rules import EntryValues
+from portal.catalogue.staff import forms, queries, sessions_field
+from portal.catalogue.staff.entry_views import outlook_of
+from portal.catalogue.staff.month_views import bp, entry_or_404, number
+from portal.catalogue.states import CHANGE, publishes
+from portal.centres import profile
+from portal.centres import queries as centres
+from portal.core import access, clock, pages, states
+from portal.core.access import Permission
+from portal.core.db import db
+from portal.core.errors import DomainError, Stale
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the change would say to everyone signed up."""
+
+    sentence: str
+    changes: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An asked change as the queue shows it."""
+
+    change: EntryChange
+    changes: list[list[str]]
+    sentence: str
+    status_text: str
+    names: frozenset[str]  # transitions this viewer may fire
+
+
+def _shown(change: EntryChange) -> Asked:
+    names = frozenset(t.name for t in states.available(CHANGE, change, access.actor()))
+    return Asked(change, changing.told(change), changing.sentence(change), CHANGE.labels[change.status], names)
+
+
+def _change_page(entry: Entry, form: forms.ChangeForm, status: int = 200, **extra: Any) -> Response:
+    typed = form.typed(entry.month, moved=True)
+    open_one = changing.open_change(entry.id)
+    context = {
+        "cancel": forms.ReasonForm(formdata=None), "preview": None, "at_once": _at_once(entry),
+        "reasons": profile.current().return_reasons.get("change", ()), "typed": typed, "month": entry.month,
+        "about": {"month": entry.month, "entry": entry.id}, "outlook": outlook_of(form, typed, entry),
+        "spans": sessions_field.shown(typed.spans), "open_one": _shown(open_one) if open_one else None,
+    }  # fmt: skip
+    return pages.page("catalogue/staff/change.html", status=status, entry=entry, form=form, **(context | extra))
+
+
+def _at_once(entry: Entry) -> bool:
+    return access.actor().can(Permission.PUBLISH) and publishes(entry, access.actor()) is None
+
+
+@bp.route("/staff/catalogue/<int:entry_id>/change", methods=["GET", "POST"])
+@access.staff(Permission.PLAN)
+def change(entry_id: int) -> Response:
+    """Time, place and the rest of a published row. First a look at the message, then it is sent off."""
+    entry = entry_or_404(entry_id)
+    if entry.status != PUBLISHED:
+        flash("只有已发布的服务才需要申请变更。", "gold")
+        return pages.see_other(url_for(".entry", entry_id=entry.id))
+    form = forms.ChangeForm()
+    form.offer(leaf_categories())
+    form.offer_rooms(room_holds.for_entry(entry))
+    if not form.is_submitted():
+        form.load(entry_values.values_of(entry))
+        form.version.data = str(entry.revision)
+        return _change_page(entry, form)
+    values = _read(entry, form)
+    if values is None:
+        return _change_page(entry, form, 422)
+    if request.form.get("do") == "preview":
+        return _preview(entry, form, values)
+    return _ask(entry, form, values)
+
+
+def _read(entry: Entry, form: forms.ChangeForm) -> EntryValues | None:
+    typed = form.read(entry.month, moved=True)
+    if typed is None:
+        return None
+    values = form.values(entry.month, typed, entry_values.values_of(entry))
+    form.put(rules.check(values, clock.now(), taken=entry.taken, moved=True))
+    return None if form.errors else values
+
+
+def _preview(entry: Entry, form: forms.ChangeForm, values: EntryValues) -> Response:
+    before = entry_values.values_of(entry)
+    told = entry_values.told(before, values)
+    if not told:
+        form.form_errors.append("内容和现在的一样，没有需要变更的地方。")
+        return _change_page(entry, form, 422)
+    sentence = rules.change_sentence(before, values, form.reason.data or "")
+    return _change_page(entry, form, preview=Preview(sentence, told))
+
+
+def _ask(entry: Entry, form: forms.ChangeForm, values: EntryValues) -> Response:
+    entry_id = entry.id
+    try:
+        asked = actions.ask_change(
+            access.actor(), entry, values, form.reason.data or "", clock.now(), version=form.loaded_version
+        )
+    except Stale:
+        db.session.rollback()
+        entry = entry_or_404(entry_id)
+        form.version.data = str(entry.revision)
+        form.form_errors.append("这一条刚刚有变动（例如有人报名），请核对后再提交一次。")
+        return _change_page(entry, form, 409)
+    except InvalidRow as error:
+        db.session.rollback()
+        form.put(error.problems)
+        return _change_page(entry_or_404(entry_id), form, 422)
+    except DomainError as error:
+        db.session.rollback()
+        form.refuse(error)
+        return _change_page(entry_or_404(entry_id), form, error.status)
+    return _asked(entry, asked)
+
+
+def _asked(entry: Entry, asked: EntryChange) -> Response:
+    people = entry.taken + entry.waiting
+    if asked.status == "applied":
+        told = f"已报名的 {people} 位会收到通知。" if people else "目前没有人报名，不用通知。"
+        flash(f"变更生效了，页面已更新。{told}", "green")
+    else:
+        flash("变更申请送出了，发布单位同意后生效，并通知每位已报名的人。", "green")
+    return pages.see_other(url_for(".entry", entry_id=entry.id))
+
+
+@bp.post("/staff/catalogue/<int:entry_id>/cancel")
+@access.staff(Permission.PLAN)
+def cancel(entry_id: int) -> Response:
+    """The activity does not take place; needs a reason like any change."""
+    entry, form = entry_or_404(entry_id), forms.ReasonForm()
+    if form.validate_on_submit():
+        try:
+            asked = actions.cancel_entry(
+                access.actor(), entry, form.reason.data or "", clock.now(), version=number("version", request.form)
+            )
+        except DomainError as error:
+            db.session.rollback()
+            form.reason.errors = [f"{error.message}{error.advice}"]
+        else:
+            return _asked(entry, asked)
+    found = entry_or_404(entry_id)
+    edit = forms.ChangeForm(formdata=None)
+    edit.offer(leaf_categories())
+    edit.offer_rooms(room_holds.for_entry(found))
+    edit.load(entry_values.values_of(found))
+    edit.version.data = str(found.revision)
+    return _change_page(found, edit, 422, cancel=form)
+
+
+@bp.get("/staff/catalogue/changes")
+@access.staff(Permission.VIEW)
+def changes() -> Response:
+    """What waits for this centre's decision, before and after side by side."""
+    actor = access.actor()
+    here = centres.get(actor.centre_id or 0)  # held, so that the session finds it for every row's guard
+    found = [_shown(c) for c in queries.open_changes(actor)]
+    return pages.page(
+        "catalogue/staff/changes.html", found=found, form=None, refusing=0, now=clock.now(), one=False, here=here
+    )
+
+
+def _change_or_404(change_id: int) -> EntryChange:
+    found = queries.change(change_id)
+    if found is None:
+        abort(404)
+    return found
+
+
+@bp.get("/staff/catalogue/changes/<int:change_id>")
+@access.staff(Permission.VIEW)
+def one_change(change_id: int) -> Response:
+    found = [_shown(_change_or_404(change_id))]
+    return pages.page("catalogue/staff/changes.html", found=found, form=None, refusing=0, now=clock.now(), one=True)
+
+
+@bp.post("/staff/catalogue/changes/<int:change_id>/apply")
+@access.staff(Permission.PUBLISH)
+def apply_change(change_id: int) -> Response:
+    found = _change_or_404(change_id)
+    entry, people = found.entry, found.entry.taken + found.entry.waiting
+    try:
+        actions.apply_change(access.actor(), found, clock.now())
+    except InvalidRow as error:
+        db.session.rollback()
+        flash("".join(p.message for p in error.problems), "red")
+        return pages.see_other(url_for(".one_change", change_id=change_id))
+    except DomainError as error:
+        db.session.rollback()
+        flash(f"{error.message}{error.advice}", "red")
+        return pages.see_other(url_for(".one_change", change_id=change_id))
+    flash(f"“{entry.title}”的变更生效了，{people} 位报名的人会收到通知。", "green")
+    return pages.see_other(url_for(".changes"))
+
+
+@bp.post("/staff/catalogue/changes/<int:change_id>/refuse")
+@access.staff(Permission.PUBLISH)
+def refuse_change(change_id: int) -> Response:
+    found, form = _change_or_404(change_id), forms.ReasonForm()
+    if form.validate_on_submit():
+        try:
+            actions.refuse_change(access.actor(), found, form.reason.data or "", clock.now())
+        except DomainError as error:
+            db.session.rollback()
+            form.reason.errors = [f"{error.message}{error.advice}"]
+        else:
+            flash("没有同意这个变更，申请的人会看到理由。", "green")
+            return pages.see_other(url_for(".changes"))
+    shown = [_shown(_change_or_404(change_id))]
+    return pages.page(
+        "catalogue/staff/changes.html",
+        status=422,
+        found=shown,
+        form=form,
+        refusing=change_id,
+        now=clock.now(),
+        one=True,
+    )
+
+
+@bp.post("/staff/catalogue/changes/<int:change_id>/take-back")
+@access.staff(Permission.PLAN)
+def take_back_change(change_id: int) -> Response:
+    found = _change_or_404(change_id)
+    entry_id = found.entry_id
+    actions.take_back_change(access.actor(), found, clock.now())
+    flash("申请撤回了，活动照原来的办。", "green")
+    return pages.see_other(url_for(".entry", entry_id=entry_id))

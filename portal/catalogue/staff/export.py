@@ -1,0 +1,97 @@
+"""What leaves the house besides paper: CSV, XLSX, and the text for WeChat groups (SPEC C10)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import xlsxwriter
+from defusedcsv import csv
+
+from portal.catalogue.staff.queries import Row
+from portal.centres.models import Centre
+from portal.core import audit, clock
+from portal.core.access import Actor
+
+COLUMNS = (
+    ("日期", 26), ("时间", 34), ("服务名称", 30), ("类别", 14), ("服务内容", 40), ("地点", 22),
+    ("服务对象", 18), ("名额", 10), ("已报名", 8),
+    ("主办单位", 24), ("所属阵地", 18), ("编制单位", 18), ("联系人", 12), ("联系电话", 16), ("状态", 16),
+    ("编号", 8),
+)  # fmt: skip
+MIMETYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def _cells(row: Row) -> list[str]:
+    entry = row.entry
+    every = "；".join(clock.span(s.starts_at, s.ends_at) for s in entry.sessions)
+    author = entry.department.name if entry.department else entry.author_centre.label
+    return [
+        row.when, every, entry.title, entry.category.name, entry.content, entry.place, entry.audience,
+        row.capacity_text, str(entry.taken), entry.organiser, entry.centre.label, author, entry.contact, entry.phone,
+        row.status_text, str(entry.id),
+    ]  # fmt: skip
+
+
+def to_csv(rows: Sequence[Row]) -> bytes:
+    """UTF-8 with the mark that Excel needs; cells that begin like a formula are made harmless."""
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow([name for name, _ in COLUMNS])
+    writer.writerows(_cells(row) for row in rows)
+    return ("\ufeff" + stream.getvalue()).encode()
+
+
+def to_xlsx(rows: Sequence[Row]) -> bytes:
+    """A sheet with fixed head and filters; every cell is text."""
+    stream = io.BytesIO()
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    book = xlsxwriter.Workbook(stream, options)
+    sheet = book.add_worksheet("服务清单")
+    head = book.add_format({"bold": True, "bg_color": "#F7F4EF", "border": 1, "valign": "vcenter"})
+    cell = book.add_format({"text_wrap": True, "valign": "top"})
+    for column, (name, width) in enumerate(COLUMNS):
+        sheet.set_column(column, column, width)
+        sheet.write_string(0, column, name, head)
+    for number, row in enumerate(rows, 1):
+        for column, text in enumerate(_cells(row)):
+            sheet.write_string(number, column, text, cell)
+    sheet.freeze_panes(1, 3)
+    sheet.autofilter(0, 0, max(1, len(rows)), len(COLUMNS) - 1)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    book.close()
+    return stream.getvalue()
+
+
+WRITERS: dict[str, Callable[[Sequence[Row]], bytes]] = {"csv": to_csv, "xlsx": to_xlsx}
+
+
+def wechat_text(
+    centre: Centre, month: str, rows: Sequence[Row], link: str, absolute: Callable[[str], str]
+) -> str:  # fmt: skip
+    """The month's list in the lines people read on a phone; each with its short address."""
+    lines = [f"【{centre.label}】{clock.month_name(month)}服务清单，共 {len(rows)} 项", ""]
+    for number, row in enumerate(rows, 1):
+        entry = row.entry
+        lines.append(f"{number}. {entry.title}")
+        where = entry.place or entry.centre.label
+        lines.append(f"   {row.when} · {where}")
+        who = "" if entry.audience == "全体居民" else f"{entry.audience}，"
+        places = "直接到场" if entry.walk_in else "不限名额" if entry.capacity is None else f"限 {row.capacity_text}"
+        lines.append(f"   {who}{places}　{absolute(f'/s/{entry.id}')}")
+    lines += ["", f"全部服务和报名：{link}"]
+    if centre.phone:
+        lines.append(f"不会用手机，请打电话：{centre.phone}")
+    return "\n".join(lines)
+
+
+def note_early(actor: Actor, month: str, reason: str, count: int, now: datetime) -> None:
+    """Why a list was published before its month began, for the audit log."""
+    audit.record(
+        actor, "publish_early", "issue", None, now, summary=f"{month} 提前发布 {count} 条：{reason}"
+    )  # fmt: skip

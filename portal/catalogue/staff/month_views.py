@@ -1,0 +1,294 @@
+"""/staff/catalogue: the month board, where rows are decided in place (SPEC C4-C6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, abort, current_app, flash, request, url_for
+from werkzeug.wrappers import Response
+
+from portal.catalogue import rules
+from portal.catalogue.actions.guides import centre_inside
+from portal.catalogue.categories import leaf_categories
+from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, IN_REVIEW, PUBLISHED, RETURNED, Entry
+from portal.catalogue.staff import choices as choice_lists
+from portal.catalogue.staff import coverage, queries
+from portal.catalogue.states import chain
+from portal.centres import profile
+from portal.centres import queries as centres
+from portal.centres.models import Centre
+from portal.core import access, clock, pages
+from portal.core.access import Actor, Permission
+from portal.core.db import db
+from portal.core.states import Transition
+
+bp = Blueprint("catalogue_staff", __name__)
+
+PAGE_SIZE = 50
+TONES = {
+    DRAFT: "", IN_REVIEW: "blue", ACCEPTED: "green", RETURNED: "red", APPROVED: "green", PUBLISHED: "green",
+    CANCELLED: "red",
+}  # fmt: skip
+TABS = (
+    ("", "全部"), ("mine", "等我处理"), (DRAFT, "草稿"), (IN_REVIEW, "待审核"), (ACCEPTED, "已并入"),
+    (RETURNED, "已退回"), (APPROVED, "已通过"), (PUBLISHED, "已发布"), (CANCELLED, "已取消"),
+)  # fmt: skip
+ALWAYS = ("", "mine", IN_REVIEW, RETURNED, APPROVED)
+YES = ("accept", "pass_on", "approve")
+SENDS = ("submit", "settle", "resubmit")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What the board shows. status: '' all, 'mine' waiting for this viewer, or a status."""
+
+    month: str
+    status: str = ""
+    centre: Centre | None = None
+    category_id: int | None = None
+    page: int = 1
+
+    def args(self, **changes: Any) -> dict[str, Any]:
+        """Query arguments of this board, without the empty ones."""
+        named = {
+            "month": self.month, "state": self.status, "centre": self.centre.id if self.centre else None,
+            "category": self.category_id,
+        } | changes  # fmt: skip
+        return {k: v for k, v in named.items() if v}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the board with what this viewer can do about it here."""
+
+    row: Any
+    yes: Transition | None = None
+    send: Transition | None = None
+    may_return: bool = False
+    may_edit: bool = False
+    may_allot: bool = False
+    stand_in: bool = False  # a lower level's turn: may be decided in its place, on the row's own page, never in bulk
+    own: bool = False  # of this viewer's own centre or department, or merged into its list
+
+    @property
+    def decidable(self) -> bool:
+        """Waits for this viewer's own centre to say yes; a department's plan is allotted instead."""
+        return self.yes is not None and not self.stand_in and not self.may_allot
+
+    @property
+    def when(self) -> tuple[str, str]:
+        return when_parts(self.row.when)
+
+    @property
+    def tone(self) -> str:
+        entry = self.row.entry
+        if entry.status == RETURNED or (self.own and self.row.editable and self.row.errors):
+            return "bad"
+        return "warn" if self.row.warnings else ""
+
+
+def when_parts(text: str) -> tuple[str, str]:
+    """'12月13日（周日）' and '8:30–11:00': narrow columns break between the day and the hours only."""
+    for mark in ("）", " "):
+        first, found, rest = text.partition(mark)
+        if found:
+            return (first + found).strip(), rest.strip()
+    return text, ""
+
+
+def number(name: str, source: Any = None) -> int | None:
+    """A small whole number from the query or the form, else None."""
+    raw = (request.values if source is None else source).get(name, "")
+    return int(raw) if raw.isdecimal() and len(raw) < 10 else None
+
+
+def read_filter(now: datetime) -> Filter:
+    """The board's filter from the query; what is unknown or foreign is left out."""
+    month = request.args.get("month", "")
+    status = request.args.get("state") or request.args.get("status", "")
+    page = number("page", request.args) or 1
+    return Filter(
+        month=month if clock.is_month(month) else choice_lists.default_month(now),
+        status=status if status in dict(TABS) else "",
+        centre=centre_inside(access.actor(), number("centre", request.args)),
+        category_id=number("category", request.args), page=max(1, min(page, 1000)),
+    )  # fmt: skip
+
+
+def line_of(row: Any, actor: Actor) -> Line:
+    """The first yes, the first way to send, return, edit and allot among the row's transitions."""
+    names = {t.name: t for t in row.buttons}
+    stand_in = row.entry.status == IN_REVIEW and row.entry.waits_at_id != actor.centre_id
+    return Line(
+        row=row, own=_is_own(row.entry, actor), yes=next((names[n] for n in YES if n in names), None),
+        send=next((names[n] for n in SENDS if n in names), None), may_return="return" in names, stand_in=stand_in,
+        may_edit=row.editable, may_allot="allot" in names,
+    )  # fmt: skip
+
+
+def _is_own(entry: Entry, actor: Actor) -> bool:
+    if actor.department_id is not None:
+        return entry.department_id == actor.department_id
+    merged = entry.status == ACCEPTED and entry.waits_at_id == actor.centre_id
+    return merged or entry.centre_id == actor.centre_id
+
+
+def entry_or_404(entry_id: int) -> Entry:
+    """A row of this viewer's subtree; a foreign one does not exist (Q4)."""
+    found: Entry | None = queries.entry(entry_id)
+    if found is None:
+        abort(404)
+    return found
+
+
+def back(entry: Entry | None = None, fallback: str = "") -> str:
+    """Where a decision returns to: the page it was made on, else the row's own page."""
+    fallback = fallback or (url_for("catalogue_staff.entry", entry_id=entry.id) if entry else url_for(".month"))
+    return access.safe_next(request.values.get("next"), fallback)
+
+
+def has_endpoint(name: str) -> bool:
+    return name in current_app.view_functions
+
+
+def own_centre(actor: Actor) -> Centre:
+    centre = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
+    if centre is None:
+        abort(403)
+    return centre
+
+
+def not_for_departments(actor: Actor, month: str) -> Response | None:
+    """Lists, plans and templates belong to centres; a department writes its few rows one by one."""
+    if actor.department_id is None:
+        return None
+    flash("部门的计划请逐条填写，再由区中心分配到社区。", "gold")
+    return pages.see_other(url_for(".new", month=month))
+
+
+def may_publish(actor: Actor) -> bool:
+    """Publishing by hand belongs to the top of the review chain."""
+    return actor.can(Permission.PUBLISH) and actor.department_id is None and not chain(own_centre(actor))
+
+
+def board_context(wanted: Filter, now: datetime, all_pages: bool = False) -> dict[str, Any]:
+    """Everything the board shows. The number of queries does not depend on the number of rows."""
+    actor = access.actor()
+    found = queries.month_rows(
+        actor, wanted.month, now, centre=wanted.centre, category_id=wanted.category_id,
+    )  # fmt: skip
+    lines = [line_of(row, actor) for row in found]
+    waiting = [line for line in lines if line.decidable or line.may_allot or _to_mend(line)]
+    shown = _in_state(lines, waiting, wanted.status)
+    last = max(1, -(-len(shown) // PAGE_SIZE))
+    page = min(wanted.page, last)
+    here = url_for(".month", **wanted.args(page=page if page > 1 else None))
+    return {
+        "here": here, "along": wanted.args(month=None) | {"next": here}, "all_lines": lines, "oob": False,
+        "asking": None, "wanted": wanted, "actor": actor, "now": now, "tones": TONES,
+        "head": queries.head(actor, wanted.month, now, wanted.centre), "labels": rules.LABELS,
+        "offer": coverage.coverage(wanted.month, (wanted.centre or own_centre(actor)).path),
+        "lines": shown if all_pages else shown[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], "shown": len(shown),
+        "total": len(lines),
+        "yes_count": sum(1 for line in shown if line.decidable), "page": page, "pages": last,
+        "tabs": _tabs(lines, waiting, wanted), "counts": _counts(lines), **_tools(actor, wanted, lines),
+    }  # fmt: skip
+
+
+def _to_mend(line: Line) -> bool:
+    return line.own and bool(line.row.entry.status == RETURNED and line.row.editable)
+
+
+def _in_state(lines: list[Line], waiting: list[Line], status: str) -> list[Line]:
+    if status == "mine":
+        return waiting
+    return [line for line in lines if not status or line.row.entry.status == status]
+
+
+def _counts(lines: list[Line]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for line in lines:
+        counts[line.row.entry.status] = counts.get(line.row.entry.status, 0) + 1
+    return counts
+
+
+def _tabs(lines: list[Line], waiting: list[Line], wanted: Filter) -> list[tuple[str, str, bool, int]]:
+    counts = _counts(lines) | {"": len(lines), "mine": len(waiting)}
+    return [
+        (label, url_for(".month", **wanted.args(state=code)), code == wanted.status, counts.get(code, 0))
+        for code, label in TABS
+        if code in ALWAYS or counts.get(code) or code == wanted.status
+    ]
+
+
+def _tools(actor: Actor, wanted: Filter, lines: list[Line]) -> dict[str, Any]:
+    """What can be done about the whole list, and the choices of the filter."""
+    own = own_centre(actor)
+    level = profile.current().level(own.level)
+    ready = [line for line in lines if _goes_along(line, own)]
+    choices = centres.choices(actor.centre_path) if actor.department_id is None else []
+    may_plan = actor.can(Permission.PLAN)
+    return {
+        "own": own, "level": level, "centre_choices": choices if len(choices) > 1 else [],
+        "categories": leaf_categories(), "may_plan": may_plan, "may_publish": may_publish(actor),
+        "may_submit": may_plan and actor.department_id is None and bool(ready), "ready_count": len(ready),
+        "ready_checks": sum(1 for line in ready if line.row.errors), "may_file": level.files_list,
+        "months": sorted({*queries.months(actor, clock.now()), wanted.month}, reverse=True),
+        "list_centre": wanted.centre or own, "has": has_endpoint, "submit_to": next(iter(chain(own)), None),
+        "reasons": profile.current().return_reasons.get("catalogue", ()), "is_board": True,
+    }  # fmt: skip
+
+
+def _goes_along(line: Line, own: Centre) -> bool:
+    entry = line.row.entry
+    if entry.status == DRAFT:
+        return bool(entry.centre_id == own.id and entry.department_id is None)
+    return bool(entry.status == ACCEPTED and entry.waits_at_id == own.id)
+
+
+@bp.get("/staff/catalogue")
+@access.staff(Permission.VIEW)
+def month() -> Response:
+    """The list of a month: one sentence, four numbers, and the rows, each decided where it stands."""
+    now = clock.now()
+    return pages.page("catalogue/staff/month.html", fragment="board", **board_context(read_filter(now), now))
+
+
+def row_answer(entry: Entry, message: str, tone: str = "green", **extra: Any) -> Response:
+    """After a decision about one row: HTMX gets the row as the board shows it (and the sums beside it); without
+    HTMX back to where the button was, with the message."""
+    if not pages.wants_fragment():
+        flash(message, tone)
+        return pages.see_other(back(entry))
+    return row_fragment(entry, said=message, **extra)
+
+
+def row_fragment(entry: Entry, status: int = 200, **extra: Any) -> Response:
+    """The block `row` of the board, followed by the board's sums out of band."""
+    context = board_context(_filter_of_referrer(entry), clock.now())
+    line = next((line for line in context["all_lines"] if line.row.entry.id == entry.id), None)
+    if line is None:
+        return Response("")
+    context |= {"line": line, "oob": True} | extra
+    template = "catalogue/staff/month.html"
+    return Response(with_sums(template, context), status, headers={"Vary": "HX-Request"}, mimetype="text/html")
+
+
+def with_sums(template: str, context: dict[str, Any]) -> str:
+    """The block `row`, and `sums` to be swapped out of band. Inside <template>, because a browser that has just read a
+    <tbody> drops every <form> that follows outside a cell."""
+    row, sums = (pages.block(template, name, **context) for name in ("row", "sums"))
+    return f"{row}\n<template>{sums}</template>"
+
+
+def _filter_of_referrer(entry: Entry) -> Filter:
+    """The board's own filter, which the row's form carries along."""
+    values = request.values
+    status = values.get("state", "")
+    return Filter(
+        month=entry.month, status=status if status in dict(TABS) else "",
+        centre=centre_inside(access.actor(), number("centre", values)),
+        category_id=number("category", values),
+    )  # fmt: skip

@@ -1,0 +1,186 @@
+"""The whole list: coverage, who is late, publication, departments' plans, what leaves the house (C1, C4, C5, C10)."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from typing import Any
+
+from flask import abort, flash, request, url_for
+from werkzeug.wrappers import Response
+
+from portal.catalogue import actions
+from portal.catalogue.actions.guides import centre_inside
+from portal.catalogue.models import APPROVED, CANCELLED, PUBLISHED, Entry
+from portal.catalogue.staff import choices, coverage, queries
+from portal.catalogue.staff import export as exporting
+from portal.catalogue.staff.month_views import (
+    board_context,
+    bp,
+    entry_or_404,
+    may_publish,
+    number,
+    own_centre,
+    read_filter,
+)
+from portal.centres import profile
+from portal.centres.models import Centre
+from portal.core import access, clock, pages
+from portal.core.access import Permission
+from portal.core.db import db
+from portal.core.errors import DomainError
+from portal.core.incoming import record_id
+
+
+def _month(now: datetime) -> str:
+    month = request.values.get("month", "")
+    return month if clock.is_month(month) else choices.default_month(now)
+
+
+def _centre() -> Centre:
+    actor = access.actor()
+    return centre_inside(actor, number("centre")) or own_centre(actor)
+
+
+@bp.get("/staff/catalogue/coverage")
+@access.staff(Permission.VIEW)
+def coverage_page() -> Response:
+    """Categories by centres, each number opening its rows; what is missing, in words."""
+    now, centre = clock.now(), _centre()
+    month = _month(now)
+    found = coverage.coverage(month, centre.path)
+    activity = [c for c in found.categories if c.category.kind == "activity"]
+    return pages.page(
+        "catalogue/staff/coverage.html", found=found, month=month, centre=centre, activity=activity,
+        guides=[c for c in found.categories if c.category.kind == "guide"], now=now,
+        may_publish=may_publish(access.actor()),
+    )  # fmt: skip
+
+
+@bp.get("/staff/catalogue/late")
+@access.staff(Permission.VIEW)
+def late() -> Response:
+    """Which centre has handed in, which has not, since when, and its phone number."""
+    now, centre = clock.now(), _centre()
+    month = _month(now)
+    overdue = {line.centre.id: line for line in queries.late(month, now, centre.path)}
+    issues = queries.issues(month, centre.path)
+    rows = [(c, issues.get(c.id), overdue.get(c.id)) for c in choices.filing_centres(centre.path)]
+    rows.sort(key=lambda r: (r[2] is None, r[1] is not None and r[1].submitted_at is not None))
+    handed = sum(1 for _, issue, _ in rows if issue is not None and issue.submitted_at is not None)
+    cutoffs = [c for lv in profile.current().levels if lv.files_list and (c := lv.cutoff(month))]
+    return pages.page(
+        "catalogue/staff/late.html", rows=rows, month=month, now=now, handed=handed, cutoff=next(iter(cutoffs), None),
+        late_count=len(overdue), centre=centre,
+    )  # fmt: skip
+
+
+@bp.route("/staff/catalogue/publish", methods=["GET", "POST"])
+@access.staff(Permission.PUBLISH)
+def publish() -> Response:
+    """What goes out, what does not and why; the button asks for a tick, and before the 1st for a reason."""
+    actor, now = access.actor(), clock.now()
+    month = _month(now)
+    early = clock.month_span(month)[0] > now
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        errors = _publish_errors(early)
+        if not errors:
+            return _publish(month, now, early)
+    rows = queries.month_rows(actor, month, now)
+    return pages.page(
+        "catalogue/staff/publish.html", status=422 if errors else 200, month=month, now=now, early=early, errors=errors,
+        ready=[r for r in rows if r.entry.status == APPROVED], begins=clock.month_span(month)[0],
+        left=[r for r in rows if r.entry.status not in (APPROVED, PUBLISHED, CANCELLED)],
+        out=sum(1 for r in rows if r.entry.status in (PUBLISHED, CANCELLED)), typed=request.form.get("reason", ""),
+        offer=coverage.coverage(month, actor.centre_path), allowed=may_publish(actor),
+        late=queries.late(month, now, actor.centre_path),
+    )  # fmt: skip
+
+
+def _publish_errors(early: bool) -> dict[str, str]:
+    errors = {}
+    if request.form.get("sure") != "1":
+        errors["sure"] = "请先核对，再勾选“我已核对”。"
+    if early and not request.form.get("reason", "").strip():
+        errors["reason"] = "提前发布请写明原因，会记入操作记录。"
+    return errors
+
+
+def _publish(month: str, now: datetime, early: bool) -> Response:
+    actor = access.actor()
+    try:
+        count = actions.publish_month(month, now, actor, force=early)
+    except DomainError as error:
+        db.session.rollback()
+        flash(f"{error.message}{error.advice}", "red")
+        return pages.see_other(url_for(".publish", month=month))
+    if early and count:
+        exporting.note_early(actor, month, request.form.get("reason", "").strip(), count, now)
+    said = f"发布了 {count} 条，居民现在就能看到和报名。" if count else "没有可以发布的服务。"
+    flash(said, "green" if count else "gold")
+    return pages.see_other(url_for(".month", month=month, state=PUBLISHED if count else None))
+
+
+@bp.route("/staff/catalogue/allot/<int:entry_id>", methods=["GET", "POST"])
+@access.staff(Permission.REVIEW)
+def allot(entry_id: int) -> Response:
+    """A department's plan goes to the communities ticked; each gets its own row, approved at once."""
+    actor, now, entry = access.actor(), clock.now(), entry_or_404(entry_id)
+    if not _may_allot(entry):
+        flash("只有还没分配的部门计划才能分配。", "gold")
+        return pages.see_other(url_for(".entry", entry_id=entry.id))
+    error, chosen = "", set(request.form.getlist("centre", type=record_id))
+    if request.method == "POST":
+        centres = [c for c in choices.filing_centres(actor.centre_path) if c.id in chosen]
+        try:
+            placed = actions.allot(actor, entry, centres, now)
+        except DomainError as refusal:
+            db.session.rollback()
+            error = f"{refusal.message}{refusal.advice}"
+            entry = entry_or_404(entry_id)
+        else:
+            flash(f"“{entry.title}”分到了 {len(placed)} 个社区，已列入它们的清单。", "green")
+            return pages.see_other(url_for(".month", month=entry.month))
+    return pages.page(
+        "catalogue/staff/allot.html", status=422 if error else 200, entry=entry, error=error, chosen=chosen,
+        tree=choices.allot_tree(actor.centre_path), row=queries.row(entry, actor, now),
+    )  # fmt: skip
+
+
+def _may_allot(entry: Entry) -> bool:
+    row = queries.row(entry, access.actor(), clock.now())
+    return row.can("allot")
+
+
+@bp.get("/staff/catalogue/wechat")
+@access.staff(Permission.VIEW)
+def wechat() -> Response:
+    """The month's list of a centre as a text for WeChat groups; what is not published yet is said to be so (C10)."""
+    now, centre = clock.now(), _centre()
+    month = _month(now)
+    rows = queries.month_rows(access.actor(), month, now, centre=centre)
+    public = [r for r in rows if r.entry.status == PUBLISHED]
+    shown = public or [r for r in rows if r.entry.status == APPROVED]
+    link = pages.absolute(f"/c/{centre.code}")
+    return pages.page(
+        "catalogue/staff/wechat.html", centre=centre, month=month, count=len(shown), published=bool(public),
+        text=exporting.wechat_text(centre, month, shown, link, pages.absolute) if shown else "",
+    )  # fmt: skip
+
+
+@bp.get("/staff/catalogue/export.<kind>")
+@access.staff(Permission.VIEW)
+def export(kind: str) -> Response:
+    """The board's rows as the filter shows them. Cells never become formulas."""
+    if kind not in exporting.WRITERS:
+        abort(404)
+    now = clock.now()
+    wanted = read_filter(now)
+    context: dict[str, Any] = board_context(wanted, now, all_pages=True)
+    rows = [line.row for line in context["lines"]]
+    made = exporting.WRITERS[kind](rows)
+    name = f"list-{wanted.month}-{context['list_centre'].code}.{kind}"
+    answer = Response(io.BytesIO(made), mimetype=exporting.MIMETYPES[kind], direct_passthrough=True)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer

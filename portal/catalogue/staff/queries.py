@@ -1,0 +1,402 @@
+"""Reads for the staff's catalogue pages: rows with what may be done to them, what waits, who is late, histories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Select, false, func, or_, select
+from sqlalchemy.orm import joinedload, selectinload
+
+from portal.catalogue import rules
+from portal.catalogue.actions import entry_values as rows
+from portal.catalogue.actions import room_holds
+from portal.catalogue.models import (
+    ACCEPTED,
+    APPROVED,
+    CANCELLED,
+    DRAFT,
+    DROPPED,
+    IN_REVIEW,
+    RETURNED,
+    Category,
+    Entry,
+    EntryChange,
+    EntrySession,
+    Issue,
+    PlanImport,
+    Template,
+)
+from portal.catalogue.states import ASKED, ENTRY, PREVIEW, holds, status_text
+from portal.catalogue.timetext.parts import Problem, Span
+from portal.centres import profile
+from portal.centres import queries as centre_queries
+from portal.centres.models import Centre
+from portal.core import clock, scope, states
+from portal.core.access import Actor, Permission
+from portal.core.db import db
+from portal.core.states import Transition
+
+GONE = (DROPPED, CANCELLED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a list with everything the page says of it."""
+
+    entry: Entry
+    when: str
+    capacity_text: str
+    status_text: str
+    waited: str  # '2 天', or '' when it waits for nobody
+    warnings: tuple[str, ...]  # clashes of rooms and what to check
+    problems: tuple[Problem, ...]  # of rows still with their author
+    buttons: tuple[Transition, ...]
+    editable: bool
+
+    @property
+    def errors(self) -> list[Problem]:
+        return rules.errors(self.problems)
+
+    def can(self, name: str) -> bool:
+        return any(t.name == name for t in self.buttons)
+
+
+def _loaded(statement: Select[Entry]) -> Select[Entry]:
+    return statement.options(
+        joinedload(Entry.centre), joinedload(Entry.author_centre), joinedload(Entry.waits_at),
+        joinedload(Entry.category).joinedload(Category.parent), joinedload(Entry.department),
+        selectinload(Entry.sessions),
+    )  # fmt: skip
+
+
+def entry(entry_id: int) -> Entry | None:
+    """A row with what its page shows; None when it is not in the viewer's scope. Two queries."""
+    return db.session.scalar(_loaded(select(Entry).where(Entry.id == entry_id)))
+
+
+def change(change_id: int) -> EntryChange | None:
+    """A change of a row of one's own subtree, or None."""
+    found = select(EntryChange).where(EntryChange.id == change_id).options(joinedload(EntryChange.entry))
+    return db.session.scalar(found)
+
+
+def plan_import(import_id: int) -> PlanImport | None:
+    return db.session.scalar(select(PlanImport).where(PlanImport.id == import_id))
+
+
+def template(template_id: int) -> Template | None:
+    return db.session.scalar(select(Template).where(Template.id == template_id))
+
+
+def templates(centre_id: int) -> list[Template]:
+    """A centre's own templates by name (C7)."""
+    found = select(Template).where(Template.centre_id == centre_id).order_by(Template.name, Template.id)
+    return list(db.session.scalars(found))
+
+
+def inside(actor: Actor, centre: Centre | None = None) -> list[ColumnElement[bool]]:
+    """The visible filter: rows of the subtree asked for, of the actor's own, or of the actor's department."""
+    if actor.department_id is not None:
+        return [Entry.department_id == actor.department_id]
+    path = centre.path if centre is not None else actor.centre_path
+    return [Entry.centre_id.in_(select(Centre.id).where(*centre_queries.inside(path)))] if path else []
+
+
+def month_rows(
+    actor: Actor, month: str, now: datetime, *, centre: Centre | None = None, status: str | None = None,
+    category_id: int | None = None, waiting_for_me: bool = False,
+) -> list[Row]:  # fmt: skip
+    """The rows of a month in a subtree, by date; dropped ones only when asked for by status. Four queries."""
+    wanted = select(Entry).where(Entry.month == month, *inside(actor, centre))
+    wanted = wanted.where(Entry.status == status if status else Entry.status != DROPPED)
+    if category_id is not None:
+        wanted = wanted.where(or_(Entry.category_id == category_id, Entry.category.has(parent_id=category_id)))
+    if waiting_for_me:
+        turn = false() if actor.department_id else Entry.waits_at_id == actor.centre_id
+        wanted = wanted.where(Entry.status == IN_REVIEW, turn)
+    ordered = _loaded(wanted).order_by(Entry.first_start.is_(None), Entry.first_start, Entry.id)
+    return _rows(list(db.session.scalars(ordered)), actor, now)
+
+
+def waiting_rows(actor: Actor, now: datetime, month: str | None = None) -> list[Row]:
+    """Rows whose decision waits at the actor's own centre, the longest waiting first (C6)."""
+    if actor.department_id is not None:
+        return []
+    wanted = select(Entry).where(Entry.status == IN_REVIEW, Entry.waits_at_id == actor.centre_id)
+    if month:
+        wanted = wanted.where(Entry.month == month)
+    return _rows(list(db.session.scalars(_loaded(wanted).order_by(Entry.waits_since, Entry.id))), actor, now)
+
+
+def returned_rows(actor: Actor, now: datetime) -> list[Row]:
+    """Rows sent back to the actor's own centre or department, to be mended."""
+    mine = Entry.department_id == actor.department_id if actor.department_id else Entry.centre_id == actor.centre_id
+    wanted = select(Entry).where(Entry.status == RETURNED, mine)
+    return _rows(list(db.session.scalars(_loaded(wanted).order_by(Entry.waits_since, Entry.id))), actor, now)
+
+
+def row(found: Entry, actor: Actor, now: datetime) -> Row:
+    """One row for its own page."""
+    return _rows([found], actor, now)[0]
+
+
+def _rows(found: Sequence[Entry], actor: Actor, now: datetime) -> list[Row]:
+    above = {i for e in found for c in (e.centre, e.waits_at) if c is not None for i in c.ancestor_ids}
+    # Held here so that the chain of every row is answered from memory.
+    tree = list(db.session.scalars(select(Centre).where(Centre.id.in_(above)))) if above else []
+    clashes, taken = _clashes(found), room_holds.warnings((e for e in found if e.status not in GONE), now)
+    answer = [_row(e, actor, now, [*taken.get(e.id, []), *clashes.get(e.id, [])]) for e in found]
+    tree.clear()
+    return answer
+
+
+def _row(found: Entry, actor: Actor, now: datetime, clashes: list[str]) -> Row:
+    values = rows.values_of(found)
+    open_row = found.status in (DRAFT, RETURNED, ACCEPTED)
+    checks = [found.check_note] if found.check_note else []
+    waits = found.waits_since if found.status in (IN_REVIEW, RETURNED) else None
+    return Row(
+        entry=found, when=rules.when_text(values.sessions, found.weekly),
+        capacity_text=rules.capacity_text(found.capacity, found.unit, found.walk_in), status_text=status_text(found),
+        waited=clock.ago(waits, now) if waits else "", warnings=(*clashes, *checks),
+        problems=tuple(rules.check(values, now)) if open_row else (),
+        buttons=tuple(states.available(ENTRY, found, actor)),
+        editable=open_row and actor.can(Permission.PLAN) and holds(found, actor) is None,
+    )  # fmt: skip
+
+
+def _clashes(found: Sequence[Entry]) -> dict[int, list[str]]:
+    """Rooms taken twice, against everything that stands in the same lists in those months."""
+    centres, months = {e.centre_id for e in found}, {e.month for e in found}
+    if not centres:
+        return {}
+    held = select(
+        Entry.id, Entry.centre_id, Entry.place, Entry.title, Entry.venue_id, Entry.status, EntrySession.starts_at,
+        EntrySession.ends_at,
+    )  # fmt: skip
+    held = held.join(EntrySession).where(Entry.centre_id.in_(centres), Entry.month.in_(months))
+    sessions: dict[int, list[Span]] = {}
+    heads: dict[int, tuple[int, str, str, int | None, str]] = {}
+    for number, centre_id, place, title, room, status, start, end in db.session.execute(
+        held.where(Entry.status.not_in(GONE))
+    ):
+        heads[number] = (centre_id, place, title, room, status)
+        sessions.setdefault(number, []).append(Span(start, end))
+    return rules.clashes(
+        rules.Held(n, centre_id, place, title, tuple(sorted(sessions[n])), room, status in room_holds.HOLDING)
+        for n, (centre_id, place, title, room, status) in heads.items()
+    )
+
+
+def months(actor: Actor, now: datetime) -> list[str]:
+    """Months that have rows, and this and the next one, the newest first."""
+    known = set(db.session.scalars(select(Entry.month).where(*inside(actor)).distinct()))
+    here = clock.month_of(now)
+    return sorted(known | {here, clock.add_months(here, 1)}, reverse=True)
+
+
+def issues(month: str, path: str = "") -> dict[int, Issue]:
+    """Issues of a month by centre."""
+    wanted = select(Issue).where(Issue.month == month)
+    if path:
+        wanted = wanted.where(Issue.centre_id.in_(select(Centre.id).where(*centre_queries.inside(path))))
+    return {issue.centre_id: issue for issue in db.session.scalars(wanted)}
+
+
+def open_changes(actor: Actor) -> list[EntryChange]:
+    """Changes that wait for the actor's centre to decide, the oldest first (C8)."""
+    wanted = select(EntryChange).where(EntryChange.status == ASKED, EntryChange.waits_at_id == actor.centre_id)
+    if actor.department_id is not None:
+        return []
+    loaded = wanted.options(joinedload(EntryChange.entry).joinedload(Entry.centre))
+    return list(db.session.scalars(loaded.order_by(EntryChange.asked_at, EntryChange.id)))
+
+
+def changes_of(found: Entry) -> list[EntryChange]:
+    """Every change ever asked for a row, the newest first."""
+    wanted = select(EntryChange).where(EntryChange.entry_id == found.id)
+    return list(db.session.scalars(wanted.order_by(EntryChange.id.desc())))
+
+
+def open_imports(actor: Actor) -> list[PlanImport]:
+    """Uploaded plans of the actor's own centre that are not finished."""
+    if actor.department_id is not None:
+        return []
+    wanted = select(PlanImport).where(PlanImport.status == PREVIEW, PlanImport.centre_id == actor.centre_id)
+    return list(db.session.scalars(wanted.order_by(PlanImport.created_at)))
+
+
+@dataclass(frozen=True)
+class Late:
+    """A centre whose list was not in by the cut-off. submitted_at: handed in after it, or None."""
+
+    centre: Centre
+    cutoff: datetime
+    submitted_at: datetime | None
+    rows: int  # rows of its subtree so far
+
+    @property
+    def text(self) -> str:
+        if self.submitted_at is not None:
+            return f"{clock.stamp(self.submitted_at)} 上交，迟交 {clock.ago(self.cutoff, self.submitted_at)}"
+        return f"还没有上交（已编 {self.rows} 条）" if self.rows else "还没有上交，也没有编写"
+
+
+def late(month: str, now: datetime, path: str = "") -> list[Late]:
+    """The late list: centres that file lists and did not hand in by their cut-off (C5). Three queries a level."""
+    found: list[Late] = []
+    for level in profile.current().levels:
+        cutoff = level.cutoff(month)
+        if level.files_list and cutoff is not None and now >= cutoff:
+            found += _late_of(level.code, month, cutoff, path)
+    return found
+
+
+def _late_of(level: str, month: str, cutoff: datetime, path: str) -> list[Late]:
+    wanted = select(Centre).where(Centre.level == level, Centre.active)
+    if path:
+        wanted = wanted.where(*centre_queries.inside(path))
+    centres = list(db.session.scalars(wanted.order_by(Centre.code)))
+    # Whether a list came in is known to the whole tree above; the rows themselves stay scoped.
+    with scope.system("late list"):
+        handed = issues(month, path)
+        counts = _counts_by_path(month, path)
+    answer = []
+    for centre in centres:
+        issue = handed.get(centre.id)
+        at = issue.submitted_at if issue else None
+        if at is None or at > cutoff:
+            number = sum(n for p, n in counts.items() if p.startswith(centre.path))
+            answer.append(Late(centre, cutoff, at, number))
+    return answer
+
+
+def _counts_by_path(month: str, path: str) -> dict[str, int]:
+    wanted = select(Centre.path, func.count(Entry.id)).join(Entry, Entry.centre_id == Centre.id)
+    wanted = wanted.where(Entry.month == month, Entry.status != DROPPED)
+    if path:
+        wanted = wanted.where(*centre_queries.inside(path))
+    return dict(db.session.execute(wanted.group_by(Centre.path)).all())
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a row's history. changes: [label, before, after]."""
+
+    at: datetime
+    who: str
+    centre: str
+    what: str
+    reason: str
+    about: str
+    changes: list[list[str]]
+    to_status: str
+    in_place_of: str
+
+
+WORDS = {
+    "draft_entry": "新建", "edit_entry": "修改", "copy_entry": "复制上月", "confirm_checked": "已核对",
+    "correct": "审核时更正", "ask_edit": "申请变更", "ask_cancel": "申请取消", "change": "变更生效",
+}  # fmt: skip
+
+
+def history(found: Entry) -> list[Step]:
+    """What happened to a row, oldest first. Two queries."""
+    lines = states.history(ENTRY, [found.id])
+    named = {line.centre_id for line in lines if line.centre_id}
+    centres = {c.id: c.label for c in db.session.scalars(select(Centre).where(Centre.id.in_(named)))} if named else {}
+    answer = []
+    for line in lines:
+        details = line.details or {}
+        label = WORDS.get(line.name) or ENTRY.transition(line.name).label
+        if line.name == "allot":
+            label = f"分配到{details.get('centre', '社区')}"
+        step = Step(
+            at=line.at, who=line.actor_name, centre=centres.get(line.centre_id or 0, ""), what=label,
+            reason=line.reason, about=rules.LABELS.get(line.about, ""), changes=details.get("changes", []),
+            to_status=line.to_status, in_place_of=details.get("in_place_of", ""),
+        )  # fmt: skip
+        answer.append(step)
+    return answer
+
+
+def review_days(entry_ids: Iterable[int] | Select[int], centre_id: int | None) -> float | None:
+    """How many days a centre took on average from a row's arrival to its decision; None without a decision."""
+    history_ = states.StateHistory
+    lines = select(history_.object_id, history_.name, history_.at, history_.centre_id, history_.from_status)
+    lines = lines.where(history_.object_type == ENTRY.name, history_.object_id.in_(entry_ids))
+    arrived: dict[int, datetime] = {}
+    taken: list[timedelta] = []
+    for number, name, at, centre, from_status in db.session.execute(lines.order_by(history_.id)):
+        decision = name in {"accept", "pass_on", "approve", "return"} and from_status == IN_REVIEW
+        if decision and centre == centre_id and number in arrived:
+            taken.append(at - arrived[number])
+        if decision or name in {"submit", "hand_in", "resubmit"}:
+            arrived[number] = at
+    if not taken:
+        return None
+    return sum(taken, timedelta()).total_seconds() / 86400 / len(taken)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The numbers above a month's list."""
+
+    month: str
+    submitted: int
+    expected: int
+    total: int
+    by_status: dict[str, int]
+    waiting: int  # at the viewer's own centre
+    review_days: float | None
+    cutoff: datetime | None
+    cutoff_label: str  # '街道初审截止'
+    overdue: bool
+    late: int
+
+    @property
+    def passed(self) -> int:
+        return sum(self.by_status.get(s, 0) for s in (APPROVED, "published"))
+
+    @property
+    def returned(self) -> int:
+        return self.by_status.get(RETURNED, 0)
+
+
+def head(actor: Actor, month: str, now: datetime, centre: Centre | None = None) -> Head:
+    """Where a month's list stands, for the sentence and the tiles above it. Five queries at most."""
+    own = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
+    filters = [Entry.month == month, Entry.status != DROPPED, *inside(actor, centre)]
+    counts = select(Entry.status, func.count(Entry.id)).where(*filters).group_by(Entry.status)
+    by_status = dict(db.session.execute(counts).all())
+    at_me = select(func.count(Entry.id)).where(
+        *filters, Entry.status == IN_REVIEW, Entry.waits_at_id == actor.centre_id
+    )
+    expected, submitted, late_count = _handed_in(month, now, centre.path if centre is not None else actor.centre_path)
+    level = profile.current().level(own.level) if own is not None else None
+    cutoff = level.cutoff(month) if level else None
+    label = f"{level.short}{level.review or ('上交' if level.files_list else '')}截止" if level else ""
+    return Head(
+        month=month, submitted=submitted, expected=expected, total=sum(by_status.values()), by_status=by_status,
+        waiting=db.session.scalar(at_me) or 0,
+        review_days=review_days(select(Entry.id).where(*filters), actor.centre_id),
+        cutoff=cutoff, cutoff_label=label, overdue=cutoff is not None and now >= cutoff, late=late_count,
+    )  # fmt: skip
+
+
+def _handed_in(month: str, now: datetime, path: str) -> tuple[int, int, int]:
+    """Of the centres below `path` that file lists: how many, how many handed in, how many are late by now."""
+    levels = {lv.code: lv.cutoff(month) for lv in profile.current().levels if lv.files_list}
+    wanted = select(Centre.level, Issue.submitted_at).outerjoin(
+        Issue, (Issue.centre_id == Centre.id) & (Issue.month == month)
+    )
+    wanted = wanted.where(Centre.level.in_(levels), Centre.active)
+    if path:
+        wanted = wanted.where(*centre_queries.inside(path))
+    with scope.system("whether a list came in is known to the whole tree above"):
+        found = db.session.execute(wanted).all()
+    handed = sum(at is not None for _, at in found)
+    missing = sum(at is None and (cutoff := levels[level]) is not None and now >= cutoff for level, at in found)
+    return len(found), handed, missing

@@ -1,0 +1,207 @@
+"""Deciding about rows: approve, return, send, hand in, recall, drop (SPEC C4, C6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, request, url_for
+from werkzeug.wrappers import Response
+
+from portal.catalogue import actions
+from portal.catalogue.actions.entry_values import InvalidRow
+from portal.catalogue.actions.guides import centre_inside
+from portal.catalogue.actions.reviewing import RowsWithProblems
+from portal.catalogue.models import RETURNED, Entry
+from portal.catalogue.staff import choices, forms, queries
+from portal.catalogue.staff.month_views import (
+    Filter,
+    back,
+    board_context,
+    bp,
+    entry_or_404,
+    line_of,
+    number,
+    own_centre,
+    row_answer,
+    row_fragment,
+)
+from portal.catalogue.states import status_text
+from portal.centres import profile
+from portal.core import access, clock, pages
+from portal.core.access import Permission
+from portal.core.db import db
+from portal.core.errors import DomainError, Stale
+from portal.core.incoming import record_id
+
+
+def seen_version() -> int | None:
+    """The version of the row as it stood on the page that was decided on."""
+    return number("version", request.form)
+
+
+def _refused(entry_id: int, error: DomainError) -> Response:
+    """Somebody was faster, or it is not this viewer's turn: the row as it stands now, with why."""
+    db.session.rollback()
+    entry = entry_or_404(entry_id)
+    text = f"{error.message}{error.advice}"
+    if not pages.wants_fragment():
+        flash(text, "red")
+        return pages.see_other(back(entry))
+    return row_fragment(entry, 409, refusal=text)
+
+
+@bp.post("/staff/catalogue/<int:entry_id>/approve")
+@access.staff(Permission.REVIEW)
+def approve_row(entry_id: int) -> Response:
+    entry = entry_or_404(entry_id)
+    try:
+        actions.approve(access.actor(), entry, clock.now(), version=seen_version())
+    except DomainError as error:
+        return _refused(entry_id, error)
+    return row_answer(entry, f"“{entry.title}”通过了，现在{status_text(entry)}。")
+
+
+@bp.post("/staff/catalogue/approve")
+@access.staff(Permission.REVIEW)
+def approve_many() -> Response:
+    """The rows ticked, or every row of the present list that waits for this viewer."""
+    actor, now = access.actor(), clock.now()
+    if request.form.get("all"):
+        month = request.form.get("month", "")
+        centre = centre_inside(actor, number("centre", request.args))
+        rows = queries.month_rows(actor, month, now, centre=centre, category_id=number("category", request.args))
+        # Only one's own turn: "all" must not pass over the level below.
+        found = [line.row.entry for r in rows if (line := line_of(r, actor)).decidable]
+    else:
+        found = choices.entries(request.form.getlist("row", type=record_id))
+    if not found:
+        flash("还没有勾选要通过的服务。", "gold")
+        return pages.see_other(back())
+    done = actions.approve_all(actor, found, now)
+    left = len(found) - done
+    rest = f"另有 {left} 条已被别人处理或不轮到您，没有动。" if left else ""
+    flash(f"通过了 {done} 条。{rest}", "green" if done else "gold")
+    return pages.see_other(back())
+
+
+@bp.get("/staff/catalogue/<int:entry_id>/row")
+@access.staff(Permission.VIEW)
+def row(entry_id: int) -> Response:
+    """The row alone, when somebody thinks better of returning it."""
+    entry = entry_or_404(entry_id)
+    return row_fragment(entry) if pages.wants_fragment() else pages.see_other(back(entry))
+
+
+@bp.route("/staff/catalogue/<int:entry_id>/return", methods=["GET", "POST"])
+@access.staff(Permission.REVIEW)
+def return_row(entry_id: int) -> Response:
+    """Reason chips, words, and which field; opened inside the row, or as a page of its own."""
+    entry, form = entry_or_404(entry_id), forms.return_form()
+    if not form.validate_on_submit():
+        return _ask_reason(entry, form, 422 if form.is_submitted() else 200)
+    try:
+        actions.return_entry(
+            access.actor(), entry, form.reason.data or "", form.field.data or "", clock.now(), version=seen_version()
+        )
+    except Stale as error:
+        return _refused(entry_id, error)
+    except DomainError as error:
+        form.refuse(error)
+        return _ask_reason(entry, form, error.status)
+    whom = entry.department.name if entry.department else entry.author_centre.label
+    return row_answer(entry, f"“{entry.title}”退回给{whom}了，对方已收到理由。")
+
+
+def _ask_reason(entry: Entry, form: forms.ReasonForm, status: int) -> Response:
+    if pages.wants_fragment():
+        return row_fragment(entry, status, asking=form)
+    row = queries.row(entry, access.actor(), clock.now())
+    reasons = profile.current().return_reasons.get("catalogue", ())
+    return pages.page(
+        "catalogue/staff/return.html", status=status, entry=entry, row=row, form=form, next_url=back(entry),
+        reasons=reasons,
+    )  # fmt: skip
+
+
+@bp.post("/staff/catalogue/<int:entry_id>/send")
+@access.staff(Permission.PLAN)
+def send_row(entry_id: int) -> Response:
+    """A draft goes to its first reviewer; a mended row straight back to whom returned it."""
+    entry = entry_or_404(entry_id)
+    act: Any = actions.resubmit if entry.status == RETURNED else actions.offer
+    try:
+        act(access.actor(), entry, clock.now(), version=seen_version())
+    except InvalidRow as error:
+        db.session.rollback()
+        flash("还不能送审：" + "".join(p.message for p in error.problems), "red")
+        return pages.see_other(url_for(".edit", entry_id=entry_id, next=back()))
+    except DomainError as error:
+        return _refused(entry_id, error)
+    return row_answer(entry, f"“{entry.title}”送出了，现在{status_text(entry)}。")
+
+
+@bp.post("/staff/catalogue/<int:entry_id>/recall")
+@access.staff(Permission.PLAN)
+def recall_row(entry_id: int) -> Response:
+    entry = entry_or_404(entry_id)
+    try:
+        actions.recall(access.actor(), entry, clock.now(), version=seen_version())
+    except DomainError as error:
+        return _refused(entry_id, error)
+    return row_answer(entry, f"“{entry.title}”撤回来了，可以修改后再送。")
+
+
+@bp.route("/staff/catalogue/<int:entry_id>/drop", methods=["GET", "POST"])
+@access.staff(Permission.PLAN)
+def drop_row(entry_id: int) -> Response:
+    """Take a row out of the list, after one look at what it is; an approved one needs a reason."""
+    entry, form = entry_or_404(entry_id), forms.ReasonForm()
+    error: DomainError | None = None
+    if form.is_submitted():
+        try:
+            actions.drop_entry(access.actor(), entry, clock.now(), (form.reason.data or "").strip())
+        except DomainError as refusal:
+            db.session.rollback()
+            error, entry = refusal, entry_or_404(entry_id)
+        else:
+            flash(f"“{entry.title}”已从清单里撤下。", "green")
+            return pages.see_other(url_for(".month", month=entry.month))
+    if error is not None:
+        form.reason.errors = [f"{error.message}{error.advice}"]
+    status = error.status if error is not None else 200
+    return pages.page("catalogue/staff/drop.html", status=status, entry=entry, form=form, error=error)
+
+
+@bp.post("/staff/catalogue/submit")
+@access.staff(Permission.PLAN)
+def submit() -> Response:
+    """Hand in the own centre's list of a month. When rows are not ready, the board says which and why."""
+    actor, now = access.actor(), clock.now()
+    centre = own_centre(actor)
+    month = request.form.get("month", "")
+    if not clock.is_month(month):
+        month = choices.default_month(now)
+    try:
+        count = actions.submit_issue(actor, centre, month, now)
+    except RowsWithProblems as error:
+        found = [(e.id, e.title, problems) for e, problems in error.rows]
+        db.session.rollback()
+        refused = [({"id": number_, "title": title}, problems) for number_, title, problems in found]
+        context = board_context(Filter(month=month), now) | {"refused": refused}
+        return pages.page("catalogue/staff/month.html", status=422, **context)
+    except DomainError as error:
+        db.session.rollback()
+        flash(f"{error.message}{error.advice}", "red")
+        return pages.see_other(url_for(".month", month=month))
+    flash(f"{centre.label} {clock.month_name(month)}清单交出去了，共 {count} 条。", "green")
+    return pages.see_other(url_for(".month", month=month))
+
+
+@bp.post("/staff/catalogue/<int:entry_id>/checked")
+@access.staff(Permission.PLAN)
+def checked(entry_id: int) -> Response:
+    """'Please check' has been looked at and is right."""
+    entry = entry_or_404(entry_id)
+    actions.confirm_checked(access.actor(), entry, clock.now())
+    flash("已标为核对过。", "green")
+    return pages.see_other(back(entry))

@@ -1,0 +1,10 @@
+"""Words compared as people mean them."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def fold(words: str) -> str:
+    """Full-width and upper-case letters, and spaces inside words, must not hide a match."""
+    return unicodedata.normalize("NFKC", words).casefold()

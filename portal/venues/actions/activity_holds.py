@@ -1,0 +1,262 @@
+"""An activity's place is a booking (SPEC V4): the catalogue, which stands above, says which spans it needs.
+
+One truth: the bookings of an activity are made equal to its sessions, under the venue's lock and the database's net.
+Flush only, never commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+
+from portal.core import clock, scope, states
+from portal.core.access import Actor, system_actor
+from portal.core.db import db
+from portal.core.errors import Stale
+from portal.venues import locks, occupancy, rules
+from portal.venues.actions import booking as residents
+from portal.venues.actions import waiting_list
+from portal.venues.errors import RoomTaken
+from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, HOLDS, PENDING, Booking, Venue
+from portal.venues.rules import Span
+from portal.venues.rules.eligibility import Wish
+from portal.venues.states import MACHINE
+
+MOST_ROOMS = 3
+FAR = 3660  # days: activities are planned as far ahead as anybody likes
+MOVED = "活动改了时间或地点"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A session that cannot have the room: what holds it, other times of the same room, other rooms of the centre."""
+
+    span: Span
+    when: str
+    held_by: str
+    shifts: tuple[Span, ...] = ()
+    other_rooms: tuple[tuple[int, str], ...] = ()
+    bookings: tuple[int, ...] = ()  # what stands in the way, for links; none when the room is closed
+
+
+def hold(
+    source_id: int, title: str, venue_id: int | None, spans: Sequence[Span], people: int, firm: bool,
+    actor: Actor, now: datetime,
+) -> None:  # fmt: skip
+    """Make the bookings of activity `source_id` equal to `spans` in the venue: add, retitle, end.
+
+    firm: the activity is published, so the holds are approved; before that they are pending at nobody's desk. Spans
+    already over are left as they are. All or nothing: raises RoomTaken with every conflict. Locks: venues, lower first.
+    """
+    with scope.system("a room's holds belong to everybody's bookings"):
+        locked, kept = _locked(source_id, venue_id)
+        wanted = {s for s in spans if s.end > now} if venue_id in locked and locked[venue_id].bookable else set()
+        leaving = [b for b in kept if b.ends_at > now and not _stays(b, venue_id, wanted)]
+        staying = [b for b in kept if b not in leaving and b.status in HOLDS and b.venue_id == venue_id]
+        new = sorted(wanted - {Span(b.starts_at, b.ends_at) for b in staying}, key=lambda s: s.start)
+        if new and venue_id in locked:
+            clashes = _conflicts(locked[venue_id], new, now, [b.id for b in kept], wanted)
+            if clashes:
+                raise RoomTaken(locked[venue_id].name, clashes)
+        for row in leaving:
+            waiting_list.move(locked[row.venue_id], row, "withdraw", actor_of_house(), now, MOVED, ended_at=now)
+        if venue_id in locked:
+            _put(locked[venue_id], staying, new, (source_id, title, max(1, people), firm), actor, now)
+        # Only now: a session put off by half an hour must not lose its own room to whoever waited for the old time.
+        for row in leaving:
+            waiting_list.free_up(locked[row.venue_id], waiting_list.held(row), now)
+
+
+def _put(
+    venue: Venue, staying: list[Booking], new: list[Span], what: tuple[int, str, int, bool], actor: Actor,
+    now: datetime,
+) -> None:  # fmt: skip
+    source_id, title, people, firm = what
+    words = title[: residents.TITLE_MAX] or venue.name
+    begins = sorted([b.starts_at for b in staying] + [s.start for s in new])
+    for row in staying:
+        row.held_until = _until(row.ends_at, row.held_until, begins)
+        if (row.title, row.people) != (words, people):
+            row.title, row.people = words, people
+            locks.touch(venue, now)
+        if firm and row.status == PENDING:
+            waiting_list.move(venue, row, "approve", actor_of_house(), now, decided_at=now)
+    for span in new:
+        wish = Wish(venue.id, span.start, span.end, people, words)
+        until = _until(span.end, rules.held(span, venue.buffer).end, begins)
+        row = residents.enter(venue, wish, APPROVED if firm else PENDING, BY_ACTIVITY, actor, now,
+                              source_id=source_id, held_until=until)  # fmt: skip
+        # The activity's own review decides, not the room's queue.
+        row.waits_at_id, row.decide_by = None, None
+    db.session.flush()
+
+
+def _until(end: datetime, held_until: datetime, begins: list[datetime]) -> datetime:
+    """Between two sessions of one activity nobody tidies up: the buffer ends where its next session begins."""
+    return min([held_until, *(b for b in begins if b >= end)])
+
+
+def _locked(source_id: int, venue_id: int | None = None) -> tuple[dict[int, Venue], list[Booking]]:
+    """The rooms of an activity, locked, and its live holds as they are under the lock. Raises Stale."""
+    rooms = {b.venue_id for b in _of(source_id)} | ({venue_id} if venue_id else set())
+    locked = locks.lock_all(rooms)
+    rows = _of(source_id)
+    if any(row.venue_id not in locked for row in rows):  # somebody gave it another room between the two reads
+        raise Stale()
+    return locked, rows
+
+
+def _stays(row: Booking, venue_id: int | None, wanted: set[Span]) -> bool:
+    return row.venue_id == venue_id and Span(row.starts_at, row.ends_at) in wanted
+
+
+def actor_of_house() -> Actor:
+    """The catalogue's review has decided; the room follows."""
+    return system_actor("服务清单")
+
+
+def _of(source_id: int) -> list[Booking]:
+    wanted = select(Booking).where(
+        Booking.source == BY_ACTIVITY, Booking.source_id == source_id, Booking.status.in_(ACTIVE)
+    )
+    wanted = wanted.order_by(Booking.venue_id, Booking.starts_at).execution_options(populate_existing=True)
+    return list(db.session.scalars(wanted))
+
+
+def confirm(source_ids: Collection[int], now: datetime) -> dict[int, set[tuple[int, Span]]]:
+    """Publication of a month: what is held for these activities becomes firm, by a fixed number of statements.
+
+    Returns what each of them holds from now on: (venue id, span). Locks: their venues, lower ids first.
+    """
+    mine = select(Booking).where(
+        Booking.source == BY_ACTIVITY, Booking.source_id.in_(source_ids), Booking.status.in_(HOLDS)
+    )
+    with scope.system("a room's holds belong to everybody's bookings"):
+        locked = locks.lock_all(db.session.scalars(mine.with_only_columns(Booking.venue_id).distinct()))
+        rows = list(db.session.scalars(mine.order_by(Booking.venue_id, Booking.starts_at)))
+        asked = [b for b in rows if b.status == PENDING]
+        if asked:
+            states.fire_many(MACHINE, asked, "approve", actor_of_house(), now)
+            decided = update(Booking).where(Booking.id.in_([b.id for b in asked]))
+            decided = decided.values(decided_at=now, revision=Booking.revision + 1)
+            db.session.execute(decided.execution_options(synchronize_session=False))
+        for venue_id in sorted({b.venue_id for b in asked}):
+            locks.touch(locked[venue_id], now)
+        db.session.flush()
+    held: dict[int, set[tuple[int, Span]]] = {}
+    for row in rows:
+        held.setdefault(row.source_id or 0, set()).add((row.venue_id, Span(row.starts_at, row.ends_at)))
+    return held
+
+
+def release(source_id: int, reason: str, now: datetime) -> int:
+    """The activity is gone: its coming holds end and the times go on. Returns how many. Locks: its venues."""
+    with scope.system("a room's holds belong to everybody's bookings"):
+        locked, rows = _locked(source_id)
+        coming = [b for b in rows if b.ends_at > now]
+        for row in coming:
+            waiting_list.end(locked[row.venue_id], row, "withdraw", actor_of_house(), now, reason)
+    return len(coming)
+
+
+def conflicts(venue_id: int, spans: Iterable[Span], now: datetime, source_id: int | None = None) -> list[Conflict]:
+    """What stands in the way of an activity, without taking anything: for previews. Reads with the system scope."""
+    with scope.system("a room's holds belong to everybody's bookings"):
+        venue = db.session.get(Venue, venue_id)
+        if venue is None or not venue.bookable:
+            return []
+        own = [b.id for b in _of(source_id)] if source_id is not None else []
+        coming = [s for s in spans if s.end > now]
+        return _conflicts(venue, coming, now, own, coming)
+
+
+def _conflicts(
+    venue: Venue, spans: Sequence[Span], now: datetime, own: Sequence[int], sessions: Iterable[Span]
+) -> list[Conflict]:  # fmt: skip
+    """own: bookings of the activity itself; sessions: all it is going to hold, which must not overlap either."""
+    if not spans:
+        return []
+    first, last = min(s.start for s in spans), max(s.end for s in spans)
+    days = clock.local(first).date(), clock.local(last).date() + timedelta(days=1)
+    terms = occupancy.terms_of([venue], *days)[venue.id]
+    twice, found = _overlapping(sessions), []
+    for span in spans:
+        why, ids = _why_not(venue, terms, span, own)
+        if span in twice:
+            why = "、".join(filter(None, (why, "这个活动的另一场")))
+        if why:
+            found.append(replace(_conflict(venue, terms, span, why, now), bookings=ids))
+    return found
+
+
+def _overlapping(sessions: Iterable[Span]) -> set[Span]:
+    """Both of every two sessions that share some of their time."""
+    found: set[Span] = set()
+    longest: Span | None = None
+    for span in sorted(set(sessions), key=lambda s: (s.start, s.end)):
+        if longest is not None and span.start < longest.end:
+            found |= {span, longest}
+        if longest is None or span.end > longest.end:
+            longest = span
+    return found
+
+
+def _why_not(venue: Venue, terms: rules.Terms, span: Span, own: Sequence[int]) -> tuple[str, tuple[int, ...]]:
+    if span.end - span.start > timedelta(hours=rules.MAX_HOURS):
+        return f"一场最长 {rules.MAX_HOURS} 小时，请按天填写", ()
+    shut = next((c for c in terms.closures if c.span.start < span.end and span.start < c.span.end), None)
+    if shut is not None:
+        return f"场地停用（{shut.reason}）", ()
+    others = occupancy.in_the_way(venue.id, rules.held(span, venue.buffer), own)
+    return "、".join(dict.fromkeys(words(b) for b in others)), tuple(b.id for b in others)
+
+
+def words(row: Booking) -> str:
+    """What holds the room, for staff: '“主题党课”' or '居民预约（待审批）'; never who."""
+    if row.source == BY_ACTIVITY:
+        return f"“{row.title}”"
+    kind = "居民预约" if row.resident_id is not None else f"“{row.title}”"
+    return f"{kind}（待审批）" if row.status == PENDING else kind
+
+
+def _conflict(venue: Venue, terms: rules.Terms, span: Span, why: str, now: datetime) -> Conflict:
+    around = Span(span.start - timedelta(days=1), span.end + timedelta(days=1))
+    taken = occupancy.taken([venue.id], around.start, around.end)[venue.id]
+    return Conflict(
+        span, clock.span(span.start, span.end), why, _shifts(terms, span, taken, now), other_rooms(venue, span)
+    )
+
+
+def _shifts(terms: rules.Terms, span: Span, taken: list[Span], now: datetime) -> tuple[Span, ...]:
+    """The nearest starts of that day before and after, for the whole length. What binds residents (how far ahead, how
+    long) does not bind the house; its opening hours do."""
+    minutes, day = span.minutes, clock.local(span.start).date()
+    step = terms.step if minutes % terms.step == 0 else 5
+    house = replace(terms, notice=0, ahead_days=FAR, shortest=min(terms.shortest, minutes), longest=24 * 60, step=step)
+    found = rules.starts(house, day, taken, now, minutes)
+    near = [s for s in found if s < span.start][-1:] + [s for s in found if s > span.start][:1]
+    return tuple(Span(s, s + (span.end - span.start)) for s in near)
+
+
+def other_rooms(venue: Venue, span: Span, people: int | None = None) -> tuple[tuple[int, str], ...]:
+    """Rooms of the same centre that are free and open then, big enough, the best fitting first: (id, name)."""
+    wanted = select(Venue).where(Venue.centre_id == venue.centre_id, Venue.id != venue.id, Venue.active, Venue.bookable)
+    rooms = list(db.session.scalars(wanted))
+    if not rooms:
+        return ()
+    longest = max(r.buffer for r in rooms)
+    taken = occupancy.taken([r.id for r in rooms], span.start, rules.held(span, longest).end)
+    day = clock.local(span.start).date()
+    terms = occupancy.terms_of(rooms, day, day + timedelta(days=1))
+    need = people or venue.capacity or 0
+    free = [
+        r for r in rooms
+        if not any(rules.collides(rules.held(span, r.buffer), t) for t in taken[r.id])
+        and not any(c.span.start < span.end and span.start < c.span.end for c in terms[r.id].closures)
+        and any(o.start <= span.start and span.end <= o.end for o in rules.open_spans(terms[r.id], day))
+    ]  # fmt: skip
+    free.sort(key=lambda r: ((r.capacity or 0) < need, abs((r.capacity or 0) - need), r.position, r.id))
+    return tuple((r.id, r.name) for r in free[:MOST_ROOMS])

@@ -1,0 +1,54 @@
+"""What staff do in the booker's place, as told on the telephone or seen at the door (SPEC V5, P9). Flush only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import select
+
+from portal.core.access import Actor
+from portal.core.db import db
+from portal.venues.actions import approval, check_in
+from portal.venues.actions import booking as residents
+from portal.venues.errors import BookingGone
+from portal.venues.models import Booking
+
+Act = Callable[[Actor, int, datetime], Booking]
+
+
+def _noted(act: Act, verb: str, actor: Actor, booking_id: int, now: datetime) -> Booking:
+    """Do it and write it into the audit log; what changed nothing (a second press) leaves no line.
+
+    Raises BookingGone for another subtree's booking: the residents' actions themselves look everywhere.
+    """
+    approval.must(actor)
+    seen = db.session.execute(
+        select(Booking.status, Booking.revision).where(Booking.id == booking_id)
+    ).one_or_none()  # fmt: skip
+    if seen is None:
+        raise BookingGone()
+    row = act(actor, booking_id, now)
+    if (row.status, row.revision) != tuple(seen):
+        approval.noted(actor, row, verb, seen.status, now)
+    return row
+
+
+def accept(actor: Actor, booking_id: int, now: datetime) -> Booking:
+    """They take the offered time. Raises BookingGone, OfferOver, NotAllowed. Locks: as booking.accept."""
+    return _noted(residents.accept, "accept", actor, booking_id, now)
+
+
+def decline(actor: Actor, booking_id: int, now: datetime) -> Booking:
+    """They do not want the offered time. Raises BookingGone, OfferOver, NotAllowed. Locks: as booking.decline."""
+    return _noted(residents.decline, "decline", actor, booking_id, now)
+
+
+def withdraw(actor: Actor, booking_id: int, now: datetime) -> Booking:
+    """They do not come, whatever the deadline. Raises BookingGone, NotAllowed. Locks: as booking.withdraw."""
+    return _noted(residents.withdraw, "withdraw", actor, booking_id, now)
+
+
+def arrived(actor: Actor, booking_id: int, now: datetime) -> Booking:
+    """Somebody on duty saw them come. Raises BookingGone, NotHere, NotAllowed. Lock: the venue."""
+    return _noted(check_in.check_in_by_staff, "check_in", actor, booking_id, now)

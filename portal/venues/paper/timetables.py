@@ -1,0 +1,161 @@
+"""What the papers and the calendar of a room say, from the database (SPEC V7). Public: times, never names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import contains_eager
+
+from portal.centres import rules as centre_rules
+from portal.centres.models import Centre
+from portal.core import clock, pages, scope
+from portal.core.db import db
+from portal.venues import occupancy, rules
+from portal.venues.actions.check_in import EARLY
+from portal.venues.models import APPROVED, BY_ACTIVITY, BY_STAFF, EVERYBODY, HOLDS, Booking, Venue
+from portal.venues.paper import documents
+
+DAY = timedelta(days=1)
+WEEK = 7 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A held time as anybody may see it. kind: documents.ACTIVITY, BOOKED, ASKED or OWN; title only of an activity."""
+
+    id: int
+    venue_id: int
+    start: datetime
+    end: datetime
+    kind: str
+    title: str
+    revision: int
+    firm: bool
+
+
+def public_venue(venue_id: int) -> Venue | None:
+    """A room in use, with its centre. One statement."""
+    wanted = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre)).where(Venue.id == venue_id)
+    return db.session.scalars(wanted.where(Venue.active.is_(True))).one_or_none()
+
+
+def rooms_of(centre: Centre) -> list[Venue]:
+    """The centre's own bookable rooms, in its order. One statement."""
+    wanted = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre))
+    wanted = wanted.where(Venue.centre_id == centre.id, Venue.active.is_(True), Venue.bookable.is_(True))
+    return list(db.session.scalars(wanted.order_by(Venue.position, Venue.id)))
+
+
+def taken(venue_ids: Collection[int], start: datetime, end: datetime) -> list[Taken]:
+    """What holds these rooms in [start, end), in order, as anybody may see it: no names, no purposes (P8).
+
+    An activity is named once it is public: its hold is approved when its list is published. One statement.
+    """
+    wanted = select(
+        Booking.id, Booking.venue_id, Booking.starts_at, Booking.ends_at, Booking.status, Booking.source,
+        Booking.title, Booking.revision, Booking.resident_id, Booking.contact_name, Booking.contact_phone,
+    ).where(
+        Booking.venue_id.in_(venue_ids), Booking.status.in_(HOLDS), Booking.starts_at < end, Booking.ends_at > start,
+        Booking.starts_at > start - occupancy.LONGEST_HOLD,
+    ).order_by(Booking.starts_at, Booking.id)  # fmt: skip
+    with scope.system("times that are taken are public; who takes them does not leave this function"):
+        rows = db.session.execute(wanted).all()
+    found = []
+    for row in rows:
+        firm = row.status == APPROVED
+        somebody = row.resident_id or row.contact_name or row.contact_phone
+        if not firm:
+            kind = documents.ASKED
+        elif row.source == BY_ACTIVITY:
+            kind = documents.ACTIVITY
+        else:
+            kind = documents.OWN if row.source == BY_STAFF and not somebody else documents.BOOKED
+        title = row.title if kind == documents.ACTIVITY else documents.WORDS[kind]
+        found.append(Taken(row.id, row.venue_id, row.starts_at, row.ends_at, kind, title, row.revision, firm))
+    return found
+
+
+def monday_of(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def room_week(venue: Venue, monday: date, now: datetime) -> documents.RoomWeek:
+    """A room's week for its door. Five statements."""
+    return _weeks([venue], monday, now)[0]
+
+
+def centre_week(centre: Centre, monday: date, now: datetime) -> documents.CentreWeek | None:
+    """A centre's rooms in one table; None when it has no room to give. A fixed number of statements."""
+    venues = rooms_of(centre)
+    if not venues:
+        return None
+    weeks = _weeks(venues, monday, now)
+    hours = {week.hours for week in weeks}
+    return documents.CentreWeek(
+        name=centre.name, rooms=tuple(weeks), monday=monday, issued_on=clock.today(now), phone=centre.phone,
+        address=centre.address, hours=hours.pop() if len(hours) == 1 else (),
+        url=pages.absolute(f"/venues?centre={centre.code}"),
+    )  # fmt: skip
+
+
+def _weeks(venues: Sequence[Venue], monday: date, now: datetime) -> list[documents.RoomWeek]:
+    until = monday + WEEK
+    terms = occupancy.terms_of(venues, monday, until)
+    held: dict[int, list[Taken]] = {v.id: [] for v in venues}
+    for row in taken(held, clock.at(monday, time()), clock.at(until, time())):
+        held[row.venue_id].append(row)
+    days = [monday + n * DAY for n in range(7)]
+    return [_room(v, [_day(terms[v.id], day, held[v.id]) for day in days], terms[v.id], now) for v in venues]
+
+
+def _room(venue: Venue, days: Sequence[documents.Day], terms: rules.Terms, now: datetime) -> documents.RoomWeek:
+    centre = venue.centre
+    return documents.RoomWeek(
+        name=venue.name, centre_name=centre.name, days=tuple(days), issued_on=clock.today(now),
+        url=pages.absolute(f"/venues/{venue.id}"), place=venue.place, capacity=venue.capacity, area_m2=venue.area_m2,
+        functions=tuple(venue.functions), hours=_hours(terms), phone=venue.phone or centre.phone,
+        rules=tuple(line.strip() for line in venue.terms_of_use.splitlines() if line.strip()),
+        bookable=venue.bookable and venue.who_may == EVERYBODY,
+    )  # fmt: skip
+
+
+def _hours(terms: rules.Terms) -> tuple[str, ...]:
+    week = {day: [centre_rules.Hours(*span) for span in spans] for day, spans in terms.weekly.items()}
+    return tuple(f"{days} {text}" for days, text in centre_rules.week_text(week)) if week else ()
+
+
+def _day(terms: rules.Terms, day: date, held: Sequence[Taken]) -> documents.Day:
+    begin, end = rules.moment(day, 0), rules.moment(day, 1440)
+    slots = tuple(
+        documents.Slot(_minute(row.start, begin), _minute(row.end, begin), row.title, row.kind)
+        for row in held if row.start < end and row.end > begin
+    )  # fmt: skip
+    hours, closures = rules.hours_of(terms, day), rules.closures_on(terms, day)
+    if not rules.open_spans(terms, day):
+        reasons = [terms.exception_reasons.get(day, "")] if not hours else [c.reason for c in closures]
+        return documents.Day(day, slots=slots, closed="、".join(dict.fromkeys(filter(None, reasons))) or "不开放")
+    shut = tuple(
+        documents.Shut(max(_minute(c.span.start, begin), hours[0][0]), min(_minute(c.span.end, begin), hours[-1][1]),
+                       c.reason)
+        for c in closures
+    )  # fmt: skip
+    return documents.Day(day, tuple(hours), slots, shut)
+
+
+def _minute(moment: datetime, begin: datetime) -> int:
+    """Minutes after the local midnight `begin`, cut off at both ends of its day."""
+    return min(max((moment - begin) // timedelta(minutes=1), 0), 1440)
+
+
+def door_poster(venue: Venue, now: datetime) -> documents.DoorPoster:
+    """The sheet at the door; it holds the door's key, so it is for those who hang it up."""
+    centre = venue.centre
+    return documents.DoorPoster(
+        name=venue.name, centre_name=centre.name, place=venue.place, phone=venue.phone or centre.phone,
+        door_url=pages.absolute(f"/venues/{venue.id}/door/{venue.door_key}"),
+        book_url=pages.absolute(f"/venues/{venue.id}"), issued_on=clock.today(now), release=venue.release,
+        early=int(EARLY.total_seconds() // 60), facts=(f"可容 {venue.capacity} 人",) if venue.capacity else (),
+    )  # fmt: skip

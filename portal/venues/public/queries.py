@@ -1,0 +1,219 @@
+"""Reads for residents' pages of rooms (SPEC V1, V2, V5, S9). Who booked is never read here, except one's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload, selectinload
+
+from portal.centres import profile
+from portal.centres.models import Centre
+from portal.core import clock, scope
+from portal.core.db import db
+from portal.people.models import Relative
+from portal.venues.actions import check_in
+from portal.venues.models import (
+    APPROVED,
+    BY_ACTIVITY,
+    HOLDS,
+    OFFERED,
+    PENDING,
+    RELEASED,
+    WAITING,
+    Booking,
+    Venue,
+)
+from portal.venues.rules import eligibility
+from portal.venues.states import LABELS, TONES
+
+PAST_SHOWN = timedelta(days=90)  # how long a finished booking stays on /me
+
+
+def venue(venue_id: int) -> Venue | None:
+    """An active room or outside place with its centre and photos; None otherwise. Two statements."""
+    wanted = select(Venue).where(Venue.id == venue_id, Venue.active)
+    with scope.system("rooms are public"):
+        return db.session.scalar(wanted.options(joinedload(Venue.centre), selectinload(Venue.photos)))
+
+
+def kind_word(code: str) -> str:
+    """What the profile calls a kind of venue; '' when it has no word."""
+    return profile.current().venues.kinds.get(code, "")
+
+
+def home_path(viewer: Any) -> str | None:
+    """The path of a resident's home centre; None for somebody unknown. At most one statement."""
+    if viewer is None or viewer.audience != "resident":
+        return None
+    if viewer.home_centre is None:
+        return ""
+    found = db.session.get(Centre, viewer.home_centre.id)
+    return found.path if found is not None else ""
+
+
+def people(viewer: Any) -> list[tuple[str, str]]:
+    """For whom a resident may book: value and words, themselves first. One statement."""
+    if viewer is None or viewer.audience != "resident":
+        return []
+    wanted = select(Relative.id, Relative.name, Relative.relation).where(
+        Relative.resident_id == viewer.id, Relative.removed_at.is_(None)
+    )
+    rows = db.session.execute(wanted.order_by(Relative.id))
+    return [("me", f"我（{viewer.name}）"), *((str(i), f"{relation}（{name}）") for i, name, relation in rows)]
+
+
+# One's own bookings ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A booking as its owner sees it. number: place in the line, from 1."""
+
+    row: Booking
+    number: int | None
+    until: datetime  # up to here the owner withdraws or moves it
+
+    @property
+    def label(self) -> str:
+        return f"候补第 {self.number} 位" if self.number else LABELS[self.row.status]
+
+    @property
+    def tone(self) -> str:
+        return TONES[self.row.status]
+
+    @property
+    def live(self) -> bool:
+        return self.row.status in (*HOLDS, WAITING)
+
+
+_WITH = (
+    joinedload(Booking.venue).joinedload(Venue.centre), joinedload(Booking.relative), joinedload(Booking.waits_at),
+)  # fmt: skip
+
+
+def own(resident_id: int, booking_id: int) -> Own | None:
+    """One's own booking; anybody else's does not exist. At most two statements."""
+    with scope.system("own booking, and how many are ahead"):
+        wanted = select(Booking).where(Booking.id == booking_id, Booking.resident_id == resident_id)
+        row = db.session.scalar(wanted.options(*_WITH))
+        if row is None:
+            return None
+        return Own(row, _number(row), eligibility.deadline(row.venue, row))
+
+
+def _number(row: Booking) -> int | None:
+    """Place in the line of those who want part of the same time."""
+    if row.status != WAITING:
+        return None
+    ahead = select(func.count(Booking.id)).where(
+        Booking.venue_id == row.venue_id, Booking.status == WAITING, Booking.starts_at < row.held_until,
+        Booking.held_until > row.starts_at, Booking.id < row.id,
+    )  # fmt: skip
+    return 1 + int(db.session.scalar(ahead) or 0)
+
+
+def mine(resident_id: int, now: datetime) -> list[Own]:
+    """Every booking of a resident's that is to come or ended lately. One statement."""
+    wanted = select(Booking).where(Booking.resident_id == resident_id, Booking.ends_at > now - PAST_SHOWN)
+    with scope.system("own bookings"):
+        rows = db.session.scalars(wanted.options(*_WITH).order_by(Booking.starts_at, Booking.id))
+        return [Own(row, None, eligibility.deadline(row.venue, row)) for row in rows]
+
+
+def next_step(one: Own, now: datetime) -> str:
+    """What happens next with a booking, and until when, in one sentence."""
+    row = one.row
+    if row.status == APPROVED:
+        if row.ends_at <= now:
+            return ""
+        if row.checked_in_at is not None:
+            return "已签到"
+        leaving = f"{clock.stamp(one.until)} 前可退订或改时间" if one.until > now else "来不了请打电话"
+        return f"到场扫门口的二维码签到，{leaving}"
+    if row.status == PENDING:
+        who = (row.waits_at or row.venue.centre).label
+        return f"{who}正在审批，{clock.stamp(row.decide_by)} 前答复您" if row.decide_by else f"{who}正在审批"
+    if row.status == OFFERED:
+        return f"请在 {clock.stamp(row.accept_by)} 前确认，过时给下一位" if row.accept_by else "请尽快确认"
+    if row.status == WAITING:
+        return "有人退订就按先后递补，轮到了通知您"
+    if row.status == RELEASED:
+        return "开始后没有签到，场地放给别人了"
+    return row.reason
+
+
+def personal(resident_id: int) -> list[dict[str, Any]]:
+    """This feature's part of the export of own data (P8). One statement."""
+    wanted = select(Booking).where(Booking.resident_id == resident_id)
+    with scope.system("own data"):
+        rows = db.session.scalars(wanted.options(*_WITH).order_by(Booking.id))
+        return [_told(row) for row in rows]
+
+
+def _told(row: Booking) -> dict[str, Any]:
+    return {
+        "场地": f"{row.venue.centre.label} {row.venue.name}", "时间": clock.span(row.starts_at, row.ends_at),
+        "为谁": row.relative.name if row.relative else "本人", "用途": row.title, "人数": row.people,
+        "需要": row.needs, "状态": LABELS[row.status], "原因": row.reason, "提交时间": clock.stamp(row.created_at),
+        "签到时间": clock.stamp(row.checked_in_at) if row.checked_in_at else "",
+    }  # fmt: skip
+
+
+# At the door ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the QR at a room's door shows: now and next without names, and one's own booking that may check in."""
+
+    now_text: str
+    next_text: str
+    empty: bool
+    own: Booking | None  # to check in with
+    coming: Booking | None  # one's own later today
+
+
+def door(one: Venue, viewer_id: int | None, now: datetime) -> Door:
+    """The next 24 hours of a room at its door, masked. One statement."""
+    wanted = select(Booking).where(
+        Booking.venue_id == one.id, Booking.status.in_(HOLDS), Booking.ends_at > now,
+        Booking.starts_at > now - timedelta(days=2), Booking.starts_at < now + timedelta(days=1),
+    )  # fmt: skip
+    with scope.system("what is on in this room, never whose"):
+        rows = list(db.session.scalars(wanted.order_by(Booking.starts_at)))
+    present = next((r for r in rows if r.starts_at <= now), None)
+    following = next((r for r in rows if r.starts_at > now), None)
+    own_rows = [r for r in rows if viewer_id is not None and r.resident_id == viewer_id and r.status == APPROVED]
+    ready = [r for r in own_rows if r.starts_at <= now + check_in.EARLY]
+    ready.sort(key=lambda r: (r.checked_in_at is not None, r.starts_at))
+    return Door(
+        _present(present), _following(following, now), present is None, ready[0] if ready else None,
+        next((r for r in own_rows if r not in ready), None),
+    )  # fmt: skip
+
+
+def _what(row: Booking) -> str:
+    """A public activity by its title; anybody else's booking is only taken."""
+    public = row.source == BY_ACTIVITY and row.status == APPROVED
+    return f"“{row.title}”" if public else "有人订了"
+
+
+def _present(row: Booking | None) -> str:
+    if row is None:
+        return "现在空着"
+    return f"{_what(row)}，到 {clock.hour(row.ends_at)}"
+
+
+def _following(row: Booking | None, now: datetime) -> str:
+    if row is None:
+        return "接下来 24 小时没有人订"
+    day = "" if clock.today(row.starts_at) == clock.today(now) else "明天 "
+    return f"{day}{clock.hour(row.starts_at)}–{clock.hour(row.ends_at)} {_what(row)}"
+
+
+__all__ = [
+    "Door", "Own", "door", "home_path", "kind_word", "mine", "next_step", "own", "people", "personal", "venue",
+]  # fmt: skip

@@ -1,0 +1,42 @@
+"""What this feature registers for the features above: my services, own data (SPEC S9, P8)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from portal.core import clock, registry
+from portal.core.registry import Mine
+from portal.venues.actions import booking
+from portal.venues.models import APPROVED
+from portal.venues.public import queries
+from portal.venues.public.queries import Own
+
+
+@registry.mine
+def my_bookings(resident_id: int, now: datetime) -> list[Mine]:
+    """Every booking of mine with what happens next."""
+    return [_mine(one, now) for one in queries.mine(resident_id, now)]
+
+
+def _mine(one: Own, now: datetime) -> Mine:
+    row = one.row
+    over = not one.live or now >= row.ends_at
+    section = "past" if over else "upcoming" if row.status == APPROVED else "waiting"
+    return Mine(
+        section=section, title=f"{row.venue.name} · {row.title}", when=clock.span(row.starts_at, row.ends_at),
+        place=row.venue.centre.label, status_text=one.label, tone=one.tone, next_text=queries.next_step(one, now),
+        url=f"/venues/bookings/{row.id}", starts_at=row.starts_at, person=row.relative.name if row.relative else "",
+    )  # fmt: skip
+
+
+@registry.personal
+def personal(resident_id: int) -> dict[str, Any]:
+    """This feature's part of the export of own data."""
+    return {"场地预约": queries.personal(resident_id)}
+
+
+@registry.erase
+def erase(resident_id: int, now: datetime) -> None:
+    """What is to come is withdrawn and goes on; words about the person are emptied."""
+    booking.erase(resident_id, now)

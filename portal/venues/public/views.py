@@ -1,0 +1,237 @@
+"""Finding a room: near me, by time and people; one room's day (SPEC V1, V2). Works without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, abort, g, request
+from markupsafe import Markup
+
+from portal.centres import rules as centre_rules
+from portal.core import access, clock, pages
+from portal.core.incoming import whole_number
+from portal.feedback import queries as feedback
+from portal.people import viewer as viewers
+from portal.venues import rules
+from portal.venues.availability import room_snapshot, search
+from portal.venues.availability.room_snapshot import Board, House
+from portal.venues.availability.search import Card, Wanted
+from portal.venues.models import EVERYBODY, OWN, Venue
+from portal.venues.public import booking_panel, queries
+from portal.venues.rules import day_words
+
+bp = Blueprint("venues", __name__)
+DAY_WORDS = (("today", "今天"), ("tomorrow", "明天"), ("weekend", "周末"))
+NEAR_SHOWN = 8
+WEEK = timedelta(days=7)
+MOST_PEOPLE = 9999
+HOURS = tuple(f"{minutes // 60}:{minutes % 60:02d}" for minutes in range(7 * 60, 22 * 60 + 1, 30))  # to choose from
+WHO = {EVERYBODY: "谁都可以订", OWN: "本中心的居民可以订"}
+
+
+# What was asked for ---------------------------------------------------------------------------------------------------
+
+
+def day_of(text: str | None) -> date | None:
+    """'2026-11-26' as typed in an address; None for everything else."""
+    try:
+        found = date.fromisoformat((text or "").strip()[:10])
+    except ValueError:
+        return None
+    return found if 2000 < found.year < 2200 else None
+
+
+def _days(word: str, today: date) -> tuple[date, ...]:
+    """The days a word or a date means; () for none."""
+    if word in ("today", "now"):
+        return (today,)
+    if word == "tomorrow":
+        return (today + timedelta(days=1),)
+    if word == "weekend":
+        saturday = today + timedelta(days=(5 - today.weekday()) % 7) if today.weekday() != 6 else today
+        return (saturday,) if saturday.weekday() == 6 else (saturday, saturday + timedelta(days=1))
+    found = day_of(word)
+    return (found,) if found else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The search as typed, and what is wrong with it: field and sentence."""
+
+    day: str
+    opens: str
+    closes: str
+    people: str
+    field: str = ""
+    error: str = ""
+
+
+def _centre(seen: Board) -> House | None:
+    """The centre asked for, else the visitor's own."""
+    code = request.args.get("centre", "")
+    if code:
+        return seen.house(code)
+    brief = viewers.home_centre()
+    return seen.houses.get(brief.id) if brief is not None else None
+
+
+def _home_path(seen: Board) -> str | None:
+    """The path of a resident's home centre ('' without one); None for somebody unknown. Mostly no statement."""
+    viewer = access.viewer()
+    home = viewer.home_centre if viewer is not None and viewer.audience == "resident" else None
+    house = seen.houses.get(home.id) if home is not None else None
+    return house.path if house is not None else queries.home_path(viewer)
+
+
+def _wanted(seen: Board, now: datetime) -> tuple[Wanted, Form]:
+    args, today = request.args, clock.today(now)
+    word = args.get("day", "") or args.get("when", "")
+    found = _days(word, today)
+    opens, closes = day_words.typed(args.get("from")), day_words.typed(args.get("to"))
+    people = whole_number(args.get("people"), MOST_PEOPLE) or 0
+    field, error = _wrong(found, opens, closes, today)
+    if opens is not None and not found:
+        found = (today,)
+    form = Form(found[0].isoformat() if found else "", args.get("from", "")[:5], args.get("to", "")[:5],
+                str(people or ""), field, error)  # fmt: skip
+    if error:
+        opens, closes = (opens, None) if field == "to" else (None, None)
+        found = tuple(d for d in found if d >= today)
+    wanted = Wanted(
+        _centre(seen), found, opens, closes if opens is not None else None, people, args.get("function", "")[:20],
+        args.get("kind", "")[:20], word == "now", whole_number(args.get("page"), 999) or 1,
+        _home_path(seen),
+    )  # fmt: skip
+    return wanted, form
+
+
+def _wrong(found: tuple[date, ...], opens: int | None, closes: int | None, today: date) -> tuple[str, str]:
+    if found and found[-1] < today:
+        return "day", "这一天已经过去了，请选今天或以后的日子。"
+    if opens is not None and closes is not None and closes <= opens:
+        return "to", "结束时间要晚于开始时间，请把“到”改晚一些。"
+    if opens is None and closes is not None:
+        return "from", "请也选一个开始时间。"
+    for name, value in (("from", opens), ("to", closes)):
+        if value is None and request.args.get(name):
+            return name, "时间请按 14:00 的样子填写。"
+    return "", ""
+
+
+# Pages ----------------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/venues")
+@access.public
+@access.reading_with(room_snapshot.STAMP.question)
+def find() -> Response:
+    """The centre's rooms with the days ahead; with a wish, rooms free for it, the nearest first (V2)."""
+    now = clock.now()
+    seen = room_snapshot.current(now, g.get("prefetched"))
+    viewers.know_hours(lambda centre_id: seen.opening(centre_id, now))
+    viewer = access.viewer()
+    # Whose rooms one may book depends on one's own home, not on the centre that is looked at or chosen by cookie.
+    resident = viewer is not None and viewer.audience == "resident"
+    home = (viewer.home_centre.id if viewer.home_centre is not None else 0) if resident else None
+    key = ("find", request.query_string, room_snapshot.minute(now), home)
+    return pages.remembered(seen.pages, key, lambda: _find_page(seen, now))
+
+
+def _find_page(seen: Board, now: datetime) -> dict[str, Any]:
+    """Template and context. All from the board: what it has not read yet is one statement."""
+    today = clock.today(now)
+    wanted, form = _wanted(seen, now)
+    centre, asked = wanted.centre, wanted.asked or bool(form.error)
+    first = _first_day(today)
+    context: dict[str, Any]
+    if asked:
+        found = search.free_for(wanted, now, seen)
+        context = {"found": found, "listed": _listed(found.cards, now)}
+    else:
+        near = [p for p in search.places(centre, now, seen) if not p.own]
+        context = {
+            "cards": search.centre_week(centre, first, now, wanted.home_path, seen) if centre else [],
+            "near": near[:NEAR_SHOWN], "more_near": len(near) > NEAR_SHOWN, "kinds": search.kinds_offered(seen),
+        }  # fmt: skip
+    if isinstance(centre, House):
+        context["home_centre"] = viewers.CentreBrief(
+            centre.id, centre.code, centre.name, centre.label, centre.phone, centre.address
+        )
+    return context | {
+        "template": "venues/public/find.html", "fragment": "results", "frame": centre or "", "centre": centre,
+        "wanted": wanted, "form": form, "asked": asked,
+        "outside": search.outside(seen, wanted.kind), "day_words": DAY_WORDS,
+        "functions": search.functions_offered(seen), "first": first,
+        "today": today, "now": now, "kind_word": queries.kind_word, "hours": HOURS, "before": first - WEEK,
+        "after": first + WEEK,
+    }  # fmt: skip
+
+
+def _listed(cards: Sequence[Card], now: datetime) -> Markup:
+    """The found rooms. What does not depend on the wish is drawn once a room, for people wish for many things."""
+    draw, tag = pages.slotted("venues/public/_parts.html", "found"), pages.drawer("ui.html", "tag")
+    items = []
+    for c in cards:
+        room = c.venue
+        link, tags, end = draw(
+            room.id, room.name, c.place.centre.label, c.place.far, room.capacity, room.functions, room.needs_approval
+        )
+        told = tag(c.told, "green")
+        if c.until and c.today and c.today.free and c.today.free[0].start > now:
+            told += tag(f"最早订 {clock.hour(c.today.free[0].start)}")
+        items.append(f"{link}{c.query}{tags}{told}{end}")
+    return Markup("\n".join(items))  # noqa: S704 drawn by templates
+
+
+def _first_day(today: date) -> date:
+    """The first day of the strips: today, or the Monday of a later week (`week`)."""
+    asked = day_of(request.args.get("week"))
+    if asked is None:
+        return today
+    return max(today, asked - timedelta(days=asked.weekday()))
+
+
+@bp.get("/venues/<int:venue_id>")
+@access.public
+def room(venue_id: int) -> Response:
+    """One room: facts, a week, the day in words, starts to choose from; `start` opens the panel to book."""
+    found = queries.venue(venue_id)
+    if found is None:
+        abort(404)
+    return room_page(found, clock.now(), booking_panel.from_request(request.args))
+
+
+def room_page(venue: Venue, now: datetime, typed: booking_panel.Typed, status: int = 200, **wrong: Any) -> Response:
+    """The page of a room; what is outside is told how to book there. wrong: error and offers of a refused try."""
+    if not venue.bookable:
+        return pages.page(
+            "venues/public/outside.html", status=status, venue=venue, kind=queries.kind_word(venue.kind),
+            home_centre=viewers.brief_of(venue.centre), error=wrong.get("error"),
+        )  # fmt: skip
+    viewer, today = access.viewer(), clock.today(now)
+    first = _first_day(today)
+    shown = search.room_day(venue, typed.day, _strip_from(first, typed.day), now)
+    panel = booking_panel.panel(venue, shown, viewer, typed, now, **wrong)
+    return pages.page(
+        "venues/public/room.html", "panel", status, venue=venue, shown=shown, panel=panel, today=today, now=now,
+        kind=queries.kind_word(venue.kind), who=WHO.get(venue.who_may, ""), hours=_week_text(shown.terms),
+        last=rules.last_day(shown.terms, now), average=feedback.average([f"venue:{venue.id}"]).get(f"venue:{venue.id}"),
+        as_week="week" in request.args, duration=rules.duration, part_words=day_words.part_words,
+        end_text=day_words.end_text,
+        home_centre=viewers.brief_of(venue.centre), before=shown.week[0].day - WEEK, after=shown.week[0].day + WEEK,
+    )  # fmt: skip
+
+
+def _strip_from(first: date, day: date | None) -> date:
+    """The strip always holds the day that is shown; steps of whole weeks, so that days keep their places."""
+    if day is None or day < first:
+        return first
+    return first + timedelta(days=(day - first).days // search.STRIP * search.STRIP)
+
+
+def _week_text(terms: rules.Terms) -> list[tuple[str, str]]:
+    week = {day: [centre_rules.Hours(a, b) for a, b in spans] for day, spans in terms.weekly.items()}
+    return centre_rules.week_text(week)

@@ -1,0 +1,208 @@
+"""Who may have a room when, and until when something must be decided (SPEC V1-V5, V7). Pure functions, no database.
+
+The one door to the rules of a room: opening hours stand in `opening.py`, refusals of a wish in `refusals.py`, what is
+free and other times in `offers.py`; limits, series, clocks and use here. Intervals are half-open, moments aware UTC.
+A booking holds its room for its own time and the buffer after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from portal.core import clock
+from portal.venues.rules.alternatives import alternatives, ends, free_spans, starts
+from portal.venues.rules.opening_hours import (
+    DAY,
+    MAX_HOURS,
+    MINUTE,
+    Closure,
+    Span,
+    Terms,
+    closed_why,
+    closures_on,
+    collides,
+    day_bounds,
+    held,
+    hours_of,
+    local_day,
+    merged,
+    minus,
+    moment,
+    open_spans,
+    wall_minutes,
+)
+from portal.venues.rules.refusals import Refusal, duration, earliest_start, hours_text, last_day, longest_of, refusal
+
+__all__ = [
+    "MAX_HOURS", "MOST_DATES", "Closure", "Refusal", "Span", "Terms", "Use", "accept_by", "alternatives",
+    "cancel_until", "closed_why", "closures_on", "collides", "decide_by", "duration", "earliest_start", "ends",
+    "free_spans", "held", "hours_of", "hours_text", "idle", "last_day", "local_day", "longest_of", "moment",
+    "open_spans", "over_limits", "refusal", "release_at", "reminder_rule", "series_refusal", "series_spans", "starts",
+    "use", "wall_minutes",
+]  # fmt: skip
+
+MOST_DATES = 120  # of one series
+IDLE_SHARE = 0.2  # of the opening hours: a room used less stands idle (V7)
+DECIDE_LEAD = timedelta(minutes=30)  # a decision comes at least so long before the start …
+DECIDE_LEAST = timedelta(minutes=15)  # … but whoever decides has at least so long
+ACCEPT_LEAST = timedelta(minutes=15)
+DAY_BEFORE = timedelta(hours=24)
+HOURS_BEFORE = timedelta(hours=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much of its opening hours a room was booked, in minutes."""
+
+    open_minutes: int
+    booked_minutes: int
+
+    @property
+    def share(self) -> float:
+        """0–1; 0 for a room that did not open."""
+        return self.booked_minutes / self.open_minutes if self.open_minutes else 0.0
+
+
+# Limits per resident --------------------------------------------------------------------------------------------------
+
+
+def over_limits(terms: Terms, own: Iterable[Span], wanted: Span) -> Refusal | None:
+    """Whether `wanted` is more than a resident may have (V5); own: their other bookings, without `wanted` itself.
+
+    Hours count in the local week (Monday to Sunday), bookings in the calendar month, in which they start.
+    """
+    booked = list(own)
+    return _week(terms, booked, wanted) or _month(terms, booked, wanted)
+
+
+def _week(terms: Terms, own: list[Span], wanted: Span) -> Refusal | None:
+    if terms.hours_per_week is None:
+        return None
+    day = local_day(wanted.start, terms.zone)
+    monday = day - day.weekday() * DAY
+    begin, end = day_bounds(terms.zone, monday)[0], day_bounds(terms.zone, monday + 6 * DAY)[1]
+    used = sum(span.minutes for span in own if begin <= span.start < end)
+    left = terms.hours_per_week * 60 - used
+    if wanted.minutes <= left:
+        return None
+    week = f"{clock.day(monday)}到{clock.day(monday + 6 * DAY)}"
+    message = (
+        f"每人每周最多订 {duration(terms.hours_per_week * 60)}。{week}您已订 {duration(used)}，"
+        f"再加 {duration(wanted.minutes)}就超了。"
+    )
+    shorter = f"可以改短到 {duration(left)}以内，或者" if left >= terms.shortest else "可以"
+    return Refusal("week_limit", message, f"{shorter}订{clock.day(monday + 7 * DAY)}起的时间。", "day")
+
+
+def _month(terms: Terms, own: list[Span], wanted: Span) -> Refusal | None:
+    if terms.bookings_per_month is None:
+        return None
+    first = local_day(wanted.start, terms.zone).replace(day=1)
+    following = (first + 31 * DAY).replace(day=1)
+    begin, end = day_bounds(terms.zone, first)[0], day_bounds(terms.zone, following)[0]
+    used = sum(begin <= span.start < end for span in own)
+    if used < terms.bookings_per_month:
+        return None
+    message = f"每人每月最多订 {terms.bookings_per_month} 次，{first.month}月您已订 {used} 次。"
+    return Refusal("month_limit", message, f"可以订{clock.day(following)}起的时间，或先取消一次用不上的预约。", "day")
+
+
+# Series ---------------------------------------------------------------------------------------------------------------
+
+
+def series_spans(
+    first: date, until: date, weekdays: frozenset[int], opens: int, closes: int, zone: ZoneInfo = clock.SHANGHAI,
+    skip: frozenset[date] = frozenset(),
+) -> list[Span]:  # fmt: skip
+    """One span per chosen weekday from `first` to `until` (included), at the same wall-clock time whatever the clock.
+
+    Ask `series_refusal` first; nothing is cut off here. A time that the clock jumps over wholly falls out.
+    """
+    days = (first + offset * DAY for offset in range((until - first).days + 1))
+    chosen = (day for day in days if day.weekday() in weekdays and day not in skip)
+    spans = (Span(moment(day, opens, zone), moment(day, closes, zone)) for day in chosen)
+    return [span for span in spans if span.start < span.end]
+
+
+def series_refusal(
+    first: date, until: date, weekdays: frozenset[int], opens: int, closes: int, skip: frozenset[date] = frozenset()
+) -> Refusal | None:
+    """Why such a series makes no sense: reversed, empty or too_long (more than MOST_DATES dates); None when it does."""
+    if until < first:
+        return Refusal("reversed", "最后一天要不早于第一天。", f"请选{clock.day(first)}或以后的日子。", "until")
+    if not 0 <= opens < closes <= 1440:
+        return Refusal("reversed", "结束时间要晚于开始时间。", "请把结束时间改晚一些，最晚到 24:00。", "end")
+    if not weekdays:
+        return Refusal("empty", "还没有选星期几。", "请至少选一天。", "weekdays")
+    weeks, rest = divmod((until - first).days + 1, 7)
+    count = sum(weeks + ((day - first.weekday()) % 7 < rest) for day in weekdays)
+    count -= sum(first <= day <= until and day.weekday() in weekdays for day in skip)
+    if count < 1:
+        return Refusal("empty", "这段日子里没有一个选中的日期。", "请把最后一天改晚一些，或换别的星期。", "until")
+    if count > MOST_DATES:
+        message = f"一次最多排 {MOST_DATES} 个日期，现在有 {count} 个。"
+        return Refusal("too_long", message, "请把最后一天改早一些，后面的以后再排。", "until")
+    return None
+
+
+# Clocks ---------------------------------------------------------------------------------------------------------------
+
+
+def decide_by(asked_at: datetime, hours: int, start: datetime) -> datetime:
+    """Until when a request is decided, then it is handed up (V3): `hours` after it was made or half an hour before the
+    start, whichever is earlier; at least a quarter of an hour from asking, but never after the start."""
+    wanted = min(asked_at + timedelta(hours=hours), start - DECIDE_LEAD)
+    return min(start, max(wanted, asked_at + DECIDE_LEAST))
+
+
+def cancel_until(start: datetime, minutes: int) -> datetime:
+    """Up to this moment a resident cancels by tap (V5)."""
+    return start - minutes * MINUTE
+
+
+def release_at(start: datetime, minutes: int) -> datetime | None:
+    """When a room nobody checked in to is given on (V5); None: never (0 minutes)."""
+    return start + minutes * MINUTE if minutes > 0 else None
+
+
+def accept_by(now: datetime, start: datetime, hours: int) -> datetime:
+    """Until when a slot offered from the waiting list is held for this person (V5).
+
+    `hours` from now, but at most half of the time that is left, so that the next one still gets a chance; at least a
+    quarter of an hour, never after the start.
+    """
+    wanted = min(now + timedelta(hours=hours), now + (start - now) / 2)
+    return min(start, max(wanted, now + ACCEPT_LEAST))
+
+
+def reminder_rule(start: datetime, created_at: datetime, now: datetime) -> Literal["day", "hours"] | None:
+    """Which reminder of a booking is due now: from 24 h and from 2 h before its start, never after it.
+
+    Whoever booked within that time has just seen the hour and needs no such reminder.
+    """
+    if start - HOURS_BEFORE <= now < start:
+        return "hours" if created_at <= start - HOURS_BEFORE else None
+    if start - DAY_BEFORE <= now < start - HOURS_BEFORE:
+        return "day" if created_at <= start - DAY_BEFORE else None
+    return None
+
+
+# Use ------------------------------------------------------------------------------------------------------------------
+
+
+def use(terms: Terms, days: Iterable[date], spans: Iterable[Span]) -> Use:
+    """How much of its opening hours on `days` the room was booked (V7). What lies outside them does not count, and
+    what two spans share counts once."""
+    opened = [(s.start, s.end) for day in sorted(set(days)) for s in open_spans(terms, day)]
+    unused = minus(opened, merged(sorted((s.start, s.end) for s in spans)))
+    minutes, rest = (sum((end - start) // MINUTE for start, end in pairs) for pairs in (opened, unused))
+    return Use(minutes, minutes - rest)
+
+
+def idle(used: Use, below: float = IDLE_SHARE) -> bool:
+    """Whether a room that opens stands idle: booked for less than the share `below` of its hours (V7)."""
+    return used.open_minutes > 0 and used.share < below

@@ -1,0 +1,60 @@
+"""Who may book, what they ask for, and until when they may take it back (SPEC V1, V5). Pure functions, no database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from portal.venues import rules
+from portal.venues.models import APPROVED, OWN, STAFF_ONLY
+from portal.venues.rules import Refusal, Span
+
+# Whoever booked by mistake may take it back even when the deadline has already passed.
+SECOND_THOUGHTS = timedelta(minutes=15)
+EARLY = timedelta(minutes=30)  # before the start one may check in: people come a little early
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asks for: half-open [start, end), aware UTC."""
+
+    venue_id: int
+    start: datetime
+    end: datetime
+    people: int = 1
+    title: str = ""
+    function: str = ""
+    needs: str = ""
+    relative_id: int | None = None
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
+
+
+def may_book(venue: Any, home_path: str | None) -> Refusal | None:
+    """Who may: everybody, the centre's own residents, or nobody from outside. home_path None: not known yet.
+
+    venue: a Venue, or what a board keeps of one.
+    """
+    phone = venue.phone or venue.centre.phone
+    call = f"可以打电话 {phone} 问问。" if phone else "可以到中心问问。"
+    if venue.who_may == STAFF_ONLY:
+        return Refusal("staff_only", "这个场地由中心统一安排，不在网上预约。", call, "")
+    if venue.who_may == OWN and home_path is not None and not home_path.startswith(venue.centre.path):
+        return Refusal("not_own", f"这个场地只给{venue.centre.label}的居民用。", f"可以订别的场地，或{call[2:]}", "")
+    return None
+
+
+def deadline(venue: Any, booking: Any) -> datetime:
+    """Until when the booker may withdraw or change it themselves.
+
+    Who was moved by staff (then a reason stands on the booking) may say no until the start; who heard only now that it
+    is theirs has time for second thoughts.
+    """
+    if booking.status != APPROVED or booking.reason:
+        return booking.starts_at
+    known = max(booking.created_at, booking.decided_at or booking.created_at)
+    second_thoughts = min(known + SECOND_THOUGHTS, booking.starts_at)
+    return max(rules.cancel_until(booking.starts_at, venue.cancel), second_thoughts)

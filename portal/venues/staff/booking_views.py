@@ -1,0 +1,311 @@
+"""Staff on one booking: its facts, its history, and everything that can be done with it (SPEC V3-V6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from flask import abort, flash, request, url_for
+from werkzeug.wrappers import Response
+
+from portal.core import access, clock, pages, states
+from portal.core.access import Permission
+from portal.core.db import db
+from portal.core.errors import DomainError
+from portal.core.incoming import whole_number
+from portal.venues.actions import approval, check_in, duty_notes, on_behalf
+from portal.venues.errors import BookingGone, SlotTaken
+from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, Booking
+from portal.venues.rules import Span
+from portal.venues.staff import booking_queries, forms, plan_queries
+from portal.venues.staff.plan_views import (
+    bp,
+    came_from,
+    chosen_house,
+    instead_of,
+    may_write,
+    page_number,
+    reasons,
+    room_choices,
+)
+from portal.venues.states import MACHINE, TONES
+
+REASON_MAX = 300
+WORDS = {
+    "book": "预约", "move": "改时间或场地", "check_in": "到场", **{t.name: t.label for t in MACHINE.transitions},
+}  # fmt: skip
+
+
+class OfTheList(DomainError):
+    message = "这是服务清单里的活动，占用随活动走。"
+    advice = "请到服务清单里改这个活动的时间、地点或取消它。"
+
+
+def booking_or_404(booking_id: int) -> Booking:
+    return booking_queries.booking(booking_id) or abort(404)
+
+
+# What can be done; each says in a sentence what it has done -----------------------------------------------------------
+
+
+def _reason(missing: str) -> str:
+    """The typed reason. Raises ReasonMissing with its own sentence."""
+    reason = request.form.get("reason", "").strip()[:REASON_MAX]
+    if not reason:
+        raise states.ReasonMissing(missing)
+    return reason
+
+
+def approve_it(booking_id: int, now: datetime) -> str:
+    row = approval.approve(access.actor(), booking_id, now)
+    return f"已批准“{row.title}”，对方会收到通知。"
+
+
+def refuse_it(booking_id: int, now: datetime) -> str:
+    row = approval.refuse(access.actor(), booking_id, _reason("请写明为什么不批准。"), now)
+    return f"没有批准“{row.title}”，原因会告诉对方，时间让给候补的人。"
+
+
+def hand_up_it(booking_id: int, now: datetime) -> str:
+    row = approval.hand_up(access.actor(), booking_id, _reason("请写明为什么移交。"), now)
+    due = f"，请在 {clock.stamp(row.decide_by)} 前审批" if row.decide_by else ""
+    return f"“{row.title}”已移交{row.waits_at.label if row.waits_at else '上级'}{due}。"
+
+
+def prefer_it(booking_id: int, now: datetime) -> str:
+    row = approval.prefer(access.actor(), booking_id, _reason("请写明为什么优先给这一位。"), now)
+    return f"已改给“{row.title}”，两边都会收到通知。"
+
+
+def cancel_it(booking_id: int, now: datetime) -> str:
+    row = approval.cancel(access.actor(), booking_id, _reason("请写明为什么取消。"), now)
+    return f"已取消“{row.title}”，对方会收到通知。"
+
+
+def arrive(booking_id: int, now: datetime) -> str:
+    row = on_behalf.arrived(access.actor(), booking_id, now)
+    return f"“{row.title}”已登记到场。"
+
+
+def accept_it(booking_id: int, now: datetime) -> str:
+    row = on_behalf.accept(access.actor(), booking_id, now)
+    return f"已替预约人确认“{row.title}”。"
+
+
+def decline_it(booking_id: int, now: datetime) -> str:
+    row = on_behalf.decline(access.actor(), booking_id, now)
+    return f"已替预约人放弃“{row.title}”，时间让给下一位。"
+
+
+def withdraw_it(booking_id: int, now: datetime) -> str:
+    row = on_behalf.withdraw(access.actor(), booking_id, now)
+    return f"已替预约人退订“{row.title}”，对方会收到通知。"
+
+
+# The page -------------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/bookings", endpoint="bookings")
+@access.staff(Permission.VIEW)
+def list_bookings() -> Response:
+    """Somebody calls about a booking: found by what it is for, by name or by the end of the phone number."""
+    now, page, text = clock.now(), page_number(), request.args.get("q", "").strip()[:40]
+    which = request.args.get("show", "")
+    which = which if which in dict(booking_queries.FIND_TABS) else "coming"
+    houses = plan_queries.houses(access.viewer().centre_path)
+    house = chosen_house(houses) if request.args.get("centre") else None
+    rows, more = booking_queries.find(which, text, house.id if house else None, page, now)
+    return pages.page(
+        "venues/staff/bookings.html", rows=rows, more=more, page=page, which=which, q=text, houses=houses,
+        house=house, filters=booking_queries.FIND_TABS, may=may_write(),
+    )  # fmt: skip
+
+
+@bp.get("/bookings/<int:booking_id>", endpoint="booking")
+@access.staff(Permission.VIEW)
+def show(booking_id: int) -> Response:
+    """All facts of one booking, what happened to it, and the buttons that are open to the viewer."""
+    return page_of(booking_or_404(booking_id))
+
+
+def page_of(
+    row: Booking, *, status: int = 200, error: DomainError | None = None, where: str = "", phone: str = "",
+    form: forms.MoveForm | None = None, instead: Any = None,
+) -> Response:  # fmt: skip
+    """`where` names the form an error belongs to; phone: in full, asked for on record."""
+    actor, now = access.actor(), clock.now()
+    line = booking_queries.request_lines([row], actor, now)[0]
+    may = may_write() and row.source != BY_ACTIVITY
+    active = row.status in ACTIVE
+    move, free = (form, None) if form else _move_form(row, now) if may and active else (None, None)
+    return pages.page(
+        "venues/staff/booking.html", status=status, b=row, line=line, history=_history(row), may=may, active=active,
+        actions=line.actions if may else frozenset(), label=plan_queries.label(row), tone=TONES[row.status],
+        of_list=row.source == BY_ACTIVITY, now=now, move=move, free=free, instead=instead,
+        can_arrive=may and _can_arrive(row, now), error=error, where=where, phone=phone, typed=request.form,
+        reasons=reasons, notes=booking_queries.notes_of(row.venue_id, row.id), may_note=may_write(),
+        may_unmask=actor.can(Permission.UNMASK),
+    )  # fmt: skip
+
+
+def _can_arrive(row: Booking, now: datetime) -> bool:
+    coming = row.starts_at - check_in.EARLY <= now < row.ends_at + check_in.LOOK_BACK
+    return row.status == APPROVED and row.checked_in_at is None and coming
+
+
+def _history(row: Booking) -> list[dict[str, str]]:
+    lines = []
+    for h in states.history(MACHINE, [row.id]):
+        what, moved = WORDS.get(h.name, h.name), h.details or {}
+        if "from" in moved and "to" in moved:
+            then = clock.span(datetime.fromisoformat(moved["from"]), datetime.fromisoformat(moved["to"]))
+            what = f"{what}（原来 {moved.get('venue', '')} {then}）"
+        lines.append({"who": h.actor_name, "when": clock.stamp(h.at), "what": what, "reason": h.reason})
+    return lines
+
+
+def _move_form(row: Booking, now: datetime) -> tuple[forms.MoveForm, list[Span] | None]:
+    """The form as it stands, or on the room and day that were asked for; and when that room is free then."""
+    form = forms.MoveForm(formdata=None)
+    form.venue_id.offer(room_choices())
+    form.put(Span(row.starts_at, row.ends_at))
+    asked = plan_queries.venue(whole_number(request.args.get("venue"))) if request.args.get("venue") else None
+    room = asked or row.venue
+    form.venue_id.data = room.id
+    form.day.data = day = forms.typed_day(request.args.get("day"), clock.local(row.starts_at).date())
+    return form, booking_queries.free_on(room, day, now, (row.id,))
+
+
+def _do(booking_id: int, where: str, action: Callable[[int, datetime], str]) -> Response:
+    """One action; a refusal comes back beside its form with what was typed, nothing half-done."""
+    row = booking_or_404(booking_id)
+    try:
+        if row.source == BY_ACTIVITY:
+            raise OfTheList()
+        said = action(booking_id, clock.now())
+    except DomainError as error:
+        db.session.rollback()
+        if error.status == 404:
+            raise
+        return page_of(booking_or_404(booking_id), status=error.status, error=error, where=where)
+    flash(said, "ok")
+    return pages.see_other(came_from(url_for(".booking", booking_id=booking_id)))
+
+
+@bp.post("/bookings/<int:booking_id>/approve")
+@access.staff(Permission.VENUES)
+def approve(booking_id: int) -> Response:
+    """Say yes to the request."""
+    return _do(booking_id, "approve", approve_it)
+
+
+@bp.post("/bookings/<int:booking_id>/refuse")
+@access.staff(Permission.VENUES)
+def refuse(booking_id: int) -> Response:
+    """Say no with a reason that the person reads."""
+    return _do(booking_id, "refuse", refuse_it)
+
+
+@bp.post("/bookings/<int:booking_id>/hand-up")
+@access.staff(Permission.VENUES)
+def hand_up(booking_id: int) -> Response:
+    """Let the level above decide."""
+    return _do(booking_id, "hand_up", hand_up_it)
+
+
+@bp.post("/bookings/<int:booking_id>/prefer")
+@access.staff(Permission.VENUES)
+def prefer(booking_id: int) -> Response:
+    """Give the time to this one of the waiting list."""
+    return _do(booking_id, "prefer", prefer_it)
+
+
+@bp.post("/bookings/<int:booking_id>/cancel")
+@access.staff(Permission.VENUES)
+def cancel(booking_id: int) -> Response:
+    """Take the booking away with a reason; the person is told."""
+    return _do(booking_id, "cancel", cancel_it)
+
+
+@bp.post("/bookings/<int:booking_id>/accept")
+@access.staff(Permission.VENUES)
+def accept(booking_id: int) -> Response:
+    """The person said on the phone that they take the offered time."""
+    return _do(booking_id, "accept", accept_it)
+
+
+@bp.post("/bookings/<int:booking_id>/decline")
+@access.staff(Permission.VENUES)
+def decline(booking_id: int) -> Response:
+    """The person said on the phone that they do not want the offered time."""
+    return _do(booking_id, "decline", decline_it)
+
+
+@bp.post("/bookings/<int:booking_id>/withdraw")
+@access.staff(Permission.VENUES)
+def withdraw(booking_id: int) -> Response:
+    """The person said on the phone that they do not come."""
+    return _do(booking_id, "withdraw", withdraw_it)
+
+
+@bp.post("/bookings/<int:booking_id>/arrived")
+@access.staff(Permission.VENUES)
+def arrived(booking_id: int) -> Response:
+    """Somebody on duty saw them come."""
+    return _do(booking_id, "arrived", arrive)
+
+
+@bp.post("/bookings/<int:booking_id>/move")
+@access.staff(Permission.VENUES)
+def move(booking_id: int) -> Response:
+    """Another time or room, with a reason; taken times are answered with free ones."""
+    row = booking_or_404(booking_id)
+    form = forms.MoveForm()
+    form.venue_id.offer(room_choices())
+    if row.source == BY_ACTIVITY:
+        return page_of(row, status=409, error=OfTheList(), where="move")
+    if not form.validate():
+        return page_of(row, status=422, form=form, where="move")
+    span, now, target = form.span, clock.now(), form.venue_id.data
+    assert span is not None
+    try:
+        moved = approval.move(access.actor(), booking_id, target, span.start, span.end, form.reason.data or "", now)
+    except DomainError as error:
+        db.session.rollback()
+        return _not_moved(booking_id, form, span, error)
+    flash(f"已改到 {moved.venue.name} {clock.span(moved.starts_at, moved.ends_at)}，对方会收到通知。", "ok")
+    return pages.see_other(url_for(".booking", booking_id=booking_id))
+
+
+def _not_moved(booking_id: int, form: forms.MoveForm, span: Span, error: DomainError) -> Response:
+    row = booking_or_404(booking_id)
+    status = 409 if isinstance(error, BookingGone) else error.status  # it is there, but over
+    if status == 404:
+        raise error
+    instead = None
+    if isinstance(error, SlotTaken):
+        instead = instead_of(form.venue_id.data, span, row.people, clock.now(), (row.id,))
+    return page_of(row, status=status, form=form, error=error, where="move", instead=instead)
+
+
+@bp.post("/bookings/<int:booking_id>/note")
+@access.staff(Permission.VENUES)
+def note(booking_id: int) -> Response:
+    """A word for colleagues about this use of the room."""
+    row = booking_or_404(booking_id)
+    try:
+        duty_notes.add(access.actor(), row.venue_id, request.form.get("body", ""), clock.now(), booking_id)
+    except DomainError as error:
+        db.session.rollback()
+        return page_of(booking_or_404(booking_id), status=error.status, error=error, where="note")
+    flash("备注已记下，值班的同事会看到。", "ok")
+    return pages.see_other(url_for(".booking", booking_id=booking_id))
+
+
+@bp.post("/bookings/<int:booking_id>/phone")
+@access.staff(Permission.UNMASK)
+def phone(booking_id: int) -> Response:
+    """Show the phone number in full; it is recorded who looked (P8)."""
+    row = booking_or_404(booking_id)
+    return page_of(row, phone=duty_notes.unmask(access.actor(), row, clock.now()))

@@ -1,0 +1,1 @@
+"""How much rooms are used, which stand idle, and the records behind each figure (SPEC V7)."""
