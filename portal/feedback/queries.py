@@ -37,7 +37,7 @@ def policy() -> rules.Policy:
     return _policy(profile.current().code)
 
 
-# For features above ------------------------------------------------------------------------------------------------------
+# For features above ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

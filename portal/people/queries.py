@@ -20,9 +20,9 @@ from portal.core.db import db, is_sqlite
 from portal.core.sessions import WebSession
 from portal.people.models import KnownDevice, LoginCode, LoginFailure, Relative, Resident, StaffAccount
 
-# The hot path of every signed-in page: plain SQL, one round trip (core.reads). Reads the inbox table of a feature above,
-# as a count only, because a second statement per page would cost more than the rest of the head. `{more}` is what the
-# page itself wants to know in the same round trip (core.access.reading_with).
+# The hot path of every signed-in page: plain SQL, one round trip (core.reads). Reads the inbox's table (of notices,
+# above), as a count only, because a second statement per page would cost more than the rest of the head. `{more}` is
+# what the page itself wants to know in the same round trip (core.access.reading_with).
 _COLUMNS = {
     "session_id": "s.id", "audience": "s.audience", "person_id": "s.person_id", "last_seen_at": "s.last_seen_at",
     "resident_name": "r.name", "elder_mode": "r.elder_mode",

@@ -1,7 +1,7 @@
 """Places and the waiting list of one entry, always under the lock of its row.
 
-Every write of this feature takes the entry first and its sign-ups afterwards, so two of them never wait for each other in
-a circle. PostgreSQL: SELECT … FOR UPDATE. SQLite: the request's BEGIN IMMEDIATE is already the lock.
+Every write here takes the entry first and its sign-ups afterwards, so two of them never wait for each other in a
+circle. PostgreSQL: SELECT … FOR UPDATE. SQLite: the request's BEGIN IMMEDIATE is already the lock.
 """
 
 from __future__ import annotations

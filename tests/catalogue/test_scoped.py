@@ -74,7 +74,9 @@ def test_every_effect_has_somebody_to_carry_it_out(app: Flask) -> None:
     """A topic without a handler would wait in the outbox for ever."""
     topics = {t.event for machine in MACHINES for t in machine.transitions if t.event}
     folder = Path(portal.catalogue.__file__).parent
-    for file in (folder / "actions" / f"{name}.py" for name in ("drafting", "reviewing", "publishing", "changing", "importing")):
+    for file in (
+        folder / "actions" / f"{name}.py" for name in ("drafting", "reviewing", "publishing", "changing", "importing")
+    ):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 words = node.value
