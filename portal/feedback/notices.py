@@ -44,6 +44,13 @@ def handed_back(call: CallBack, by: str, reason: str) -> Words:
     )
 
 
+def lifted(call: CallBack) -> Words:
+    return Words(
+        f"转来一件回访：《{call.evaluation.title}》",
+        f"原来的单位或同事暂时办不了。期限不变，请在 {clock.stamp(call.due_at)} 前打电话给居民。",
+    )
+
+
 def reopened(call: CallBack, reason: str) -> Words:
     return Words(
         f"居民说还没解决：《{call.evaluation.title}》",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from portal.core import clock
@@ -13,9 +13,7 @@ MOST_WORDS = 300
 STARS = (1, 2, 3, 4, 5)
 STAR_WORDS = {1: "很差", 2: "不满意", 3: "一般", 4: "满意", 5: "很满意"}
 GOOD_FROM = 4  # from so many stars on one is asked what was good, below what was not
-SOON = timedelta(hours=24)
-LAST_HOUR, NOON = time(20), time(12)
-OFFICE = (9, 18)  # hours in which people are called
+LAST_HOUR = time(20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +30,7 @@ class Policy:
     change_days: int = 7
     low_stars: int = 2
     public_minimum: int = 5
-    due_hours: int = 72
-    escalate_hours: int = 24
     again_days: int = 7
-    again_hours: int = 48
     outcomes: tuple[str, ...] = ()
     close_words: tuple[str, ...] = ()
     hand_up_reasons: tuple[str, ...] = ()
@@ -103,21 +98,6 @@ def rounded(total: int, count: int) -> float:
     return (20 * total + count) // (2 * count) / 10
 
 
-def due(opened_at: datetime, p: Policy, again: bool = False) -> datetime:
-    """Until when somebody must have called: never less than the policy's hours, and at a full hour of a working day's.
-
-    What would end in the evening ends at the next noon, since nobody is called at night.
-    """
-    end = clock.local(opened_at + timedelta(hours=p.again_hours if again else p.due_hours))
-    if end > end.replace(minute=0, second=0, microsecond=0):
-        end = end.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    if end.hour < OFFICE[0]:
-        return clock.at(end.date(), NOON)
-    if end.hour > OFFICE[1]:
-        return clock.at(end.date() + timedelta(days=1), NOON)
-    return end.astimezone(UTC)
-
-
 def may_say_again(closed_at: datetime | None, reopened_at: datetime | None, now: datetime, p: Policy) -> Refusal | None:
     """Why 'not solved' can no longer be said, or None: once, within the days after closing."""
     if closed_at is None:
@@ -127,10 +107,3 @@ def may_say_again(closed_at: datetime | None, reopened_at: datetime | None, now:
     if now >= closed_at + timedelta(days=p.again_days):
         return Refusal(f"回访结束超过 {p.again_days} 天了，不能在这里重开。", "请打电话给中心，我们重新登记。")
     return None
-
-
-def tone(due_at: datetime, now: datetime) -> str:
-    """red once overdue, gold within a day of it."""
-    if now >= due_at:
-        return "red"
-    return "gold" if due_at - now <= SOON else "neutral"

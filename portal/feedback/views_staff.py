@@ -8,6 +8,8 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, flash, request, url_for
 
+from portal.cases import policy
+from portal.cases import queries as cases
 from portal.core import access, clock, pages, registry, states
 from portal.core.access import Permission
 from portal.core.db import db
@@ -16,7 +18,7 @@ from portal.core.incoming import whole_number
 from portal.feedback import calling, queries, rules, subjects
 from portal.feedback.models import CallBack
 from portal.feedback.queries import Wanted
-from portal.feedback.states import LABELS, MACHINE, TONES
+from portal.feedback.states import KIND, LABELS, MACHINE, TONES
 from portal.people import actions as people_actions
 
 bp = Blueprint("feedback_staff", __name__, url_prefix="/staff/feedback")
@@ -55,7 +57,8 @@ def call_backs() -> Response:
     return pages.page(
         "feedback/staff_call_backs.html", "results", lines=lines, more=more, page=page, which=which, now=now,
         filters=queries.FILTERS, counts=queries.counts(actor, now), labels=LABELS, tones=TONES,
-        tabs=_tabs("call_backs"), tone=rules.tone, policy=queries.policy(),
+        tabs=_tabs("call_backs"), tone=policy.tone, policy=queries.policy(),
+        due_hours=policy.of(KIND.name).clocks["call"].amount,
     )  # fmt: skip
 
 
@@ -80,7 +83,8 @@ def _page(
         "feedback/staff_call_back.html", "board", status, call=call, e=call.evaluation, now=now, name=name,
         phone=phone_, shown=shown, may_unmask=actor.can(Permission.UNMASK) and bool(phone_),
         buttons={t.name: t for t in states.available(MACHINE, call, actor)}, labels=LABELS, tones=TONES,
-        tone=rules.tone(call.due_at, now), policy=p, error=error, where=where, typed=request.form, about=about,
+        tone=policy.tone(call.due_at, now), policy=p, error=error, head=cases.head(call.case, now),
+        where=where, typed=request.form, about=about,
         kind=subjects.label(call.evaluation.subject_kind), star_words=rules.STAR_WORDS, history=_history(call),
         mine=call.owner_id is not None and call.owner_id == actor.id,
     )  # fmt: skip
