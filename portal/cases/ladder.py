@@ -58,17 +58,22 @@ def above(centre: Centre, permission: Permission, among: frozenset[int] | None =
 
 
 def desk(centre: Centre, permission: Permission, among: frozenset[int] | None = None) -> Centre:
-    """Who does what belongs to `centre`: it itself, else the nearest above; above the top of the staffed tree the
-    highest below it. Only where nobody works at all it stays with the centre.
+    """Who does what belongs to `centre`: it itself, else the nearest above where somebody works.
+
+    Where nobody works up to the top it stays with the centre, in sight of whoever comes first. Nobody empties the top
+    through the portal: people cannot disable, demote or move themselves.
     """
     here = among if among is not None else staffed(permission)
-    if centre.id in here:
-        return centre
-    higher = above(centre, permission, here)
-    if higher is not None or not here:
-        return higher or centre
-    top = select(Centre).where(Centre.id.in_(here)).order_by(Centre.depth, Centre.code).limit(1)
-    return db.session.scalars(top).one()
+    return centre if centre.id in here else above(centre, permission, here) or centre
+
+
+def people_at(centre: Centre, permission: Permission) -> list[int]:
+    """Accounts to tell of what waits at `centre`: its own, or those of whoever does it in its place."""
+    at = desk(centre, permission)
+    wanted = select(StaffAccount.id).where(
+        StaffAccount.centre_id == at.id, StaffAccount.department_id.is_(None), *_holds(permission)
+    )
+    return list(db.session.scalars(wanted.order_by(StaffAccount.id)))
 
 
 def at_or_above(actor: Actor, centre: Centre | None) -> bool:

@@ -85,12 +85,13 @@ def waits_for(actor: Actor, now: datetime) -> list[Waiting]:
 
 def _mine(kind: kinds.Kind, actor: Actor, now: datetime) -> ColumnElement[bool]:
     longer = now - timedelta(hours=policy.of(kind.name).after_hours)
-    free = (Case.status != CLAIMED) | Case.owner_id.is_(None) | (Case.owner_id == (actor.id or 0))
+    own = Case.owner_id == (actor.id or 0)  # also what somebody from above has taken in place of those below
+    free = (Case.status != CLAIMED) | Case.owner_id.is_(None) | own
     if actor.department_id is not None:
         return and_(Case.kind == kind.name, Case.department_id == actor.department_id, free)
     here = Case.department_id.is_(None) & Case.waits_at_id.in_(ladder.answers_for(actor, kind.permission))
     below = Case.waits_at_id.in_(select(Centre.id).where(*centres.inside(actor.centre_path)))
-    late = here & (free | (Case.due_at <= now)) | below & (Case.due_at <= longer)
+    late = here & (free | (Case.due_at <= now)) | own | below & (Case.due_at <= longer)
     return and_(Case.kind == kind.name, late | _offered_to(actor))
 
 

@@ -10,15 +10,13 @@ from sqlalchemy.orm import joinedload
 
 from portal.cases import ladder
 from portal.cases.models import Case
-from portal.centres.models import Centre
 from portal.core import outbox, states
-from portal.core.access import Permission, Role
 from portal.core.db import db
 from portal.feedback import notices, queries
 from portal.feedback.models import DONE, CallBack
 from portal.feedback.notices import Words
+from portal.feedback.states import KIND
 from portal.notices.actions import Told, tell_residents, tell_staff
-from portal.people import queries as people
 
 
 def _call(payload: dict[str, Any]) -> CallBack | None:
@@ -34,13 +32,9 @@ def _step(payload: dict[str, Any]) -> states.StateHistory:
     return db.session.get_one(states.StateHistory, payload["history_id"])
 
 
-def working_at(centre: Centre) -> list[int]:
-    """Accounts that call back for the centre: its own, or those of the nearest above where it has none."""
-    at = ladder.desk(centre, Permission.FEEDBACK)
-    return [account.id for account in people.staff_of([at.id], (Role.MANAGER, Role.OPERATOR))]
-
-
-def _tell(call: CallBack, accounts: list[int], words: Words, key: str, now: datetime) -> None:
+def _tell(call: CallBack, words: Words, key: str, now: datetime, accounts: list[int] | None = None) -> None:
+    """Whoever has the call-back now, or `accounts`."""
+    accounts = ladder.people_at(call.waits_at, KIND.permission) if accounts is None else accounts
     tell_staff(accounts, "work.call_back", words.title, words.body, f"/staff/feedback/call-backs/{call.id}", key, now)
 
 
@@ -49,7 +43,7 @@ def on_opened(payload: dict[str, Any], now: datetime) -> None:
     call = _call(payload)
     # Handed up before this message left: that one tells whoever has it now.
     if call is not None and call.status != DONE and call.waits_at.id == call.centre_id:
-        _tell(call, working_at(call.waits_at), notices.opened(call), f"call_back:{call.id}:opened", now)
+        _tell(call, notices.opened(call), f"call_back:{call.id}:opened", now)
 
 
 @outbox.handler("feedback.handed_up")
@@ -58,7 +52,7 @@ def on_handed_up(payload: dict[str, Any], now: datetime) -> None:
     step = _step(payload)
     if call is not None and call.status != DONE and (step.details or {}).get("to") == call.waits_at.id:
         words = notices.handed_up(call, step.actor_name, step.reason)
-        _tell(call, working_at(call.waits_at), words, f"call_back:{call.id}:up:{step.id}", now)
+        _tell(call, words, f"call_back:{call.id}:up:{step.id}", now)
 
 
 @outbox.handler("feedback.handed_back")
@@ -67,7 +61,7 @@ def on_handed_back(payload: dict[str, Any], now: datetime) -> None:
     step = _step(payload)
     if call is not None and call.status != DONE and (step.details or {}).get("to") == call.waits_at.id:
         words = notices.handed_back(call, step.actor_name, step.reason)
-        _tell(call, working_at(call.waits_at), words, f"call_back:{call.id}:back:{step.id}", now)
+        _tell(call, words, f"call_back:{call.id}:back:{step.id}", now)
 
 
 @outbox.handler("feedback.reopened")
@@ -75,7 +69,7 @@ def on_reopened(payload: dict[str, Any], now: datetime) -> None:
     call = _call(payload)
     if call is not None and call.status != DONE:
         words = notices.reopened(call, _step(payload).reason)
-        _tell(call, working_at(call.waits_at), words, f"call_back:{call.id}:again", now)
+        _tell(call, words, f"call_back:{call.id}:again", now)
 
 
 @outbox.handler("feedback.overdue")
@@ -86,11 +80,10 @@ def on_overdue(payload: dict[str, Any], now: datetime) -> None:
         return
     key = f"call_back:{call.id}:late:{payload['due_at']}:{payload['step']}"
     if payload["step"] == 1:
-        accounts = [call.owner_id] if call.owner_id else working_at(call.waits_at)
-        _tell(call, accounts, notices.overdue(call), key, now)
+        _tell(call, notices.overdue(call), key, now, [call.owner_id] if call.owner_id else None)
         return
-    higher = ladder.above(call.waits_at, Permission.FEEDBACK) or call.waits_at
-    _tell(call, working_at(higher), notices.overdue_above(call), key, now)
+    higher = ladder.above(call.waits_at, KIND.permission) or call.waits_at
+    _tell(call, notices.overdue_above(call), key, now, ladder.people_at(higher, KIND.permission))
 
 
 @outbox.handler("feedback.lifted")
@@ -99,7 +92,7 @@ def on_lifted(payload: dict[str, Any], now: datetime) -> None:
     call = _call(payload)
     if call is not None and call.status != DONE:
         key = f"call_back:{call.id}:lifted:{int(call.case.turn_since.timestamp())}"
-        _tell(call, working_at(call.waits_at), notices.lifted(call), key, now)
+        _tell(call, notices.lifted(call), key, now)
 
 
 @outbox.handler("feedback.closed")
