@@ -101,9 +101,14 @@ def _settles(entry: Entry, actor: Actor) -> str | None:
 
 def _recalls(entry: Entry, actor: Actor) -> str | None:
     first = next(iter(reviewers(entry)), None)
-    if first is None or entry.waits_at_id not in (first.id, ladder.desk(first, Permission.REVIEW).id):
+    if first is None or not _still_first(entry, first):
         return "上级已经审核过，不能再撤回；需要修改请让上级退回。"
     return owns(entry, actor)
+
+
+def _still_first(entry: Entry, first: Centre) -> bool:
+    """Nobody has decided yet: it is the first reviewer's turn, or whoever does it in their place."""
+    return entry.waits_at_id == first.id or entry.waits_at_id == ladder.desk(first, Permission.REVIEW).id
 
 
 def decides(entry: Entry, actor: Actor) -> str | None:
