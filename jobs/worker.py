@@ -61,9 +61,12 @@ def _work(url: str) -> None:
     connection = Redis.from_url(url)
     try:
         worker = PortalWorker(
-            [job_queue.QUEUE], connection=connection, serializer=JSONSerializer, worker_ttl=WORKER_TTL,
+            [job_queue.QUEUE],
+            connection=connection,
+            serializer=JSONSerializer,
+            worker_ttl=WORKER_TTL,
             maintenance_interval=MAINTENANCE_SECONDS,
-        )  # fmt: skip
+        )
         worker.work(logging_level="WARNING")
     except (RedisError, OSError) as error:
         log.warning("redis is away, waiting for it", error=type(error).__name__)

@@ -15,7 +15,7 @@ CODE = sorted([*(ROOT / "portal").rglob("*.py"), *(ROOT / "jobs").rglob("*.py"),
 TESTS = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "tools").rglob("*.py"), *(ROOT / "bench").rglob("*.py")])
 TEMPLATES = sorted((ROOT / "portal" / "templates").rglob("*.html"))
 
-FUNCTION, TEST_FUNCTION, FILE = 40, 60, 500
+FUNCTION, TEST_FUNCTION, FILE, TEMPLATE_LINE = 40, 60, 500, 160
 
 # Raw SQL and core.reads are outside the scope guard: only where a reason is given.
 RAW = {
@@ -88,8 +88,12 @@ def _calls(node: ast.Call, what: str) -> bool:
 def test_raw_sql_stands_where_a_reason_is_given() -> None:
     found = set()
     for file in CODE:
-        inside_index = {id(n) for call in ast.walk(tree(file)) if isinstance(call, ast.Call) and _calls(call, "Index")
-                        for n in ast.walk(call)}  # fmt: skip
+        inside_index = {
+            id(n)
+            for call in ast.walk(tree(file))
+            if isinstance(call, ast.Call) and _calls(call, "Index")
+            for n in ast.walk(call)
+        }
         for node in ast.walk(tree(file)):
             raw = isinstance(node, ast.Call) and _is_raw(node) and id(node) not in inside_index
             if raw or (isinstance(node, ast.Attribute) and node.attr == "__table__"):
@@ -130,6 +134,15 @@ def test_public_functions_of_actions_rules_and_queries_say_what_they_do() -> Non
 
 
 # Templates ------------------------------------------------------------------------------------------------------------
+
+
+def test_templates_can_be_read() -> None:
+    """A line shows one thing: no more than 160 characters, 120 where it can be."""
+    found = []
+    for file in TEMPLATES:
+        lines = enumerate(file.read_text().splitlines(), 1)
+        found += [f"{name(file)}:{number} {len(line)}" for number, line in lines if len(line) > TEMPLATE_LINE]
+    assert not found
 
 
 def test_every_form_that_posts_carries_the_token() -> None:

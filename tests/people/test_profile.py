@@ -29,8 +29,13 @@ def me(client: FlaskClient, town: Town, as_resident: Any, session: Any) -> Flask
 
 
 def form(town: Town, **changes: Any) -> dict[str, Any]:
-    return {"name": "王建国", "address": "测试花园1栋", "home": str(town.centres["A2"].id), "birth_year": "1956年",
-            "groups": ["elder", "party"]} | changes  # fmt: skip
+    return {
+        "name": "王建国",
+        "address": "测试花园1栋",
+        "home": str(town.centres["A2"].id),
+        "birth_year": "1956年",
+        "groups": ["elder", "party"],
+    } | changes
 
 
 def test_correct(me: FlaskClient, town: Town) -> None:
