@@ -26,6 +26,10 @@ from portal.core.incoming import record_id
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TEMPLATE = "catalogue/staff/import_preview.html"
+STATES = {
+    "taken": ("已导入", "green", "check"), "bad": ("要改", "red", ""), "duplicate": ("清单里已有", "gold", ""),
+}  # fmt: skip
+TONES = {"bad": "bad", "duplicate": "warn", "taken": "good"}
 
 
 @bp.route("/staff/catalogue/import", methods=["GET", "POST"])
@@ -79,6 +83,11 @@ def _plan_or_404(import_id: int) -> PlanImport:
     return found
 
 
+def state_of(row: PreviewRow) -> tuple[str, str, str]:
+    """For ui.tag: whether the row was understood."""
+    return STATES.get(row.state, ("改好了" if row.mended else "好", "green", "check"))
+
+
 def _context(plan: PlanImport) -> dict[str, Any]:
     found = rows_of(plan)
     states = [row.state for row in found]
@@ -88,7 +97,7 @@ def _context(plan: PlanImport) -> dict[str, Any]:
         "plan": plan, "rows": found, "spans": {r.number: sessions_field.shown(r.values.sessions) for r in found},
         "count": {s: states.count(s) for s in ("ready", "bad", "duplicate", "taken")}, "open": plan.status == PREVIEW,
         "category_names": {c.id: c.name for c in leaf_categories()}, "labels": rules.LABELS, "mending": None,
-        "when_parts": when_parts,
+        "when_parts": when_parts, "state_of": state_of, "tones": TONES,
         "several_sheets": len({r.sheet for r in found}) > 1, "all_taken": plan.status == TAKEN,
     }  # fmt: skip
 
