@@ -190,11 +190,6 @@ def total(uses: Iterable[RoomUse | CentreUse]) -> Figures:
     return result
 
 
-def centre_figures(path: str, month: str, now: datetime | None = None) -> Figures:
-    """What all rooms below `path` come to in a month, for statistics and reports (A1). Six statements."""
-    return total(month_use(path, month, now or clock.now()))
-
-
 def _venues(path: str, venue_id: int | None) -> list[Venue]:
     wanted = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre))
     if venue_id is not None:
