@@ -186,6 +186,7 @@ class UndeclaredAccess(RuntimeError):
 
 
 def check_declared(app: Flask) -> None:
+    """Raises UndeclaredAccess with the name of every view that does not say who may open it."""
     missing = sorted(e for e, view in app.view_functions.items() if of(view) is None and e != "static")
     if missing:
         raise UndeclaredAccess("no access declared for: " + ", ".join(missing))

@@ -55,6 +55,7 @@ def constraint(name: str, error: DomainError) -> None:
 
 
 def for_integrity(error: IntegrityError) -> DomainError | None:
+    """The sentence of the constraint that refused a row, or None when no feature has named it."""
     text = str(error.orig)
     return next((refusal for name, refusal in _constraints.items() if name in text), None)
 

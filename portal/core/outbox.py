@@ -104,6 +104,7 @@ def handler(topic: str) -> Callable[[Handler], Handler]:
 
 
 def due_ids(now: datetime, limit: int = 200) -> list[int]:
+    """Effects whose time has come, the longest due first, at most `limit`."""
     waiting = select(Outbox.id).where(Outbox.done_at.is_(None), Outbox.due_at <= now)
     return list(db.session.scalars(waiting.order_by(Outbox.due_at, Outbox.id).limit(limit)))
 

@@ -1,4 +1,4 @@
-"""The lock of this room: every write on bookings takes the person first, then the venues, lower ids first.
+"""The locks of bookings: every write on bookings takes the person first, then the venues, lower ids first.
 
 PostgreSQL: SELECT … FOR UPDATE, so bookings of one room come one after the other and those of two rooms never wait for
 each other in a circle. SQLite: the request's BEGIN IMMEDIATE is already the lock.

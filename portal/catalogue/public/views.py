@@ -52,7 +52,7 @@ def _stamp_wanted() -> tuple[str, dict[str, Any]] | None:
 @access.public
 @access.reading_with(_stamp_wanted)
 def services() -> Response:
-    """The month's list. One query on the stamp when nothing has changed; see listing."""
+    """The month's list. One query on the stamp when nothing has changed; see month_snapshot."""
     now = clock.now()
     key = (request.query_string, int(now.timestamp()) // 60)
     if not request.query_string:

@@ -184,6 +184,7 @@ def use_of(path: str, span: Span, now: datetime, venue_id: int | None = None) ->
 
 
 def total(uses: Iterable[RoomUse | CentreUse]) -> Figures:
+    """The sum of figures of rooms or centres."""
     result = Figures()
     for use in uses:
         result.add(use.figures)
