@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 from flask import Flask, Response, abort, current_app, g, make_response, redirect, request, url_for
 from flask_login import current_user
 
-from portal.core import form_recovery, scope
+from portal.core import form_recovery, incoming, scope
 
 View = TypeVar("View", bound=Callable[..., Any])
 Audience = Literal["public", "resident", "staff"]
@@ -221,7 +221,7 @@ def sign_in_first(audience: Audience) -> Response:
     typed = form_recovery.lost_session(target)
     if typed is not None:
         return typed
-    if request.headers.get("HX-Request"):
+    if incoming.htmx():
         answer = make_response("", 401)
         answer.headers["HX-Redirect"] = target
         return answer

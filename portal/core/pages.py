@@ -15,7 +15,7 @@ from jinja2 import Template
 from markupsafe import Markup, escape
 from werkzeug.urls import iri_to_uri
 
-from portal.core import again, assets, clock, masks
+from portal.core import again, assets, clock, incoming, masks
 
 
 def block(template: str, name: str, /, **context: Any) -> str:
@@ -27,12 +27,8 @@ def block(template: str, name: str, /, **context: Any) -> str:
 
 def wants_fragment() -> bool:
     """An HTMX request for a part; boosted links and history restores want the whole page."""
-    headers = request.headers
-    return (
-        headers.get("HX-Request") == "true"
-        and headers.get("HX-Boosted") != "true"
-        and headers.get("HX-History-Restore-Request") != "true"
-    )
+    asks = incoming.htmx()
+    return bool(asks) and not asks.boosted and not asks.history_restore_request
 
 
 def page(template: str, fragment: str | None = None, status: int = 200, **context: Any) -> Response:
