@@ -55,10 +55,6 @@ class Coverage:
     guides_expected: int
     missing_guides: tuple[str, ...]  # categories of guides with fewer than their services ('衣', '行')
 
-    @property
-    def complete(self) -> bool:
-        return self.offered >= self.needed and self.guides >= self.guides_expected and not self.missing_guides
-
 
 def coverage(month: str, path: str = "") -> Coverage:
     """Count a month's rows (in review or further) by category and centre below `path`. Six queries."""

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, time, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import and_, select
 
@@ -51,17 +51,6 @@ class House:
     address: str
     latitude: float | None
     longitude: float | None
-
-
-class Located(Protocol):
-    """What has a place on the map: a House or a Centre."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def latitude(self) -> float | None: ...
-    @property
-    def longitude(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +137,7 @@ class Board:
                 found[room.id, day] = Sheet(day_words.day_of(self.terms[room.id], day, near, self.loaded_at), near)
         return found
 
-    def near(self, centre: Located | None) -> tuple[list[Room], dict[int, float | None]]:
+    def near(self, centre: House | Centre | None) -> tuple[list[Room], dict[int, float | None]]:
         """Every room, those of `centre` first and then the nearest centres'; and each centre's distance in km."""
         key = centre.id if centre is not None else 0
         found = self.orders.get(key)
@@ -191,7 +180,7 @@ class Board:
         return found
 
 
-def _km(one: Located | None, other: House) -> float | None:
+def _km(one: House | Centre | None, other: House) -> float | None:
     if one is None or one.latitude is None or one.longitude is None:
         return None
     if other.latitude is None or other.longitude is None:
