@@ -26,6 +26,7 @@ RAW = {
     "portal/people/queries.py": "the viewer of every page, by session",
     "portal/catalogue/public/month_snapshot.py": "the public list's stamp and changed rows: public rows only",
     "portal/venues/overlap_constraint.py": "the net against overlaps: a constraint or a trigger",
+    "portal/cases/models.py": "where partial indexes hold",
     "portal/venues/models.py": "where partial indexes hold, and the net on the table itself",
     "portal/operations/backup.py": "the version of the schema",
     "portal/operations/health.py": "SELECT 1",
