@@ -14,7 +14,7 @@ from portal.catalogue.models import Entry
 from portal.centres.models import Centre
 from portal.centres.queries import inside
 from portal.core import clock, scope
-from portal.core.access import Actor, Permission
+from portal.core.access import Actor, Permission, Viewer
 from portal.core.db import db
 from portal.people.models import Relative, Resident
 from portal.signup import rules
@@ -165,18 +165,18 @@ def _own(row: SignUp, relative: str | None, number: int | None) -> Own:
     )  # fmt: skip
 
 
-def panel(entry: Entry, viewer: Any, now: datetime, selected: str = "me") -> Panel:
+def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = "me") -> Panel:
     """What the sign-up part of the entry's page shows. At most two statements: own sign-ups, relatives.
 
     The own-community window is judged by the viewer's home centre; the database judges again when it counts.
     """
-    resident = viewer is not None and viewer.audience == "resident"
-    mine = own(viewer.id, entry.id) if resident else []
-    refusal = _refusal(entry, viewer if resident else None, now)
-    people = _people(viewer, mine) if resident and refusal is None else [("me", "我")]
+    resident = viewer if viewer is not None and viewer.audience == "resident" else None
+    mine = own(resident.id, entry.id) if resident else []
+    refusal = _refusal(entry, resident, now)
+    people = _people(resident, mine) if resident and refusal is None else [("me", "我")]
     values = {value for value, _ in people}
     return Panel(
-        entry_id=entry.id, title=entry.title, signed_in=resident, people=tuple(people),
+        entry_id=entry.id, title=entry.title, signed_in=resident is not None, people=tuple(people),
         selected=selected if selected in values else (people[0][0] if people else ""),
         mine=tuple(_latest(entry, mine, now)), refusal=refusal,
         full=entry.capacity is not None and (entry.waiting > 0 or entry.taken >= entry.capacity),
@@ -186,7 +186,7 @@ def panel(entry: Entry, viewer: Any, now: datetime, selected: str = "me") -> Pan
     )  # fmt: skip
 
 
-def _refusal(entry: Entry, resident: Any, now: datetime) -> rules.Refusal | None:
+def _refusal(entry: Entry, resident: Viewer | None, now: datetime) -> rules.Refusal | None:
     """Whoever is not signed in is judged as a neighbour would be: the own-community window asks who they are first."""
     refusal = rules.may_sign_up(entry, None, "/", now)
     if refusal is None or refusal.code not in ("own_first", "no_home"):
@@ -216,7 +216,7 @@ def _latest(entry: Entry, mine: list[Own], now: datetime) -> list[Own]:
     ]
 
 
-def _people(viewer: Any, mine: list[Own]) -> list[tuple[str, str]]:
+def _people(viewer: Viewer, mine: list[Own]) -> list[tuple[str, str]]:
     taken = {o.relative_id for o in mine if o.live}
     rows = db.session.execute(
         select(Relative.id, Relative.name, Relative.relation)

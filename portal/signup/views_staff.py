@@ -37,7 +37,7 @@ class BadInput(DomainError):
 @access.staff(Permission.VIEW)
 def list_entries() -> Response:
     """What people sign up for in my subtree: taken, waiting, to decide, when it starts."""
-    viewer = access.viewer()
+    viewer = access.signed_in()
     which = request.args.get("show", "")
     which = which if which in dict(queries.FILTERS) else ""
     page = whole_number(request.args.get("page"), 999) or 1

@@ -115,11 +115,6 @@ def test_somebody_elses_relative_does_not_exist(me: FlaskClient, town: Town, ses
     assert one(select(Relative)).removed_at is None
 
 
-def test_both_names_show(town: Town) -> None:
-    assert queries.person_name(town.residents[0]) == "居民甲"
-    assert queries.person_name(town.residents[0], Relative(name="王秀英")) == "王秀英（居民甲代）"
-
-
 def test_new_number(me: FlaskClient, town: Town, session: Any, texts: Texts, now: datetime) -> None:
     other = sessions.open_session("resident", town.residents[0].id, now)
     session.commit()

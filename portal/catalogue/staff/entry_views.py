@@ -34,6 +34,7 @@ from portal.core import access, clock, pages, uploads
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import DomainError, Stale
+from portal.people.forms import picks
 
 EDITABLE = (DRAFT, RETURNED, ACCEPTED)
 CORRECTABLE = (IN_REVIEW, APPROVED)
@@ -402,8 +403,8 @@ def copy() -> Response:
         return elsewhere
     form = forms.CopyForm()
     known = sorted({*queries.months(actor, now), clock.add_months(month, -1)} - {month}, reverse=True)
-    form.from_month.choices = forms.picks((m, clock.month_name(m, True)) for m in known)
-    form.centre.choices = forms.picks((str(c.id), c.name) for c in choices.drafting_centres(actor))
+    form.from_month.choices = picks((m, clock.month_name(m, True)) for m in known)
+    form.centre.choices = picks((str(c.id), c.name) for c in choices.drafting_centres(actor))
     if not form.is_submitted():
         form.from_month.data, form.centre.data = clock.add_months(month, -1), actor.centre_id
     elif form.validate_on_submit():

@@ -341,9 +341,3 @@ GUIDE_FIELDS = (
     "title", "category_id", "summary", "phone", "link", "address", "steps", "materials", "time_limit", "fee",
     "external", "position",
 )  # fmt: skip
-
-
-class TemplateForm(Form):
-    """The name under which a row is kept."""
-
-    name = _text("模板名称", 80, required="请给模板起个名字。")

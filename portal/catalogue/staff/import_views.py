@@ -23,6 +23,7 @@ from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import record_id
+from portal.people.forms import picks
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TEMPLATE = "catalogue/staff/import_preview.html"
@@ -41,7 +42,7 @@ def import_plan() -> Response:
     if elsewhere is not None:
         return elsewhere
     form = forms.UploadForm()
-    form.centre.choices = forms.picks((str(c.id), c.name) for c in choices.drafting_centres(actor))
+    form.centre.choices = picks((str(c.id), c.name) for c in choices.drafting_centres(actor))
     if not form.is_submitted():
         month = request.args.get("month", "")
         form.month.data = month if clock.is_month(month) else choices.default_month(now)

@@ -94,7 +94,7 @@ def _refusal(refused: DomainError | IntegrityError) -> DomainError:
 
 
 def _own(booking_id: int) -> Own:
-    found = queries.own(access.viewer().id, booking_id)
+    found = queries.own(access.signed_in().id, booking_id)
     if found is None:
         raise BookingGone()
     return found

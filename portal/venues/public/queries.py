@@ -12,6 +12,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from portal.centres import profile
 from portal.centres.models import Centre
 from portal.core import clock, scope
+from portal.core.access import Viewer
 from portal.core.db import db
 from portal.people.models import Relative
 from portal.venues import rules
@@ -45,7 +46,7 @@ def kind_word(code: str) -> str:
     return profile.current().venues.kinds.get(code, "")
 
 
-def home_path(viewer: Any) -> str | None:
+def home_path(viewer: Viewer | None) -> str | None:
     """The path of a resident's home centre; None for somebody unknown. At most one statement."""
     if viewer is None or viewer.audience != "resident":
         return None
@@ -55,7 +56,7 @@ def home_path(viewer: Any) -> str | None:
     return found.path if found is not None else ""
 
 
-def people(viewer: Any) -> list[tuple[str, str]]:
+def people(viewer: Viewer | None) -> list[tuple[str, str]]:
     """For whom a resident may book: value and words, themselves first. One statement."""
     if viewer is None or viewer.audience != "resident":
         return []

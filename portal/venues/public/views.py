@@ -134,8 +134,9 @@ def find() -> Response:
     viewers.know_hours(lambda centre_id: seen.opening(centre_id, now))
     viewer = access.viewer()
     # Whose rooms one may book depends on one's own home, not on the centre that is looked at or chosen by cookie.
-    resident = viewer is not None and viewer.audience == "resident"
-    home = (viewer.home_centre.id if viewer.home_centre is not None else 0) if resident else None
+    home = None
+    if viewer is not None and viewer.audience == "resident":
+        home = viewer.home_centre.id if viewer.home_centre is not None else 0
     key = ("find", request.query_string, room_snapshot.minute(now), home)
     return pages.remembered(seen.pages, key, lambda: _find_page(seen, now))
 

@@ -150,7 +150,7 @@ def test_figures_equal_a_count_by_hand(rooms: list[Venue], count_queries: Any) -
         assert list(use.figures.booked_parts) == hand["booked"], use.venue.name
         assert use.figures.counts == {k: hand[k] for k in usage.KINDS}
         assert (use.figures.used, use.figures.people) == (hand["minutes"], hand["people"])
-    everything = usage.centre_figures(path, MONTH, NOW)
+    everything = usage.total(usage.month_use(path, MONTH, NOW))
     assert everything.bookings == sum(sum(by_hand(r)[k] for k in usage.KINDS) for r in rooms[:4])
     assert everything.percent == round(100 * everything.booked / everything.open)
 
@@ -244,7 +244,7 @@ def test_days_in_words(days: list[int], words: str) -> None:
 
 def test_the_page_and_every_link_on_it(client: FlaskClient, town: Town, rooms: list[Venue], as_staff: Any) -> None:
     fill(rooms)
-    figures = usage.centre_figures(rooms[0].centre.path, MONTH, NOW)
+    figures = usage.total(usage.month_use(rooms[0].centre.path, MONTH, NOW))
     db.session.commit()
     visitor = as_staff(client, town.staff["A1"])
     page = visitor.get(f"/staff/venues/use?month={MONTH}")
@@ -405,8 +405,8 @@ def test_a_month_that_runs_on(town: Town, rooms: list[Venue]) -> None:
     night.ends_at = night.held_until = night.starts_at + timedelta(hours=3)
     db.session.commit()
     with scope.system("test"):
-        november = usage.centre_figures(rooms[0].centre.path, MONTH, NOW)
-        december = usage.centre_figures(rooms[0].centre.path, "2026-12", datetime.now(NOW.tzinfo))
+        november = usage.total(usage.month_use(rooms[0].centre.path, MONTH, NOW))
+        december = usage.total(usage.month_use(rooms[0].centre.path, "2026-12", datetime.now(NOW.tzinfo)))
     assert november.booked_parts == (120, 0, 60)
     assert november.counts["coming"] == 1
     assert december.booked == 0
