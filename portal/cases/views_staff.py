@@ -7,6 +7,7 @@ from datetime import datetime
 from flask import Blueprint, Response, abort, flash, request, url_for
 
 from portal.cases import calendar_actions, notice_text, queries
+from portal.cases.errors import BadNotice
 from portal.cases.models import WORK
 from portal.cases.notice_text import Holiday, Reading
 from portal.core import access, clock, pages
@@ -60,14 +61,13 @@ def enter(year: int) -> Response:
     now = clock.now()
     if year not in _years(now):
         abort(404)
+    calendar_actions.must_enter(access.actor())
     reading = notice_text.read(request.form.get("text", "")[:MOST_TEXT], year)
+    if request.form.get("do") != "save" and not reading.problems:
+        return _page(year, reading=reading)
     try:
-        if request.form.get("do") != "save" and not reading.problems:
-            return _page(year, reading=reading)
         moved = calendar_actions.enter_year(access.actor(), year, reading, request.form.get("notice", "").strip(), now)
-    except DomainError as error:
-        if error.status == 403:
-            raise
+    except BadNotice as error:
         return _page(year, status=error.status, error=error)
     flash(f"{year}年节假日安排已保存。" + (f"{moved} 个期限已按新安排重新计算。" if moved else ""), "ok")
     return pages.see_other(url_for(".calendar", year=year))
