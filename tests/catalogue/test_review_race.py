@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
@@ -17,8 +18,10 @@ from portal.core.outbox import Outbox
 from portal.core.states import StateHistory
 from tests.catalogue.test_staff_import import GOOD, WEEKLY
 from tests.catalogue.test_staff_import import plan as workbook
+from tests.concurrency import rush
 from tests.factories import NOW, Make, Town
-from tests.signup.test_race import rush
+
+pytestmark = pytest.mark.own_database
 
 THREADS = 8
 
