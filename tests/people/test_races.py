@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
@@ -19,6 +20,8 @@ from portal.people.models import LoginCode, Resident, StaffAccount
 from portal.people.refusals import CodeTooSoon, CodeWrong, UsernameTaken
 from tests.factories import Town
 from tests.people.conftest import Texts, one, rows
+
+pytestmark = pytest.mark.own_database
 
 NEW = "19900009999"
 
