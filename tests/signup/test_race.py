@@ -109,7 +109,7 @@ def last_place(
     entry, people = prepare(session, town, make, 2, 1)
     first, second = (sign_up(entry.id, i) for i in people)
     session.rollback()
-    gap = Gap(queue.lock)
+    gap = Gap(waiting_list.lock)
     monkeypatch.setattr(waiting_list, "lock", gap)
     return in_the_gap(app, gap, first, second)
 
