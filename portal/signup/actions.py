@@ -14,16 +14,9 @@ from portal.core import outbox, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db, writing
 from portal.people.models import Relative, Resident
+from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.signup import rules, waiting_list
-from portal.signup.errors import (
-    EntryGone,
-    NameMissing,
-    NoSuchPerson,
-    OfferOver,
-    SignUpGone,
-    SignUpRefused,
-    WithdrawRefused,
-)  # fmt: skip
+from portal.signup.errors import EntryGone, OfferOver, SignUpGone, SignUpRefused, WithdrawRefused
 from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
 from portal.signup.states import MACHINE
 

@@ -39,20 +39,6 @@ class SignUpGone(DomainError):
     advice = "请刷新页面看看最新的情况。"
 
 
-class NoSuchPerson(DomainError):
-    message = "没有找到要报名的家人。"
-    advice = "请先到“我的资料”里添加家人。"
-    field = "for"
-    status = 422
-
-
-class NameMissing(DomainError):
-    message = "请先填写姓名。"
-    advice = "填一次，以后都不用再填。"
-    field = "name"
-    status = 422
-
-
 class NoRoom(DomainError):
     message = "名额不够。"
     advice = "可以先增加名额，再安排。"

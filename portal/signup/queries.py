@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from portal.catalogue.models import Entry
 from portal.centres.models import Centre
-from portal.core import clock, scope
+from portal.core import clock, deadlines, scope
 from portal.core.db import db
 from portal.people.models import Relative, Resident
 from portal.signup import rules
@@ -370,7 +370,7 @@ def waiting_rows(centre_id: int | None, path: str, now: datetime) -> tuple[list[
     so that an upper level's inbox holds what is really its own to do.
     """
     own = Entry.centre_id == centre_id
-    below = (Centre.path >= path) & (Centre.path < path + ":") & (Entry.first_start <= now + rules.LATE)
+    below = (Centre.path >= path) & (Centre.path < path + ":") & (Entry.first_start <= now + deadlines.LATE)
     # From the few coming entries to their sign-ups by index, never through all sign-ups there ever were.
     waits = (SignUp.entry_id == Entry.id) & (SignUp.status == PENDING)
     since = select(func.min(SignUp.created_at)).where(waits).correlate(Entry).scalar_subquery()

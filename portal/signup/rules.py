@@ -15,10 +15,7 @@ from portal.core import clock
 
 Place = Literal["pending", "confirmed", "waiting"]
 
-LATE = timedelta(hours=24)  # a place freed later than this before the start is offered, not given
-SHORTEST_OFFER = timedelta(hours=2)
-DAY_BEFORE = timedelta(hours=24)
-HOURS_BEFORE = timedelta(hours=2)
+SHORTEST_OFFER = timedelta(hours=2)  # to ask the family and answer
 LOW_LEAD = timedelta(hours=48)  # low enrolment is told so long before the start …
 LOW_WINDOW_LEAD = timedelta(hours=24)  # … and so long before sign-up closes, whichever is earlier
 LOW_SHARE = 0.3  # of the capacity
@@ -150,16 +147,6 @@ def may_move_up(entry: EntryFacts, now: datetime) -> bool:
     return entry.status == PUBLISHED and (end is None or now < end)
 
 
-def offer_deadline(first_start: datetime | None, now: datetime) -> datetime | None:
-    """Until when a freed place must be accepted; None: early enough, it is given at once.
-
-    Late (less than 24 h before the start): half of the remaining time, at least 2 h, never beyond the start.
-    """
-    if first_start is None or now >= first_start or first_start - now >= LATE:
-        return None
-    return min(first_start, now + max(SHORTEST_OFFER, (first_start - now) / 2))
-
-
 def withdraw_deadline(entry: EntryFacts) -> datetime | None:
     """Until when a place may be given back by tap; None: no sessions yet, any time."""
     return entry.withdraw_until or entry.first_start
@@ -195,20 +182,6 @@ def is_low(entry: EntryFacts, now: datetime) -> bool:
     if alert is None or entry.status != PUBLISHED or not (alert <= now < (entry.first_start or now)):
         return False
     return entry.taken < (entry.capacity or 0) * LOW_SHARE
-
-
-def reminder_due(starts_at: datetime, now: datetime) -> Literal["day", "hours"] | None:
-    """Which reminder of a session is due now: from 24 h and from 2 h before its start, never after it."""
-    if starts_at - HOURS_BEFORE <= now < starts_at:
-        return "hours"
-    if starts_at - DAY_BEFORE <= now < starts_at - HOURS_BEFORE:
-        return "day"
-    return None
-
-
-def reminder_from(starts_at: datetime, rule: str) -> datetime:
-    """Whoever signed up after this moment has just been told the time and needs no such reminder."""
-    return starts_at - (DAY_BEFORE if rule == "day" else HOURS_BEFORE)
 
 
 def extension_limit(entry: EntryFacts, until: datetime, now: datetime) -> Refusal | None:

@@ -16,8 +16,9 @@ from portal.core import access, clock, pages, registry
 from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
+from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.signup import actions, notices, queries, rules
-from portal.signup.errors import NameMissing, NoSuchPerson, SignUpGone, SignUpRefused
+from portal.signup.errors import SignUpGone, SignUpRefused
 from portal.signup.models import ACTIVE, SignUp
 
 bp = Blueprint("signup", __name__)

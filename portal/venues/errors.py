@@ -73,31 +73,10 @@ class TooLate(DomainError):
         super().__init__(f"{deadline} 以后不能自己退订或改时间。", advice=call)
 
 
-class NoSuchPerson(DomainError):
-    message = "没有找到要预约的家人。"
-    advice = "请先到“我的资料”里添加家人。"
-    field = "for"
-    status = 422
-
-
-class NameMissing(DomainError):
-    message = "请先填写姓名。"
-    advice = "填一次，以后都不用再填。"
-    field = "name"
-    status = 422
-
-
 class PurposeMissing(DomainError):
     message = "请写一句做什么用。"
     advice = "例如“舞蹈队排练”，中心要看用途才能批。"
     field = "title"
-    status = 422
-
-
-class CallerNameMissing(DomainError):
-    message = "这个号码还没有登记过。"
-    advice = "请写上来电人的姓名。"
-    field = "name"
     status = 422
 
 

@@ -12,14 +12,14 @@ from portal.core import audit, clock, outbox, scope, states
 from portal.core.access import Actor, Permission, Role
 from portal.core.db import db
 from portal.core.errors import NotAllowed
-from portal.people.models import Relative, Resident, StaffAccount
+from portal.people import actions as people
+from portal.people.models import Resident, StaffAccount
 from portal.venues import locks, occupancy, rules
 from portal.venues.actions import booking as residents
 from portal.venues.actions import waiting_list
 from portal.venues.errors import (
     BookingGone,
     BookingRefused,
-    CallerNameMissing,
     InTheWay,
     NobodyAbove,
     SlotTaken,
@@ -98,12 +98,12 @@ def book_for(actor: Actor, wish: Wish, phone: str, name: str, now: datetime, rel
     if not _visible(wish.venue_id):
         raise VenueGone()
     with scope.system("a resident found by phone, a room's other bookings"):
-        resident = caller(phone, name.strip(), now) if phone else None
+        resident = people.caller(phone, name, now) if phone else None
         if resident is not None:
             locks.lock_resident(resident.id)
         venue = locks.lock(wish.venue_id)
-        if resident is not None and relative_name.strip():
-            wish = _with_relative(wish, resident, relative_name.strip(), now)
+        relative = people.relative_named(resident, relative_name, now) if resident else None
+        wish = replace(wish, relative_id=relative.id) if relative else wish
         wish = residents.worded(venue, wish, must_say=False)
         double = _same(actor, wish, resident)
         if double is not None:
@@ -130,33 +130,6 @@ def _same(actor: Actor, wish: Wish, resident: Resident | None) -> Booking | None
 def _visible(venue_id: int) -> bool:
     """In the caller's own scope: a neighbour's room does not exist."""
     return db.session.scalars(select(Venue.id).where(Venue.id == venue_id)).one_or_none() is not None
-
-
-def caller(phone: str, name: str, now: datetime) -> Resident:
-    """The resident with that phone, opened when there is none. Raises CallerNameMissing."""
-    found = db.session.scalars(select(Resident).where(Resident.phone == phone)).one_or_none()
-    if found is not None:
-        return found
-    if not name:
-        raise CallerNameMissing()
-    row = Resident(phone=phone, name=name[:40], groups=[], quiet={}, consent_version="", created_at=now)
-    db.session.add(row)
-    db.session.flush()
-    return row
-
-
-def _with_relative(wish: Wish, resident: Resident, name: str, now: datetime) -> Wish:
-    if name == resident.name:
-        return wish
-    known = select(Relative).where(
-        Relative.resident_id == resident.id, Relative.name == name, Relative.removed_at.is_(None)
-    )
-    row = db.session.scalars(known.order_by(Relative.id)).first()
-    if row is None:
-        row = Relative(resident_id=resident.id, name=name[:40], relation="家人", created_at=now)
-        db.session.add(row)
-        db.session.flush()
-    return replace(wish, relative_id=row.id)
 
 
 def approve(actor: Actor, booking_id: int, now: datetime) -> Booking:

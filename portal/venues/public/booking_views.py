@@ -17,11 +17,12 @@ from portal.core.incoming import whole_number
 from portal.feedback import queries as feedback
 from portal.feedback.models import Evaluation
 from portal.people import viewer as viewers
+from portal.people.refusals import NameMissing
 from portal.venues import evaluating, rules
 from portal.venues.actions import booking
 from portal.venues.actions import check_in as check_in_actions
 from portal.venues.availability import search
-from portal.venues.errors import BookingGone, NameMissing, VenueGone
+from portal.venues.errors import BookingGone, VenueGone
 from portal.venues.models import APPROVED, OFFERED, PENDING, STAFF_ONLY, Booking, Venue
 from portal.venues.public import booking_panel, queries
 from portal.venues.public.queries import Own

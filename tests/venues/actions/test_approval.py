@@ -14,11 +14,11 @@ from portal.core.audit import AuditLog
 from portal.core.errors import DomainError, NotAllowed
 from portal.core.states import NoSuchTransition, ReasonMissing
 from portal.people.models import Relative, Resident
+from portal.people.refusals import CallerNameMissing
 from portal.venues.actions import approval, booking
 from portal.venues.errors import (
     BookingGone,
     BookingRefused,
-    CallerNameMissing,
     InTheWay,
     NobodyAbove,
     NotBookable,
