@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from portal.core.db import db
+from portal.core.words import Refusal
 
 log = structlog.get_logger()
 
@@ -32,6 +33,14 @@ class DomainError(Exception):
         self.field = field or type(self).field
         self.details = details
         super().__init__(self.message)
+
+
+class Refused(DomainError):
+    """A rule forbids it; `code` says which one."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.code = refusal.code
+        super().__init__(refusal.message, advice=refusal.advice, field=refusal.field or None)
 
 
 class NotAllowed(DomainError):

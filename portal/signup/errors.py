@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from portal.core import errors
-from portal.core.errors import DomainError
-from portal.signup.rules import Refusal
+from portal.core.errors import DomainError, Refused
 
 
-class SignUpRefused(DomainError):
-    """The entry's rules forbid it; `code` says which one."""
-
-    message = "现在不能报名。"
-
-    def __init__(self, refusal: Refusal) -> None:
-        self.code = refusal.code
-        field = "companions" if refusal.code == "companions" else None
-        super().__init__(refusal.message, advice=refusal.advice, field=field)
+class SignUpRefused(Refused):
+    """The entry's rules forbid it."""
 
 
 class WithdrawRefused(SignUpRefused):
-    message = "现在不能退出。"
+    """Too late to leave by oneself."""
 
 
 class AlreadySignedUp(DomainError):

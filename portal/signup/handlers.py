@@ -18,11 +18,11 @@ from portal.catalogue.models import Entry, EntryChange, EntrySession
 from portal.core import deadlines, outbox, states
 from portal.core.access import Role
 from portal.core.db import db
+from portal.core.words import Words
 from portal.notices.actions import Told, tell_residents, tell_staff
 from portal.people import queries as people
 from portal.signup import actions, notices, queries, reminders, rules
 from portal.signup.models import ACTIVE, OFFERED, SignUp
-from portal.signup.notices import Words
 
 
 def _sign_up(sign_up_id: int) -> SignUp | None:

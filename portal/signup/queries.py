@@ -13,6 +13,7 @@ from portal.catalogue.models import Entry
 from portal.centres.models import Centre
 from portal.core import clock, deadlines, scope
 from portal.core.db import db
+from portal.core.words import Refusal
 from portal.people.models import Relative, Resident
 from portal.signup import rules
 from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
@@ -35,7 +36,7 @@ class Own:
     accept_by: datetime | None
     reason: str
     created_at: datetime
-    withdraw_refusal: rules.Refusal | None = None
+    withdraw_refusal: Refusal | None = None
 
     @property
     def live(self) -> bool:
@@ -60,7 +61,7 @@ class Panel:
     people: tuple[tuple[str, str], ...]  # (value, words) of those who may still be signed up
     selected: str
     mine: tuple[Own, ...]
-    refusal: rules.Refusal | None
+    refusal: Refusal | None
     full: bool
     ahead: int  # already waiting
     needs_review: bool
@@ -138,7 +139,7 @@ def panel(entry: Entry, viewer: Any, now: datetime, selected: str = "me") -> Pan
     )  # fmt: skip
 
 
-def _refusal(entry: Entry, resident: Any, now: datetime) -> rules.Refusal | None:
+def _refusal(entry: Entry, resident: Any, now: datetime) -> Refusal | None:
     """Whoever is not signed in is judged as a neighbour would be: the own-community window asks who they are first."""
     refusal = rules.may_sign_up(entry, None, "/", now)
     if refusal is None or refusal.code not in ("own_first", "no_home"):

@@ -7,11 +7,11 @@ nobody overtakes it, not even a smaller party; staff may still decide by hand, w
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from portal.core import clock
+from portal.core.words import Refusal
 
 Place = Literal["pending", "confirmed", "waiting"]
 
@@ -41,16 +41,6 @@ class EntryFacts(Protocol):
     changed_at: datetime | None
     taken: int
     waiting: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why not, and what to do instead. `until`: from when on it would be allowed."""
-
-    code: str
-    message: str
-    advice: str = ""
-    until: datetime | None = None
 
 
 def closes_at(entry: EntryFacts) -> datetime | None:
@@ -99,7 +89,7 @@ def _in_window(entry: EntryFacts, now: datetime) -> Refusal | None:
         )
     if entry.sign_up_from is not None and now < entry.sign_up_from:
         opening = clock.stamp(entry.sign_up_from)
-        return Refusal("not_yet", f"{opening} 开始报名。", "到时候再来，打开这一页就能报。", entry.sign_up_from)
+        return Refusal("not_yet", f"{opening} 开始报名。", "到时候再来，打开这一页就能报。", until=entry.sign_up_from)
     return None
 
 
@@ -109,16 +99,17 @@ def _own_first(entry: EntryFacts, home_path: str | None, centre_path: str, now: 
         return None
     when = clock.stamp(until)
     if not home_path:
-        return Refusal("no_home", f"{when} 前先照顾本社区居民。", "请先到“我的资料”选好您所在的社区。", until)
-    return Refusal("own_first", "现在先由主办社区的居民报名。", f"{when} 起大家都可以报，到时候再来。", until)
+        return Refusal("no_home", f"{when} 前先照顾本社区居民。", "请先到“我的资料”选好您所在的社区。", until=until)
+    return Refusal("own_first", "现在先由主办社区的居民报名。", f"{when} 起大家都可以报，到时候再来。", until=until)
 
 
 def _party(entry: EntryFacts, wanted: int) -> Refusal | None:
     if not 1 <= wanted <= 1 + entry.max_companions:
         most = f"每次最多带 {entry.max_companions} 人。" if entry.max_companions else "这个活动每次只能报一个名额。"
-        return Refusal("companions", most, "人数改少一些，或者分别报名。")
+        return Refusal("companions", most, "人数改少一些，或者分别报名。", "companions")
     if entry.capacity is not None and wanted > entry.capacity:
-        return Refusal("companions", f"一共只有 {entry.capacity} 个名额。", "人数改少一些再报。")
+        most = f"一共只有 {entry.capacity} 个名额。"
+        return Refusal("companions", most, "人数改少一些再报。", "companions")
     return None
 
 

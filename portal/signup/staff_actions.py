@@ -12,6 +12,7 @@ from portal.core import audit, clock, deadlines, outbox, scope, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import DomainError, NotAllowed
+from portal.core.words import Refusal
 from portal.people import actions as people
 from portal.signup import actions, rules, waiting_list
 from portal.signup.errors import EntryGone, NoRoom, SignUpRefused
@@ -104,13 +105,13 @@ def add_by_staff(
     return row
 
 
-def _staff_refusal(entry: Entry, places: int, now: datetime) -> rules.Refusal | None:
+def _staff_refusal(entry: Entry, places: int, now: datetime) -> Refusal | None:
     if entry.status != PUBLISHED or entry.walk_in:
-        return rules.may_sign_up(entry, None, "/", now) or rules.Refusal("gone", "这个活动不用报名。")
+        return rules.may_sign_up(entry, None, "/", now) or Refusal("gone", "这个活动不用报名。")
     if entry.last_end is not None and now >= entry.last_end:
-        return rules.Refusal("ended", "活动已经结束，不能再登记。", "到场的人请在签到表上补记。")
+        return Refusal("ended", "活动已经结束，不能再登记。", "到场的人请在签到表上补记。")
     if places < 1 or (entry.capacity is not None and places > entry.capacity):
-        return rules.Refusal("companions", "人数不对。", "请填 1 以上、不超过总名额的数。")
+        return Refusal("companions", "人数不对。", "请填 1 以上、不超过总名额的数。", "companions")
     return None
 
 

@@ -16,8 +16,9 @@ from portal.core import access, clock, pages, registry
 from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
+from portal.core.words import Refusal
 from portal.people.refusals import NameMissing, NoSuchPerson
-from portal.signup import actions, notices, queries, rules
+from portal.signup import actions, notices, queries
 from portal.signup.errors import SignUpGone, SignUpRefused
 from portal.signup.models import ACTIVE, SignUp
 
@@ -71,7 +72,7 @@ def _number(name: str, default: int = 0) -> int:
     raw = request.form.get(name, "").strip()
     number = whole_number(raw, 999) if raw else default
     if number is None:
-        raise SignUpRefused(rules.Refusal("companions", "人数请填数字。", "比如 1、2。"))
+        raise SignUpRefused(Refusal("companions", "人数请填数字。", "比如 1、2。", "companions"))
     return number
 
 

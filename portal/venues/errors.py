@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from portal.core import errors
-from portal.core.errors import DomainError
-
-if TYPE_CHECKING:
-    from portal.venues.rules import Refusal
+from portal.core.errors import DomainError, Refused
 
 
 class VenueGone(DomainError):
@@ -23,22 +20,16 @@ class BookingGone(DomainError):
     advice = "请到“我的服务”里看看最新的情况。"
 
 
-class BookingRefused(DomainError):
-    """A rule of the venue forbids it; `code` says which one (rules.Refusal)."""
+class BookingRefused(Refused):
+    """A rule of the venue forbids it."""
 
     status = 422
-    message = "这个时间不能预约。"
-
-    def __init__(self, refusal: Refusal) -> None:
-        self.code = refusal.code
-        super().__init__(refusal.message, advice=refusal.advice, field=refusal.field or None)
 
 
 class LimitReached(BookingRefused):
     """The resident has used up what one person may book in a week or a month."""
 
     status = 409
-    message = "您这段时间的预约已经用完。"
 
 
 class SlotTaken(DomainError):

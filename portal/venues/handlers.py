@@ -17,12 +17,12 @@ from portal.core import clock, outbox, states
 from portal.core.access import Role
 from portal.core.db import db
 from portal.core.deadlines import reminder_due
+from portal.core.words import Words
 from portal.notices.actions import Told, tell_residents, tell_staff
 from portal.people import queries as people
 from portal.venues import notices
 from portal.venues.actions import waiting_list
 from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, OFFERED, PENDING, WAITING, Booking, Venue
-from portal.venues.notices import Words
 
 DECIDERS = (Role.MANAGER, Role.OPERATOR)
 
