@@ -205,7 +205,7 @@ def test_low_enrolment_reaches_the_organiser_once(session: Any, town: Town, make
     assert [m.kind for m in told] == ["work.low"]
     assert told[0].link == f"/staff/sign-ups/{entry.id}"
     assert not inbox(session, town.staff["A2"], "staff")
-    waiting = list(registry.waiting_sources["portal.signup.sources.to_decide"](town.actor("A1"), soon))
+    waiting = list(registry.waiting_sources["portal.signup.registry.to_decide"](town.actor("A1"), soon))
     assert [w.title for w in waiting] == ["报名人数不足：冷门讲座"]
 
 
@@ -217,7 +217,7 @@ def test_all_deadlines_are_registered() -> None:
 def test_my_services_say_what_happens_next(session: Any, town: Town, entry: Entry, make: Make, now: datetime) -> None:
     actions.sign_up(Actor("resident", town.residents[4].id, "x"), entry.id, None, 0, now)
     fill(session, town, entry, now, 2)
-    source = registry.mine_sources["portal.signup.sources.my_services"]
+    source = registry.mine_sources["portal.signup.registry.my_services"]
     first, second = source(town.residents[4].id, now)[0], source(town.residents[1].id, now)[0]
     assert (first.section, first.status_text) == ("upcoming", "已报上")
     assert "前可自行退出" in first.next_text
@@ -231,7 +231,7 @@ def test_my_services_name_the_next_date_of_a_series(session: Any, town: Town, ma
     dates = [(start + timedelta(days=7 * n), start + timedelta(days=7 * n, hours=1)) for n in range(3)]
     entry = make.entry(town.centres["A1"], sessions=dates)
     fill(session, town, entry, now, 1)
-    source = registry.mine_sources["portal.signup.sources.my_services"]
+    source = registry.mine_sources["portal.signup.registry.my_services"]
     mine = source(town.residents[0].id, dates[1][0] - timedelta(days=1))[0]
     assert mine.when == f"下一次 {clock.span(*dates[1])}，还有 2 场"
     assert mine.starts_at == dates[1][0]
