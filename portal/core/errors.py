@@ -49,6 +49,12 @@ class NotAllowed(DomainError):
     advice = "请联系本中心的管理员。"
 
 
+class NotYourTurn(NotAllowed):
+    """The right is there, but the record waits for somebody else now: said in place, like any state that forbids."""
+
+    status = 409
+
+
 class Stale(DomainError):
     message = "这条记录刚刚被别人处理过了。"
     advice = "请看最新的状态，再决定要不要继续。"

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from portal.core.forms import Form
 
 
+View = Callable[..., Any]
+
+
 def block(template: str, name: str, /, **context: Any) -> str:
     """Render one named block of `template`, byte for byte as it stands in the full page."""
     page = current_app.jinja_env.get_template(template)
@@ -82,21 +85,28 @@ def refused(error: DomainError | IntegrityError, form: Form | None = None) -> Do
     return known
 
 
-def act(redraw: Callable[..., Any], done: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def sorry(error: DomainError | IntegrityError, url: str) -> Response:
+    """As `refused`, where no form stands that it could be said beside: look at `url` with the refusal above it."""
+    known = refused(error)
+    flash(f"{known.message}{known.advice}", "red")
+    return see_other(url)
+
+
+def act(redraw: Callable[..., Any], done: Callable[..., Any] | None = None) -> Callable[[View], View]:
     """Decorates a view that does one thing and says in a sentence what it has done.
 
     redraw(error, **the view's arguments): its page with the refusal in place and what was typed (see `refused`).
     done(sentence, **the view's arguments): where one is afterwards, usually by `said`. A view may answer for itself.
     """
 
-    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(view: View) -> View:
         @wraps(view)
         def answer(**args: Any) -> Any:
             try:
                 told = view(**args)
             except (DomainError, IntegrityError) as error:
                 return redraw(refused(error), **args)
-            return done(told, **args) if isinstance(told, str) else told
+            return done(told, **args) if done is not None and isinstance(told, str) else told
 
         return answer
 

@@ -149,8 +149,9 @@ def hand_over(account_id: int) -> Any:
 def disable_account(account_id: int) -> Any:
     row = _account(account_id)
     actions_staff.disable(access.actor(), row, clock.now())
-    flash(f"{row.name}（{row.username}）已停用，所有登录都已结束。", "green")
-    return pages.see_other(url_for("people_staff.account", account_id=row.id))
+    return pages.said(
+        f"{row.name}（{row.username}）已停用，所有登录都已结束。", url_for("people_staff.account", account_id=row.id)
+    )
 
 
 @face.post("/accounts/<int:account_id>/enable")
@@ -158,8 +159,9 @@ def disable_account(account_id: int) -> Any:
 def enable_account(account_id: int) -> Any:
     row = _account(account_id)
     actions_staff.enable(access.actor(), row, clock.now())
-    flash(f"{row.name}（{row.username}）已恢复，可用原来的密码登录。", "green")
-    return pages.see_other(url_for("people_staff.account", account_id=row.id))
+    return pages.said(
+        f"{row.name}（{row.username}）已恢复，可用原来的密码登录。", url_for("people_staff.account", account_id=row.id)
+    )
 
 
 @face.post("/accounts/<int:account_id>/role")

@@ -20,6 +20,14 @@ class BookingGone(DomainError):
     advice = "请到“我的服务”里看看最新的情况。"
 
 
+class BookingOver(BookingGone):
+    """It is there, but has ended."""
+
+    status = 409
+    message = "这份预约已经结束，不能再改。"
+    advice = "需要的话请重新登记一份。"
+
+
 class BookingRefused(Refused):
     """A rule of the venue forbids it."""
 

@@ -11,14 +11,14 @@ from portal.centres.models import Centre
 from portal.core import audit, clock, outbox, scope, states
 from portal.core.access import Actor, Permission, Role
 from portal.core.db import db
-from portal.core.errors import NotAllowed
+from portal.core.errors import NotAllowed, NotYourTurn
 from portal.people import actions as people
 from portal.people.models import Resident, StaffAccount
 from portal.venues import locks, occupancy, rules
 from portal.venues.actions import booking as residents
 from portal.venues.actions import waiting_list
 from portal.venues.errors import (
-    BookingGone,
+    BookingOver,
     BookingRefused,
     InTheWay,
     NobodyAbove,
@@ -237,7 +237,7 @@ def cancel(actor: Actor, booking_id: int, reason: str, now: datetime) -> Booking
 
 def _not_an_activity(row: Booking) -> None:
     if row.source == BY_ACTIVITY:
-        raise NotAllowed("这是清单里的活动，占用随活动走。", advice="请到服务清单里改这个活动的时间、地点或取消它。")
+        raise NotYourTurn("这是清单里的活动，占用随活动走。", advice="请到服务清单里改这个活动的时间、地点或取消它。")
 
 
 def move(
@@ -245,7 +245,7 @@ def move(
 ) -> Booking:  # fmt: skip
     """Put somebody's booking elsewhere; they are told before and after and may withdraw (V4).
 
-    Who stood in line has it now. The same move twice is one. Raises BookingGone, VenueGone, NotBookable,
+    Who stood in line has it now. The same move twice is one. Raises BookingOver, VenueGone, NotBookable,
     BookingRefused, SlotTaken, ReasonMissing, NotAllowed. Locks: both venues, lower id first.
     """
     must(actor)
@@ -254,13 +254,13 @@ def move(
     old_venue, row = locks.find(booking_id, venue_id)
     _not_an_activity(row)
     if row.status not in ACTIVE:
-        raise BookingGone("这份预约已经结束，不能再改。", advice="需要的话请重新登记一份。")
+        raise BookingOver()
     venue = old_venue if venue_id == old_venue.id else locks.lock(venue_id)
     if venue is old_venue and (start, end) == (row.starts_at, row.ends_at):
         return row
     outside = row.status == PENDING and actor.kind == "staff" and not row.centre.path.startswith(actor.centre_path)
     if outside:
-        raise NotAllowed(NOT_YOUR_TURN)
+        raise NotYourTurn(NOT_YOUR_TURN)
     wish = Wish(venue.id, start, end, row.people, row.title, row.function, row.needs, row.relative_id)
     check(venue, wish, now, but=(row.id,))
     with scope.system("the old time goes on to somebody else"):

@@ -117,7 +117,7 @@ def test_external_services_are_marked(session: Any, town: Town) -> None:
 
 
 def test_init_loads_the_offer(session: Any, town: Town) -> None:
-    step = registry.init_steps["portal.catalogue.offering.load_offer"]
+    step = registry.init_steps["portal.catalogue.actions.service_types.load_offer"]
     assert step(NOW) == "类别新增 22，服务项目新增 117，指南新增 40。"
     assert step(NOW) == "类别新增 0，服务项目新增 0，指南新增 0。"
 

@@ -208,7 +208,7 @@ def test_no_more_photos_than_fit_and_no_other_files(town: Any, make: Any) -> Non
     with pytest.raises(uploads.PictureRefused) as refused:
         rooms.add_photo(actor, venue.id, b"<svg onload=alert(1)>", "", NOW)
     assert refused.value.field == "photo"
-    for number in range(rooms.PHOTOS_MAX):
+    for number in range(rooms.PHOTOS.most):
         rooms.add_photo(actor, venue.id, picture(f"#0000{number:02d}"), "", NOW)
     with pytest.raises(rooms.TooManyPhotos):
         rooms.add_photo(actor, venue.id, picture("green"), "", NOW)
