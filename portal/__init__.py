@@ -11,7 +11,20 @@ from flask_migrate import Migrate
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import catalogue, centres, demo, feedback, front, notices, operations, people, settings, signup, venues
+from portal import (
+    cases,
+    catalogue,
+    centres,
+    demo,
+    feedback,
+    front,
+    notices,
+    operations,
+    people,
+    settings,
+    signup,
+    venues,
+)
 from portal.core import (
     access,
     again,
@@ -31,7 +44,7 @@ from portal.core import (
 migrate = Migrate()
 # Their tables belong to every deployment, whichever features are open.
 CORE_TABLES = (audit.AuditLog, states.StateHistory)
-FEATURES = (centres, people, notices, feedback, venues, catalogue, signup, front, operations, demo)
+FEATURES = (centres, people, notices, cases, feedback, venues, catalogue, signup, front, operations, demo)
 
 
 class Portal(Flask):

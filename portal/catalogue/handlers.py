@@ -8,27 +8,29 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from portal.cases import ladder
 from portal.catalogue import notices
 from portal.catalogue.actions import changing
 from portal.catalogue.models import IN_REVIEW, Entry, EntryChange
 from portal.catalogue.staff import queries
-from portal.catalogue.states import ASKED, chain
+from portal.catalogue.states import ASKED
 from portal.centres import profile
 from portal.centres.models import Centre
+from portal.centres.queries import review_chain
 from portal.core import clock, outbox, states
-from portal.core.access import Role
+from portal.core.access import Permission, Role
 from portal.core.db import db
 from portal.core.words import Words
 from portal.notices.actions import tell_staff
 from portal.people import queries as people
 from portal.people.models import StaffAccount
 
-DECIDERS = (Role.MANAGER, Role.OPERATOR)
-
 
 def _tell(centre_ids: Iterable[int | None], words: Words, key: str, now: datetime) -> None:
+    """Who works there, or whoever does it in their place."""
     wanted = sorted({i for i in centre_ids if i is not None})
-    accounts = [a.id for a in people.staff_of(wanted, DECIDERS)] if wanted else []
+    centres = db.session.scalars(select(Centre).where(Centre.id.in_(wanted)))
+    accounts = sorted({i for centre in centres for i in ladder.people_at(centre, Permission.PLAN)})
     tell_staff(accounts, words.kind, words.title, words.body, words.link, key, now)
 
 
@@ -56,11 +58,19 @@ def on_offered(payload: dict[str, Any], now: datetime) -> None:
 @outbox.handler("catalogue.submitted")
 def on_submitted(payload: dict[str, Any], now: datetime) -> None:
     centre = db.session.get_one(Centre, payload["centre_id"])
-    above = chain(centre)
+    above = review_chain(centre)
     if above:
         month, count = payload["month"], payload["count"]
         key = f"submitted:{month}:{centre.id}:{clock.stamp(now)}"
         _tell([above[0].id], notices.submitted(centre, month, count), key, now)
+
+
+@outbox.handler("catalogue.lifted")
+def on_lifted(payload: dict[str, Any], now: datetime) -> None:
+    """What waited at a level where nobody works any more has arrived."""
+    centre, month = db.session.get_one(Centre, payload["from"]), payload["month"]
+    words = notices.lifted(centre, month, payload["count"])
+    _tell([payload["to"]], words, f"lifted:{month}:{centre.id}:{payload['to']}:{int(now.timestamp())}", now)
 
 
 @outbox.handler("catalogue.returned")
@@ -97,7 +107,9 @@ def on_published(payload: dict[str, Any], now: datetime) -> None:
     counts = select(Entry.centre_id, func.count(Entry.id)).where(Entry.id.in_(payload["ids"])).group_by(Entry.centre_id)
     for centre_id, count in db.session.execute(counts.order_by(Entry.centre_id)).all():
         key = f"published:{payload['ids'][0]}:{centre_id}"
-        _tell([centre_id], notices.published(payload["month"], count), key, now)
+        own = [account.id for account in people.staff_of([centre_id], (Role.MANAGER, Role.OPERATOR))]
+        words = notices.published(payload["month"], count)  # nobody does anything about it, so nobody else is told
+        tell_staff(own, notices.KIND, words.title, words.body, words.link, key, now)
 
 
 @outbox.handler("catalogue.room_missing")

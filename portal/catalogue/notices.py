@@ -47,6 +47,11 @@ def submitted(centre: Centre, month: str, count: int) -> Words:
     return Words(KIND, f"{centre.label}交了{clock.month_name(month)}清单", body, month_link(month))
 
 
+def lifted(centre: Centre, month: str, count: int) -> Words:
+    body = f"{centre.label}暂无值班账户，{count} 条待审核的服务已转到您这里，请逐条审核。"
+    return Words(f"{centre.label}的{clock.month_name(month)}清单请您审核", body, month_link(month))
+
+
 def returned(entry: Entry, who: str, reason: str) -> Words:
     body = f"{who}退回了 {_name(entry)}：{reason}。改好后点“改好送回”，会直接回到退回的单位。"
     return Words(KIND, f"退回：{entry.title}", body, entry_link(entry.id))

@@ -5,6 +5,11 @@ Who decides follows from the tree: `waits_at` is the centre whose turn it is; it
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
+from portal.cases import ladder
+from portal.cases.ladder import at_or_above
 from portal.catalogue.models import (
     ACCEPTED,
     APPROVED,
@@ -20,6 +25,7 @@ from portal.catalogue.models import (
     PrintedDocument,
 )
 from portal.centres import profile
+from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core.access import Actor, Permission
 from portal.core.db import db
@@ -29,18 +35,11 @@ NOT_YOURS = "这一条不在您的管理范围内。"
 NOT_YOUR_TURN = "这一条现在不由您审核。"
 
 
-def chain(centre: Centre) -> list[Centre]:
-    """Reviewing ancestors of `centre`, nearest first. Ancestors loaded before cost no query."""
-    levels = {level.code for level in profile.current().review_levels}
-    above = (db.session.get(Centre, i) for i in reversed(centre.ancestor_ids))
-    return [c for c in above if c is not None and c.level in levels]
-
-
 def reviewers(entry: Entry) -> list[Centre]:
     """Who decides on this row, in order. A department's plan is decided by the centre it is attached to."""
     if entry.department_id is not None and entry.centre_id == entry.author_centre_id:
         return [entry.centre]
-    return chain(entry.centre)
+    return centres.review_chain(entry.centre)
 
 
 def next_reviewer(entry: Entry, actor: Actor) -> Centre | None:
@@ -49,6 +48,22 @@ def next_reviewer(entry: Entry, actor: Actor) -> Centre | None:
     if actor.centre_path:
         depth = min(depth, len(actor.centre_path.strip("/").split("/")) - 1)
     return next((c for c in reviewers(entry) if c.depth < depth), None)
+
+
+def turn(target: Centre | None, now: datetime, among: frozenset[int] | None = None) -> dict[str, Any]:
+    """Columns that give a row to `target`, or to whoever decides in its place where nobody works (C4).
+
+    among: where somebody works, when many rows are written.
+    """
+    at = ladder.desk(target, Permission.REVIEW, among) if target is not None else None
+    return {"waits_at_id": at.id if at else None, "waits_since": now if at else None}
+
+
+def passed_over(entry: Entry) -> str:
+    """Why a row in review is not with the reviewer whose turn it would be: nobody works there. '' otherwise."""
+    if entry.status != IN_REVIEW or entry.waits_at is None:
+        return ""
+    return ladder.passed_over(reviewers(entry), entry.waits_at, Permission.REVIEW)
 
 
 def publisher(entry: Entry) -> Centre:
@@ -62,25 +77,17 @@ def merges(centre: Centre | None) -> bool:
     return centre is not None and profile.current().level(centre.level).files_list
 
 
-def _at_or_above(actor: Actor, centre: Centre | None) -> bool:
-    if actor.kind == "system":
-        return True
-    if actor.department_id is not None or centre is None or not actor.centre_path:
-        return False
-    return centre.path.startswith(actor.centre_path)
-
-
 def owns(entry: Entry, actor: Actor) -> str | None:
     """The row's own centre, one above it, or the department that drew it up."""
     if actor.department_id is not None:
         return None if entry.department_id == actor.department_id else NOT_YOURS
-    return None if _at_or_above(actor, entry.centre) else NOT_YOURS
+    return None if at_or_above(actor, entry.centre) else NOT_YOURS
 
 
 def holds(entry: Entry, actor: Actor) -> str | None:
     """May change it as it stands: the owner; once a community has accepted it, the community."""
     if entry.status == ACCEPTED:
-        return None if _at_or_above(actor, entry.waits_at) else "这一条已并入社区清单，请联系社区修改。"
+        return None if at_or_above(actor, entry.waits_at) else "这一条已并入社区清单，请联系社区修改。"
     return owns(entry, actor)
 
 
@@ -94,14 +101,19 @@ def _settles(entry: Entry, actor: Actor) -> str | None:
 
 def _recalls(entry: Entry, actor: Actor) -> str | None:
     first = next(iter(reviewers(entry)), None)
-    if first is None or entry.waits_at_id != first.id:
+    if first is None or not _still_first(entry, first):
         return "上级已经审核过，不能再撤回；需要修改请让上级退回。"
     return owns(entry, actor)
 
 
+def _still_first(entry: Entry, first: Centre) -> bool:
+    """Nobody has decided yet: it is the first reviewer's turn, or whoever does it in their place."""
+    return entry.waits_at_id == first.id or entry.waits_at_id == ladder.desk(first, Permission.REVIEW).id
+
+
 def decides(entry: Entry, actor: Actor) -> str | None:
     """It is this actor's turn: the waiting centre, or one above it (P6)."""
-    return None if _at_or_above(actor, entry.waits_at) else NOT_YOUR_TURN
+    return None if at_or_above(actor, entry.waits_at) else NOT_YOUR_TURN
 
 
 def _accepts_here(entry: Entry, actor: Actor) -> bool:
@@ -126,11 +138,11 @@ def _approves(entry: Entry, actor: Actor) -> str | None:
 def _allots(entry: Entry, actor: Actor) -> str | None:
     if entry.department_id is None:
         return "只有部门的计划需要分配。"
-    return None if _at_or_above(actor, entry.author_centre) else NOT_YOUR_TURN
+    return None if at_or_above(actor, entry.author_centre) else NOT_YOUR_TURN
 
 
 def publishes(entry: Entry, actor: Actor) -> str | None:
-    return None if _at_or_above(actor, publisher(entry)) else "由发布单位决定。"
+    return None if at_or_above(actor, publisher(entry)) else "由发布单位决定。"
 
 
 def _returns(entry: Entry, actor: Actor) -> str | None:
@@ -169,7 +181,7 @@ ENTRY = Machine(
 
 def _decides_change(change: EntryChange, actor: Actor) -> str | None:
     centre = db.session.get(Centre, change.waits_at_id) if change.waits_at_id else None
-    return None if _at_or_above(actor, centre) else "由发布单位决定。"
+    return None if at_or_above(actor, centre) else "由发布单位决定。"
 
 
 def _takes_back(change: EntryChange, actor: Actor) -> str | None:
@@ -192,7 +204,7 @@ CHANGE = Machine(
 
 def _imports(plan: PlanImport, actor: Actor) -> str | None:
     centre = db.session.get(Centre, plan.centre_id)
-    return None if _at_or_above(actor, centre) else NOT_YOURS
+    return None if at_or_above(actor, centre) else NOT_YOURS
 
 
 PREVIEW, TAKEN, LAID_ASIDE = "preview", "taken", "laid_aside"

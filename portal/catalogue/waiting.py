@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, or_, select
 
+from portal.cases import ladder
+from portal.cases.policy import tone
 from portal.catalogue import notices
 from portal.catalogue.actions.publishing import unsubmitted
 from portal.catalogue.models import IN_REVIEW, RETURNED, Entry, EntryChange, Issue, PlanImport
@@ -39,16 +41,11 @@ def _level(actor: Actor) -> Level | None:
     return profile.current().level(centre.level) if centre is not None else None
 
 
-def _tone(due: datetime | None, now: datetime) -> str:
-    if due is None:
-        return "neutral"
-    return "red" if now >= due else "gold" if now >= due - SOON else "neutral"
-
-
 def _rows(actor: Actor, level: Level | None, now: datetime) -> list[Waiting]:
     """One line per month and centre the rows come from."""
-    waits = and_(Entry.status == IN_REVIEW, Entry.waits_at_id == actor.centre_id)
-    mine = Entry.department_id == actor.department_id if actor.department_id else Entry.centre_id == actor.centre_id
+    waits = and_(Entry.status == IN_REVIEW, Entry.waits_at_id.in_(ladder.answers_for(actor, Permission.REVIEW)))
+    own = Entry.centre_id.in_(ladder.answers_for(actor, Permission.PLAN))
+    mine = Entry.department_id == actor.department_id if actor.department_id else own
     back = and_(Entry.status == RETURNED, mine)
     wanted = back if actor.department_id else or_(waits, back)
     grouped = select(
@@ -64,7 +61,7 @@ def _rows(actor: Actor, level: Level | None, now: datetime) -> list[Waiting]:
         detail = f"{count} 条待{review}" if status == IN_REVIEW else f"{count} 条被退回，改好后送回"
         state = "mine" if status == IN_REVIEW else status
         link = notices.entry_link(first) if count == 1 else f"{notices.month_link(month)}&state={state}"
-        line = Waiting(SECTION, title, detail, since or now, link, due, _tone(due, now), count)
+        line = Waiting(SECTION, title, detail, since or now, link, due, tone(due, now, SOON), count)
         found.append(line)
     return found
 
@@ -72,7 +69,8 @@ def _rows(actor: Actor, level: Level | None, now: datetime) -> list[Waiting]:
 def _changes(actor: Actor) -> list[Waiting]:
     wanted = select(EntryChange.id, EntryChange.asked_at, EntryChange.kind, EntryChange.reason, Entry.title)
     wanted = wanted.join(Entry, Entry.id == EntryChange.entry_id)
-    wanted = wanted.where(EntryChange.status == ASKED, EntryChange.waits_at_id == actor.centre_id)
+    wanted = wanted.where(EntryChange.status == ASKED)
+    wanted = wanted.where(EntryChange.waits_at_id.in_(ladder.answers_for(actor, Permission.PUBLISH)))
     words = {"edit": "申请变更", "cancel": "申请取消"}
     return [
         Waiting(SECTION, title, f"{words[kind]}：{reason}", at, notices.change_link(number), None, "gold")
@@ -108,7 +106,7 @@ def _own_list(actor: Actor, level: Level, month: str, now: datetime) -> list[Wai
     if db.session.scalar(handed) is not None:
         return []
     title, link = f"{clock.month_name(month)}清单还没有上交", notices.month_link(month)
-    return [Waiting(SECTION, title, f"{clock.stamp(due)} 截止", min(now, due - SOON), link, due, _tone(due, now))]
+    return [Waiting(SECTION, title, f"{clock.stamp(due)} 截止", min(now, due - SOON), link, due, tone(due, now, SOON))]
 
 
 def _late_below(actor: Actor, month: str, now: datetime) -> list[Waiting]:

@@ -75,6 +75,8 @@ class Profile:
     return_reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
     privacy: dict[str, str] = field(default_factory=dict)
     feedback: dict[str, Any] = field(default_factory=dict)  # evaluation and call-back: days, numbers, words
+    cases: dict[str, dict[str, Any]] = field(default_factory=dict)  # by kind: clocks and what follows a missed one
+    hours: tuple[tuple[int, int], ...] = ((510, 720), (840, 1080))  # office hours of a working day, half-open minutes
     venues: VenueWords = field(default_factory=VenueWords)
     based_on: str = ""  # another deployment whose lists serve where this one has none of its own
 
@@ -96,6 +98,12 @@ class Profile:
         return tuple(lv for lv in self.levels if lv.review)
 
 
+def _minutes(text: str) -> int:
+    """'8:30' → 510; '24:00' is the end of a day."""
+    hour, _, minute = text.partition(":")
+    return int(hour) * 60 + int(minute)
+
+
 def _unknown(code: str) -> Level:
     raise KeyError(code)
 
@@ -113,8 +121,11 @@ def load(code: str) -> Profile:
     raw: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     levels = tuple(Level(rank=rank, **level) for rank, level in enumerate(raw.pop("levels")))
     reasons = {k: tuple(v) for k, v in raw.pop("return_reasons", {}).items()}
-    if "feedback" not in raw and raw.get("based_on"):
-        raw["feedback"] = load(raw["based_on"]).feedback
+    for table in ("feedback", "cases"):
+        if table not in raw and raw.get("based_on"):
+            raw[table] = getattr(load(raw["based_on"]), table)
+    if "hours" in raw:
+        raw["hours"] = tuple((_minutes(start), _minutes(end)) for start, end in raw["hours"]["spans"])
     if "venues" in raw:
         raw["venues"] = VenueWords.read(raw["venues"])
     elif raw.get("based_on"):

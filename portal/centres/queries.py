@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm.util import identity_key
 
 from portal.centres import profile, rules
 from portal.centres.models import Centre, OpeningException, OpeningHours
@@ -24,8 +25,12 @@ def by_code(code: str) -> Centre | None:
 def ancestors(centre: Centre) -> list[Centre]:
     """Root first, without the centre itself."""
     ids = centre.ancestor_ids
-    found = {c.id: c for c in db.session.scalars(select(Centre).where(Centre.id.in_(ids)))}
-    return [found[i] for i in ids if i in found]
+    here = db.session.identity_map  # who decides many rows holds the tree: then nothing is asked again
+    known = {i: c for i in ids if (c := here.get(identity_key(Centre, i))) is not None}
+    missing = [i for i in ids if i not in known]
+    if missing:
+        known |= {c.id: c for c in db.session.scalars(select(Centre).where(Centre.id.in_(missing)))}
+    return [known[i] for i in ids if i in known]
 
 
 def inside(path: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

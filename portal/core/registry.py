@@ -122,6 +122,7 @@ Texter = Callable[..., None]
 InitStep = Callable[[datetime], str]
 
 init_steps: dict[str, InitStep] = {}
+staffing_followers: dict[str, Callable[[datetime], None]] = {}
 audit_words: dict[str, str] = {}
 _texter: list[Texter] = []
 
@@ -130,6 +131,18 @@ def on_init(step: InitStep) -> InitStep:
     """fn(now) -> a sentence for the terminal. Part of `flask init`; must be idempotent, flushes only."""
     init_steps[_name(step)] = step
     return step
+
+
+def on_staffing(follow: Callable[[datetime], None]) -> Callable[[datetime], None]:
+    """fn(now): an account was disabled, moved or got another role; what stands where nobody works moves on. Flushes."""
+    staffing_followers[_name(follow)] = follow
+    return follow
+
+
+def staffing_changed(now: datetime) -> None:
+    """To be called in the transaction that takes somebody away from a level, in the system's scope."""
+    for follow in staffing_followers.values():
+        follow(now)
 
 
 def set_texter(texter: Texter) -> None:

@@ -138,7 +138,7 @@ def _unanswered(at: datetime, used: set[int]) -> Evaluation | None:
 
 
 def _boss(stage: Stage, call: CallBack) -> Actor:
-    return stage.boss(stage.code_of(call.waits_at_id))
+    return stage.boss(stage.code_of(call.waits_at.id))
 
 
 def _settle(stage: Stage, call: CallBack, at: datetime) -> None:

@@ -11,8 +11,8 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and deadlines to the app."""
-    # Importing the first three registers what is due, what the outbox carries out and what waits.
-    from portal.feedback import deadlines, handlers, registry, views_resident, views_staff  # noqa: F401
+    # Importing the first two registers what the outbox carries out and what is a resident's.
+    from portal.feedback import handlers, registry, views_resident, views_staff  # noqa: F401
 
     app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)

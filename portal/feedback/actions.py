@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from portal.centres import queries as centres
-from portal.centres.models import Centre
+from portal.cases import actions as cases
+from portal.cases import ladder
 from portal.core import outbox, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
@@ -28,8 +28,8 @@ from portal.feedback.errors import (
     UnknownTag,
     WordsTooLong,
 )  # fmt: skip
-from portal.feedback.models import OPEN, UNDONE, CallBack, Evaluation
-from portal.feedback.states import MACHINE
+from portal.feedback.models import UNDONE, CallBack, Evaluation
+from portal.feedback.states import KIND, MACHINE
 from portal.notices.actions import Told, tell_residents
 
 CHUNK = 500
@@ -125,8 +125,7 @@ def give(
         db.session.flush()
         if rules.is_low(stars, p):
             _open_call_back(row, now)
-        if before is not None and before != stars:
-            _note_change(row, before, now)
+        _note_change(row, before, now)
     return row
 
 
@@ -155,31 +154,35 @@ def _checked_words(words: str, field: str = "words") -> str:
 
 
 def _open_call_back(row: Evaluation, now: datetime) -> None:
-    """One, whatever happens at once: the evaluation's id is unique there."""
-    values = {
-        "centre_id": row.centre_id, "evaluation_id": row.id, "waits_at_id": row.centre_id, "owner_name": "",
-        "status": OPEN, "opened_at": now, "due_at": rules.due(now, queries.policy()), "tries": 0, "outcome": "",
-        "outcome_words": "", "warned": 0,
-    }  # fmt: skip
-    if not outbox.insert_once(CallBack, [values]):
+    """One, whatever happens at once: the evaluation's row is locked, and its id is unique there."""
+    if db.session.scalars(select(CallBack.id).where(CallBack.evaluation_id == row.id)).one_or_none() is not None:
         return
-    call = db.session.scalars(select(CallBack).where(CallBack.evaluation_id == row.id)).one()
+    case = cases.open_case(KIND.name, row.centre, _case_title(row), _case_detail(row), ("call",), now)
+    call = CallBack(centre_id=row.centre_id, evaluation_id=row.id, case_id=case.id)
+    db.session.add(call)
+    db.session.flush()
+    case.url = f"/staff/feedback/call-backs/{call.id}"
     states.note(MACHINE, call, "open", system_actor(), now, f"居民评了 {row.stars} 星")
     outbox.put("feedback.opened", f"call_back:{call.id}", {"id": call.id}, now)
 
 
-def _note_change(row: Evaluation, before: int, now: datetime) -> None:
-    """Whoever calls back sees that the stars were changed meanwhile; the call-back itself stays."""
+def _case_title(row: Evaluation) -> str:
+    return f"{row.title}（{row.stars} 星）"
+
+
+def _case_detail(row: Evaluation) -> str:
+    return row.words[:40] or "、".join(row.tags) or "没有留言"
+
+
+def _note_change(row: Evaluation, before: int | None, now: datetime) -> None:
+    """Whoever calls back sees that the answer was changed meanwhile; the call-back itself stays."""
     call = db.session.scalars(select(CallBack).where(CallBack.evaluation_id == row.id)).one_or_none()
-    if call is not None:
+    if call is None:
+        return
+    call.case.title, call.case.detail = _case_title(row), _case_detail(row)
+    if before is not None and before != row.stars:
         who = Actor(kind="resident", id=row.resident_id, name="居民")
         states.note(MACHINE, call, "restar", who, now, f"居民把 {before} 星改成 {row.stars} 星")
-
-
-def above(centre: Centre) -> Centre | None:
-    """Whom a call-back goes up to: the nearest ancestor whose level decides (any depth, any names of levels)."""
-    chain = centres.review_chain(centre)
-    return chain[0] if chain else None
 
 
 def say_again(evaluation_id: int, words: str, now: datetime) -> CallBack:
@@ -190,24 +193,21 @@ def say_again(evaluation_id: int, words: str, now: datetime) -> CallBack:
     p = queries.policy()
     with scope.system("the resident's own call-back"):
         statement = select(CallBack).where(CallBack.evaluation_id == evaluation_id)
-        options = (joinedload(CallBack.waits_at), joinedload(CallBack.evaluation))
-        call = db.session.scalars(statement.options(*options)).one_or_none()
+        call = db.session.scalars(statement.options(joinedload(CallBack.evaluation))).one_or_none()
         if call is None:
             raise NoSuchEvaluation()
         refusal = rules.may_say_again(call.closed_at, call.reopened_at, now, p)
         if refusal is not None:
             raise CannotSayAgain(refusal.message, advice=refusal.advice)
         said = _checked_words(words, "again") or "还没解决"
-        higher = above(call.waits_at) or call.waits_at
+        higher = ladder.above(call.waits_at, KIND.permission) or call.waits_at
         who = Actor(kind="resident", id=call.evaluation.resident_id, name="居民")
         states.fire(
             MACHINE, call, "reopen", who, now, said,
             details={"outcome": call.outcome, "words": call.outcome_words},
-            values={
-                "waits_at_id": higher.id, "owner_id": None, "owner_name": "", "reopened_at": now, "closed_at": None,
-                "due_at": rules.due(now, p, again=True), "warned": 0, "outcome": "", "outcome_words": "",
-            },
+            values={"reopened_at": now, "closed_at": None, "outcome": "", "outcome_words": ""},
         )  # fmt: skip
+        cases.reopen(who, call.case, higher, ("again",), said, now)
     return call
 
 
@@ -223,8 +223,10 @@ def erase(resident_id: int, now: datetime) -> None:
                 continue
             row.words, row.token = "", secrets.token_urlsafe(16)
         mine = select(CallBack).join(Evaluation, Evaluation.id == CallBack.evaluation_id)
-        mine = mine.where(Evaluation.resident_id == resident_id, CallBack.status.in_(UNDONE))
-        for call in list(db.session.scalars(mine)):
-            values = {"outcome": "居民已注销", "closed_at": now}
-            states.fire(MACHINE, call, "drop", system_actor(), now, "居民已注销", values=values)
+        for call in list(db.session.scalars(mine.where(Evaluation.resident_id == resident_id))):
+            call.case.detail = ""
+            if call.status in UNDONE:
+                values = {"outcome": "居民已注销", "closed_at": now}
+                states.fire(MACHINE, call, "drop", system_actor(), now, "居民已注销", values=values)
+                cases.close(system_actor(), call.case, "居民已注销", now, "drop")
         db.session.flush()

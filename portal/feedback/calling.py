@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from portal.core import audit, scope, states
+from portal.cases import actions as cases
+from portal.cases.models import BACK, UP
+from portal.centres.models import Centre
+from portal.core import audit, states
 from portal.core.access import Actor
-from portal.feedback import actions, queries
-from portal.feedback.errors import NobodyAbove, NoSuchCallBack, UnknownOutcome, WordsTooLong
+from portal.feedback import queries
+from portal.feedback.errors import NoSuchCallBack, UnknownOutcome, WordsTooLong
 from portal.feedback.models import CallBack
 from portal.feedback.states import MACHINE
 
@@ -29,12 +32,8 @@ def find(call_back_id: int) -> CallBack:
 def _noted(actor: Actor, call: CallBack, verb: str, before: str, now: datetime, summary: str = "") -> None:
     audit.record(
         actor, f"call_back.{verb}", "call_back", call.id, now, summary=summary, centre_id=call.centre_id,
-        before={"status": before}, after={"status": call.status, "waits_at_id": call.waits_at_id},
+        before={"status": before}, after={"status": call.status, "waits_at_id": call.waits_at.id},
     )  # fmt: skip
-
-
-def _mine(actor: Actor) -> dict[str, object]:
-    return {"owner_id": actor.id, "owner_name": actor.name}
 
 
 def claim(actor: Actor, call_back_id: int, now: datetime) -> CallBack:
@@ -44,7 +43,8 @@ def claim(actor: Actor, call_back_id: int, now: datetime) -> CallBack:
     """
     call = find(call_back_id)
     before = call.status
-    states.fire(MACHINE, call, "claim", actor, now, values=_mine(actor))
+    states.fire(MACHINE, call, "claim", actor, now)
+    cases.claim(actor, call.case, now)
     _noted(actor, call, "claim", before, now)
     return call
 
@@ -53,8 +53,9 @@ def tried(actor: Actor, call_back_id: int, words: str, now: datetime) -> CallBac
     """Called in vain: counted with its time; whoever tried is the owner. Raises as claim, and WordsTooLong."""
     call = find(call_back_id)
     before, words = call.status, _short(words, MOST_REASON)
-    values = {**_mine(actor), "tries": CallBack.tries + 1, "last_try_at": now}
+    values = {"tries": CallBack.tries + 1, "last_try_at": now}
     states.fire(MACHINE, call, "try", actor, now, words or "没联系上", values=values)
+    cases.claim(actor, call.case, now)
     _noted(actor, call, "try", before, now, words)
     return call
 
@@ -62,28 +63,21 @@ def tried(actor: Actor, call_back_id: int, words: str, now: datetime) -> CallBac
 def hand_up(actor: Actor, call_back_id: int, reason: str, now: datetime) -> CallBack:
     """To the level above with the reason; the clock never resets. Raises as claim, ReasonMissing, NobodyAbove."""
     call = find(call_back_id)
-    before, reason = call.status, _short(reason, MOST_REASON)
-    with scope.system("the centre above"):
-        higher = actions.above(call.waits_at)
-    if higher is None:
-        raise NobodyAbove()
-    states.fire(
-        MACHINE, call, "hand_up", actor, now, reason, details={"from": call.waits_at_id, "to": higher.id},
-        values={"waits_at_id": higher.id, "owner_id": None, "owner_name": "", "handed_up_at": now},
-    )  # fmt: skip
-    _noted(actor, call, "hand_up", before, now, reason)
-    return call
+    return _hand_on(actor, call, "hand_up", UP, cases.above(call.case), reason, now)
 
 
 def hand_back(actor: Actor, call_back_id: int, reason: str, now: datetime) -> CallBack:
     """Back to whose service it was, with the reason; the clock never resets. Raises as claim, ReasonMissing."""
     call = find(call_back_id)
+    return _hand_on(actor, call, "hand_back", BACK, cases.below(call.case), reason, now)
+
+
+def _hand_on(actor: Actor, call: CallBack, name: str, kind: str, to: Centre, reason: str, now: datetime) -> CallBack:
     before, reason = call.status, _short(reason, MOST_REASON)
-    states.fire(
-        MACHINE, call, "hand_back", actor, now, reason, details={"from": call.waits_at_id, "to": call.centre_id},
-        values={"waits_at_id": call.centre_id, "owner_id": None, "owner_name": ""},
-    )  # fmt: skip
-    _noted(actor, call, "hand_back", before, now, reason)
+    details = {"from": call.waits_at.id, "to": to.id}
+    states.fire(MACHINE, call, name, actor, now, reason, details=details)
+    cases.hand_on(actor, call.case, kind, to, reason, now)
+    _noted(actor, call, name, before, now, reason)
     return call
 
 
@@ -97,9 +91,8 @@ def close(actor: Actor, call_back_id: int, outcome: str, words: str, now: dateti
         raise UnknownOutcome()
     before, words = call.status, _short(words, MOST_CLOSING_WORDS)
     values = {"outcome": outcome, "outcome_words": words, "closed_at": now}
-    if call.owner_id is None:
-        values |= _mine(actor)
     states.fire(MACHINE, call, "close", actor, now, words, details={"outcome": outcome}, values=values)
+    cases.close(actor, call.case, outcome, now)
     _noted(actor, call, "close", before, now, outcome)
     return call
 

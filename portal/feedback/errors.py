@@ -48,8 +48,3 @@ class UnknownOutcome(DomainError):
 
 class CannotSayAgain(DomainError):
     message = "现在不能重开。"
-
-
-class NobodyAbove(DomainError):
-    message = "上面没有可以接手的单位了。"
-    advice = "请在本中心回访，实在办不到请在结果里写明。"

@@ -8,23 +8,23 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from portal.centres import queries as centres
-from portal.centres.models import Centre
+from portal.cases import ladder
+from portal.cases.models import Case
 from portal.core import outbox, states
-from portal.core.access import Role
 from portal.core.db import db
+from portal.core.words import Words
 from portal.feedback import notices, queries
 from portal.feedback.models import DONE, CallBack
-from portal.feedback.notices import Words
+from portal.feedback.states import KIND
 from portal.notices.actions import Told, tell_residents, tell_staff
-from portal.people import queries as people
 
 
 def _call(payload: dict[str, Any]) -> CallBack | None:
-    statement = select(CallBack).where(CallBack.id == payload["id"]).options(
-        joinedload(CallBack.centre), joinedload(CallBack.waits_at), joinedload(CallBack.evaluation)
-    )  # fmt: skip
-    return db.session.scalars(statement).one_or_none()
+    """By its own id, or by its case's: what cases tell of (overdue, lifted)."""
+    which = CallBack.id == payload["id"] if "id" in payload else CallBack.case_id == payload["case_id"]
+    place = joinedload(CallBack.case).joinedload(Case.waits_at)
+    options = (joinedload(CallBack.centre), place, joinedload(CallBack.evaluation))
+    return db.session.scalars(select(CallBack).where(which).options(*options)).one_or_none()
 
 
 def _step(payload: dict[str, Any]) -> states.StateHistory:
@@ -32,43 +32,36 @@ def _step(payload: dict[str, Any]) -> states.StateHistory:
     return db.session.get_one(states.StateHistory, payload["history_id"])
 
 
-def working_at(centre: Centre) -> list[int]:
-    """Accounts of the centre that call back; of the nearest above where it has none of its own."""
-    for one in (centre, *centres.review_chain(centre)):
-        found = people.staff_of([one.id], (Role.MANAGER, Role.OPERATOR))
-        if found:
-            return [account.id for account in found]
-    return []
-
-
-def _tell(call: CallBack, accounts: list[int], words: Words, key: str, now: datetime) -> None:
-    tell_staff(accounts, "work.call_back", words.title, words.body, f"/staff/feedback/call-backs/{call.id}", key, now)
+def _tell(call: CallBack, words: Words, key: str, now: datetime, accounts: list[int] | None = None) -> None:
+    """Whoever has the call-back now, or `accounts`."""
+    accounts = ladder.people_at(call.waits_at, KIND.permission) if accounts is None else accounts
+    tell_staff(accounts, words.kind, words.title, words.body, f"/staff/feedback/call-backs/{call.id}", key, now)
 
 
 @outbox.handler("feedback.opened")
 def on_opened(payload: dict[str, Any], now: datetime) -> None:
     call = _call(payload)
     # Handed up before this message left: that one tells whoever has it now.
-    if call is not None and call.status != DONE and call.handed_up_at is None:
-        _tell(call, working_at(call.waits_at), notices.opened(call), f"call_back:{call.id}:opened", now)
+    if call is not None and call.status != DONE and call.waits_at.id == call.centre_id:
+        _tell(call, notices.opened(call), f"call_back:{call.id}:opened", now)
 
 
 @outbox.handler("feedback.handed_up")
 def on_handed_up(payload: dict[str, Any], now: datetime) -> None:
     call = _call(payload)
     step = _step(payload)
-    if call is not None and call.status != DONE and (step.details or {}).get("to") == call.waits_at_id:
+    if call is not None and call.status != DONE and (step.details or {}).get("to") == call.waits_at.id:
         words = notices.handed_up(call, step.actor_name, step.reason)
-        _tell(call, working_at(call.waits_at), words, f"call_back:{call.id}:up:{step.id}", now)
+        _tell(call, words, f"call_back:{call.id}:up:{step.id}", now)
 
 
 @outbox.handler("feedback.handed_back")
 def on_handed_back(payload: dict[str, Any], now: datetime) -> None:
     call = _call(payload)
     step = _step(payload)
-    if call is not None and call.status != DONE and (step.details or {}).get("to") == call.waits_at_id:
+    if call is not None and call.status != DONE and (step.details or {}).get("to") == call.waits_at.id:
         words = notices.handed_back(call, step.actor_name, step.reason)
-        _tell(call, working_at(call.waits_at), words, f"call_back:{call.id}:back:{step.id}", now)
+        _tell(call, words, f"call_back:{call.id}:back:{step.id}", now)
 
 
 @outbox.handler("feedback.reopened")
@@ -76,7 +69,7 @@ def on_reopened(payload: dict[str, Any], now: datetime) -> None:
     call = _call(payload)
     if call is not None and call.status != DONE:
         words = notices.reopened(call, _step(payload).reason)
-        _tell(call, working_at(call.waits_at), words, f"call_back:{call.id}:again", now)
+        _tell(call, words, f"call_back:{call.id}:again", now)
 
 
 @outbox.handler("feedback.overdue")
@@ -85,14 +78,21 @@ def on_overdue(payload: dict[str, Any], now: datetime) -> None:
     call = _call(payload)
     if call is None or call.status == DONE:
         return
-    key = f"call_back:{call.id}:late:{int(call.due_at.timestamp())}:{payload['step']}"
+    key = f"call_back:{call.id}:late:{payload['due_at']}:{payload['step']}"
     if payload["step"] == 1:
-        accounts = [call.owner_id] if call.owner_id else working_at(call.waits_at)
-        _tell(call, accounts, notices.overdue(call), key, now)
+        _tell(call, notices.overdue(call), key, now, [call.owner_id] if call.owner_id else None)
         return
-    chain = centres.review_chain(call.waits_at)
-    accounts = working_at(chain[0]) if chain else working_at(call.waits_at)
-    _tell(call, accounts, notices.overdue_above(call), key, now)
+    higher = ladder.above(call.waits_at, KIND.permission) or call.waits_at
+    _tell(call, notices.overdue_above(call), key, now, ladder.people_at(higher, KIND.permission))
+
+
+@outbox.handler("feedback.lifted")
+def on_lifted(payload: dict[str, Any], now: datetime) -> None:
+    """Whoever has it now, since nobody works where it was, or its owner is gone."""
+    call = _call(payload)
+    if call is not None and call.status != DONE:
+        key = f"call_back:{call.id}:lifted:{int(call.case.turn_since.timestamp())}"
+        _tell(call, notices.lifted(call), key, now)
 
 
 @outbox.handler("feedback.closed")
@@ -104,4 +104,4 @@ def on_closed(payload: dict[str, Any], now: datetime) -> None:
     e = call.evaluation
     words = notices.closed(call, queries.policy().again_days)
     told = Told(e.resident_id, f"call_back:{call.id}:closed:{payload['history_id']}", link=f"/rate/{e.token}")
-    tell_residents([told], "call_back.closed", words.title, words.body, "", now, with_link=True)
+    tell_residents([told], words.kind, words.title, words.body, "", now, with_link=True)

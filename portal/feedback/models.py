@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, CheckConstraint, ColumnElement, ForeignKey, Index, String, UniqueConstraint, select, text
+from sqlalchemy import JSON, CheckConstraint, ColumnElement, ForeignKey, Index, String, UniqueConstraint, select
+from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from portal.cases.models import Case
 from portal.centres.models import Centre
 from portal.core.db import Base, UTCDateTime
 from portal.core.scope import CentreScoped
@@ -62,44 +64,35 @@ class Evaluation(CentreScoped, Base):
 
 
 class CallBack(CentreScoped, Base):
-    """A telephone call to somebody dissatisfied, with owner, due time and outcome.
+    """A telephone call to somebody dissatisfied. Who has it, until when and the way it went: its case.
 
-    centre_id: who is responsible for what was evaluated. waits_at_id: who has it now; rises when it is handed up.
-    due_at never moves while it is handed on; saying 'not solved' sets a new one. warned: 0 nobody yet, 1 the owner,
-    2 the level above too.
+    centre_id: who is responsible for what was evaluated.
     """
 
     __tablename__ = "call_back"
-    __table_args__ = (
-        CheckConstraint("tries >= 0 AND warned BETWEEN 0 AND 2", name="counts"),
-        Index("ix_call_back_waits", "waits_at_id", "status"),
-        # Overdue ones are looked for at every tick; few rows are undone.
-        Index(
-            "ix_call_back_due", "due_at",
-            sqlite_where=text("status <> 'done'"), postgresql_where=text("status <> 'done'"),
-        ),
-    )  # fmt: skip
+    __table_args__ = (CheckConstraint("tries >= 0", name="tries"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluation.id"), unique=True)
-    waits_at_id: Mapped[int] = mapped_column(ForeignKey("centre.id"))
-    owner_id: Mapped[int | None] = mapped_column(ForeignKey("staff_account.id"))
-    owner_name: Mapped[str] = mapped_column(String(40), default="")
+    case_id: Mapped[int] = mapped_column(ForeignKey("case_file.id"), unique=True)
     status: Mapped[str] = mapped_column(String(12), default=OPEN)
-    opened_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    due_at: Mapped[datetime] = mapped_column(UTCDateTime)
     tries: Mapped[int] = mapped_column(default=0)
     last_try_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    handed_up_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     reopened_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     outcome: Mapped[str] = mapped_column(String(30), default="")
     outcome_words: Mapped[str] = mapped_column(String(500), default="")
     closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    warned: Mapped[int] = mapped_column(default=0)
 
     evaluation: Mapped[Evaluation] = relationship()
     centre: Mapped[Centre] = relationship(foreign_keys="CallBack.centre_id")
-    waits_at: Mapped[Centre] = relationship(foreign_keys=[waits_at_id])
+    case: Mapped[Case] = relationship(lazy="joined")
+
+    # What pages and messages ask of a call-back and its case knows.
+    waits_at: AssociationProxy[Centre] = association_proxy("case", "waits_at")
+    owner_id: AssociationProxy[int | None] = association_proxy("case", "owner_id")
+    owner_name: AssociationProxy[str] = association_proxy("case", "owner_name")
+    opened_at: AssociationProxy[datetime] = association_proxy("case", "opened_at")
+    due_at: AssociationProxy[datetime] = association_proxy("case", "due_at")
 
     @classmethod
     def resident_criteria(cls, resident_id: int | None) -> ColumnElement[bool]:

@@ -8,22 +8,24 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal_column, or_, select
-from sqlalchemy.orm import aliased, joinedload
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import aliased, contains_eager, joinedload
 
+from portal.cases import ladder
+from portal.cases.models import Case
+from portal.cases.queries import NOT_DONE
 from portal.centres import profile
 from portal.centres.models import Centre
 from portal.core import clock, scope
 from portal.core.access import Actor
 from portal.core.db import db
 from portal.feedback import rules, subjects
-from portal.feedback.models import CLAIMED, DONE, UNDONE, CallBack, Evaluation
-from portal.feedback.states import LABELS
+from portal.feedback.models import DONE, UNDONE, CallBack, Evaluation
+from portal.feedback.states import KIND, LABELS
 from portal.people.models import Relative, Resident
 
 PAGE = 40
-# Written out, not bound: only so does SQLite see that the small index of undone ones (ix_call_back_due) holds them all.
-NOT_DONE: ColumnElement[bool] = CallBack.status != literal_column("'done'")
+_WITH_PLACE = joinedload(CallBack.case).joinedload(Case.waits_at)
 FILTERS = (("", "等本中心的"), ("overdue", "已超时"), ("handed", "交到上级的"), ("done", "已回访"), ("all", "全部"))
 
 
@@ -107,7 +109,7 @@ def call_back_of(evaluation_id: int) -> CallBack | None:
     """The call-back that an answer opened, with who has it."""
     statement = select(CallBack).where(CallBack.evaluation_id == evaluation_id)
     with scope.system("of an evaluation that was shown by its link or to its owner"):
-        return db.session.scalars(statement.options(joinedload(CallBack.waits_at))).one_or_none()
+        return db.session.scalars(statement.options(_WITH_PLACE)).one_or_none()
 
 
 def mine(resident_id: int, now: datetime) -> list[tuple[Evaluation, CallBack | None]]:
@@ -117,9 +119,8 @@ def mine(resident_id: int, now: datetime) -> list[tuple[Evaluation, CallBack | N
     called = CallBack.status.in_(UNDONE) | (CallBack.closed_at > recent)
     statement = select(Evaluation, CallBack).outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id)
     statement = statement.where(Evaluation.resident_id == resident_id, or_(asked, called))
-    statement = statement.options(
-        joinedload(Evaluation.relative), joinedload(CallBack.waits_at)
-    ).order_by(Evaluation.answer_until, Evaluation.id)  # fmt: skip
+    statement = statement.options(joinedload(Evaluation.relative), _WITH_PLACE)
+    statement = statement.order_by(Evaluation.answer_until, Evaluation.id)
     with scope.system("own rows"):
         return [(row, call) for row, call in db.session.execute(statement.limit(40))]
 
@@ -174,21 +175,13 @@ class Line:
     again: bool
 
 
-def _lines() -> tuple[Any, Any]:
-    """The statement of the list and the alias of the centre that has the call-back."""
-    has = aliased(Centre)
-    statement = select(CallBack, Evaluation, Centre.short_name, Centre.name, has.short_name, has.name)
-    statement = statement.join(Evaluation, Evaluation.id == CallBack.evaluation_id)
-    statement = statement.join(Centre, Centre.id == CallBack.centre_id).join(has, has.id == CallBack.waits_at_id)
-    return statement, has
-
-
 def _line(c: CallBack, e: Evaluation, short: str, name: str, has_short: str, has_name: str) -> Line:
+    case = c.case
     return Line(
         id=c.id, title=e.title, kind=subjects.label(e.subject_kind), when_text=e.when_text, stars=e.stars or 0,
         words=e.words, tags=tuple(e.tags), centre=short or name, waits_at=has_short or has_name,
-        waits_at_id=c.waits_at_id, handed=c.waits_at_id != c.centre_id, status=c.status, owner=c.owner_name,
-        tries=c.tries, opened_at=c.opened_at, due_at=c.due_at, closed_at=c.closed_at, outcome=c.outcome,
+        waits_at_id=case.waits_at_id, handed=case.waits_at_id != c.centre_id, status=c.status, owner=case.owner_name,
+        tries=c.tries, opened_at=case.opened_at, due_at=c.due_at, closed_at=c.closed_at, outcome=c.outcome,
         again=c.reopened_at is not None,
     )  # fmt: skip
 
@@ -199,56 +192,42 @@ def call_backs(actor: Actor, which: str, now: datetime, page: int = 1) -> tuple[
     which: a key of FILTERS; '' is what waits at the actor's own centre. What is undone stands by its due time, what is
     done by its end, all of them the newest first.
     """
-    statement, _ = _lines()
+    has = aliased(Centre)
+    statement = select(CallBack, Evaluation, Centre.short_name, Centre.name, has.short_name, has.name)
+    statement = statement.join(Evaluation, Evaluation.id == CallBack.evaluation_id).join(CallBack.case)
+    statement = statement.options(contains_eager(CallBack.case))
+    statement = statement.join(Centre, Centre.id == CallBack.centre_id).join(has, has.id == Case.waits_at_id)
     statement = statement.where(*_narrowed(actor, which, now))
-    order = {"done": CallBack.closed_at.desc(), "all": CallBack.id.desc()}.get(which, CallBack.due_at)
+    order: Any = {"done": CallBack.closed_at.desc(), "all": CallBack.id.desc()}.get(which, Case.due_at)
     statement = statement.order_by(order, CallBack.id.desc())
     rows = db.session.execute(statement.limit(PAGE + 1).offset((page - 1) * PAGE)).all()
     return [_line(*row) for row in rows[:PAGE]], len(rows) > PAGE
 
 
 def _narrowed(actor: Actor, which: str, now: datetime) -> list[ColumnElement[bool]]:
-    undone = NOT_DONE
     if which == "overdue":
-        return [undone, CallBack.due_at <= now]
+        return [NOT_DONE, Case.due_at <= now]
     if which == "handed":
-        return [undone, CallBack.waits_at_id != CallBack.centre_id]
+        return [NOT_DONE, Case.waits_at_id != CallBack.centre_id]
     if which == "done":
         return [CallBack.status == DONE]
     if which == "all":
         return []
-    return [undone, CallBack.waits_at_id == (actor.centre_id or 0)]
+    return [NOT_DONE, Case.waits_at_id.in_(ladder.answers_for(actor, KIND.permission))]
 
 
 def counts(actor: Actor, now: datetime) -> dict[str, int]:
     """How many undone ones stand under each filter, for the chips. One statement over the small index."""
     keys = ("", "overdue", "handed")
     columns = [func.count().filter(*_narrowed(actor, key, now)) for key in keys]
-    row = db.session.execute(select(*columns).select_from(CallBack).where(NOT_DONE)).one()
+    row = db.session.execute(select(*columns).select_from(CallBack).join(CallBack.case).where(NOT_DONE)).one()
     return dict(zip(keys, row, strict=True))
-
-
-def waiting_rows(actor: Actor, now: datetime) -> list[Line]:
-    """For the inbox: what waits at the actor's centre and nobody else has claimed; from below only what is overdue.
-
-    One statement; from the few undone ones, by index.
-    """
-    here = CallBack.waits_at_id == (actor.centre_id or 0)
-    free = (CallBack.status != CLAIMED) | CallBack.owner_id.is_(None) | (CallBack.owner_id == (actor.id or 0))
-    late = CallBack.due_at <= now
-    longer = CallBack.due_at <= now - timedelta(hours=policy().escalate_hours)
-    statement, has = _lines()
-    path = actor.centre_path
-    below = (has.path >= path) & (has.path < path + ":")
-    statement = statement.where(NOT_DONE, or_(here & (free | late), below & longer))
-    rows = db.session.execute(statement.order_by(CallBack.due_at, CallBack.id).limit(50))
-    return [_line(*row) for row in rows]
 
 
 def call_back(call_back_id: int) -> CallBack | None:
     """One call-back of the caller's subtree, with evaluation, resident and centres. One statement."""
     statement = select(CallBack).where(CallBack.id == call_back_id).options(
-        joinedload(CallBack.centre), joinedload(CallBack.waits_at),
+        joinedload(CallBack.centre), _WITH_PLACE,
         joinedload(CallBack.evaluation).options(joinedload(Evaluation.resident), joinedload(Evaluation.relative)),
     )  # fmt: skip
     return db.session.scalars(statement).one_or_none()

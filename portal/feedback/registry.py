@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from portal.core import clock, registry
-from portal.core.access import Actor, Permission
-from portal.core.registry import Mine, Waiting
-from portal.feedback import actions, queries, rules
+from portal.core.registry import Mine
+from portal.feedback import actions, queries
 from portal.feedback.models import DONE, CallBack, Evaluation
 from portal.feedback.states import LABELS, TONES
 
@@ -43,25 +42,6 @@ def waits(call: CallBack, now: datetime) -> str:
     if now >= call.due_at:
         return f"{call.waits_at.label}应在 {until} 前打电话给您，已经晚了，系统在催"
     return f"{call.waits_at.label}会在 {until} 前打电话给您"
-
-
-@registry.waiting
-def to_call_back(actor: Actor, now: datetime) -> list[Waiting]:
-    """Call-backs at the actor's own centre that nobody else has taken; from below what is a day overdue."""
-    if not actor.can(Permission.FEEDBACK) or actor.department_id is not None:
-        return []
-    return [_waiting(line, now) for line in queries.waiting_rows(actor, now)]
-
-
-def _waiting(line: queries.Line, now: datetime) -> Waiting:
-    title = f"回访：{line.title}（{line.stars} 星）"
-    where = line.centre if not line.handed else f"{line.centre}，现在在{line.waits_at}"
-    said = line.words[:40] or "、".join(line.tags) or "没有留言"
-    state = f"{line.owner}在办" if line.owner else "还没有人接"
-    return Waiting(
-        "feedback", title, f"{where} · {said} · {state}", line.opened_at, f"/staff/feedback/call-backs/{line.id}",
-        line.due_at, rules.tone(line.due_at, now),
-    )  # fmt: skip
 
 
 @registry.personal

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from portal.core import clock
+from portal.core.words import Refusal
 
 MOST_WORDS = 300
 STARS = (1, 2, 3, 4, 5)
 STAR_WORDS = {1: "很差", 2: "不满意", 3: "一般", 4: "满意", 5: "很满意"}
 GOOD_FROM = 4  # from so many stars on one is asked what was good, below what was not
-SOON = timedelta(hours=24)
-LAST_HOUR, NOON = time(20), time(12)
-OFFICE = (9, 18)  # hours in which people are called
+LAST_HOUR = time(20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +31,7 @@ class Policy:
     change_days: int = 7
     low_stars: int = 2
     public_minimum: int = 5
-    due_hours: int = 72
-    escalate_hours: int = 24
     again_days: int = 7
-    again_hours: int = 48
     outcomes: tuple[str, ...] = ()
     close_words: tuple[str, ...] = ()
     hand_up_reasons: tuple[str, ...] = ()
@@ -49,12 +45,6 @@ def policy(table: Mapping[str, Any]) -> Policy:
     tags = {kind: Tags(tuple(t["good"]), tuple(t["poor"])) for kind, t in table.get("tags", {}).items()}
     plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items() if k != "tags"}
     return Policy(tags=tags, **plain)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    message: str
-    advice: str = ""
 
 
 def answer_until(asked_at: datetime, p: Policy) -> datetime:
@@ -76,10 +66,10 @@ def may_answer(until: datetime, given_at: datetime | None, now: datetime, p: Pol
     if given_at is None:
         if now < until:
             return None
-        return Refusal(f"评价已经在{clock.stamp(until)}结束了。", "还有话想说，请打电话给中心。")
+        return Refusal("over", f"评价已经在{clock.stamp(until)}结束了。", "还有话想说，请打电话给中心。")
     if now < change_until(given_at, p):
         return None
-    return Refusal(f"您已经评过了，{p.change_days} 天内可以改，现在不能再改。", "还有话想说，请打电话给中心。")
+    return Refusal("fixed", f"您已经评过了，{p.change_days} 天内可以改，现在不能再改。", "还有话想说，请打电话给中心。")
 
 
 def is_low(stars: int, p: Policy) -> bool:
@@ -103,34 +93,12 @@ def rounded(total: int, count: int) -> float:
     return (20 * total + count) // (2 * count) / 10
 
 
-def due(opened_at: datetime, p: Policy, again: bool = False) -> datetime:
-    """Until when somebody must have called: never less than the policy's hours, and at a full hour of a working day's.
-
-    What would end in the evening ends at the next noon, since nobody is called at night.
-    """
-    end = clock.local(opened_at + timedelta(hours=p.again_hours if again else p.due_hours))
-    if end > end.replace(minute=0, second=0, microsecond=0):
-        end = end.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    if end.hour < OFFICE[0]:
-        return clock.at(end.date(), NOON)
-    if end.hour > OFFICE[1]:
-        return clock.at(end.date() + timedelta(days=1), NOON)
-    return end.astimezone(UTC)
-
-
 def may_say_again(closed_at: datetime | None, reopened_at: datetime | None, now: datetime, p: Policy) -> Refusal | None:
     """Why 'not solved' can no longer be said, or None: once, within the days after closing."""
     if closed_at is None:
-        return Refusal("这件事正在回访，请等我们的电话。")
+        return Refusal("open", "这件事正在回访，请等我们的电话。")
     if reopened_at is not None:
-        return Refusal("您已经说过一次还没解决，上级也回访过了。", "仍不满意，请打电话给上级中心或政务热线。")
+        return Refusal("twice", "您已经说过一次还没解决，上级也回访过了。", "仍不满意，请打电话给上级中心或政务热线。")
     if now >= closed_at + timedelta(days=p.again_days):
-        return Refusal(f"回访结束超过 {p.again_days} 天了，不能在这里重开。", "请打电话给中心，我们重新登记。")
+        return Refusal("over", f"回访结束超过 {p.again_days} 天了，不能在这里重开。", "请打电话给中心，我们重新登记。")
     return None
-
-
-def tone(due_at: datetime, now: datetime) -> str:
-    """red once overdue, gold within a day of it."""
-    if now >= due_at:
-        return "red"
-    return "gold" if due_at - now <= SOON else "neutral"

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from portal.cases import kinds
+from portal.cases.ladder import at_or_above
 from portal.centres import profile
 from portal.core.access import Actor, Permission
 from portal.core.states import Machine, Transition
 from portal.feedback.models import CLAIMED, DONE, OPEN, UNDONE, CallBack
 
+KIND = kinds.register(kinds.Kind("call_back", "回访", "feedback", Permission.FEEDBACK, "feedback"))
 LABELS = {OPEN: "待回访", CLAIMED: "回访中", DONE: "已回访"}
 TONES = {OPEN: "gold", CLAIMED: "blue", DONE: "green"}
 
 
 def _has_it(call_back: Any, actor: Actor) -> str | None:
     """Who it waits at, and the levels above that; whoever has handed it up only looks on."""
-    if actor.kind == "system" or (actor.centre_path and call_back.waits_at.path.startswith(actor.centre_path)):
+    if at_or_above(actor, call_back.waits_at):
         return None
     return f"这件回访已交给{call_back.waits_at.label}。"
 
@@ -37,7 +40,7 @@ def _somebody_above(call_back: Any, actor: Actor) -> str | None:
 
 def _came_up(call_back: Any, actor: Actor) -> str | None:
     """A hand-over that does not belong above goes back; not once the resident was disappointed by those below."""
-    if call_back.waits_at_id == call_back.centre_id:
+    if call_back.waits_at.id == call_back.centre_id:
         return f"这件回访本来就由{call_back.waits_at.label}办。"
     if call_back.reopened_at is not None:
         return "居民说过还没解决，这一次由上级回访。"

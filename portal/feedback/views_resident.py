@@ -19,10 +19,7 @@ TEMPLATE = "feedback/rate.html"
 
 
 def _found(token: str) -> Evaluation:
-    row = queries.by_token(token)
-    if row is None:
-        abort(404)
-    return row
+    return queries.by_token(token) or abort(404)
 
 
 def _is_owner(row: Evaluation) -> bool:

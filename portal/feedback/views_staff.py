@@ -7,6 +7,8 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, request, url_for
 
+from portal.cases import policy
+from portal.cases import queries as cases
 from portal.core import access, clock, pages, registry, states
 from portal.core.access import Permission
 from portal.core.errors import DomainError
@@ -14,7 +16,7 @@ from portal.core.incoming import whole_number
 from portal.feedback import calling, queries, rules, subjects
 from portal.feedback.models import CallBack
 from portal.feedback.queries import Wanted
-from portal.feedback.states import LABELS, MACHINE, TONES
+from portal.feedback.states import KIND, LABELS, MACHINE, TONES
 from portal.people import actions as people_actions
 
 bp = Blueprint("feedback_staff", __name__, url_prefix="/staff/feedback")
@@ -49,7 +51,8 @@ def call_backs() -> Response:
     return pages.page(
         "feedback/staff_call_backs.html", "results", lines=lines, more=more, page=page, which=which, now=now,
         filters=queries.FILTERS, counts=queries.counts(actor, now), labels=LABELS, tones=TONES,
-        tabs=_tabs("call_backs"), tone=rules.tone, policy=queries.policy(),
+        tabs=_tabs("call_backs"), tone=policy.tone, policy=queries.policy(),
+        due_hours=policy.of(KIND.name).clocks["call"].amount,
     )  # fmt: skip
 
 
@@ -62,9 +65,7 @@ def call_back(call_back_id: int) -> Response:
 
 def _page(call_back_id: int, *, error: DomainError | None = None, where: str = "", shown: str = "") -> Response:
     """The page or its block; `where` names the form an error belongs to."""
-    call = queries.call_back(call_back_id)
-    if call is None:
-        abort(404)
+    call = queries.call_back(call_back_id) or abort(404)
     actor, now, p = access.actor(), clock.now(), queries.policy()
     name, phone_ = queries.resident_of(call.evaluation)
     about = subjects.describe(call.evaluation.subject_kind, call.evaluation.subject_id)
@@ -72,7 +73,8 @@ def _page(call_back_id: int, *, error: DomainError | None = None, where: str = "
         "feedback/staff_call_back.html", "board", call=call, e=call.evaluation, now=now, name=name,
         phone=phone_, shown=shown, may_unmask=actor.can(Permission.UNMASK) and bool(phone_),
         buttons={t.name: t for t in states.available(MACHINE, call, actor)}, labels=LABELS, tones=TONES,
-        tone=rules.tone(call.due_at, now), policy=p, error=error, where=where, typed=request.form, about=about,
+        tone=policy.tone(call.due_at, now), policy=p, error=error, head=cases.head(call.case, now),
+        where=where, typed=request.form, about=about,
         kind=subjects.label(call.evaluation.subject_kind), star_words=rules.STAR_WORDS, history=_history(call),
         mine=call.owner_id is not None and call.owner_id == actor.id,
     )  # fmt: skip
@@ -155,9 +157,7 @@ def close(call_back_id: int) -> str:
 @access.staff(Permission.UNMASK)
 def phone(call_back_id: int) -> Response:
     """Show the number in full; it is recorded who looked (P8)."""
-    call = queries.call_back(call_back_id)
-    if call is None:
-        abort(404)
+    call = queries.call_back(call_back_id) or abort(404)
     e = call.evaluation
     people_actions.unmask(access.actor(), e.resident, "phone", f"回访 #{call.id} {e.title}", clock.now())
     return _page(call_back_id, shown=queries.resident_of(e)[1])

@@ -44,9 +44,7 @@ def read_all() -> Response:
 @access.resident
 def choices() -> Response:
     """Which kinds of messages also come as a text, and by which way."""
-    resident = db.session.get(Resident, access.viewer().id)
-    if resident is None:
-        abort(404)
+    resident = db.session.get(Resident, access.viewer().id) or abort(404)
     if request.method == "POST":
         actions.choose(resident, request.form.getlist("kind"), request.form.get("way", rules.SMS))
         return pages.said("已经记下来了。", url_for("notices.inbox"))

@@ -19,12 +19,14 @@ _TO_HOLDER = {
     "enabled": Wording("账户已恢复", "{by}恢复了您的账户。"),
     "handed_over": Wording("账户已交接", "{by}办理了管理员变动：密码已更换，原来的登录已全部退出。"),
     "role_changed": Wording("权限有变动", "{by}调整了您的权限，下次打开页面时生效。"),
+    "transferred": Wording("账户已调动", "{by}把您的账户调到了另一个单位，下次打开页面时生效。"),
     "password_changed": Wording("密码已修改", "您的密码刚被修改，其他登录已退出。如果不是您本人，请马上告诉上级。"),
 }
 _UNKNOWN = Wording("账户有变动", "{by}对您的账户做了一项操作，详情见操作记录。")
 _DEEDS = {
     "created": "开通了账户", "reset": "重置了密码", "disabled": "停用了账户", "enabled": "恢复了账户",
-    "handed_over": "办理了管理员变动", "role_changed": "调整了权限", "password_changed": "修改了密码",
+    "handed_over": "办理了管理员变动", "role_changed": "调整了权限", "transferred": "调动了账户",
+    "password_changed": "修改了密码",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from portal.centres import queries as centres
 from portal.centres.models import Centre, Department
-from portal.core import audit, outbox, registry, sessions
+from portal.core import audit, outbox, registry, scope, sessions
 from portal.core.access import ROLE_LABELS, Actor, Permission, Role
 from portal.core.db import db, writing
 from portal.core.errors import NotAllowed
@@ -268,7 +268,7 @@ def disable(actor: Actor, account: StaffAccount, now: datetime) -> None:
     _shut_out(account, now, "disabled")
     _note(actor, "disable", account, now, {"state": "正常"}, {"state": "停用"})
     _tell(actor, "disabled", account, now)
-    db.session.flush()
+    _staffing_changed(now)
 
 
 def enable(actor: Actor, account: StaffAccount, now: datetime) -> None:
@@ -293,7 +293,33 @@ def change_role(actor: Actor, account: StaffAccount, role: Role, now: datetime) 
     account.role = role
     _note(actor, "change_role", account, now, {"role": ROLE_LABELS[old]}, {"role": ROLE_LABELS[role]})
     _tell(actor, "role_changed", account, now)
+    _staffing_changed(now)
+
+
+def transfer(actor: Actor, account: StaffAccount, to: AccountValues, now: datetime) -> None:
+    """The same person works at `to`'s centre or department from now on; what they had stays where it was (P3, P6).
+
+    Raises NotYourself, OutOfReach (from or to a place outside the actor's tree), NotAllowed.
+    """
+    centre, department_id = _centre_of(to), to.department_id
+    _reach(actor, account.centre, account.department_id)
+    _reach(actor, centre, department_id)
+    if actor.kind == "staff" and actor.id == account.id:
+        raise NotYourself()
+    if (account.centre_id, account.department_id) == (centre.id, department_id):
+        return
+    before = {"centre": account.centre.name}
+    account.centre, account.department_id = centre, department_id
+    _note(actor, "transfer", account, now, before, {"centre": centre.name})
+    _tell(actor, "transferred", account, now)
+    _staffing_changed(now)
+
+
+def _staffing_changed(now: datetime) -> None:
+    """What waited for somebody who is gone goes on at once, in the same transaction."""
     db.session.flush()
+    with scope.system("who has what when an account goes"):
+        registry.staffing_changed(now)
 
 
 def end_own_session(actor: Actor, session_id: str, now: datetime) -> bool:

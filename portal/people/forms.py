@@ -175,11 +175,16 @@ class HolderForm(Form):
     phone = MobileField("手机号", [InputRequired("请填写手机号，重置密码等事会通知到这里。")], filters=[strip])
 
 
-class AccountForm(HolderForm):
-    username = StringField("用户名", [InputRequired("请填写用户名。"), Length(max=80, message="用户名太长。")])
-    role = Pick("角色", [InputRequired("请选择角色。")], choices=picks(ROLE_CHOICES))
+class PlaceForm(Form):
+    """Where an account belongs."""
+
     centre = Choose("所属阵地", [InputRequired("请选择阵地。")])
     department = Choose("职能部门", [Optional()])
+
+
+class AccountForm(HolderForm, PlaceForm):
+    username = StringField("用户名", [InputRequired("请填写用户名。"), Length(max=80, message="用户名太长。")])
+    role = Pick("角色", [InputRequired("请选择角色。")], choices=picks(ROLE_CHOICES))
 
 
 class RoleForm(Form):

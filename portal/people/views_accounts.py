@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Response, abort, flash, request, url_for
 
@@ -16,6 +16,7 @@ from portal.people import actions_staff, forms, queries_staff
 from portal.people.models import StaffAccount
 from portal.people.views_staff import face
 
+PlaceFormType = TypeVar("PlaceFormType", bound=forms.PlaceForm)
 TONES = {"active": "green", "initial": "gold", "expired": "red", "disabled": "neutral"}
 
 
@@ -55,14 +56,12 @@ def accounts() -> Any:
 
 
 def _account(account_id: int) -> StaffAccount:
-    row = queries_staff.account(access.actor(), account_id)
-    if row is None:
-        abort(404)
-    return row
+    return queries_staff.account(access.actor(), account_id) or abort(404)
 
 
-def _account_form() -> forms.AccountForm:
-    form, actor = forms.AccountForm(), access.actor()
+def _with_places(form: PlaceFormType) -> PlaceFormType:
+    """The form with the centres and departments that the viewer gives accounts to."""
+    actor = access.actor()
     choices = centres.choices(actor.centre_path)
     top = min((c.depth for c in choices), default=0)
     form.centre.choices = forms.picks((str(c.id), "　" * (c.depth - top) + c.name) for c in choices)
@@ -75,7 +74,7 @@ def _account_form() -> forms.AccountForm:
 @face.route("/accounts/new", methods=["GET", "POST"])
 @access.staff(Permission.ACCOUNTS)
 def new_account() -> Any:
-    form = _account_form()
+    form = _with_places(forms.AccountForm())
     if form.validate_on_submit():
         values = actions_staff.AccountValues(
             username=form.username.data or "", name=form.name.data or "", phone=form.phone.data or "",
@@ -162,6 +161,27 @@ def enable_account(account_id: int) -> Any:
     return pages.said(
         f"{row.name}（{row.username}）已恢复，可用原来的密码登录。", url_for("people_staff.account", account_id=row.id)
     )
+
+
+@face.route("/accounts/<int:account_id>/transfer", methods=["GET", "POST"])
+@access.staff(Permission.ACCOUNTS)
+def transfer(account_id: int) -> Any:
+    """The same person works elsewhere; what waited for them alone goes on at once."""
+    row, form = _account(account_id), _with_places(forms.PlaceForm())
+    if not form.is_submitted():
+        form.centre.data, form.department.data = str(row.centre_id), str(row.department_id or "")
+    elif form.validate_on_submit():
+        department = int(form.department.data) if form.department.data else None
+        values = actions_staff.AccountValues("", "", "", int(form.centre.data), Role(row.role), department)
+        try:
+            actions_staff.transfer(access.actor(), row, values, clock.now())
+        except DomainError as refusal:
+            form.refuse(refusal)
+        else:
+            flash(f"{row.name}（{row.username}）已调到{row.centre.label}。", "green")
+            return pages.see_other(url_for("people_staff.accounts"))
+    status = 422 if form.is_submitted() else 200
+    return pages.page("people/transfer.html", status=status, form=form, row=row)
 
 
 @face.post("/accounts/<int:account_id>/role")

@@ -19,10 +19,7 @@ NEW_PHONE = "new_phone"
 
 
 def _me() -> Resident:
-    person = queries.resident(access.viewer().id)
-    if person is None:
-        abort(404)
-    return person
+    return queries.resident(access.viewer().id) or abort(404)
 
 
 def _profile_form(person: Resident) -> forms.ProfileForm:
@@ -82,10 +79,7 @@ def relatives() -> Any:
 
 
 def _relative(relative_id: int) -> Relative:
-    row = queries.relative(access.viewer().id, relative_id)
-    if row is None:
-        abort(404)
-    return row
+    return queries.relative(access.viewer().id, relative_id) or abort(404)
 
 
 @face.route("/me/relatives/<int:relative_id>", methods=["GET", "POST"])

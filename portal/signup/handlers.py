@@ -13,14 +13,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
+from portal.cases import ladder
 from portal.catalogue.actions import changing
 from portal.catalogue.models import Entry, EntryChange, EntrySession
 from portal.core import deadlines, outbox, states
-from portal.core.access import Role
+from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.words import Words
 from portal.notices.actions import Told, tell_residents, tell_staff
-from portal.people import queries as people
 from portal.signup import actions, notices, queries, reminders, rules
 from portal.signup.models import ACTIVE, OFFERED, SignUp
 
@@ -168,6 +168,6 @@ def on_low(payload: dict[str, Any], now: datetime) -> None:
     if entry is None or not rules.is_low(entry, now):
         return
     words = notices.low(entry)
-    accounts = people.staff_of({entry.centre_id, entry.author_centre_id}, (Role.MANAGER, Role.OPERATOR))
+    accounts = {i for c in (entry.centre, entry.author_centre) for i in ladder.people_at(c, Permission.SIGN_UPS)}
     key = f"low:{entry.id}:{int(entry.first_start.timestamp())}" if entry.first_start else f"low:{entry.id}"
-    tell_staff([a.id for a in accounts], words.kind, words.title, words.body, f"/staff/sign-ups/{entry.id}", key, now)
+    tell_staff(sorted(accounts), words.kind, words.title, words.body, f"/staff/sign-ups/{entry.id}", key, now)

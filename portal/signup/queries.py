@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, exists, func, select
+from sqlalchemy import ScalarSelect, and_, exists, func, select
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
+from portal.cases import ladder
 from portal.catalogue.models import Entry
 from portal.centres.models import Centre
+from portal.centres.queries import inside
 from portal.core import clock, deadlines, scope
+from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.words import Refusal
 from portal.people.models import Relative, Resident
@@ -364,14 +367,14 @@ def merge_targets(entry: Entry, now: datetime) -> list[Entry]:
     return sorted(open_ones, key=lambda e: e.category_id != entry.category_id)[:30]
 
 
-def waiting_rows(centre_id: int | None, path: str, now: datetime) -> tuple[list[tuple[Any, ...]], list[Entry]]:
+def waiting_rows(actor: Actor, now: datetime) -> tuple[list[tuple[Any, ...]], list[Entry]]:
     """For the inbox: (entry id, title, centre, start, how many pending, since when), low entries. Three statements.
 
-    The organiser's own things; of the centres below at `path` only what nobody has decided a day before the start,
-    so that an upper level's inbox holds what is really its own to do.
+    The organiser's own things (and those of centres where nobody works); of others below only what nobody has decided
+    a day before the start, so that an upper level's inbox holds what is really its own to do.
     """
-    own = Entry.centre_id == centre_id
-    below = (Centre.path >= path) & (Centre.path < path + ":") & (Entry.first_start <= now + deadlines.LATE)
+    own = Entry.centre_id.in_(ladder.answers_for(actor, Permission.SIGN_UPS))
+    below = and_(*inside(actor.centre_path), Entry.first_start <= now + deadlines.LATE)
     # From the few coming entries to their sign-ups by index, never through all sign-ups there ever were.
     waits = (SignUp.entry_id == Entry.id) & (SignUp.status == PENDING)
     since = select(func.min(SignUp.created_at)).where(waits).correlate(Entry).scalar_subquery()

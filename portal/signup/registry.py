@@ -67,7 +67,7 @@ def to_decide(actor: Actor, now: datetime) -> list[Waiting]:
     """Sign-ups to check and activities with too few people, of the actor's own centre; from below only what is late."""
     if not actor.can(Permission.SIGN_UPS) or actor.department_id is not None:
         return []
-    pending, low = queries.waiting_rows(actor.centre_id, actor.centre_path, now)
+    pending, low = queries.waiting_rows(actor, now)
     found = [_pending(row, now) for row in pending]
     for entry in low:
         detail = f"{entry.centre.label} · {notices.when(entry)} · 只报了 {entry.taken} / {entry.capacity} {entry.unit}"

@@ -35,10 +35,7 @@ def panel_of(entry: Entry, viewer: Any, now: datetime) -> tuple[str, dict[str, A
 def _entry(entry_id: int) -> Entry:
     statement = select(Entry).where(Entry.id == entry_id, Entry.status.in_(PUBLIC))
     options = (joinedload(Entry.centre), selectinload(Entry.sessions))
-    entry = db.session.scalars(statement.options(*options)).one_or_none()
-    if entry is None:
-        abort(404)
-    return entry
+    return db.session.scalars(statement.options(*options)).one_or_none() or abort(404)
 
 
 def _resident() -> Any:

@@ -13,9 +13,10 @@ import structlog
 from sqlalchemy import CompoundSelect, Select, select, union_all
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal.cases import ladder
 from portal.core import deadlines as starts
 from portal.core import outbox, registry, scope
-from portal.core.access import system_actor
+from portal.core.access import Permission, system_actor
 from portal.core.db import db, writing
 from portal.core.errors import DomainError, Stale
 from portal.venues import locks
@@ -47,7 +48,7 @@ def _hand_up(booking_id: int, now: datetime) -> int:
     _, row = locks.find(booking_id)
     if row.status != PENDING or row.decide_by is None or row.decide_by > now:
         return 0
-    if approval.deciders_above(row.waits_at or row.centre) is None:
+    if ladder.above(row.waits_at or row.centre, Permission.VENUES) is None:
         row.decide_by = None  # asked for once; the inbox shows it red until somebody decides
         outbox.put("venues.undecided", f"booking:{row.id}:{row.waits_at_id}", {"id": row.id}, now)
         return 1

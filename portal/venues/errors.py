@@ -84,11 +84,6 @@ class OfferOver(DomainError):
     advice = "还想要可以重新预约或候补。"
 
 
-class NobodyAbove(DomainError):
-    message = "上面没有可以移交的中心了。"
-    advice = "请在这里批准或不批准。"
-
-
 class InTheWay(DomainError):
     """A competing request can only be preferred while what holds the time is still undecided."""
 

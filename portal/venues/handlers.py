@@ -13,18 +13,17 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
+from portal.cases import ladder
+from portal.centres.models import Centre
 from portal.core import clock, outbox, states
-from portal.core.access import Role
+from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.deadlines import reminder_due
 from portal.core.words import Words
 from portal.notices.actions import Told, tell_residents, tell_staff
-from portal.people import queries as people
 from portal.venues import notices
 from portal.venues.actions import waiting_list
 from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, OFFERED, PENDING, WAITING, Booking, Venue
-
-DECIDERS = (Role.MANAGER, Role.OPERATOR)
 
 
 def _booking(booking_id: int) -> Booking | None:
@@ -62,8 +61,8 @@ def _tell(
 
 
 def tell_centre(row: Booking, centre_id: int, words: Words, key: str, now: datetime) -> None:
-    accounts = [a for a in people.staff_of({centre_id}, DECIDERS) if a.department_id is None]
-    tell_staff([a.id for a in accounts], words.kind, words.title, words.body, staff_link(row.id), key, now)
+    accounts = ladder.people_at(db.session.get_one(Centre, centre_id), Permission.VENUES)
+    tell_staff(accounts, words.kind, words.title, words.body, staff_link(row.id), key, now)
 
 
 @outbox.handler("venues.approved")

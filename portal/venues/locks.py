@@ -12,7 +12,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from portal.cases import ladder
 from portal.centres.models import Centre
+from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.errors import Stale
 from portal.people.models import Resident
@@ -77,3 +79,8 @@ def touch(venue: Venue, now: datetime, facts: bool = False) -> None:
     if facts:
         venue.revision += 1
         venue.updated_at = now
+
+
+def decider_id(venue: Venue) -> int:
+    """The centre that decides on requests for this room: its own, or the nearest above where somebody works (V3)."""
+    return ladder.desk(venue.centre, Permission.VENUES).id

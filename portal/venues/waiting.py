@@ -7,13 +7,16 @@ from typing import Any
 
 from sqlalchemy import and_, or_, select
 
+from portal.cases import ladder
+from portal.cases.policy import tone
 from portal.centres.models import Centre
+from portal.centres.queries import inside
 from portal.core import clock, registry
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.registry import Waiting
 from portal.venues.models import BY_ACTIVITY, PENDING, Booking, Venue
-from portal.venues.staff.booking_queries import due_tone
+from portal.venues.staff.booking_queries import SOON
 
 SECTION = "venues"
 MOST = 50
@@ -24,10 +27,7 @@ def to_decide(actor: Actor, now: datetime) -> list[Waiting]:
     """Requests that wait at the actor's own centre (handed-up ones too); from below only what is overdue. One query."""
     if not actor.can(Permission.VENUES) or actor.department_id is not None or actor.centre_id is None:
         return []
-    below = and_(
-        Booking.waits_at_id != actor.centre_id, Booking.decide_by <= now, Centre.path >= actor.centre_path,
-        Centre.path < actor.centre_path + ":",
-    )  # fmt: skip
+    below = and_(Booking.decide_by <= now, *inside(actor.centre_path))
     wanted = (
         select(
             Booking.id, Booking.title, Booking.people, Booking.starts_at, Booking.ends_at, Booking.created_at,
@@ -36,7 +36,7 @@ def to_decide(actor: Actor, now: datetime) -> list[Waiting]:
         .join(Venue, Venue.id == Booking.venue_id)
         .join(Centre, Centre.id == Booking.waits_at_id)
         .where(Booking.status == PENDING, Booking.source != BY_ACTIVITY)
-        .where(or_(Booking.waits_at_id == actor.centre_id, below))
+        .where(or_(Booking.waits_at_id.in_(ladder.answers_for(actor, Permission.VENUES)), below))
         .order_by(Booking.decide_by, Booking.id)
         .limit(MOST)
     )  # fmt: skip
@@ -53,5 +53,5 @@ def _line(row: tuple[Any, ...], actor: Actor, now: datetime) -> Waiting:
     if due is not None:
         words += f" · 请在 {clock.stamp(due)} 前审批" if due > now else f" · 应在 {clock.stamp(due)} 前审批，已超时"
     return Waiting(
-        SECTION, f"场地申请：{title}", words, since, f"/staff/venues/bookings/{number}", due, due_tone(due, now)
+        SECTION, f"场地申请：{title}", words, since, f"/staff/venues/bookings/{number}", due, tone(due, now, SOON)
     )

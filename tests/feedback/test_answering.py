@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
+from portal.cases.models import Case
 from portal.core import clock, states
 from portal.core.db import db, writing
 from portal.feedback import actions, queries
@@ -82,7 +83,7 @@ def test_a_low_answer_says_who_calls_and_until_when(
     answer = client.post(f"/rate/{row.token}", data={"stars": "2"}, headers={"HX-Request": "true"})
     assert answer.status_code == 200 and "<html" not in answer.text
     session.rollback()
-    until = clock.stamp(session.scalars(select(CallBack.due_at)).one())
+    until = clock.stamp(session.scalars(select(Case.due_at)).one())
     assert f"甲一社区会在 {until} 前打电话给您" in answer.text and "0755-8420 0003" in answer.text
     session.rollback()
     assert f"甲一社区会在 {until} 前" in as_resident(client, town.residents[0]).get("/me").text

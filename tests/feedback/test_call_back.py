@@ -12,6 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from portal.cases import deadlines
+from portal.cases.errors import NobodyAbove
+from portal.cases.models import Case
 from portal.core import clock, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.audit import AuditLog
@@ -19,8 +22,8 @@ from portal.core.db import db, writing
 from portal.core.errors import DomainError, NotAllowed, Stale
 from portal.core.scope import StaffScope
 from portal.core.states import NoSuchTransition, ReasonMissing
-from portal.feedback import actions, calling, deadlines
-from portal.feedback.errors import CannotSayAgain, NobodyAbove, NoSuchCallBack, UnknownOutcome, WordsTooLong
+from portal.feedback import actions, calling
+from portal.feedback.errors import CannotSayAgain, NoSuchCallBack, UnknownOutcome, WordsTooLong
 from portal.feedback.models import CLAIMED, DONE, OPEN, CallBack
 from portal.feedback.states import MACHINE
 from portal.notices.models import Delivery, InboxMessage
@@ -58,7 +61,7 @@ def test_every_status_and_step(session: Any, town: Town, low: Low, status: str, 
     call = low()
     db.session.execute(db.update(CallBack).values(status=status))
     if step == "hand_back":
-        db.session.execute(db.update(CallBack).values(waits_at_id=town.centres["A"].id))
+        db.session.execute(db.update(Case).values(waits_at_id=town.centres["A"].id))
     session.refresh(call)
     actor = who(step, town)
     names = {t.name for t in states.available(MACHINE, call, actor)}
@@ -214,7 +217,7 @@ def test_not_solved_goes_to_the_level_above_with_a_time_of_its_own(
     session.expire_all()
     call = session.get_one(CallBack, call.id)
     assert (call.waits_at.code, call.status, call.outcome, call.owner_id) == ("A", OPEN, "", None)
-    assert NOW + 5 * DAY <= call.due_at < NOW + 6 * DAY and call.warned == 0
+    assert NOW + 5 * DAY <= call.due_at < NOW + 6 * DAY and call.case.clocks[-1].told == 0
     session.commit()
     deliver(NOW + 3 * DAY)
     assert (town.staff["A"].id, "居民说还没解决：《书法课》") in letters(session)

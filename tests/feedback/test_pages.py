@@ -10,11 +10,11 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
+from portal.cases.queries import waits_for as to_call_back
 from portal.core import clock, registry
 from portal.core.audit import AuditLog
 from portal.feedback import actions, calling, queries
 from portal.feedback.models import DONE, CallBack, Evaluation
-from portal.feedback.registry import to_call_back
 from portal.people import actions as people
 from tests.factories import NOW, Town
 from tests.feedback.conftest import Asked

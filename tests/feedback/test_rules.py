@@ -30,15 +30,6 @@ def test_half_a_tenth_goes_up() -> None:
     assert rules.rounded(17, 4) == 4.3  # 4.25; round() of a float says 4.2
 
 
-@given(st.integers(0, 24 * 400), st.booleans())
-def test_a_call_back_is_due_by_day_and_never_too_soon(hours: int, again: bool) -> None:
-    opened = NOW + timedelta(hours=hours, minutes=17)
-    due = clock.local(rules.due(opened, P, again))
-    least = timedelta(hours=48 if again else 72)
-    assert least <= due - opened <= least + timedelta(hours=19)
-    assert 9 <= due.hour <= 18 and due.minute == 0
-
-
 @given(st.integers(0, 24 * 60))
 def test_one_may_answer_until_an_evening(minutes: int) -> None:
     asked = NOW + timedelta(minutes=minutes)

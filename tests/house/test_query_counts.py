@@ -20,7 +20,8 @@ from portal.centres.models import Centre, OpeningHours
 from portal.core import audit, clock, reads
 from portal.core.db import db
 from portal.core.sessions import WebSession
-from portal.feedback.models import CallBack, Evaluation
+from portal.feedback.actions import give
+from portal.feedback.models import Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative, StaffAccount
 from portal.signup.models import SignUp
@@ -152,18 +153,15 @@ class Rows:
     def _stars(self, number: int) -> None:
         """Asked, answered badly, called back; all within the time in which /me and the inbox show it."""
         a1, me = self.town.centres["A1"], self.town.residents[0]
-        for subject, stars in ((2 * number, None), (2 * number + 1, 1)):
+        for subject in (2 * number, 2 * number + 1):
             row = Evaluation(
                 centre_id=a1.id, subject_kind="activity", subject_id=subject, group_key=f"activity:{number}",
                 title="书法课", resident_id=me.id, person_key=f"r{me.id}", token=f"token{subject}", asked_at=NOW,
-                answer_until=NOW + timedelta(days=14), stars=stars, tags=[], given_at=NOW if stars else None,
+                answer_until=NOW + timedelta(days=14), tags=[],
             )  # fmt: skip
             db.session.add(row)
         db.session.flush()
-        db.session.add(CallBack(
-            centre_id=a1.id, evaluation_id=row.id, waits_at_id=a1.id, status="open", opened_at=NOW,
-            due_at=NOW + timedelta(days=3),
-        ))  # fmt: skip
+        give(row.id, 1, NOW)
 
     def _rooms(self, number: int) -> None:
         """A room in A1 and one next door, my own booking in it, somebody else's in the room whose page is counted."""

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import Any
 
+from sqlalchemy import select
+
 from portal.catalogue.actions import entry_values as rows_of_entries
 from portal.catalogue.models import EntryChange, Guide, PlanImport, PrintedDocument, Template
 from portal.core import clock
 from portal.core.attachments import Attachment
 from portal.core.db import db
 from portal.core.sessions import WebSession
+from portal.feedback.actions import give
 from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative
@@ -132,17 +135,13 @@ def _feedback(town: Town, entry: Any) -> dict[str, Any]:
     a1, person = town.centres["A1"], town.residents[0]
     row = Evaluation(
         centre_id=a1.id, subject_kind="activity", subject_id=entry.id, group_key="activity:1:house", title="公开的活动",
-        resident_id=person.id, person_key=f"r{person.id}", token="house" * 5, asked_at=NOW, stars=1, words=SECRET,
-        given_at=NOW, answer_until=NOW + timedelta(days=14),
+        resident_id=person.id, person_key=f"r{person.id}", token="house" * 5, asked_at=NOW,
+        answer_until=NOW + timedelta(days=14),
     )  # fmt: skip
     db.session.add(row)
     db.session.flush()
-    call = CallBack(
-        centre_id=a1.id, evaluation_id=row.id, waits_at_id=a1.id, opened_at=NOW, due_at=NOW + timedelta(days=3),
-        status="open",
-    )  # fmt: skip
-    db.session.add(call)
-    db.session.flush()
+    give(row.id, 1, NOW, words=SECRET)
+    call = db.session.scalars(select(CallBack).where(CallBack.evaluation_id == row.id)).one()
     return {"call_back_id": call.id, "token": row.token}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from portal.cases import ladder
 from portal.catalogue import rules
 from portal.catalogue.actions import entry_values, room_holds
 from portal.catalogue.models import PUBLISHED, Entry, EntryChange
@@ -91,9 +92,10 @@ def open_change(entry_id: int) -> EntryChange | None:
 def _ask(
     actor: Actor, entry: Entry, kind: str, before: dict[str, Any], after: dict[str, Any], reason: str, now: datetime
 ) -> EntryChange:
+    decider = ladder.desk(publisher(entry), Permission.PUBLISH)
     change = EntryChange(
         centre_id=entry.centre_id, entry_id=entry.id, kind=kind, before=before, after=after,
-        reason=reason.strip(), waits_at_id=publisher(entry).id, asked_by=actor.name[:40], asked_at=now,
+        reason=reason.strip(), waits_at_id=decider.id, asked_by=actor.name[:40], asked_at=now,
     )  # fmt: skip
     change.entry = entry
     db.session.add(change)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from portal.cases.ladder import at_or_above
 from portal.catalogue import rules
 from portal.catalogue.models import Category, Entry, EntrySession, ServiceType
 from portal.catalogue.rules import EntryValues
@@ -85,10 +86,7 @@ def need(actor: Actor, permission: Permission) -> None:
 
 def need_inside(actor: Actor, centre: Centre) -> None:
     """Raises NotAllowed unless the centre is the actor's own or below it; a department has no centres below."""
-    if actor.kind == "system":
-        return
-    above = actor.department_id is None and bool(actor.centre_path) and centre.path.startswith(actor.centre_path)
-    if not above:
+    if not at_or_above(actor, centre):
         raise NotAllowed("这个阵地不在您的管理范围内。")
 
 

@@ -9,10 +9,11 @@ from sqlalchemy import ColumnElement, func, select, update
 
 from portal.catalogue.actions import entry_values, room_holds
 from portal.catalogue.models import APPROVED, IN_REVIEW, Entry, Issue
-from portal.catalogue.states import ENTRY, chain
+from portal.catalogue.states import ENTRY
 from portal.centres import profile
 from portal.centres import queries as centre_queries
 from portal.centres.models import Centre
+from portal.centres.queries import review_chain
 from portal.core import audit, clock, outbox, registry, scope, states
 from portal.core.access import Actor, Permission, system_actor
 from portal.core.db import db, writing
@@ -59,7 +60,7 @@ def _may_publish(actor: Actor) -> None:
     if actor.kind == "system":
         return
     centre = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
-    if centre is None or actor.department_id is not None or chain(centre):
+    if centre is None or actor.department_id is not None or review_chain(centre):
         raise NotYourTurn("清单由上级统一发布。", advice="审核通过的服务会在每月1日0:00自动发布。")
 
 
@@ -190,7 +191,7 @@ def _late_lists(month: str, now: datetime) -> list[Effect]:
         if not level.files_list or cutoff is None or now < cutoff:
             continue
         late = db.session.scalars(select(Centre).where(Centre.id.in_(unsubmitted(month, level.code)))).all()
-        reviewers = {above[0].id for centre in late if (above := chain(centre))}
+        reviewers = {above[0].id for centre in late if (above := review_chain(centre))}
         effects += [_late("catalogue.late", month, c.id) for c in late]
         effects += [_late("catalogue.late_list", month, c, level.code) for c in sorted(reviewers)]
     return effects

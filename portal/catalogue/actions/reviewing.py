@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -9,15 +10,16 @@ from typing import Any
 
 from sqlalchemy import select
 
+from portal.cases import ladder
 from portal.catalogue import rules
 from portal.catalogue.actions import drafting, entry_values, room_holds
-from portal.catalogue.models import ACCEPTED, APPROVED, DRAFT, IN_REVIEW, RETURNED, Entry, Issue
+from portal.catalogue.models import ACCEPTED, APPROVED, DRAFT, IN_REVIEW, RETURNED, Entry, EntryChange, Issue
 from portal.catalogue.rules import EntryValues
-from portal.catalogue.states import ENTRY, decides, holds, next_reviewer, owns, publishes, reviewers
+from portal.catalogue.states import ASKED, ENTRY, decides, holds, next_reviewer, owns, publishes, reviewers, turn
 from portal.catalogue.timetext.parts import Problem
 from portal.centres.models import Centre
-from portal.core import audit, clock, outbox, states
-from portal.core.access import Actor, Permission
+from portal.core import audit, clock, outbox, registry, states
+from portal.core.access import Actor, Permission, system_actor
 from portal.core.db import db
 from portal.core.errors import DomainError, NotAllowed, Stale
 
@@ -63,7 +65,7 @@ def offer(actor: Actor, entry: Entry, now: datetime, *, version: int | None = No
         outbox.put("catalogue.offered", f"{entry.id}:{entry.version}", payload, now)
 
 
-def _send(actor: Actor, entry: Entry, now: datetime) -> str:
+def _send(actor: Actor, entry: Entry, now: datetime, among: frozenset[int] | None = None) -> str:
     """Fire the transition that brings a draft or an accepted row to whoever decides next. Returns its name."""
     if entry.status == ACCEPTED:
         target = next_reviewer(entry, _placeless(actor))
@@ -71,8 +73,8 @@ def _send(actor: Actor, entry: Entry, now: datetime) -> str:
     else:
         target = next(iter(reviewers(entry)), None)
         name = "submit" if target is not None else "settle"
-    turn = {"waits_at_id": target.id if target else None, "waits_since": now if target else None}
-    states.fire(ENTRY, entry, name, actor, now, values=entry_values.moves(now, **turn, **MENDED))
+    values = entry_values.moves(now, **turn(target, now, among), **MENDED)
+    states.fire(ENTRY, entry, name, actor, now, values=values)
     return name
 
 
@@ -100,8 +102,9 @@ def submit_issue(actor: Actor, centre: Centre, month: str, now: datetime) -> int
     if found:
         raise RowsWithProblems(found)
     tree = entry_values.whole_tree()
+    among = ladder.staffed(Permission.REVIEW)
     for entry in ready:
-        _send(actor, entry, now)
+        _send(actor, entry, now, among)
     tree.clear()
     issue = issue_of(centre, month)
     if issue.submitted_at is None:
@@ -132,7 +135,9 @@ def issue_of(centre: Centre, month: str) -> Issue:
     return db.session.scalars(select(Issue).where(Issue.month == month, Issue.centre_id == centre.id)).one()
 
 
-def approve(actor: Actor, entry: Entry, now: datetime, *, version: int | None = None) -> str:
+def approve(
+    actor: Actor, entry: Entry, now: datetime, *, version: int | None = None, among: frozenset[int] | None = None
+) -> str:
     """Say yes: a community accepts a station's row, a reviewer passes it on, the last one approves it (C4).
 
     A centre above the waiting one may decide in its place; the history says so. Returns the transition's name.
@@ -145,10 +150,9 @@ def approve(actor: Actor, entry: Entry, now: datetime, *, version: int | None = 
         refusal = ENTRY.transition("approve").refusal(entry, actor)
         raise refusal or NotAllowed()
     target = entry.waits_at if transition.name == "accept" else next_reviewer(entry, actor)
-    turn = {"waits_at_id": target.id if target else None, "waits_since": now if target else None}
     states.fire(
         ENTRY, entry, transition.name, actor, now, details=_in_place_of(entry, actor),
-        values=entry_values.moves(now, **turn, **MENDED),
+        values=entry_values.moves(now, **turn(target, now, among), **MENDED),
     )  # fmt: skip
     entry_values.log(actor, entry, transition.name, now)
     return transition.name
@@ -163,10 +167,10 @@ def _in_place_of(entry: Entry, actor: Actor) -> dict[str, Any] | None:
 def approve_all(actor: Actor, entries: Sequence[Entry], now: datetime) -> int:
     """Say yes to every row whose turn is with this actor; others are left as they are. Returns how many."""
     entry_values.need(actor, Permission.REVIEW)
-    done, tree = 0, entry_values.whole_tree()
+    done, tree, among = 0, entry_values.whole_tree(), ladder.staffed(Permission.REVIEW)
     for entry in sorted(entries, key=lambda e: e.id):  # one order of locks, so that two people never deadlock
         try:
-            approve(actor, entry, now)
+            approve(actor, entry, now, among=among)
         except (NotAllowed, Stale, states.NoSuchTransition):
             continue
         done += 1
@@ -251,8 +255,9 @@ def resubmit(actor: Actor, entry: Entry, now: datetime, *, version: int | None =
         problems = _problems(entry, now)
         if problems:
             raise entry_values.InvalidRow(problems)
-    turn = {"waits_at_id": entry.returned_by_id, "waits_since": now}
-    states.fire(ENTRY, entry, "resubmit", actor, now, values=entry_values.moves(now, **turn, **MENDED))
+    back_to = db.session.get(Centre, entry.returned_by_id) if entry.returned_by_id else None
+    values = entry_values.moves(now, **turn(back_to, now), **MENDED)
+    states.fire(ENTRY, entry, "resubmit", actor, now, values=values)
     room_holds.follow(entry, "resubmit", actor, now)
     entry_values.log(actor, entry, "resubmit", now)
     payload = {"entry_id": entry.id, "centre_id": entry.waits_at_id}
@@ -268,6 +273,33 @@ def recall(actor: Actor, entry: Entry, now: datetime, *, version: int | None = N
     states.fire(ENTRY, entry, "recall", actor, now, values=entry_values.moves(now, waits_at_id=None, waits_since=None))
     room_holds.follow(entry, "recall", actor, now)
     entry_values.log(actor, entry, "recall", now)
+
+
+@registry.on_staffing
+def resettle(now: datetime) -> None:
+    """Rows and changes that wait where nobody decides any more go to the nearest that does (SPEC C4); since when they
+    wait stays. Locks the rows.
+    """
+    here = ladder.staffed(Permission.REVIEW)
+    rows = select(Entry).where(Entry.status == IN_REVIEW, Entry.waits_at_id.not_in(here)).with_for_update(of=Entry)
+    moved: Counter[tuple[int, int, str]] = Counter()
+    for entry in list(db.session.scalars(rows.order_by(Entry.id))):
+        nominal = entry.waits_at or entry.centre
+        to = ladder.desk(nominal, Permission.REVIEW, here)
+        if to.id != nominal.id:
+            entry.waits_at_id = to.id
+            entry_values.touched(entry, now)
+            states.note(ENTRY, entry, "lift", system_actor(), now, ladder.instead(nominal, to))
+            moved[nominal.id, to.id, entry.month] += 1
+    publishers = ladder.staffed(Permission.PUBLISH)
+    asked = select(EntryChange).where(EntryChange.status == ASKED, EntryChange.waits_at_id.not_in(publishers))
+    for change in list(db.session.scalars(asked.order_by(EntryChange.id))):
+        nominal = db.session.get_one(Centre, change.waits_at_id)
+        change.waits_at_id = ladder.desk(nominal, Permission.PUBLISH, publishers).id
+    db.session.flush()
+    for (old, new, month), count in moved.items():
+        payload = {"from": old, "to": new, "month": month, "count": count}
+        outbox.put("catalogue.lifted", f"{old}:{new}:{month}:{int(now.timestamp())}", payload, now)
 
 
 def hold_room(actor: Actor, entry: Entry, now: datetime) -> None:

@@ -174,10 +174,7 @@ def changes() -> Response:
 
 
 def _change_or_404(change_id: int) -> EntryChange:
-    found = queries.change(change_id)
-    if found is None:
-        abort(404)
-    return found
+    return queries.change(change_id) or abort(404)
 
 
 @bp.get("/staff/catalogue/changes/<int:change_id>")

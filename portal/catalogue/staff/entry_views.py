@@ -348,10 +348,7 @@ def templates() -> Response:
 
 
 def _template_or_404(template_id: int) -> Any:
-    found = queries.template(template_id)
-    if found is None:
-        abort(404)
-    return found
+    return queries.template(template_id) or abort(404)
 
 
 @bp.post("/staff/catalogue/templates/<int:template_id>/use")

@@ -71,10 +71,7 @@ def plan_template() -> Response:
 
 
 def _plan_or_404(import_id: int) -> PlanImport:
-    found = queries.plan_import(import_id)
-    if found is None:
-        abort(404)
-    return found
+    return queries.plan_import(import_id) or abort(404)
 
 
 def _context(plan: PlanImport) -> dict[str, Any]:
@@ -133,10 +130,7 @@ def lay_aside_plan(import_id: int) -> Response:
 
 
 def _row_or_404(plan_: PlanImport, number: int) -> PreviewRow:
-    found = next((r for r in rows_of(plan_) if r.number == number), None)
-    if found is None:
-        abort(404)
-    return found
+    return next((r for r in rows_of(plan_) if r.number == number), None) or abort(404)
 
 
 @bp.route("/staff/catalogue/imports/<int:import_id>/rows/<int:row_number>", methods=["GET", "POST"])

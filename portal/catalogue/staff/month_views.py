@@ -15,10 +15,10 @@ from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, IN_REVIEW, PUBLISHED, RETURNED, Entry
 from portal.catalogue.staff import choices as choice_lists
 from portal.catalogue.staff import coverage, queries
-from portal.catalogue.states import chain
 from portal.centres import profile
 from portal.centres import queries as centres
 from portal.centres.models import Centre
+from portal.centres.queries import review_chain
 from portal.core import access, clock, pages
 from portal.core.access import Actor, Permission
 from portal.core.db import db
@@ -170,7 +170,7 @@ def not_for_departments(actor: Actor, month: str) -> Response | None:
 
 def may_publish(actor: Actor) -> bool:
     """Publishing by hand belongs to the top of the review chain."""
-    return actor.can(Permission.PUBLISH) and actor.department_id is None and not chain(own_centre(actor))
+    return actor.can(Permission.PUBLISH) and actor.department_id is None and not review_chain(own_centre(actor))
 
 
 def board_context(wanted: Filter, now: datetime, all_pages: bool = False) -> dict[str, Any]:
@@ -236,7 +236,7 @@ def _tools(actor: Actor, wanted: Filter, lines: list[Line]) -> dict[str, Any]:
         "may_submit": may_plan and actor.department_id is None and bool(ready), "ready_count": len(ready),
         "ready_checks": sum(1 for line in ready if line.row.errors), "may_file": level.files_list,
         "months": sorted({*queries.months(actor, clock.now()), wanted.month}, reverse=True),
-        "list_centre": wanted.centre or own, "has": has_endpoint, "submit_to": next(iter(chain(own)), None),
+        "list_centre": wanted.centre or own, "has": has_endpoint, "submit_to": next(iter(review_chain(own)), None),
         "reasons": profile.current().return_reasons.get("catalogue", ()), "is_board": True,
     }  # fmt: skip
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
+from portal.cases import ladder
 from portal.catalogue import rules
 from portal.catalogue.actions import entry_values as rows
 from portal.catalogue.actions import room_holds
@@ -104,6 +105,10 @@ def inside(actor: Actor, centre: Centre | None = None) -> list[ColumnElement[boo
     return [Entry.centre_id.in_(select(Centre.id).where(*centre_queries.inside(path)))] if path else []
 
 
+def _my_turn(actor: Actor) -> ColumnElement[bool]:
+    return Entry.waits_at_id.in_(ladder.answers_for(actor, Permission.REVIEW))
+
+
 def month_rows(
     actor: Actor, month: str, now: datetime, *, centre: Centre | None = None, status: str | None = None,
     category_id: int | None = None, waiting_for_me: bool = False,
@@ -114,8 +119,7 @@ def month_rows(
     if category_id is not None:
         wanted = wanted.where(or_(Entry.category_id == category_id, Entry.category.has(parent_id=category_id)))
     if waiting_for_me:
-        turn = false() if actor.department_id else Entry.waits_at_id == actor.centre_id
-        wanted = wanted.where(Entry.status == IN_REVIEW, turn)
+        wanted = wanted.where(Entry.status == IN_REVIEW, _my_turn(actor))
     ordered = _loaded(wanted).order_by(Entry.first_start.is_(None), Entry.first_start, Entry.id)
     return _rows(list(db.session.scalars(ordered)), actor, now)
 
@@ -124,7 +128,7 @@ def waiting_rows(actor: Actor, now: datetime, month: str | None = None) -> list[
     """Rows whose decision waits at the actor's own centre, the longest waiting first (C6)."""
     if actor.department_id is not None:
         return []
-    wanted = select(Entry).where(Entry.status == IN_REVIEW, Entry.waits_at_id == actor.centre_id)
+    wanted = select(Entry).where(Entry.status == IN_REVIEW, _my_turn(actor))
     if month:
         wanted = wanted.where(Entry.month == month)
     return _rows(list(db.session.scalars(_loaded(wanted).order_by(Entry.waits_since, Entry.id))), actor, now)
@@ -207,7 +211,9 @@ def issues(month: str, path: str = "") -> dict[int, Issue]:
 
 def open_changes(actor: Actor) -> list[EntryChange]:
     """Changes that wait for the actor's centre to decide, the oldest first (C8)."""
-    wanted = select(EntryChange).where(EntryChange.status == ASKED, EntryChange.waits_at_id == actor.centre_id)
+    wanted = select(EntryChange).where(
+        EntryChange.status == ASKED, EntryChange.waits_at_id.in_(ladder.answers_for(actor, Permission.PUBLISH))
+    )
     if actor.department_id is not None:
         return []
     loaded = wanted.options(joinedload(EntryChange.entry).joinedload(Entry.centre))
@@ -298,7 +304,8 @@ class Step:
 
 WORDS = {
     "draft_entry": "新建", "edit_entry": "修改", "copy_entry": "复制上月", "confirm_checked": "已核对",
-    "correct": "审核时更正", "ask_edit": "申请变更", "ask_cancel": "申请取消", "change": "变更生效",
+    "correct": "审核时更正", "lift": "转由上级处理",
+    "ask_edit": "申请变更", "ask_cancel": "申请取消", "change": "变更生效",
 }  # fmt: skip
 
 
@@ -371,9 +378,7 @@ def head(actor: Actor, month: str, now: datetime, centre: Centre | None = None) 
     filters = [Entry.month == month, Entry.status != DROPPED, *inside(actor, centre)]
     counts = select(Entry.status, func.count(Entry.id)).where(*filters).group_by(Entry.status)
     by_status = dict(db.session.execute(counts).all())
-    at_me = select(func.count(Entry.id)).where(
-        *filters, Entry.status == IN_REVIEW, Entry.waits_at_id == actor.centre_id
-    )
+    at_me = select(func.count(Entry.id)).where(*filters, Entry.status == IN_REVIEW, _my_turn(actor))
     expected, submitted, late_count = _handed_in(month, now, centre.path if centre is not None else actor.centre_path)
     level = profile.current().level(own.level) if own is not None else None
     cutoff = level.cutoff(month) if level else None

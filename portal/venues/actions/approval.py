@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, select
+from sqlalchemy import func, select
 
+from portal.cases import ladder
+from portal.cases.errors import NobodyAbove
 from portal.centres.models import Centre
-from portal.core import audit, clock, outbox, scope, states
-from portal.core.access import Actor, Permission, Role
+from portal.core import audit, clock, outbox, registry, scope, states
+from portal.core.access import Actor, Permission, system_actor
 from portal.core.db import db
 from portal.core.errors import NotAllowed, NotYourTurn
 from portal.people import actions as people
-from portal.people.models import Resident, StaffAccount
+from portal.people.models import Resident
 from portal.venues import locks, occupancy, rules
 from portal.venues.actions import booking as residents
 from portal.venues.actions import waiting_list
@@ -21,7 +23,6 @@ from portal.venues.errors import (
     BookingOver,
     BookingRefused,
     InTheWay,
-    NobodyAbove,
     SlotTaken,
     VenueGone,
 )
@@ -167,29 +168,34 @@ def hand_up(actor: Actor, booking_id: int, reason: str, now: datetime) -> Bookin
     BookingGone, NotAllowed, NoSuchTransition. Lock: the venue.
     """
     must(actor)
+    return _pass_on(actor, booking_id, None, reason, now)
+
+
+def _pass_on(actor: Actor, booking_id: int, to: Centre | None, reason: str, now: datetime) -> Booking:
     venue, row = locks.find(booking_id)
     _not_an_activity(row)
-    above = deciders_above(row.waits_at or row.centre)
-    if above is None:
-        raise NobodyAbove()
+    to = to or ladder.above(row.waits_at or row.centre, Permission.VENUES)
+    if to is None:
+        raise NobodyAbove(advice="请在这里批准或不批准。")
     before = row.status
     decide_by = rules.decide_by(now, venue.approve_hours, row.starts_at)
-    waiting_list.move(venue, row, "hand_up", actor, now, reason, waits_at_id=above.id, decide_by=decide_by)
+    waiting_list.move(venue, row, "hand_up", actor, now, reason, waits_at_id=to.id, decide_by=decide_by)
     db.session.expire(row, ["waits_at"])
     noted(actor, row, "hand_up", before, now, reason)
     return row
 
 
-def deciders_above(centre: Centre) -> Centre | None:
-    """The nearest centre above that has somebody who may decide; an empty post would be a dead end."""
-    if not centre.ancestor_ids:
-        return None
-    somebody = exists().where(
-        StaffAccount.centre_id == Centre.id, StaffAccount.disabled_at.is_(None),
-        StaffAccount.department_id.is_(None), StaffAccount.role.in_((Role.MANAGER, Role.OPERATOR)),
-    )  # fmt: skip
-    above = select(Centre).where(Centre.id.in_(centre.ancestor_ids), Centre.active, somebody)
-    return db.session.scalars(above.order_by(Centre.depth.desc()).limit(1)).first()
+@registry.on_staffing
+def resettle(now: datetime) -> None:
+    """Requests that wait where nobody decides any more go to the nearest that does (SPEC V3). Locks their venues."""
+    here = ladder.staffed(Permission.VENUES)
+    stranded = select(Booking).where(Booking.status == PENDING, Booking.source != BY_ACTIVITY)
+    stranded = stranded.where(func.coalesce(Booking.waits_at_id, Booking.centre_id).not_in(here))
+    for row in list(db.session.scalars(stranded.order_by(Booking.venue_id, Booking.id))):
+        nominal = row.waits_at or row.centre
+        to = ladder.desk(nominal, Permission.VENUES, here)
+        if to.id != nominal.id:
+            _pass_on(system_actor(), row.id, to, ladder.instead(nominal, to), now)
 
 
 def prefer(actor: Actor, waiting_id: int, reason: str, now: datetime) -> Booking:

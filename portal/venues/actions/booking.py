@@ -172,7 +172,7 @@ def enter(
         title=wish.title[:TITLE_MAX] or venue.name, function=wish.function, people=wish.people, needs=wish.needs,
         starts_at=wish.start, ends_at=wish.end, status=status,
         held_until=held_until or rules.held(wish.span, venue.buffer).end,
-        waits_at_id=venue.centre_id if pending else None,
+        waits_at_id=locks.decider_id(venue) if pending else None,
         decide_by=rules.decide_by(now, venue.approve_hours, wish.start) if pending else None,
         created_by=actor.name if actor.kind == "staff" else "", created_at=now, decided_at=now if decided else None,
     )  # fmt: skip
@@ -265,7 +265,7 @@ def _must_be_free(venue: Venue, wish: Wish, but: int) -> None:
 
 def _to_decide(venue: Venue, row: Booking, now: datetime) -> dict[str, Any]:
     decide_by = rules.decide_by(now, venue.approve_hours, row.starts_at)
-    return {"waits_at_id": venue.centre_id, "decide_by": decide_by}
+    return {"waits_at_id": locks.decider_id(venue), "decide_by": decide_by}
 
 
 def shift(
@@ -281,7 +281,8 @@ def shift(
     row.starts_at, row.ends_at, row.held_until, row.reason = wish.start, wish.end, until, reason
     row.revision += 1
     if row.status == PENDING and (actor.kind == "resident" or old_venue.centre_id != venue.centre_id):
-        row.waits_at_id, row.decide_by = venue.centre_id, rules.decide_by(now, venue.approve_hours, wish.start)
+        row.waits_at_id = locks.decider_id(venue)
+        row.decide_by = rules.decide_by(now, venue.approve_hours, wish.start)
     for name in ("decide_by", "accept_by"):  # whoever has it keeps it, but nothing is decided after the start
         if getattr(row, name) is not None:
             setattr(row, name, min(getattr(row, name), wish.start))

@@ -77,7 +77,7 @@ def _give(venue: Venue, booking: Booking, now: datetime) -> None:
         move(venue, booking, "offer", house, now, accept_by=deadline)
     elif venue.needs_approval and booking.resident_id is not None:
         decide_by = rules.decide_by(now, venue.approve_hours, booking.starts_at)
-        move(venue, booking, "examine", house, now, decide_by=decide_by, waits_at_id=venue.centre_id)
+        move(venue, booking, "examine", house, now, decide_by=decide_by, waits_at_id=locks.decider_id(venue))
     else:
         move(venue, booking, "move_up", house, now, decided_at=now)
 

@@ -199,9 +199,7 @@ def _first_day(today: date) -> date:
 @access.public
 def room(venue_id: int) -> Response:
     """One room: facts, a week, the day in words, starts to choose from; `start` opens the panel to book."""
-    found = queries.venue(venue_id)
-    if found is None:
-        abort(404)
+    found = queries.venue(venue_id) or abort(404)
     return room_page(found, clock.now(), booking_panel.from_request(request.args))
 
 

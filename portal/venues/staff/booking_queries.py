@@ -12,8 +12,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import aliased, joinedload
 
+from portal.cases import ladder
+from portal.cases.policy import tone
 from portal.centres.models import Centre
 from portal.core import clock, states
+from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.forms import FULL_WIDTH
 from portal.people.models import Relative, Resident
@@ -113,10 +116,11 @@ def requests(actor: Any, which: str, centre_id: int | None, now: datetime, page:
     wanted = with_people(select(Booking)).options(joinedload(Booking.waits_at), joinedload(Booking.centre))
     wanted = wanted.join(decider, decider.id == func.coalesce(Booking.waits_at_id, Booking.centre_id)).where(*_asked())
     inside = (decider.path >= actor.centre_path) & (decider.path < actor.centre_path + ":")
+    mine = decider.id.in_(ladder.answers_for(actor, Permission.VENUES))
     if which == "mine":
-        wanted = wanted.where(decider.id == actor.centre_id)
+        wanted = wanted.where(mine)
     elif which == "below":
-        wanted = wanted.where(inside, decider.id != actor.centre_id)
+        wanted = wanted.where(inside, ~mine)
     elif which == "above":
         wanted = wanted.where(~inside)
     if centre_id is not None:
@@ -132,8 +136,9 @@ def _counts(actor: Any, now: datetime) -> tuple[dict[str, int], int]:
     wanted = select(decider.id, decider.path, func.count(), late).select_from(Booking)
     wanted = wanted.join(decider, decider.id == func.coalesce(Booking.waits_at_id, Booking.centre_id)).where(*_asked())
     counts, overdue = Counter({key: 0 for key, _ in REQUEST_TABS}), 0
+    own = set(db.session.scalars(ladder.answers_for(actor, Permission.VENUES)))
     for centre_id, path, count, past in db.session.execute(wanted.group_by(decider.id, decider.path)):
-        place = "mine" if centre_id == actor.centre_id else "below" if path.startswith(actor.centre_path) else "above"
+        place = "mine" if centre_id in own else "below" if path.startswith(actor.centre_path) else "above"
         counts[place] += count
         counts["all"] += count
         overdue += int(past or 0) if place == "mine" else 0
@@ -152,17 +157,10 @@ def _request(booking: Booking, actor: Any, now: datetime, rivals: list[Booking],
     elsewhere = booking.waits_at if booking.waits_at_id not in (None, booking.centre_id) else None
     return Request(
         booking, who(booking), phone(booking), clock.ago(booking.created_at, now), booking.decide_by,
-        due_tone(booking.decide_by, now), rivals, record,
+        tone(booking.decide_by, now, SOON), rivals, record,
         frozenset(t.name for t in states.available(MACHINE, booking, actor)),
         capacity is not None and booking.people > capacity, elsewhere.label if elsewhere is not None else "",
     )  # fmt: skip
-
-
-def due_tone(due: datetime | None, now: datetime) -> str:
-    """red: overdue, gold: within four hours, neutral."""
-    if due is None:
-        return "neutral"
-    return "red" if now >= due else "gold" if now >= due - SOON else "neutral"
 
 
 def rivals_of(rows: Sequence[Booking]) -> list[Booking]:

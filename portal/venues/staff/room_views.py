@@ -47,10 +47,7 @@ def _home(homes: list[centres.Choice]) -> Centre:
     """The centre a new room belongs to: the one asked for, else the viewer's own."""
     wanted = incoming.whole_number(request.values.get("centre", ""))
     chosen = next((c.id for c in homes if c.id == (wanted or access.actor().centre_id)), None)
-    centre = centres.get(chosen) if chosen is not None else None
-    if centre is None:
-        abort(404)
-    return centre
+    return (centres.get(chosen) if chosen is not None else None) or abort(404)
 
 
 def _filter() -> room_queries.RoomFilter:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from portal.cases.errors import NobodyAbove
 from portal.core.access import Actor
 from portal.core.audit import AuditLog
 from portal.core.errors import DomainError, NotAllowed
@@ -20,7 +21,6 @@ from portal.venues.errors import (
     BookingGone,
     BookingRefused,
     InTheWay,
-    NobodyAbove,
     NotBookable,
     SlotTaken,
     VenueGone,

@@ -116,7 +116,7 @@ def test_the_command_takes_all_or_nothing(app: Flask, town: Any, session: Any, t
 
 
 def test_the_deployment_ships_the_venues_of_its_list_of_services(town: Any, session: Any, top: None) -> None:
-    step = registry.init_steps["portal.venues.importing.load_venues"]
+    step = registry.init_steps["portal.venues.actions.import_csv.load_venues"]
     assert step(NOW) == "场地新增 24，未变 0。"
     assert step(NOW + timedelta(days=1)) == "场地新增 0，未变 24。"
     with (profile.FOLDER / "dapeng" / "services.csv").open(encoding="utf-8", newline="") as file:

@@ -1,0 +1,149 @@
+"""Reads of cases: what waits for somebody, who has one and how it came there, the calendar (SPEC C6, H3, Q10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
+from sqlalchemy.orm import aliased
+
+from portal.cases import kinds, ladder, policy
+from portal.cases.calendar import WorkClock
+from portal.cases.models import CLAIMED, OFFERED, WORK, CalendarDay, CalendarYear, Case, Handover
+from portal.centres import profile
+from portal.centres import queries as centres
+from portal.centres.models import Centre
+from portal.core import clock, registry
+from portal.core.access import Actor
+from portal.core.db import db
+from portal.core.registry import Waiting
+
+MOST = 50
+# Written out, not bound: only so does SQLite see that the small index of undone ones (ix_case_file_due) holds them all.
+NOT_DONE: ColumnElement[bool] = Case.status != literal_column("'done'")
+
+
+def work_clock() -> WorkClock:
+    """Office hours and the calendar's days as they are now. Two statements."""
+    days = db.session.execute(select(CalendarDay.day, CalendarDay.kind)).all()
+    official = db.session.scalars(select(CalendarYear.year))
+    return WorkClock(
+        spans=profile.current().hours,
+        rest=frozenset(day for day, kind in days if kind != WORK),
+        work=frozenset(day for day, kind in days if kind == WORK),
+        official=frozenset(official),
+    )
+
+
+def years() -> dict[int, CalendarYear]:
+    """The years whose notice is entered."""
+    return {row.year: row for row in db.session.scalars(select(CalendarYear).order_by(CalendarYear.year))}
+
+
+def days_of(year: int) -> list[CalendarDay]:
+    """Holidays and make-up working days of a year, in order."""
+    within = CalendarDay.day.between(date(year, 1, 1), date(year, 12, 31))
+    return list(db.session.scalars(select(CalendarDay).where(within).order_by(CalendarDay.day)))
+
+
+def offered(case_id: int) -> Handover | None:
+    """The hand-over that waits for an answer."""
+    wanted = select(Handover).where(Handover.case_id == case_id, Handover.status == OFFERED)
+    return db.session.scalars(wanted).one_or_none()
+
+
+# What waits -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A case in an inbox. offered: it is offered to this actor's centre, who has not answered yet."""
+
+    case: Case
+    centre: str
+    waits_at: str
+    offered: bool
+
+
+@registry.waiting
+def waits_for(actor: Actor, now: datetime) -> list[Waiting]:
+    """Everything that waits for this staff member, of every kind: at their centre (or where nobody works below it) and
+    nobody else's; offered to it; from below what is long overdue. ONE statement, by the small index of undone ones.
+    """
+    wanted = [_mine(kind, actor, now) for kind in kinds.everything() if actor.can(kind.permission)]
+    if not wanted:
+        return []
+    has = aliased(Centre)
+    name = func.coalesce(func.nullif(Centre.short_name, ""), Centre.name)
+    has_name = func.coalesce(func.nullif(has.short_name, ""), has.name)
+    statement = select(Case, name, has_name, _offered_to(actor)).join(Centre, Centre.id == Case.centre_id)
+    statement = statement.join(has, has.id == Case.waits_at_id).where(NOT_DONE, or_(*wanted))
+    rows = db.session.execute(statement.order_by(Case.due_at, Case.id).limit(MOST))
+    return [_waiting(Line(*row), now) for row in rows]
+
+
+def _mine(kind: kinds.Kind, actor: Actor, now: datetime) -> ColumnElement[bool]:
+    longer = now - timedelta(hours=policy.of(kind.name).after_hours)
+    own = Case.owner_id == (actor.id or 0)  # also what somebody from above has taken in place of those below
+    free = (Case.status != CLAIMED) | Case.owner_id.is_(None) | own
+    if actor.department_id is not None:
+        return and_(Case.kind == kind.name, Case.department_id == actor.department_id, free)
+    here = Case.department_id.is_(None) & Case.waits_at_id.in_(ladder.answers_for(actor, kind.permission))
+    below = Case.waits_at_id.in_(select(Centre.id).where(*centres.inside(actor.centre_path)))
+    late = here & (free | (Case.due_at <= now)) | own | below & (Case.due_at <= longer)
+    return and_(Case.kind == kind.name, late | _offered_to(actor))
+
+
+def _offered_to(actor: Actor) -> ColumnElement[bool]:
+    waiting = select(Handover.id).where(Handover.case_id == Case.id, Handover.status == OFFERED)
+    if actor.department_id is not None:
+        return waiting.where(Handover.to_department_id == actor.department_id).exists()
+    return waiting.where(Handover.to_department_id.is_(None), Handover.to_id == (actor.centre_id or 0)).exists()
+
+
+def _waiting(line: Line, now: datetime) -> Waiting:
+    case, kind = line.case, kinds.of(line.case.kind)
+    where = line.centre if case.waits_at_id == case.centre_id else f"{line.centre}，现在在{line.waits_at}"
+    state = f"{case.owner_name}在办" if case.owner_name else "等您答复是否接收" if line.offered else "还没有人接"
+    detail = " · ".join(part for part in (where, case.detail, state) if part)
+    return Waiting(
+        kind.section,
+        f"{kind.label}：{case.title}",
+        detail,
+        case.opened_at,
+        case.url,
+        case.due_at,
+        policy.tone(case.due_at, now),
+    )
+
+
+# One case -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a case's page says on top: who has it, since when, until when (about: of a year without a notice)."""
+
+    waits_at: str
+    owner: str
+    since: datetime
+    due_at: datetime | None
+    tone: str
+    about: bool
+    instead: str
+
+    @property
+    def until(self) -> str:
+        """'11月28日 10:00', '约 1月6日 18:00'."""
+        return "" if self.due_at is None else f"{'约 ' if self.about else ''}{clock.stamp(self.due_at)}"
+
+
+def head(case: Case, now: datetime) -> Head:
+    """For the macro case_head. At most four statements."""
+    way = [case.centre, *centres.review_chain(case.centre)]
+    why = ladder.passed_over(way, case.waits_at, kinds.of(case.kind).permission)
+    by_calendar = any(row.unit != "hours" and row.stopped_at is None for row in case.clocks)
+    about = bool(by_calendar and case.due_at is not None and work_clock().is_assumed(case.due_at))
+    tone = policy.tone(case.due_at, now)
+    return Head(case.waits_at.label, case.owner_name, case.turn_since, case.due_at, tone, about, why)
