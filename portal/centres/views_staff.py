@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response, abort, request, url_for
 
 from portal.centres import actions, documents, facts, profile, queries, rules
@@ -175,7 +173,7 @@ def import_centres() -> Response:
     return pages.said(f"导入完成：新增 {done.added}，更新 {done.changed}，未变 {done.unchanged}。", url_for(".list_"))
 
 
-def _import_page(form: ImportForm, problems: list[actions.RowProblem], status: int = 200) -> Any:
+def _import_page(form: ImportForm, problems: list[actions.RowProblem], status: int = 200) -> Response:
     current = profile.current()
     return pages.page(
         "centres/staff_import.html", status=status, form=form, problems=problems[:SHOWN_PROBLEMS],

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache, wraps
-from pathlib import Path
+from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
@@ -18,16 +16,16 @@ from markupsafe import Markup, escape
 from sqlalchemy.exc import IntegrityError
 from werkzeug.urls import iri_to_uri
 
-from portal.core import again, assets, clock, errors, masks
+from portal.core import again, assets, clock, errors, incoming, masks
 from portal.core.db import db, give_up
 from portal.core.errors import DomainError
-from portal.core.incoming import whole_number
 
 if TYPE_CHECKING:
     from portal.core.forms import Form
 
 
 View = Callable[..., Any]
+Acting = Callable[[View], View]
 
 
 def block(template: str, name: str, /, **context: Any) -> str:
@@ -39,12 +37,8 @@ def block(template: str, name: str, /, **context: Any) -> str:
 
 def wants_fragment() -> bool:
     """An HTMX request for a part; boosted links and history restores want the whole page."""
-    headers = request.headers
-    return (
-        headers.get("HX-Request") == "true"
-        and headers.get("HX-Boosted") != "true"
-        and headers.get("HX-History-Restore-Request") != "true"
-    )
+    asks = incoming.htmx()
+    return bool(asks) and not asks.boosted and not asks.history_restore_request
 
 
 def page(template: str, fragment: str | None = None, status: int = 0, **context: Any) -> Response:
@@ -92,7 +86,7 @@ def sorry(error: DomainError | IntegrityError, url: str) -> Response:
     return see_other(url)
 
 
-def act(redraw: Callable[..., Any], done: Callable[..., Any] | None = None) -> Callable[[View], View]:
+def act(redraw: Callable[..., Any], done: Callable[..., Any] | None = None) -> Acting:
     """Decorates a view that does one thing and says in a sentence what it has done.
 
     redraw(error, **the view's arguments): its page with the refusal in place and what was typed (see `refused`).
@@ -125,7 +119,7 @@ def said(sentence: str, url: str, fragment: Callable[[], Response] | None = None
 
 def page_number() -> int:
     """Which page of a list the address asks for, from 1."""
-    return whole_number(request.args.get("page"), 999) or 1
+    return incoming.whole_number(request.args.get("page"), 999) or 1
 
 
 CSRF_SLOT = "@csrf-token@"
@@ -270,32 +264,20 @@ def whole(text: str | None) -> Markup:
     return Markup(_SPAN.sub(r'<span class="whole">\g<0></span>', str(escape(text or ""))))  # noqa: S704 escaped first
 
 
-@cache
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:10]
-
-
-def asset(name: str) -> str:
-    """Address of a static file with its content's digest, so that browsers may keep it for ever."""
-    return f"/static/{name}?v={_digest(Path(current_app.static_folder or '') / name)}"
-
-
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "day": clock.day, "hour": clock.hour, "span": clock.span, "stamp": clock.stamp, "ago": clock.ago,
     "month_name": clock.month_name, "weekday": clock.weekday, "local": clock.local, "paragraphs": paragraphs,
     "whole": whole, "phone_text": phone_text, "mask_phone": masks.mask_phone, "mask_address": masks.mask_address,
 }  # fmt: skip
 
-_context_sources: list[Callable[[], dict[str, Any]]] = []
-
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
-        with_args=with_args, drawer=drawer, asset=asset, csrf_token=csrf_token, clock=clock, escape=escape
-    )
-    app.jinja_env.globals["asset"] = assets.addresses(str(app.static_folder), str(app.static_url_path))
+        with_args=with_args, drawer=drawer, csrf_token=csrf_token, clock=clock, escape=escape,
+        asset=assets.addresses(str(app.static_folder), str(app.static_url_path)),
+    )  # fmt: skip
     # Flask-WTF offers its own by a context processor, which would write a real token into a kept page.
     app.context_processor(lambda: {"csrf_token": csrf_token})
     # Macros are a global because a top-level import is invisible to a block rendered alone.

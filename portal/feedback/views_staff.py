@@ -93,7 +93,7 @@ def _history(call: CallBack) -> list[dict[str, Any]]:
     return rows
 
 
-def _act(where: str) -> Any:
+def _act(where: str) -> pages.Acting:
     """One step; a refusal comes back beside its form, which `where` names."""
 
     def redraw(error: DomainError, call_back_id: int) -> Response:

@@ -19,7 +19,7 @@ NEW_PHONE = "new_phone"
 
 
 def _me() -> Resident:
-    return queries.resident(access.viewer().id) or abort(404)
+    return queries.resident(access.signed_in().id) or abort(404)
 
 
 def _profile_form(person: Resident) -> forms.ProfileForm:
@@ -79,7 +79,7 @@ def relatives() -> Any:
 
 
 def _relative(relative_id: int) -> Relative:
-    return queries.relative(access.viewer().id, relative_id) or abort(404)
+    return queries.relative(access.signed_in().id, relative_id) or abort(404)
 
 
 @face.route("/me/relatives/<int:relative_id>", methods=["GET", "POST"])
@@ -137,7 +137,7 @@ def phone_code() -> Any:
         return code_page(form, number, 422 if form.is_submitted() else 200, changing=True)
     try:
         actions_codes.check_code(number, form.code.data or "", now)
-        actions.change_phone(person, number, now, access.viewer().session_id)
+        actions.change_phone(person, number, now, access.signed_in().session_id)
     except DomainError as refusal:
         db.keep_on_refusal()
         form.refuse(type(refusal)(refusal.message, advice=refusal.advice, field="code"))

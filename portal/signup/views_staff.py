@@ -35,7 +35,7 @@ class BadInput(DomainError):
 @access.staff(Permission.VIEW)
 def list_entries() -> Response:
     """What people sign up for in my subtree: taken, waiting, to decide, when it starts."""
-    viewer = access.viewer()
+    viewer = access.signed_in()
     which = request.args.get("show", "")
     which = which if which in dict(queries.FILTERS) else ""
     page = pages.page_number()
@@ -79,7 +79,7 @@ def _page(
     )  # fmt: skip
 
 
-def _act(where: str = "") -> Any:
+def _act(where: str = "") -> pages.Acting:
     """One action; a refusal comes back beside the form that `where` names, or in the row it was about."""
 
     def redraw(error: DomainError, entry_id: int, sign_up_id: int = 0) -> Response:

@@ -1,8 +1,8 @@
 """Who may have a room when, and until when something must be decided (SPEC V1-V5, V7). Pure functions, no database.
 
-The one door to the rules of a room: opening hours stand in `opening.py`, refusals of a wish in `refusals.py`, what is
-free and other times in `offers.py`; limits, series, clocks and use here. Intervals are half-open, moments aware UTC.
-A booking holds its room for its own time and the buffer after it.
+The one door to the rules of a room: opening hours stand in `opening_hours.py`, refusals of a wish in `refusals.py`,
+what is free and other times in `alternatives.py`; limits, series, clocks and use here. Intervals are half-open, moments
+aware UTC. A booking holds its room for its own time and the buffer after it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from portal.core import clock
+from portal.core.words import Refusal
 from portal.venues.rules.alternatives import alternatives, ends, free_spans, starts
 from portal.venues.rules.opening_hours import (
     DAY,
@@ -34,7 +35,7 @@ from portal.venues.rules.opening_hours import (
     open_spans,
     wall_minutes,
 )
-from portal.venues.rules.refusals import Refusal, duration, earliest_start, hours_text, last_day, longest_of, refusal
+from portal.venues.rules.refusals import duration, earliest_start, hours_text, last_day, longest_of, refusal
 
 __all__ = [
     "MAX_HOURS", "MOST_DATES", "Closure", "Refusal", "Span", "Terms", "Use", "alternatives",

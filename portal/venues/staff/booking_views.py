@@ -85,7 +85,7 @@ def list_bookings() -> Response:
     now, page, text = clock.now(), pages.page_number(), request.args.get("q", "").strip()[:40]
     which = request.args.get("show", "")
     which = which if which in dict(booking_queries.FIND_TABS) else "coming"
-    houses = plan_queries.houses(access.viewer().centre_path)
+    houses = plan_queries.houses(access.signed_in().centre_path)
     house = chosen_house(houses) if request.args.get("centre") else None
     rows, more = booking_queries.find(which, text, house.id if house else None, page, now)
     return pages.page(
@@ -149,7 +149,7 @@ def _move_form(row: Booking, now: datetime) -> tuple[forms.MoveForm, list[Span] 
     return form, booking_queries.free_on(room, day, now, (row.id,))
 
 
-def _act(where: str) -> Any:
+def _act(where: str) -> pages.Acting:
     """One action; a refusal comes back beside its form, which `where` names."""
 
     def redraw(error: DomainError, booking_id: int) -> Response:

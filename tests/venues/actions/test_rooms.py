@@ -12,6 +12,7 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from portal.core import audit, clock, uploads
+from portal.core.attachments import TooMany
 from portal.core.errors import DomainError, NotAllowed, Stale
 from portal.venues import room_queries
 from portal.venues.actions import rooms
@@ -210,7 +211,7 @@ def test_no_more_photos_than_fit_and_no_other_files(town: Any, make: Any) -> Non
     assert refused.value.field == "photo"
     for number in range(rooms.PHOTOS.most):
         rooms.add_photo(actor, venue.id, picture(f"#0000{number:02d}"), "", NOW)
-    with pytest.raises(rooms.TooManyPhotos):
+    with pytest.raises(TooMany):
         rooms.add_photo(actor, venue.id, picture("green"), "", NOW)
 
 
@@ -228,8 +229,10 @@ def test_the_list_says_what_is_going_on(town: Any, make: Any, session: Any) -> N
     find = room_queries.RoomFilter
     page = room_queries.rooms(path, find(), NOW)
     assert [(r.venue.id, r.coming, r.pending, r.notes, bool(r.closed_until)) for r in page.rows] == [
-        (hall.id, 1, 1, 1, False), (outside.id, 0, 0, 0, False), (shut.id, 0, 0, 0, True),
-    ]  # fmt: skip
+        (hall.id, 1, 1, 1, False),
+        (outside.id, 0, 0, 0, False),
+        (shut.id, 0, 0, 0, True),
+    ]
 
     def ids(**values: Any) -> list[int]:
         return [r.venue.id for r in room_queries.rooms(path, find(**values), NOW).rows]
