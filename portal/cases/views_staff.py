@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Blueprint, Response, abort, flash, request, url_for
+from flask import Blueprint, Response, abort, request, url_for
 
 from portal.cases import calendar_actions, notice_text, queries
-from portal.cases.errors import BadNotice
 from portal.cases.models import WORK
 from portal.cases.notice_text import Holiday, Reading
 from portal.core import access, clock, pages
@@ -38,16 +37,14 @@ def calendar() -> Response:
     return _page(int(year) if year.isdigit() and int(year) in years else clock.today(now).year)
 
 
-def _page(
-    year: int, *, status: int = 200, reading: Reading | None = None, error: DomainError | None = None
-) -> Response:
+def _page(year: int, *, reading: Reading | None = None, error: DomainError | None = None) -> Response:
     entered, stored = queries.years(), _stored(year)
     tabs = [
         (f"{y}年" if y in entered else f"{y}年（未公布）", url_for(".calendar", year=y), y == year)
         for y in _years(clock.now())
     ]
     return pages.page(
-        "cases/calendar.html", status=status, year=year, tabs=tabs, entered=entered,
+        "cases/calendar.html", year=year, tabs=tabs, entered=entered,
         days=stored, reading=reading, error=error, may_enter=calendar_actions.may_enter(access.actor()),
         text=request.form.get("text", notice_text.write(stored)),
         notice=request.form.get("notice", entered[year].notice if year in entered else ""),
@@ -67,7 +64,7 @@ def enter(year: int) -> Response:
         return _page(year, reading=reading)
     try:
         moved = calendar_actions.enter_year(access.actor(), year, reading, request.form.get("notice", "").strip(), now)
-    except BadNotice as error:
-        return _page(year, status=error.status, error=error)
-    flash(f"{year}年节假日安排已保存。" + (f"{moved} 个期限已按新安排重新计算。" if moved else ""), "ok")
-    return pages.see_other(url_for(".calendar", year=year))
+    except DomainError as error:
+        return _page(year, error=pages.refused(error))
+    said = f"{year}年节假日安排已保存。" + (f"{moved} 个期限已按新安排重新计算。" if moved else "")
+    return pages.said(said, url_for(".calendar", year=year))

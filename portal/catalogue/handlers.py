@@ -20,22 +20,21 @@ from portal.centres.queries import review_chain
 from portal.core import clock, outbox, states
 from portal.core.access import Permission, Role
 from portal.core.db import db
+from portal.core.words import Words
 from portal.notices.actions import tell_staff
 from portal.people import queries as people
 from portal.people.models import StaffAccount
 
 
-def _tell(
-    centre_ids: Iterable[int | None], words: notices.Words, key: str, now: datetime, kind: str = notices.KIND
-) -> None:
+def _tell(centre_ids: Iterable[int | None], words: Words, key: str, now: datetime) -> None:
     """Who works there, or whoever does it in their place."""
     wanted = sorted({i for i in centre_ids if i is not None})
     centres = db.session.scalars(select(Centre).where(Centre.id.in_(wanted)))
     accounts = sorted({i for centre in centres for i in ladder.people_at(centre, Permission.PLAN)})
-    tell_staff(accounts, kind, words.title, words.body, words.link, key, now)
+    tell_staff(accounts, words.kind, words.title, words.body, words.link, key, now)
 
 
-def _tell_owner(entry: Entry, words: notices.Words, key: str, now: datetime) -> None:
+def _tell_owner(entry: Entry, words: Words, key: str, now: datetime) -> None:
     """Whoever can act on the row: its centre's people, or the department's that drew it up."""
     if entry.department_id is None:
         _tell([entry.centre_id], words, key, now)
@@ -43,7 +42,7 @@ def _tell_owner(entry: Entry, words: notices.Words, key: str, now: datetime) -> 
     mine = select(StaffAccount.id).where(
         StaffAccount.department_id == entry.department_id, StaffAccount.disabled_at.is_(None)
     )
-    tell_staff(db.session.scalars(mine).all(), notices.KIND, words.title, words.body, words.link, key, now)
+    tell_staff(db.session.scalars(mine).all(), words.kind, words.title, words.body, words.link, key, now)
     if entry.centre_id != entry.author_centre_id:
         _tell([entry.centre_id], words, key, now)
 
@@ -162,7 +161,7 @@ def on_reminder(payload: dict[str, Any], now: datetime) -> None:
     if not done:
         words = notices.reminder(month, payload["what"], payload["days"], cutoff, waiting)
         key = f"reminder:{month}:{centre_id}:{payload['what']}:{payload['days']}"
-        _tell([centre_id], words, key, now, notices.DEADLINE)
+        _tell([centre_id], words, key, now)
 
 
 def _waiting(month: str, centre_id: int) -> int:
@@ -179,7 +178,7 @@ def on_late(payload: dict[str, Any], now: datetime) -> None:
     cutoff = profile.current().level(centre.level).cutoff(month)
     issue = queries.issues(month).get(centre.id)
     if cutoff is not None and (issue is None or issue.submitted_at is None):
-        _tell([centre.id], notices.late(month, cutoff), f"late:{month}:{centre.id}", now, notices.DEADLINE)
+        _tell([centre.id], notices.late(month, cutoff), f"late:{month}:{centre.id}", now)
 
 
 @outbox.handler("catalogue.late_list")
@@ -189,4 +188,4 @@ def on_late_list(payload: dict[str, Any], now: datetime) -> None:
     names = [row.centre.label for row in queries.late(month, now, centre.path) if row.submitted_at is None]
     if names:
         key = f"late_list:{month}:{centre.id}:{payload['level']}"
-        _tell([centre.id], notices.late_list(month, names), key, now, notices.DEADLINE)
+        _tell([centre.id], notices.late_list(month, names), key, now)

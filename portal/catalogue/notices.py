@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from portal.catalogue.models import Entry, EntryChange
 from portal.centres.models import Centre
 from portal.core import clock
+from portal.core.words import Words
 
 KIND = "catalogue"
 DEADLINE = "deadline"
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    title: str
-    body: str
-    link: str
 
 
 def month_link(month: str) -> str:
@@ -46,12 +39,12 @@ def _name(entry: Entry) -> str:
 
 def offered(entry: Entry) -> Words:
     body = f"{entry.centre.label}送来 {_name(entry)}，请审核。"
-    return Words(f"有一条服务等您审核：{entry.title}", body, entry_link(entry.id))
+    return Words(KIND, f"有一条服务等您审核：{entry.title}", body, entry_link(entry.id))
 
 
 def submitted(centre: Centre, month: str, count: int) -> Words:
     body = f"{centre.label}已上交{clock.month_name(month, with_year=True)}服务清单，{count} 条，请逐条审核。"
-    return Words(f"{centre.label}交了{clock.month_name(month)}清单", body, month_link(month))
+    return Words(KIND, f"{centre.label}交了{clock.month_name(month)}清单", body, month_link(month))
 
 
 def lifted(centre: Centre, month: str, count: int) -> Words:
@@ -61,61 +54,63 @@ def lifted(centre: Centre, month: str, count: int) -> Words:
 
 def returned(entry: Entry, who: str, reason: str) -> Words:
     body = f"{who}退回了 {_name(entry)}：{reason}。改好后点“改好送回”，会直接回到退回的单位。"
-    return Words(f"退回：{entry.title}", body, entry_link(entry.id))
+    return Words(KIND, f"退回：{entry.title}", body, entry_link(entry.id))
 
 
 def corrected(entry: Entry, who: str) -> Words:
     body = f"{who}在审核时更正了 {_name(entry)}，改了什么可以在这一条的经过里看到。"
-    return Words(f"已更正：{entry.title}", body, entry_link(entry.id))
+    return Words(KIND, f"已更正：{entry.title}", body, entry_link(entry.id))
 
 
 def allotted(entry: Entry, department: str) -> Words:
     when = f"（{clock.stamp(entry.first_start)}）" if entry.first_start else ""
     body = f"{department}的“{entry.title}”{when}已分配到您的{clock.month_name(entry.month)}清单，请安排场地和人手。"
-    return Words(f"新分配：{entry.title}", body, entry_link(entry.id))
+    return Words(KIND, f"新分配：{entry.title}", body, entry_link(entry.id))
 
 
 def published(month: str, count: int) -> Words:
     body = f"{clock.month_name(month, with_year=True)}清单有 {count} 条服务已发布，居民现在可以看到并报名。"
-    return Words(f"{clock.month_name(month)}清单已发布", body, month_link(month))
+    return Words(KIND, f"{clock.month_name(month)}清单已发布", body, month_link(month))
 
 
 def room_missing(entry: Entry, said: str) -> Words:
     body = f"“{entry.title}”已发布，但场地没有全部订上：{said}请尽快申请变更时间或场地，居民会收到通知。"
-    return Words(f"场地没有订上：{entry.title}", body, entry_link(entry.id))
+    return Words(KIND, f"场地没有订上：{entry.title}", body, entry_link(entry.id))
 
 
 def change_asked(change: EntryChange, sentence: str) -> Words:
     body = f"{change.entry.centre.label}申请变更“{change.entry.title}”：{sentence}请尽快确认，报了名的居民在等消息。"
-    return Words(f"变更待确认：{change.entry.title}", body, change_link(change.id))
+    return Words(KIND, f"变更待确认：{change.entry.title}", body, change_link(change.id))
 
 
 def change_applied(change: EntryChange, sentence: str) -> Words:
     body = f"“{change.entry.title}”的变更已同意并通知所有已报名的居民：{sentence}"
-    return Words(f"变更已生效：{change.entry.title}", body, entry_link(change.entry_id))
+    return Words(KIND, f"变更已生效：{change.entry.title}", body, entry_link(change.entry_id))
 
 
 def change_refused(change: EntryChange) -> Words:
     body = f"“{change.entry.title}”的变更没有同意：{change.decision_reason}。活动按原安排进行。"
-    return Words(f"变更未同意：{change.entry.title}", body, entry_link(change.entry_id))
+    return Words(KIND, f"变更未同意：{change.entry.title}", body, entry_link(change.entry_id))
 
 
 def reminder(month: str, what: str, days: int, cutoff: datetime, waiting: int) -> Words:
     name = clock.month_name(month)
     if what == "review":
         body = f"还有 {waiting} 条{name}清单等您审核，{clock.stamp(cutoff)} 截止（还剩 {days} 天）。"
-        return Words(f"{name}清单审核还剩 {days} 天", body, month_link(month))
+        return Words(DEADLINE, f"{name}清单审核还剩 {days} 天", body, month_link(month))
     body = f"{name}清单还没有上交，{clock.stamp(cutoff)} 截止（还剩 {days} 天）。可以复制上月或导入计划表。"
-    return Words(f"{name}清单上交还剩 {days} 天", body, month_link(month))
+    return Words(DEADLINE, f"{name}清单上交还剩 {days} 天", body, month_link(month))
 
 
 def late(month: str, cutoff: datetime) -> Words:
     name = clock.month_name(month)
     body = f"{name}清单应在 {clock.stamp(cutoff)} 前上交，现在已经过期，请尽快上交，仍可以审核和发布。"
-    return Words(f"{name}清单已过上交期限", body, month_link(month))
+    return Words(DEADLINE, f"{name}清单已过上交期限", body, month_link(month))
 
 
 def late_list(month: str, names: list[str]) -> Words:
     name = clock.month_name(month)
     shown = "、".join(names[:10]) + (f"等 {len(names)} 个" if len(names) > 10 else "")
-    return Words(f"{name}清单未交 {len(names)} 个", f"{name}清单截止时还没有上交的：{shown}。", late_link(month))
+    return Words(
+        DEADLINE, f"{name}清单未交 {len(names)} 个", f"{name}清单截止时还没有上交的：{shown}。", late_link(month)
+    )

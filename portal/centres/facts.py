@@ -7,31 +7,25 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from portal.centres import queries, rules, typed_hours
-from portal.centres.models import Centre, CentrePhoto, OpeningException, OpeningHours
+from portal.centres.models import Centre, OpeningException, OpeningHours
 from portal.centres.rules import Hours
 from portal.centres.typed_hours import Special
-from portal.core import audit, clock, uploads
+from portal.core import audit, clock
 from portal.core.access import Actor, Permission
+from portal.core.attachments import Album, Attachment
 from portal.core.db import db
-from portal.core.errors import DomainError, NotAllowed, Stale
+from portal.core.errors import NotAllowed, Stale
 
-PHOTOS_MAX = 6
+PHOTOS = Album("centre", most=6, public=True)
 LABELS = {
     "address": "地址", "phone": "电话", "latitude": "纬度", "longitude": "经度", "area_m2": "面积（平方米）",
     "functions": "功能", "responsible": "负责人", "intro": "简介", "hours": "每周开放时间", "exceptions": "特别的日子",
     "photo": "照片", "centre_photo": "阵地照片", "edit_centre": "修改阵地信息", "add_photo": "上传阵地照片",
     "remove_photo": "删除阵地照片", "centre": "阵地",
 }  # fmt: skip
-
-
-class TooManyPhotos(DomainError):
-    message = f"最多放 {PHOTOS_MAX} 张照片。"
-    advice = "请先删掉一张。"
-    field = "photo"
-    status = 422
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,38 +131,21 @@ def _write_specials(centre_id: int, specials: Sequence[Special], today: date) ->
 # Photos ---------------------------------------------------------------------------------------------------------------
 
 
-def photos(centre_id: int) -> list[CentrePhoto]:
-    """A centre's photos in its own order. One statement."""
-    wanted = select(CentrePhoto).where(CentrePhoto.centre_id == centre_id)
-    return list(db.session.scalars(wanted.order_by(CentrePhoto.position, CentrePhoto.id)))
-
-
-def add_photo(actor: Actor, centre: Centre, data: bytes, caption: str, now: datetime) -> CentrePhoto:
-    """Keep a picture (decoded and written anew). Locks the centre. Raises NotAllowed, TooManyPhotos, PictureRefused."""
+def add_photo(actor: Actor, centre: Centre, data: bytes, caption: str, now: datetime) -> Attachment:
+    """Keep a picture (decoded and written anew). Locks the centre. Raises NotAllowed, TooMany, PictureRefused."""
     _lock(actor, centre, None)
-    count = db.session.scalar(select(func.count(CentrePhoto.id)).where(CentrePhoto.centre_id == centre.id)) or 0
-    if count >= PHOTOS_MAX:
-        raise TooManyPhotos()
-    last = db.session.scalar(select(func.max(CentrePhoto.position)).where(CentrePhoto.centre_id == centre.id)) or 0
-    try:
-        file = uploads.save_picture(data)
-    except uploads.PictureRefused as refused:
-        raise uploads.PictureRefused(refused.message, advice=refused.advice, field="photo") from None
-    photo = CentrePhoto(centre_id=centre.id, file=file, caption=caption, position=last + 1)
-    db.session.add(photo)
+    photo = PHOTOS.add(actor, centre.id, centre.id, data, caption, now)
     centre.updated_at = now
-    db.session.flush()
-    _log(actor, centre, "add_photo", now, None, {"photo": caption or file})
+    _log(actor, centre, "add_photo", now, None, {"photo": caption or photo.file})
     return photo
 
 
-def remove_photo(actor: Actor, centre: Centre, photo: CentrePhoto, now: datetime) -> None:
-    """Take a photo off the page; the file stays, another row may show it. Raises NotAllowed."""
+def remove_photo(actor: Actor, centre: Centre, photo: Attachment, now: datetime) -> None:
+    """Take a photo off the page. Locks the centre. Raises NotAllowed."""
     _lock(actor, centre, None)
     _log(actor, centre, "remove_photo", now, {"photo": photo.caption or photo.file}, None)
-    db.session.delete(photo)
+    PHOTOS.remove(photo)
     centre.updated_at = now
-    db.session.flush()
 
 
 def _log(

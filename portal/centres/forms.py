@@ -146,10 +146,5 @@ def _in_range(field: DecimalField, least: int, most: int, message: str) -> None:
         raise ValidationError(message)
 
 
-class PhotoForm(Form):
-    photo = FileField("照片", [InputRequired("请选择一张照片。")])
-    caption = StringField("照片说明", [Optional(), Length(max=60, message="说明最多 60 个字。")], filters=[strip])
-
-
 class ImportForm(Form):
     file = FileField("CSV 文件", [InputRequired("请选择文件。")])

@@ -78,16 +78,6 @@ class OpeningException(Base):
     reason: Mapped[str] = mapped_column(String(60), default="")
 
 
-class CentrePhoto(Base):
-    __tablename__ = "centre_photo"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    centre_id: Mapped[int] = mapped_column(ForeignKey("centre.id", ondelete="CASCADE"), index=True)
-    file: Mapped[str] = mapped_column(String(80))
-    caption: Mapped[str] = mapped_column(String(60), default="")
-    position: Mapped[int] = mapped_column(default=0)
-
-
 class Department(Base):
     """职能部门: hands plans and answers to the centre it is attached to (the district)."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, flash, request, url_for
+from flask import Blueprint, Response, abort, request, url_for
 
 from portal.centres import actions, documents, facts, profile, queries, rules
-from portal.centres.forms import CentreForm, ImportForm, PhotoForm
-from portal.centres.models import Centre, CentrePhoto
+from portal.centres.forms import CentreForm, ImportForm
+from portal.centres.models import Centre
 from portal.core import access, clock, incoming, pages, uploads
 from portal.core.access import Permission
-from portal.core.db import db
 from portal.core.errors import DomainError
+from portal.core.forms import PhotoForm
 
 bp = Blueprint("centres_staff", __name__, url_prefix="/staff/centres")
 SHOWN_PROBLEMS = 200
@@ -65,8 +65,8 @@ def _show(centre: Centre, form: CentreForm, photo: PhotoForm, status: int = 200)
     editable = facts.may_edit(actor, centre)
     return pages.page(
         "centres/staff_edit.html" if editable else "centres/staff_show.html", status=status, centre=centre, form=form,
-        photo=photo, photos=facts.photos(centre.id), opening=queries.opening(centre.id, now), editable=editable,
-        week=rules.week_text(queries.weekly_hours(centre.id)), most=facts.PHOTOS_MAX, accept=uploads.ACCEPT,
+        photo=photo, photos=facts.PHOTOS.of(centre.id), opening=queries.opening(centre.id, now), editable=editable,
+        week=rules.week_text(queries.weekly_hours(centre.id)), most=facts.PHOTOS.most, accept=uploads.ACCEPT,
         specials=facts.specials_from(centre.id, clock.today(now)), level=profile.current().level(centre.level),
     )  # fmt: skip
 
@@ -97,11 +97,11 @@ def save(centre_id: int) -> Response:
             actor, centre, form.facts(), form.week, form.specials, clock.now(), seen=form.seen.data or ""
         )  # fmt: skip
     except DomainError as refusal:
-        form.refuse(refusal)
-        return _show(centre, form, PhotoForm(formdata=None), refusal.status)
+        return _show(centre, form, PhotoForm(formdata=None), pages.refused(refusal, form).status)
     said = "、".join(facts.LABELS[name] for name in changed)
-    flash(f"已保存：{said}。居民现在就能看到。" if changed else "没有改动。", "green")
-    return pages.see_other(url_for(".edit", centre_id=centre.id))
+    return pages.said(
+        f"已保存：{said}。居民现在就能看到。" if changed else "没有改动。", url_for(".edit", centre_id=centre.id)
+    )
 
 
 @bp.post("/<int:centre_id>/photos")
@@ -115,22 +115,18 @@ def add_photo(centre_id: int) -> Response:
         data = upload.read() if upload is not None else b""
         facts.add_photo(access.actor(), centre, data, form.caption.data or "", clock.now())
     except DomainError as refusal:
-        form.refuse(refusal)
-        return _show(centre, _filled(centre), form, refusal.status)
-    flash("照片已放上本中心的页面。", "green")
-    return pages.see_other(url_for(".edit", centre_id=centre.id, _anchor="photos"))
+        status = pages.refused(refusal, form).status
+        return _show(centre, _filled(centre), form, status)
+    return pages.said("照片已放上本中心的页面。", url_for(".edit", centre_id=centre.id, _anchor="photos"))
 
 
 @bp.post("/<int:centre_id>/photos/<int:photo_id>/remove")
 @access.staff(Permission.CENTRES)
 def remove_photo(centre_id: int, photo_id: int) -> Response:
     centre = _own(centre_id)
-    photo = db.session.get(CentrePhoto, photo_id)
-    if photo is None or photo.centre_id != centre.id:
-        abort(404)
+    photo = facts.PHOTOS.find(centre.id, photo_id) or abort(404)
     facts.remove_photo(access.actor(), centre, photo, clock.now())
-    flash("照片已删除。", "green")
-    return pages.see_other(url_for(".edit", centre_id=centre.id, _anchor="photos"))
+    return pages.said("照片已删除。", url_for(".edit", centre_id=centre.id, _anchor="photos"))
 
 
 @bp.get("/<int:centre_id>/poster.pdf")
@@ -174,8 +170,7 @@ def import_centres() -> Response:
         return _import_page(form, [], 422)
     except actions.ImportRefused as refusal:
         return _import_page(form, refusal.problems, 422)
-    flash(f"导入完成：新增 {done.added}，更新 {done.changed}，未变 {done.unchanged}。", "green")
-    return pages.see_other(url_for(".list_"))
+    return pages.said(f"导入完成：新增 {done.added}，更新 {done.changed}，未变 {done.unchanged}。", url_for(".list_"))
 
 
 def _import_page(form: ImportForm, problems: list[actions.RowProblem], status: int = 200) -> Response:

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from portal.core import incoming
 from portal.core.db import db
+from portal.core.words import Refusal
 
 log = structlog.get_logger()
 
@@ -35,10 +36,24 @@ class DomainError(Exception):
         super().__init__(self.message)
 
 
+class Refused(DomainError):
+    """A rule forbids it; `code` says which one."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.code = refusal.code
+        super().__init__(refusal.message, advice=refusal.advice, field=refusal.field or None)
+
+
 class NotAllowed(DomainError):
     status = 403
     message = "您的账户没有这项权限。"
     advice = "请联系本中心的管理员。"
+
+
+class NotYourTurn(NotAllowed):
+    """The right is there, but the record waits for somebody else now: said in place, like any state that forbids."""
+
+    status = 409
 
 
 class Stale(DomainError):

@@ -8,8 +8,9 @@ from typing import Any
 
 import phonenumbers
 from flask_wtf import FlaskForm
-from wtforms import Field, StringField, ValidationError
+from wtforms import Field, FileField, StringField, ValidationError
 from wtforms.meta import DefaultMeta
+from wtforms.validators import InputRequired, Length, Optional
 
 from portal.core import clock
 from portal.core.errors import DomainError
@@ -86,3 +87,8 @@ class MonthField(StringField):
     def pre_validate(self, form: Any) -> None:
         if self.data and not clock.is_month(self.data):
             raise ValidationError("月份请按 2026-12 的样子填写。")
+
+
+class PhotoForm(Form):
+    photo = FileField("照片", [InputRequired("请选择一张照片。")])
+    caption = StringField("照片说明", [Optional(), Length(max=60, message="最多 60 个字。")], filters=[strip])

@@ -7,7 +7,7 @@ never half, so nothing is lost and nothing is told twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -73,6 +73,24 @@ def put(topic: str, key: str, payload: dict[str, Any], now: datetime, due_at: da
     insert_once(Outbox, [row])
     if due_at is None or due_at <= now:
         wake()
+
+
+def put_new(topic: str, wanted: Mapping[str, dict[str, Any]], now: datetime) -> int:
+    """Write those effects (key -> payload) that are not there yet; returns how many. For what is due at a tick.
+
+    One transaction of its own, after this one is rolled back; usually nothing is new, and then nothing is written.
+    """
+    keys = [f"{topic}:{key}" for key in wanted]
+    there: set[str] = set()
+    for start in range(0, len(keys), 500):
+        there.update(db.session.scalars(select(Outbox.key).where(Outbox.key.in_(keys[start : start + 500]))))
+    new = [key for key in wanted if f"{topic}:{key}" not in there]
+    db.session.rollback()
+    if new:
+        with writing():
+            for key in new:
+                put(topic, key, wanted[key], now)
+    return len(new)
 
 
 def wake() -> None:

@@ -5,17 +5,27 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
-from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, session
+from flask import Flask, Response, current_app, flash, g, make_response, redirect, render_template, request, session
 from flask_wtf.csrf import generate_csrf
 from jinja2 import Template
 from markupsafe import Markup, escape
+from sqlalchemy.exc import IntegrityError
 from werkzeug.urls import iri_to_uri
 
-from portal.core import again, assets, clock, incoming, masks
+from portal.core import again, assets, clock, errors, incoming, masks
+from portal.core.db import db, give_up
+from portal.core.errors import DomainError
+
+if TYPE_CHECKING:
+    from portal.core.forms import Form
+
+
+View = Callable[..., Any]
+Acting = Callable[[View], View]
 
 
 def block(template: str, name: str, /, **context: Any) -> str:
@@ -31,8 +41,12 @@ def wants_fragment() -> bool:
     return bool(asks) and not asks.boosted and not asks.history_restore_request
 
 
-def page(template: str, fragment: str | None = None, status: int = 200, **context: Any) -> Response:
-    """The whole page, or its block `fragment` when HTMX asks; the view picks the name, never the client."""
+def page(template: str, fragment: str | None = None, status: int = 0, **context: Any) -> Response:
+    """The whole page, or its block `fragment` when HTMX asks; the view picks the name, never the client.
+
+    status: that of the refusal `error` when the page shows one, else 200.
+    """
+    status = status or getattr(context.get("error"), "status", 200)
     if fragment and wants_fragment():
         answer = make_response(block(template, fragment, **context), status)
     else:
@@ -49,6 +63,63 @@ def see_other(url: str) -> Response:
         answer.headers["HX-Redirect"] = iri_to_uri(url)  # headers are Latin-1, `next` may hold Chinese
         return answer
     return redirect(url, 303)  # type: ignore[return-value]
+
+
+def refused(error: DomainError | IntegrityError, form: Form | None = None) -> DomainError:
+    """What to say in place, beside the field of `form`; nothing of the request is kept, nothing half-done.
+
+    Raises what has a page of its own: forbidden (403), not there (404), a fault that nobody foresaw.
+    """
+    give_up()
+    known = errors.for_integrity(error) if isinstance(error, IntegrityError) else error
+    if known is None or known.status in (403, 404):
+        raise error
+    if form is not None:
+        form.refuse(known)
+    return known
+
+
+def sorry(error: DomainError | IntegrityError, url: str) -> Response:
+    """As `refused`, where no form stands that it could be said beside: look at `url` with the refusal above it."""
+    known = refused(error)
+    flash(f"{known.message}{known.advice}", "red")
+    return see_other(url)
+
+
+def act(redraw: Callable[..., Any], done: Callable[..., Any] | None = None) -> Acting:
+    """Decorates a view that does one thing and says in a sentence what it has done.
+
+    redraw(error, **the view's arguments): its page with the refusal in place and what was typed (see `refused`).
+    done(sentence, **the view's arguments): where one is afterwards, usually by `said`. A view may answer for itself.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def answer(**args: Any) -> Any:
+            try:
+                told = view(**args)
+            except (DomainError, IntegrityError) as error:
+                return redraw(refused(error), **args)
+            return done(told, **args) if done is not None and isinstance(told, str) else told
+
+        return answer
+
+    return decorate
+
+
+def said(sentence: str, url: str, fragment: Callable[[], Response] | None = None) -> Response:
+    """After an action: `fragment` drawn anew where HTMX asked for it, else look at `url` with the sentence above it."""
+    if fragment is not None and wants_fragment():
+        db.session.flush()
+        return fragment()
+    if sentence:
+        flash(sentence, "ok")
+    return see_other(url)
+
+
+def page_number() -> int:
+    """Which page of a list the address asks for, from 1."""
+    return incoming.whole_number(request.args.get("page"), 999) or 1
 
 
 CSRF_SLOT = "@csrf-token@"

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.core import outbox
 from portal.core.access import Actor, Permission
 from portal.core.db import Base, UTCDateTime, db, hit
-from portal.core.errors import DomainError, NotAllowed, Stale
+from portal.core.errors import DomainError, NotAllowed, NotYourTurn, Stale
 
 Guard = Callable[[Any, Actor], str | None]  # a sentence that says why not, or None
 
@@ -73,7 +73,7 @@ class Transition:
         if self.permission is not None and not actor.can(self.permission):
             return NotAllowed()
         why = self.guard(obj, actor) if self.guard else None
-        return NotAllowed(why) if why else None
+        return NotYourTurn(why) if why else None
 
 
 @dataclass(frozen=True)

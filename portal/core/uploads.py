@@ -28,7 +28,6 @@ _NAME = re.compile(r"[0-9a-f]{32}\.jpg")
 
 class PictureRefused(DomainError):
     status = 422
-    field = "cover"
     message = "这张图片打不开。"
     advice = "请换一张 JPG、PNG 或 WebP 格式的图片。"
 
@@ -37,12 +36,16 @@ def folder() -> Path:
     return Path(current_app.config["DATA_DIR"]) / "uploads"
 
 
-def save_picture(data: bytes) -> str:
+def save_picture(data: bytes, field: str | None = None) -> str:
     """Write the picture as JPEG with edges of at most 1200 px; returns its name for the database.
 
-    JPEG, not WebP: phones of 2018 open our pages too. Raises PictureRefused.
+    JPEG, not WebP: phones of 2018 open our pages too. Raises PictureRefused, beside the form's `field`.
     """
-    made = _encode(_open(data))
+    try:
+        made = _encode(_open(data))
+    except PictureRefused as refused:
+        refused.field = field
+        raise
     name = f"{hashlib.sha256(made).hexdigest()[:32]}.jpg"
     target = folder() / name
     if not target.exists():

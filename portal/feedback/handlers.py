@@ -12,9 +12,9 @@ from portal.cases import ladder
 from portal.cases.models import Case
 from portal.core import outbox, states
 from portal.core.db import db
+from portal.core.words import Words
 from portal.feedback import notices, queries
 from portal.feedback.models import DONE, CallBack
-from portal.feedback.notices import Words
 from portal.feedback.states import KIND
 from portal.notices.actions import Told, tell_residents, tell_staff
 
@@ -35,7 +35,7 @@ def _step(payload: dict[str, Any]) -> states.StateHistory:
 def _tell(call: CallBack, words: Words, key: str, now: datetime, accounts: list[int] | None = None) -> None:
     """Whoever has the call-back now, or `accounts`."""
     accounts = ladder.people_at(call.waits_at, KIND.permission) if accounts is None else accounts
-    tell_staff(accounts, "work.call_back", words.title, words.body, f"/staff/feedback/call-backs/{call.id}", key, now)
+    tell_staff(accounts, words.kind, words.title, words.body, f"/staff/feedback/call-backs/{call.id}", key, now)
 
 
 @outbox.handler("feedback.opened")
@@ -104,4 +104,4 @@ def on_closed(payload: dict[str, Any], now: datetime) -> None:
     e = call.evaluation
     words = notices.closed(call, queries.policy().again_days)
     told = Told(e.resident_id, f"call_back:{call.id}:closed:{payload['history_id']}", link=f"/rate/{e.token}")
-    tell_residents([told], "call_back.closed", words.title, words.body, "", now, with_link=True)
+    tell_residents([told], words.kind, words.title, words.body, "", now, with_link=True)

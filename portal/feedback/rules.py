@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from portal.core import clock
+from portal.core.words import Refusal
 
 MOST_WORDS = 300
 STARS = (1, 2, 3, 4, 5)
@@ -46,12 +47,6 @@ def policy(table: Mapping[str, Any]) -> Policy:
     return Policy(tags=tags, **plain)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    message: str
-    advice: str = ""
-
-
 def answer_until(asked_at: datetime, p: Policy) -> datetime:
     return _evening(asked_at + timedelta(days=p.answer_days))
 
@@ -71,10 +66,10 @@ def may_answer(until: datetime, given_at: datetime | None, now: datetime, p: Pol
     if given_at is None:
         if now < until:
             return None
-        return Refusal(f"评价已经在{clock.stamp(until)}结束了。", "还有话想说，请打电话给中心。")
+        return Refusal("over", f"评价已经在{clock.stamp(until)}结束了。", "还有话想说，请打电话给中心。")
     if now < change_until(given_at, p):
         return None
-    return Refusal(f"您已经评过了，{p.change_days} 天内可以改，现在不能再改。", "还有话想说，请打电话给中心。")
+    return Refusal("fixed", f"您已经评过了，{p.change_days} 天内可以改，现在不能再改。", "还有话想说，请打电话给中心。")
 
 
 def is_low(stars: int, p: Policy) -> bool:
@@ -101,9 +96,9 @@ def rounded(total: int, count: int) -> float:
 def may_say_again(closed_at: datetime | None, reopened_at: datetime | None, now: datetime, p: Policy) -> Refusal | None:
     """Why 'not solved' can no longer be said, or None: once, within the days after closing."""
     if closed_at is None:
-        return Refusal("这件事正在回访，请等我们的电话。")
+        return Refusal("open", "这件事正在回访，请等我们的电话。")
     if reopened_at is not None:
-        return Refusal("您已经说过一次还没解决，上级也回访过了。", "仍不满意，请打电话给上级中心或政务热线。")
+        return Refusal("twice", "您已经说过一次还没解决，上级也回访过了。", "仍不满意，请打电话给上级中心或政务热线。")
     if now >= closed_at + timedelta(days=p.again_days):
-        return Refusal(f"回访结束超过 {p.again_days} 天了，不能在这里重开。", "请打电话给中心，我们重新登记。")
+        return Refusal("over", f"回访结束超过 {p.again_days} 天了，不能在这里重开。", "请打电话给中心，我们重新登记。")
     return None

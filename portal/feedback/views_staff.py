@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, abort, flash, request, url_for
+from flask import Blueprint, Response, abort, request, url_for
 
 from portal.cases import policy
 from portal.cases import queries as cases
 from portal.core import access, clock, pages, registry, states
 from portal.core.access import Permission
-from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.feedback import calling, queries, rules, subjects
@@ -41,10 +39,6 @@ def _tabs(active: str) -> list[tuple[str, str, bool]]:
     return [(label, url_for(f"feedback_staff.{name}"), name == active) for name, label in pages_]
 
 
-def _page_number() -> int:
-    return whole_number(request.args.get("page"), 999) or 1
-
-
 @bp.get("")
 @access.staff(Permission.FEEDBACK)
 def call_backs() -> Response:
@@ -52,7 +46,7 @@ def call_backs() -> Response:
     actor, now = access.actor(), clock.now()
     which = request.args.get("show", "")
     which = which if which in dict(queries.FILTERS) else ""
-    page = _page_number()
+    page = pages.page_number()
     lines, more = queries.call_backs(actor, which, now, page)
     return pages.page(
         "feedback/staff_call_backs.html", "results", lines=lines, more=more, page=page, which=which, now=now,
@@ -69,18 +63,14 @@ def call_back(call_back_id: int) -> Response:
     return _page(call_back_id)
 
 
-def _page(
-    call_back_id: int, *, status: int = 200, error: DomainError | None = None, where: str = "", shown: str = ""
-) -> Response:
+def _page(call_back_id: int, *, error: DomainError | None = None, where: str = "", shown: str = "") -> Response:
     """The page or its block; `where` names the form an error belongs to."""
-    call = queries.call_back(call_back_id)
-    if call is None:
-        abort(404)
+    call = queries.call_back(call_back_id) or abort(404)
     actor, now, p = access.actor(), clock.now(), queries.policy()
     name, phone_ = queries.resident_of(call.evaluation)
     about = subjects.describe(call.evaluation.subject_kind, call.evaluation.subject_id)
     return pages.page(
-        "feedback/staff_call_back.html", "board", status, call=call, e=call.evaluation, now=now, name=name,
+        "feedback/staff_call_back.html", "board", call=call, e=call.evaluation, now=now, name=name,
         phone=phone_, shown=shown, may_unmask=actor.can(Permission.UNMASK) and bool(phone_),
         buttons={t.name: t for t in states.available(MACHINE, call, actor)}, labels=LABELS, tones=TONES,
         policy=p, error=error, head=cases.head(call.case, now),
@@ -103,92 +93,71 @@ def _history(call: CallBack) -> list[dict[str, Any]]:
     return rows
 
 
-def _do(call_back_id: int, where: str, action: Callable[[datetime], str]) -> Response:
-    """One step; a refusal comes back beside its form with what was typed."""
-    if queries.call_back(call_back_id) is None:
-        abort(404)
-    try:
-        said = action(clock.now())
-    except DomainError as error:
-        db.session.rollback()
-        if error.status in (403, 404):
-            raise
-        return _page(call_back_id, status=error.status, error=error, where=where)
-    if pages.wants_fragment():
-        db.session.flush()
-        return _page(call_back_id)
-    flash(said, "ok")
-    return pages.see_other(url_for("feedback_staff.call_back", call_back_id=call_back_id))
+def _act(where: str) -> pages.Acting:
+    """One step; a refusal comes back beside its form, which `where` names."""
+
+    def redraw(error: DomainError, call_back_id: int) -> Response:
+        return _page(call_back_id, error=error, where=where)
+
+    return pages.act(redraw, _done)
+
+
+def _done(said: str, call_back_id: int) -> Response:
+    url = url_for("feedback_staff.call_back", call_back_id=call_back_id)
+    return pages.said(said, url, lambda: _page(call_back_id))
 
 
 @bp.post("/call-backs/<int:call_back_id>/claim")
 @access.staff(Permission.FEEDBACK)
-def claim(call_back_id: int) -> Response:
+@_act("claim")
+def claim(call_back_id: int) -> str:
     """I will call."""
-
-    def act(now: datetime) -> str:
-        calling.claim(access.actor(), call_back_id, now)
-        return "由您回访。"
-
-    return _do(call_back_id, "claim", act)
+    calling.claim(access.actor(), call_back_id, clock.now())
+    return "由您回访。"
 
 
 @bp.post("/call-backs/<int:call_back_id>/try")
 @access.staff(Permission.FEEDBACK)
-def tried(call_back_id: int) -> Response:
+@_act("try")
+def tried(call_back_id: int) -> str:
     """Called in vain; the time is kept."""
-
-    def act(now: datetime) -> str:
-        call = calling.tried(access.actor(), call_back_id, request.form.get("reason", ""), now)
-        return f"已记下，第 {call.tries} 次没联系上。"
-
-    return _do(call_back_id, "try", act)
+    call = calling.tried(access.actor(), call_back_id, request.form.get("reason", ""), clock.now())
+    return f"已记下，第 {call.tries} 次没联系上。"
 
 
 @bp.post("/call-backs/<int:call_back_id>/hand-up")
 @access.staff(Permission.FEEDBACK)
-def hand_up(call_back_id: int) -> Response:
+@_act("hand_up")
+def hand_up(call_back_id: int) -> str:
     """To the level above, with the reason; the time goes on."""
-
-    def act(now: datetime) -> str:
-        call = calling.hand_up(access.actor(), call_back_id, request.form.get("reason", ""), now)
-        return f"已交给{call.waits_at.label}，期限不变。"
-
-    return _do(call_back_id, "hand_up", act)
+    call = calling.hand_up(access.actor(), call_back_id, request.form.get("reason", ""), clock.now())
+    return f"已交给{call.waits_at.label}，期限不变。"
 
 
 @bp.post("/call-backs/<int:call_back_id>/hand-back")
 @access.staff(Permission.FEEDBACK)
-def hand_back(call_back_id: int) -> Response:
+@_act("hand_back")
+def hand_back(call_back_id: int) -> str:
     """Back to whose service it was, with the reason; the time goes on."""
-
-    def act(now: datetime) -> str:
-        call = calling.hand_back(access.actor(), call_back_id, request.form.get("reason", ""), now)
-        return f"已退回{call.waits_at.label}，期限不变。"
-
-    return _do(call_back_id, "hand_back", act)
+    call = calling.hand_back(access.actor(), call_back_id, request.form.get("reason", ""), clock.now())
+    return f"已退回{call.waits_at.label}，期限不变。"
 
 
 @bp.post("/call-backs/<int:call_back_id>/close")
 @access.staff(Permission.FEEDBACK)
-def close(call_back_id: int) -> Response:
+@_act("close")
+def close(call_back_id: int) -> str:
     """Called: the outcome, and in words what the resident will read."""
-
-    def act(now: datetime) -> str:
-        outcome, words = request.form.get("outcome", ""), request.form.get("reason", "")
-        calling.close(access.actor(), call_back_id, outcome, words, now)
-        return "已办结，结果会发给居民。"
-
-    return _do(call_back_id, "close", act)
+    outcome, words = request.form.get("outcome", ""), request.form.get("reason", "")
+    calling.close(access.actor(), call_back_id, outcome, words, clock.now())
+    return "已办结，结果会发给居民。"
 
 
 @bp.post("/call-backs/<int:call_back_id>/phone")
 @access.staff(Permission.UNMASK)
 def phone(call_back_id: int) -> Response:
     """Show the number in full; it is recorded who looked (P8)."""
-    call = queries.call_back(call_back_id)
-    if call is None:
-        abort(404)
+    call = queries.call_back(call_back_id) or abort(404)
     e = call.evaluation
     people_actions.unmask(access.actor(), e.resident, "phone", f"回访 #{call.id} {e.title}", clock.now())
     return _page(call_back_id, shown=queries.resident_of(e)[1])
@@ -213,7 +182,7 @@ def _months(now: datetime) -> list[tuple[str, str]]:
 @access.staff(Permission.FEEDBACK)
 def evaluations() -> Response:
     """What residents said, newest first, without names; narrowed by kind, group, stars and month."""
-    wanted, page = _wanted(), _page_number()
+    wanted, page = _wanted(), pages.page_number()
     rows, more = queries.evaluations(wanted, page)
     return pages.page(
         "feedback/staff_evaluations.html", "results", rows=rows, more=more, page=page, wanted=wanted,
@@ -227,7 +196,7 @@ def evaluations() -> Response:
 @access.staff(Permission.FEEDBACK)
 def averages() -> Response:
     """The average of each activity and room, the lowest first; each opens the records behind it."""
-    wanted, page = _wanted(), _page_number()
+    wanted, page = _wanted(), pages.page_number()
     groups, more = queries.groups(wanted.kind, wanted.month, page)
     return pages.page(
         "feedback/staff_averages.html", "results", groups=groups, more=more, page=page, wanted=wanted,

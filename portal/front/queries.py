@@ -9,8 +9,9 @@ from portal.catalogue.public import month_snapshot
 from portal.centres import facts, profile
 from portal.centres import queries as centres
 from portal.centres import rules as centre_rules
-from portal.centres.models import Centre, CentrePhoto
+from portal.centres.models import Centre
 from portal.core import clock, registry
+from portal.core.attachments import Attachment
 from portal.venues.availability import search
 from portal.venues.availability.room_snapshot import Room
 
@@ -29,7 +30,7 @@ class CentrePage:
     today: list[month_snapshot.Card]
     this_week: list[month_snapshot.Card]
     later: list[month_snapshot.Card]
-    photos: list[CentrePhoto]
+    photos: list[Attachment]
     rooms: list[Room]  # booked here, in the centre's own order
     listed: bool  # anything published this month, so there is something to print
 
@@ -59,7 +60,7 @@ def centre_page(centre: Centre, now: datetime) -> CentrePage:
         today=_cards(snap, centre, (today, tomorrow), now),
         this_week=_cards(snap, centre, (tomorrow, monday), now) if tomorrow < monday else [],
         later=_cards(snap, centre, (monday, month_end), now)[:8] if monday < month_end else [],
-        photos=facts.photos(centre.id), rooms=search.rooms_of(centre.id, now),
+        photos=facts.PHOTOS.of(centre.id), rooms=search.rooms_of(centre.id, now),
         listed=any(row.centre_path.startswith(centre.path) for row in snap.rows.values()),
     )  # fmt: skip
 

@@ -110,9 +110,7 @@ def elder() -> Any:
 @access.public
 def centre_qr(code: str) -> Response:
     """The centre's QR code as a picture."""
-    found = centres.by_code(code)
-    if found is None:
-        abort(404)
+    found = centres.by_code(code) or abort(404)
     image = qr.qr_png(pages.absolute(url_for("front.centre", code=found.code)))
     return Response(image, mimetype="image/png", headers={"Cache-Control": "public, max-age=86400"})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, current_app, flash, request, url_for
+from flask import Blueprint, abort, current_app, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core import access, clock, pages
@@ -37,21 +37,17 @@ def open_message(message_id: int) -> Response:
 @access.resident
 def read_all() -> Response:
     number = actions.mark_all_read("resident", access.signed_in().id, clock.now())
-    flash(f"{number} 条消息都标为已读了。" if number else "没有未读的消息。", "ok")
-    return pages.see_other(url_for("notices.inbox"))
+    return pages.said(f"{number} 条消息都标为已读了。" if number else "没有未读的消息。", url_for("notices.inbox"))
 
 
 @bp.route("/me/inbox/choices", methods=["GET", "POST"])
 @access.resident
 def choices() -> Response:
     """Which kinds of messages also come as a text, and by which way."""
-    resident = db.session.get(Resident, access.signed_in().id)
-    if resident is None:
-        abort(404)
+    resident = db.session.get(Resident, access.signed_in().id) or abort(404)
     if request.method == "POST":
         actions.choose(resident, request.form.getlist("kind"), request.form.get("way", rules.SMS))
-        flash("已经记下来了。", "ok")
-        return pages.see_other(url_for("notices.inbox"))
+        return pages.said("已经记下来了。", url_for("notices.inbox"))
     wechat = bool(current_app.config["WECHAT_URL"])
     return pages.page(
         "notices/choices.html", switchable=kinds.switchable(), off=rules.switched_off(resident.quiet), wechat=wechat,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, current_app, flash, request, url_for
+from flask import Blueprint, abort, current_app, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core import access, clock, pages
@@ -45,8 +45,7 @@ def _tabs(state: str, counts: dict[str, int]) -> list[tuple[str, str, bool, int]
 def retry() -> Response:
     """Try failed messages again: one (`id`), or all the viewer may see."""
     number = actions.send_again(access.actor(), request.form.getlist("id", type=record_id), clock.now())
-    flash(f"{number} 条消息会马上再发一次。", "ok")
-    return pages.see_other(url_for("notices_staff.deliveries", state="waiting"))
+    return pages.said(f"{number} 条消息会马上再发一次。", url_for("notices_staff.deliveries", state="waiting"))
 
 
 @bp.get("/staff/inbox-messages")
@@ -71,5 +70,6 @@ def open_message(message_id: int) -> Response:
 @access.staff(Permission.VIEW)
 def read_all() -> Response:
     number = actions.mark_all_read("staff", access.signed_in().id, clock.now())
-    flash(f"{number} 条消息都标为已读了。" if number else "没有未读的消息。", "ok")
-    return pages.see_other(url_for("notices_staff.inbox"))
+    return pages.said(
+        f"{number} 条消息都标为已读了。" if number else "没有未读的消息。", url_for("notices_staff.inbox")
+    )

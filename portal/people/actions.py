@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal.centres import profile
@@ -17,7 +17,7 @@ from portal.core.db import db
 from portal.core.errors import NotAllowed
 from portal.people import queries
 from portal.people.models import LoginCode, Relative, Resident
-from portal.people.refusals import HomeUnknown, PhoneTaken
+from portal.people.refusals import CallerNameMissing, HomeUnknown, PhoneTaken
 
 ERASED_NAME = "已注销"
 
@@ -56,16 +56,34 @@ def open_resident(phone: str, values: ResidentValues, now: datetime) -> Resident
     if found is not None:
         return found
     _check_home(values.home_centre_id)
-    person = Resident(
+    return _insert(Resident(
         phone=phone, name=values.name, address=values.address, home_centre_id=values.home_centre_id,
         birth_year=values.birth_year, groups=list(values.groups), quiet={}, elder_mode=False,
         consent_version=profile.current().consent_version, consent_at=now, created_at=now,
-    )  # fmt: skip
+    ))  # fmt: skip
+
+
+def caller(phone: str, name: str, now: datetime) -> Resident:
+    """Who phones or walks in, found by `phone` (11 digits) or opened with `name`; safe when colleagues type it at once.
+
+    Who is new has not agreed to the privacy notice yet and is asked at the first login. Raises CallerNameMissing.
+    """
+    found = queries.resident_by_phone(phone)
+    if found is not None:
+        return found
+    if not name.strip():
+        raise CallerNameMissing()
+    new = Resident(phone=phone, name=name.strip()[:40], groups=[], quiet={}, consent_version="", created_at=now)
+    return _insert(new)
+
+
+def _insert(person: Resident) -> Resident:
+    """The new resident, or the one that another request has opened with this number since we looked (PostgreSQL)."""
+    phone = person.phone or ""
     try:
         with db.session.begin_nested():
             db.session.add(person)
     except IntegrityError:
-        # Two requests at once on PostgreSQL: the other one was first.
         found = queries.resident_by_phone(phone)
         if found is None:
             raise
@@ -105,8 +123,8 @@ def set_elder(person: Resident, on: bool, _now: datetime) -> None:
 
 
 def add_relative(person: Resident, values: RelativeValues, now: datetime) -> Relative:
-    """Somebody the resident acts for (P2). The same name and relation twice is the same person."""
-    for known in queries.relatives(person.id):
+    """Somebody the resident acts for (P2). The same name and relation twice is the same person. Lock: the resident."""
+    for known in _lock_relatives(person):
         if (known.name, known.relation) == (values.name, values.relation):
             edit_relative(known, values)
             return known
@@ -114,6 +132,21 @@ def add_relative(person: Resident, values: RelativeValues, now: datetime) -> Rel
     db.session.add(row)
     edit_relative(row, values)
     return row
+
+
+def relative_named(person: Resident, name: str, now: datetime) -> Relative | None:
+    """For whom a caller asks: a relative found by name, or added as family; None for the caller. Lock: the resident."""
+    name = name.strip()[:40]
+    if name in ("", person.name):
+        return None
+    known = next((r for r in _lock_relatives(person) if r.name == name), None)
+    return known or add_relative(person, RelativeValues(name, "家人"), now)
+
+
+def _lock_relatives(person: Resident) -> list[Relative]:
+    """Nobody else adds one before this transaction ends. FOR NO KEY UPDATE: rows that refer to the resident go on."""
+    db.session.execute(select(Resident.id).where(Resident.id == person.id).with_for_update(key_share=True))
+    return queries.relatives(person.id)
 
 
 def edit_relative(row: Relative, values: RelativeValues) -> None:

@@ -40,6 +40,27 @@ class PhoneTaken(DomainError):
     field = "phone"
 
 
+class CallerNameMissing(DomainError):
+    status = 422
+    message = "这个号码还没有登记过。"
+    advice = "请写上来电人的姓名。"
+    field = "name"
+
+
+class NameMissing(DomainError):
+    status = 422
+    message = "请先填写姓名。"
+    advice = "填一次，以后都不用再填。"
+    field = "name"
+
+
+class NoSuchPerson(DomainError):
+    status = 422
+    message = "没有找到这位家人。"
+    advice = "请先到“我的资料”里添加家人。"
+    field = "for"
+
+
 class HomeUnknown(DomainError):
     status = 422
     message = "请选择您住的社区。"

@@ -56,10 +56,7 @@ def accounts() -> Any:
 
 
 def _account(account_id: int) -> StaffAccount:
-    row = queries_staff.account(access.actor(), account_id)
-    if row is None:
-        abort(404)
-    return row
+    return queries_staff.account(access.actor(), account_id) or abort(404)
 
 
 def _with_places(form: PlaceFormType) -> PlaceFormType:
@@ -151,8 +148,9 @@ def hand_over(account_id: int) -> Any:
 def disable_account(account_id: int) -> Any:
     row = _account(account_id)
     actions_staff.disable(access.actor(), row, clock.now())
-    flash(f"{row.name}（{row.username}）已停用，所有登录都已结束。", "green")
-    return pages.see_other(url_for("people_staff.account", account_id=row.id))
+    return pages.said(
+        f"{row.name}（{row.username}）已停用，所有登录都已结束。", url_for("people_staff.account", account_id=row.id)
+    )
 
 
 @face.post("/accounts/<int:account_id>/enable")
@@ -160,8 +158,9 @@ def disable_account(account_id: int) -> Any:
 def enable_account(account_id: int) -> Any:
     row = _account(account_id)
     actions_staff.enable(access.actor(), row, clock.now())
-    flash(f"{row.name}（{row.username}）已恢复，可用原来的密码登录。", "green")
-    return pages.see_other(url_for("people_staff.account", account_id=row.id))
+    return pages.said(
+        f"{row.name}（{row.username}）已恢复，可用原来的密码登录。", url_for("people_staff.account", account_id=row.id)
+    )
 
 
 @face.route("/accounts/<int:account_id>/transfer", methods=["GET", "POST"])

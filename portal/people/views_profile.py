@@ -19,10 +19,7 @@ NEW_PHONE = "new_phone"
 
 
 def _me() -> Resident:
-    person = queries.resident(access.signed_in().id)
-    if person is None:
-        abort(404)
-    return person
+    return queries.resident(access.signed_in().id) or abort(404)
 
 
 def _profile_form(person: Resident) -> forms.ProfileForm:
@@ -49,8 +46,7 @@ def own_profile() -> Any:
         except DomainError as refusal:
             form.refuse(refusal)
         else:
-            flash("已保存。", "green")
-            return pages.see_other(access.safe_next(request.values.get("next"), url_for("people.profile")))
+            return pages.said("已保存。", access.safe_next(request.values.get("next"), url_for("people.profile")))
     status = 422 if form.is_submitted() else 200
     return pages.page(
         "people/profile.html", status=status, form=form, person=person, relatives=queries.relatives(person.id),
@@ -83,10 +79,7 @@ def relatives() -> Any:
 
 
 def _relative(relative_id: int) -> Relative:
-    row = queries.relative(access.signed_in().id, relative_id)
-    if row is None:
-        abort(404)
-    return row
+    return queries.relative(access.signed_in().id, relative_id) or abort(404)
 
 
 @face.route("/me/relatives/<int:relative_id>", methods=["GET", "POST"])
@@ -96,8 +89,7 @@ def relative(relative_id: int) -> Any:
     form = forms.RelativeForm(obj=row)
     if form.validate_on_submit():
         actions.edit_relative(row, _relative_values(form))
-        flash("已保存。", "green")
-        return pages.see_other(url_for("people.relatives"))
+        return pages.said("已保存。", url_for("people.relatives"))
     return pages.page("people/relative.html", status=422 if form.is_submitted() else 200, form=form, row=row)
 
 
@@ -106,8 +98,7 @@ def relative(relative_id: int) -> Any:
 def remove_relative(relative_id: int) -> Any:
     row = _relative(relative_id)
     actions.remove_relative(row, clock.now())
-    flash(f"已不再为{row.name}代办。已经报上的名不受影响。", "green")
-    return pages.see_other(url_for("people.relatives"))
+    return pages.said(f"已不再为{row.name}代办。已经报上的名不受影响。", url_for("people.relatives"))
 
 
 # Another number -------------------------------------------------------------------------------------------------------
@@ -152,8 +143,7 @@ def phone_code() -> Any:
         form.refuse(type(refusal)(refusal.message, advice=refusal.advice, field="code"))
         return code_page(form, number, refusal.status, changing=True)
     session.pop(NEW_PHONE, None)
-    flash("手机号已换好，以后用新号码登录。其他手机上的登录已退出。", "green")
-    return pages.see_other(url_for("people.profile"))
+    return pages.said("手机号已换好，以后用新号码登录。其他手机上的登录已退出。", url_for("people.profile"))
 
 
 # Take it along, leave -------------------------------------------------------------------------------------------------

@@ -153,8 +153,7 @@ def finish_register() -> Any:
 @access.public
 def logout() -> Any:
     signing.leave(clock.now())
-    flash("已退出。下次用手机号和验证码就能再登录。", "green")
-    return pages.see_other("/")
+    return pages.said("已退出。下次用手机号和验证码就能再登录。", "/")
 
 
 @face.get("/privacy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, flash, request, url_for
+from flask import Blueprint, Response, abort, current_app, request, url_for
 
 from portal.core import access, clock, db, pages
 from portal.core.access import Permission, safe_next
@@ -63,8 +63,7 @@ def sign_in() -> Any:
 @access.staff(Permission.VIEW)
 def logout() -> Any:
     signing.leave(clock.now())
-    flash("已退出登录。", "green")
-    return pages.see_other(url_for("people_staff.login"))
+    return pages.said("已退出登录。", url_for("people_staff.login"))
 
 
 def _own() -> StaffAccount:
@@ -83,8 +82,7 @@ def change_password() -> Any:
         except DomainError as refusal:
             form.refuse(refusal)
         else:
-            flash("密码已改好。其他电脑上的登录都已退出。", "green")
-            return pages.see_other("/staff")
+            return pages.said("密码已改好。其他电脑上的登录都已退出。", "/staff")
     status = 422 if form.is_submitted() else 200
     return pages.page("people/staff_password.html", status=status, form=form, must_change=user.must_change)
 
@@ -104,8 +102,7 @@ def end_session(session_id: str) -> Any:
         return logout()
     if not actions_staff.end_own_session(access.actor(), session_id, clock.now()):
         abort(404)
-    flash("那台电脑上的登录已结束。", "green")
-    return pages.see_other(url_for("people_staff.sessions"))
+    return pages.said("那台电脑上的登录已结束。", url_for("people_staff.sessions"))
 
 
 def _browser(agent: str) -> str:

@@ -13,17 +13,11 @@ from portal.centres.models import Centre
 from portal.core import outbox, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db, writing
+from portal.core.words import Refusal
 from portal.people.models import Relative, Resident
+from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.signup import rules, waiting_list
-from portal.signup.errors import (
-    EntryGone,
-    NameMissing,
-    NoSuchPerson,
-    OfferOver,
-    SignUpGone,
-    SignUpRefused,
-    WithdrawRefused,
-)  # fmt: skip
+from portal.signup.errors import EntryGone, OfferOver, SignUpGone, SignUpRefused, WithdrawRefused
 from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
 from portal.signup.states import MACHINE
 
@@ -154,7 +148,7 @@ def reduce_places(actor: Actor, sign_up_id: int, places: int, now: datetime) -> 
     if row.status not in ACTIVE:
         raise SignUpGone()
     if not 1 <= places <= row.places:
-        raise SignUpRefused(rules.Refusal("companions", "这里只能减少人数。", "想多带人，请先退出再重新报名。"))
+        raise SignUpRefused(Refusal("companions", "这里只能减少人数。", "想多带人，请先退出再重新报名。", "companions"))
     if actor.kind == "resident":
         _check_deadline(entry, row, now)
     before = row.places

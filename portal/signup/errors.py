@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from portal.core import errors
-from portal.core.errors import DomainError
-from portal.signup.rules import Refusal
+from portal.core.errors import DomainError, Refused
 
 
-class SignUpRefused(DomainError):
-    """The entry's rules forbid it; `code` says which one."""
-
-    message = "现在不能报名。"
-
-    def __init__(self, refusal: Refusal) -> None:
-        self.code = refusal.code
-        field = "companions" if refusal.code == "companions" else None
-        super().__init__(refusal.message, advice=refusal.advice, field=field)
+class SignUpRefused(Refused):
+    """The entry's rules forbid it."""
 
 
 class WithdrawRefused(SignUpRefused):
-    message = "现在不能退出。"
+    """Too late to leave by oneself."""
 
 
 class AlreadySignedUp(DomainError):
@@ -37,20 +29,6 @@ class SignUpGone(DomainError):
     status = 404
     message = "没有找到这条报名。"
     advice = "请刷新页面看看最新的情况。"
-
-
-class NoSuchPerson(DomainError):
-    message = "没有找到要报名的家人。"
-    advice = "请先到“我的资料”里添加家人。"
-    field = "for"
-    status = 422
-
-
-class NameMissing(DomainError):
-    message = "请先填写姓名。"
-    advice = "填一次，以后都不用再填。"
-    field = "name"
-    status = 422
 
 
 class NoRoom(DomainError):

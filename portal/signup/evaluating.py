@@ -25,7 +25,7 @@ from portal.feedback import subjects
 from portal.feedback.actions import Ask
 from portal.feedback.models import Evaluation
 from portal.feedback.subjects import Described, Subject
-from portal.signup import notices, reminders
+from portal.signup import notices
 from portal.signup.models import CONFIRMED, SignUp
 
 KIND = "activity"
@@ -79,7 +79,7 @@ def ask_after(now: datetime) -> int:
             Entry.walk_in.is_(False), Entry.taken > 0, ~asked,
         )  # fmt: skip
         wanted = {str(i): {"entry_id": i} for i in db.session.scalars(statement.order_by(Entry.id))}
-        return reminders.put_new("signup.evaluate", wanted, now)
+        return outbox.put_new("signup.evaluate", wanted, now)
 
 
 @outbox.handler("signup.evaluate")

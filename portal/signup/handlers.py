@@ -16,13 +16,13 @@ from sqlalchemy.orm import joinedload, selectinload
 from portal.cases import ladder
 from portal.catalogue.actions import changing
 from portal.catalogue.models import Entry, EntryChange, EntrySession
-from portal.core import outbox, states
+from portal.core import deadlines, outbox, states
 from portal.core.access import Permission
 from portal.core.db import db
+from portal.core.words import Words
 from portal.notices.actions import Told, tell_residents, tell_staff
 from portal.signup import actions, notices, queries, reminders, rules
 from portal.signup.models import ACTIVE, OFFERED, SignUp
-from portal.signup.notices import Words
 
 
 def _sign_up(sign_up_id: int) -> SignUp | None:
@@ -151,7 +151,7 @@ def on_remind(payload: dict[str, Any], now: datetime) -> None:
     """
     session = db.session.get(EntrySession, payload["session_id"])
     rule = payload["rule"]
-    if session is None or rules.reminder_due(session.starts_at, now) != rule:
+    if session is None or deadlines.reminder_due(session.starts_at, now) != rule:
         return
     entry = _entry(session.entry_id)
     if entry is None or entry.status != "published":

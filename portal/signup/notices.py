@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from portal.catalogue.models import Entry, EntrySession
 from portal.core import clock
+from portal.core.words import Words
 from portal.signup import rules
 from portal.signup.models import SignUp
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """One message. kind: of portal.notices.kinds. urgent: also at night."""
-
-    kind: str
-    title: str
-    body: str
-    urgent: bool = False
-    sms: bool = True
 
 
 def when(entry: Entry) -> str:

@@ -13,9 +13,10 @@ from portal.cases import ladder
 from portal.catalogue.models import Entry
 from portal.centres.models import Centre
 from portal.centres.queries import inside
-from portal.core import clock, scope
+from portal.core import clock, deadlines, scope
 from portal.core.access import Actor, Permission, Viewer
 from portal.core.db import db
+from portal.core.words import Refusal
 from portal.people.models import Relative, Resident
 from portal.signup import rules
 from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, LAPSED, OFFERED, PENDING, REFUSED, WAITING, SignUp
@@ -42,7 +43,7 @@ class Own:
     accept_by: datetime | None
     reason: str
     created_at: datetime
-    withdraw_refusal: rules.Refusal | None = None
+    withdraw_refusal: Refusal | None = None
 
     @property
     def live(self) -> bool:
@@ -82,7 +83,7 @@ class Panel:
     people: tuple[tuple[str, str], ...]  # (value, words) of those who may still be signed up
     selected: str
     mine: tuple[Own, ...]
-    refusal: rules.Refusal | None
+    refusal: Refusal | None
     full: bool
     ahead: int  # already waiting
     needs_review: bool
@@ -186,7 +187,7 @@ def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = "m
     )  # fmt: skip
 
 
-def _refusal(entry: Entry, resident: Viewer | None, now: datetime) -> rules.Refusal | None:
+def _refusal(entry: Entry, resident: Viewer | None, now: datetime) -> Refusal | None:
     """Whoever is not signed in is judged as a neighbour would be: the own-community window asks who they are first."""
     refusal = rules.may_sign_up(entry, None, "/", now)
     if refusal is None or refusal.code not in ("own_first", "no_home"):
@@ -418,7 +419,7 @@ def waiting_rows(actor: Actor, now: datetime) -> tuple[list[tuple[Any, ...]], li
     a day before the start, so that an upper level's inbox holds what is really its own to do.
     """
     own = Entry.centre_id.in_(ladder.answers_for(actor, Permission.SIGN_UPS))
-    below = and_(*inside(actor.centre_path), Entry.first_start <= now + rules.LATE)
+    below = and_(*inside(actor.centre_path), Entry.first_start <= now + deadlines.LATE)
     # From the few coming entries to their sign-ups by index, never through all sign-ups there ever were.
     waits = (SignUp.entry_id == Entry.id) & (SignUp.status == PENDING)
     since = select(func.min(SignUp.created_at)).where(waits).correlate(Entry).scalar_subquery()

@@ -6,18 +6,15 @@ So two schedulers, a dead one or a late one change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from portal.catalogue.models import PUBLISHED, Entry, EntrySession
-from portal.core import outbox, registry, scope
-from portal.core.db import db, writing
-from portal.core.outbox import Outbox
-from portal.signup import actions, queries, rules
+from portal.core import deadlines, outbox, registry, scope
+from portal.core.db import db
+from portal.signup import actions, queries
 from portal.signup.models import CONFIRMED, SignUp
 
 
@@ -33,14 +30,14 @@ def remind(now: datetime) -> int:
     with scope.system("reminders"):
         soon = select(EntrySession.id, EntrySession.starts_at).join(Entry, Entry.id == EntrySession.entry_id)
         soon = soon.where(
-            EntrySession.starts_at > now, EntrySession.starts_at <= now + rules.DAY_BEFORE,
+            EntrySession.starts_at > now, EntrySession.starts_at <= now + deadlines.DAY_BEFORE,
             Entry.status == PUBLISHED, Entry.walk_in.is_(False), Entry.taken > 0,
         )  # fmt: skip
-        rows = [(i, start, rules.reminder_due(start, now)) for i, start in db.session.execute(soon)]
+        rows = [(i, start, deadlines.reminder_due(start, now)) for i, start in db.session.execute(soon)]
         wanted = {
             f"{i}:{rule}:{int(start.timestamp())}": {"session_id": i, "rule": rule} for i, start, rule in rows if rule
         }
-        return put_new("signup.remind", wanted, now)
+        return outbox.put_new("signup.remind", wanted, now)
 
 
 @registry.due
@@ -51,28 +48,12 @@ def warn_of_low_enrolment(now: datetime) -> int:
             f"{e.id}:{int(e.first_start.timestamp())}": {"entry_id": e.id}
             for e in queries.low_entries(now) if e.first_start
         }  # fmt: skip
-        return put_new("signup.low", wanted, now)
-
-
-def put_new(topic: str, wanted: Mapping[str, dict[str, Any]], now: datetime) -> int:
-    """Write those effects that are not there yet, in one transaction; usually none, then nothing is written."""
-    keys = [f"{topic}:{key}" for key in wanted]
-    there: set[str] = set()
-    for start in range(0, len(keys), 500):
-        found = select(Outbox.key).where(Outbox.key.in_(keys[start : start + 500]))
-        there.update(db.session.scalars(found))
-    new = [key for key in wanted if f"{topic}:{key}" not in there]
-    db.session.rollback()
-    if new:
-        with writing():
-            for key in new:
-                outbox.put(topic, key, wanted[key], now)
-    return len(new)
+        return outbox.put_new("signup.low", wanted, now)
 
 
 def audience(session: EntrySession, rule: str) -> list[SignUp]:
     """Who is reminded of a session: confirmed, and not told its time only just now. One statement."""
-    told = rules.reminder_from(session.starts_at, rule)
+    told = deadlines.reminder_from(session.starts_at, rule)
     statement = select(SignUp).where(
         SignUp.entry_id == session.entry_id, SignUp.status == CONFIRMED, SignUp.created_at <= told
     )

@@ -7,18 +7,15 @@ nobody overtakes it, not even a smaller party; staff may still decide by hand, w
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from portal.core import clock
+from portal.core.words import Refusal
 
 Place = Literal["pending", "confirmed", "waiting"]
 
-LATE = timedelta(hours=24)  # a place freed later than this before the start is offered, not given
-SHORTEST_OFFER = timedelta(hours=2)
-DAY_BEFORE = timedelta(hours=24)
-HOURS_BEFORE = timedelta(hours=2)
+SHORTEST_OFFER = timedelta(hours=2)  # to ask the family and answer
 LOW_LEAD = timedelta(hours=48)  # low enrolment is told so long before the start …
 LOW_WINDOW_LEAD = timedelta(hours=24)  # … and so long before sign-up closes, whichever is earlier
 LOW_SHARE = 0.3  # of the capacity
@@ -44,16 +41,6 @@ class EntryFacts(Protocol):
     changed_at: datetime | None
     taken: int
     waiting: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why not, and what to do instead. `until`: from when on it would be allowed."""
-
-    code: str
-    message: str
-    advice: str = ""
-    until: datetime | None = None
 
 
 def closes_at(entry: EntryFacts) -> datetime | None:
@@ -102,7 +89,7 @@ def _in_window(entry: EntryFacts, now: datetime) -> Refusal | None:
         )
     if entry.sign_up_from is not None and now < entry.sign_up_from:
         opening = clock.stamp(entry.sign_up_from)
-        return Refusal("not_yet", f"{opening} 开始报名。", "到时候再来，打开这一页就能报。", entry.sign_up_from)
+        return Refusal("not_yet", f"{opening} 开始报名。", "到时候再来，打开这一页就能报。", until=entry.sign_up_from)
     return None
 
 
@@ -112,16 +99,17 @@ def _own_first(entry: EntryFacts, home_path: str | None, centre_path: str, now: 
         return None
     when = clock.stamp(until)
     if not home_path:
-        return Refusal("no_home", f"{when} 前先照顾本社区居民。", "请先到“我的资料”选好您所在的社区。", until)
-    return Refusal("own_first", "现在先由主办社区的居民报名。", f"{when} 起大家都可以报，到时候再来。", until)
+        return Refusal("no_home", f"{when} 前先照顾本社区居民。", "请先到“我的资料”选好您所在的社区。", until=until)
+    return Refusal("own_first", "现在先由主办社区的居民报名。", f"{when} 起大家都可以报，到时候再来。", until=until)
 
 
 def _party(entry: EntryFacts, wanted: int) -> Refusal | None:
     if not 1 <= wanted <= 1 + entry.max_companions:
         most = f"每次最多带 {entry.max_companions} 人。" if entry.max_companions else "这个活动每次只能报一个名额。"
-        return Refusal("companions", most, "人数改少一些，或者分别报名。")
+        return Refusal("companions", most, "人数改少一些，或者分别报名。", "companions")
     if entry.capacity is not None and wanted > entry.capacity:
-        return Refusal("companions", f"一共只有 {entry.capacity} 个名额。", "人数改少一些再报。")
+        most = f"一共只有 {entry.capacity} 个名额。"
+        return Refusal("companions", most, "人数改少一些再报。", "companions")
     return None
 
 
@@ -148,16 +136,6 @@ def may_move_up(entry: EntryFacts, now: datetime) -> bool:
     """Places move until the start; afterwards a freed place stays empty."""
     end = over_at(entry)
     return entry.status == PUBLISHED and (end is None or now < end)
-
-
-def offer_deadline(first_start: datetime | None, now: datetime) -> datetime | None:
-    """Until when a freed place must be accepted; None: early enough, it is given at once.
-
-    Late (less than 24 h before the start): half of the remaining time, at least 2 h, never beyond the start.
-    """
-    if first_start is None or now >= first_start or first_start - now >= LATE:
-        return None
-    return min(first_start, now + max(SHORTEST_OFFER, (first_start - now) / 2))
 
 
 def withdraw_deadline(entry: EntryFacts) -> datetime | None:
@@ -195,20 +173,6 @@ def is_low(entry: EntryFacts, now: datetime) -> bool:
     if alert is None or entry.status != PUBLISHED or not (alert <= now < (entry.first_start or now)):
         return False
     return entry.taken < (entry.capacity or 0) * LOW_SHARE
-
-
-def reminder_due(starts_at: datetime, now: datetime) -> Literal["day", "hours"] | None:
-    """Which reminder of a session is due now: from 24 h and from 2 h before its start, never after it."""
-    if starts_at - HOURS_BEFORE <= now < starts_at:
-        return "hours"
-    if starts_at - DAY_BEFORE <= now < starts_at - HOURS_BEFORE:
-        return "day"
-    return None
-
-
-def reminder_from(starts_at: datetime, rule: str) -> datetime:
-    """Whoever signed up after this moment has just been told the time and needs no such reminder."""
-    return starts_at - (DAY_BEFORE if rule == "day" else HOURS_BEFORE)
 
 
 def extension_limit(entry: EntryFacts, until: datetime, now: datetime) -> Refusal | None:

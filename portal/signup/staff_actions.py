@@ -8,22 +8,16 @@ from datetime import datetime
 from sqlalchemy import select
 
 from portal.catalogue.models import PUBLISHED, Entry
-from portal.core import audit, clock, outbox, scope, states
+from portal.core import audit, clock, deadlines, outbox, scope, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import DomainError, NotAllowed
-from portal.people.models import Relative, Resident
+from portal.core.words import Refusal
+from portal.people import actions as people
 from portal.signup import actions, rules, waiting_list
 from portal.signup.errors import EntryGone, NoRoom, SignUpRefused
 from portal.signup.models import ACTIVE, OFFERED, PENDING, SignUp
 from portal.signup.states import LABELS, MACHINE
-
-
-class CallerNameMissing(DomainError):
-    message = "这个号码还没有登记过。"
-    advice = "请写上来电人的姓名。"
-    field = "name"
-    status = 422
 
 
 class CannotMerge(DomainError):
@@ -92,9 +86,8 @@ def add_by_staff(
 ) -> SignUp:
     """Enter somebody who phoned or walked in; finds the resident by phone (11 digits) or opens one.
 
-    A new resident has not agreed to the privacy notice yet and is asked at the first login. relative_name: for whom the
-    caller asks; both names show. The entry's window does not bind staff, its places do: full means waiting list. Raises
-    EntryGone, CallerNameMissing, SignUpRefused. Lock: the entry's row.
+    relative_name: for whom the caller asks; both names show. The entry's window does not bind staff, its places do:
+    full means waiting list. Raises EntryGone, CallerNameMissing, SignUpRefused. Locks: the entry's row, the resident.
     """
     _must(actor)
     entry = waiting_list.lock(entry_id)
@@ -102,8 +95,8 @@ def add_by_staff(
     if refusal is not None:
         raise SignUpRefused(refusal)
     with scope.system("a resident found by phone"):
-        resident = _caller(phone, name.strip(), now)
-        relative = _relative(resident, relative_name.strip(), now)
+        resident = people.caller(phone, name, now)
+        relative = people.relative_named(resident, relative_name, now)
         person = actions.find_person(entry, resident.id, relative.id if relative else None)
         if person.live_id is not None:
             return db.session.get_one(SignUp, person.live_id)
@@ -112,40 +105,14 @@ def add_by_staff(
     return row
 
 
-def _staff_refusal(entry: Entry, places: int, now: datetime) -> rules.Refusal | None:
+def _staff_refusal(entry: Entry, places: int, now: datetime) -> Refusal | None:
     if entry.status != PUBLISHED or entry.walk_in:
-        return rules.may_sign_up(entry, None, "/", now) or rules.Refusal("gone", "这个活动不用报名。")
+        return rules.may_sign_up(entry, None, "/", now) or Refusal("gone", "这个活动不用报名。")
     if entry.last_end is not None and now >= entry.last_end:
-        return rules.Refusal("ended", "活动已经结束，不能再登记。", "到场的人请在签到表上补记。")
+        return Refusal("ended", "活动已经结束，不能再登记。", "到场的人请在签到表上补记。")
     if places < 1 or (entry.capacity is not None and places > entry.capacity):
-        return rules.Refusal("companions", "人数不对。", "请填 1 以上、不超过总名额的数。")
+        return Refusal("companions", "人数不对。", "请填 1 以上、不超过总名额的数。", "companions")
     return None
-
-
-def _caller(phone: str, name: str, now: datetime) -> Resident:
-    found = db.session.scalars(select(Resident).where(Resident.phone == phone)).one_or_none()
-    if found is not None:
-        return found
-    if not name:
-        raise CallerNameMissing()
-    resident = Resident(phone=phone, name=name, groups=[], quiet={}, consent_version="", created_at=now)
-    db.session.add(resident)
-    db.session.flush()
-    return resident
-
-
-def _relative(resident: Resident, name: str, now: datetime) -> Relative | None:
-    if not name or name == resident.name:
-        return None
-    known = select(Relative).where(
-        Relative.resident_id == resident.id, Relative.name == name, Relative.removed_at.is_(None)
-    )
-    row = db.session.scalars(known.order_by(Relative.id)).first()
-    if row is None:
-        row = Relative(resident_id=resident.id, name=name, relation="家人", created_at=now)
-        db.session.add(row)
-        db.session.flush()
-    return row
 
 
 def extend(actor: Actor, entry_id: int, until: datetime, now: datetime) -> Entry:
@@ -208,7 +175,7 @@ def _to_ask(source: Entry, target: Entry) -> Sequence[SignUp]:
 def _ask(actor: Actor, source: Entry, target: Entry, row: SignUp, now: datetime) -> None:
     start = target.first_start
     # As long as possible: nobody else is waiting for these places; a day before the start others may have them.
-    deadline = rules.offer_deadline(start, now) or (start - rules.LATE if start else None)
+    deadline = deadlines.offer_until(start, now, rules.SHORTEST_OFFER) or (start - deadlines.LATE if start else None)
     asked = SignUp(
         entry_id=target.id, centre_id=target.centre_id, resident_id=row.resident_id, relative_id=row.relative_id,
         person_key=row.person_key, places=row.places, status=OFFERED, accept_by=deadline, created_at=now,
@@ -222,6 +189,6 @@ def _ask(actor: Actor, source: Entry, target: Entry, row: SignUp, now: datetime)
 
 
 __all__ = [
-    "LABELS", "CallerNameMissing", "CannotExtend", "CannotMerge", "EntryGone", "add_by_staff", "decide", "extend",
+    "LABELS", "CannotExtend", "CannotMerge", "EntryGone", "add_by_staff", "decide", "extend",
     "offer_elsewhere", "withdraw_for",
 ]  # fmt: skip

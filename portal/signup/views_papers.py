@@ -43,10 +43,7 @@ def _table(entry: Entry, full: bool, now: datetime) -> Response:
 
 
 def _entry(entry_id: int) -> Entry:
-    entry = queries.staff_entry(entry_id)
-    if entry is None:
-        abort(404)
-    return entry
+    return queries.staff_entry(entry_id) or abort(404)
 
 
 @bp.get("/<int:entry_id>/sign-ups.csv")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, abort, flash, request, url_for
+from flask import Blueprint, Response, abort, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -17,8 +16,10 @@ from portal.core.access import Viewer
 from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
-from portal.signup import actions, notices, queries, rules
-from portal.signup.errors import NameMissing, NoSuchPerson, SignUpGone, SignUpRefused
+from portal.core.words import Refusal
+from portal.people.refusals import NameMissing, NoSuchPerson
+from portal.signup import actions, notices, queries
+from portal.signup.errors import SignUpGone, SignUpRefused
 from portal.signup.models import ACTIVE, SignUp
 
 bp = Blueprint("signup", __name__)
@@ -35,10 +36,7 @@ def panel_of(entry: Entry, viewer: Viewer | None, now: datetime) -> tuple[str, d
 def _entry(entry_id: int) -> Entry:
     statement = select(Entry).where(Entry.id == entry_id, Entry.status.in_(PUBLIC))
     options = (joinedload(Entry.centre), selectinload(Entry.sessions))
-    entry = db.session.scalars(statement.options(*options)).one_or_none()
-    if entry is None:
-        abort(404)
-    return entry
+    return db.session.scalars(statement.options(*options)).one_or_none() or abort(404)
 
 
 def _resident() -> Any:
@@ -71,56 +69,52 @@ def _number(name: str, default: int = 0) -> int:
     raw = request.form.get(name, "").strip()
     number = whole_number(raw, 999) if raw else default
     if number is None:
-        raise SignUpRefused(rules.Refusal("companions", "人数请填数字。", "比如 1、2。"))
+        raise SignUpRefused(Refusal("companions", "人数请填数字。", "比如 1、2。", "companions"))
     return number
+
+
+def _page(
+    entry_id: int, *, fresh: int = 0, error: DomainError | None = None, said: str = "", chosen: str = "me"
+) -> Response:
+    """The panel: the sentence of a refusal in place, with the way out and what was chosen; or what was done."""
+    entry, now = _entry(entry_id), clock.now()
+    panel = queries.panel(entry, _resident(), now, selected=chosen)
+    if error is not None:
+        companions = whole_number(request.form.get("companions"), 99) or 0
+        panel = replace(panel, error=f"{error.message}{error.advice}", companions=companions)
+    still = error is None and not said and not pages.wants_fragment()
+    panel = replace(panel, fresh=fresh, said=said, still=still)
+    return pages.page(TEMPLATE, "panel", panel=panel, entry=entry, when=notices.when(entry), now=now, error=error)
+
+
+def _refused(error: DomainError, entry_id: int) -> Response:
+    if isinstance(error, NameMissing):
+        return pages.see_other(url_for("people.profile", next=_way_back(entry_id)))
+    return _page(entry_id, error=error, chosen=request.form.get("for", "me"))
+
+
+def _done(said: str, entry_id: int) -> Response:
+    url = url_for("catalogue.service", entry_id=entry_id)
+    return pages.said(said, url, lambda: _page(entry_id, said=said))
 
 
 @bp.post("/services/<int:entry_id>/sign-up")
 @access.public
+@pages.act(_refused, _done)
 def sign_up(entry_id: int) -> Response:
     """One tap, one confirm. Who is not signed in goes through login or registration and comes back here."""
-    now = clock.now()
     if _resident() is None:
         return _login_first(entry_id)
-    try:
-        row = actions.sign_up(access.actor(), entry_id, _chosen_relative(), _number("companions"), now)
-    except NameMissing:
-        db.session.rollback()
-        return pages.see_other(url_for("people.profile", next=_way_back(entry_id)))
-    except DomainError as error:
-        return _refused(entry_id, error, now)
-    if not pages.wants_fragment():
-        return pages.see_other(url_for("signup.answer", entry_id=entry_id, new=row.id))
-    return _page(entry_id, now, fresh=row.id)
+    row = actions.sign_up(access.actor(), entry_id, _chosen_relative(), _number("companions"), clock.now())
+    url = url_for("signup.answer", entry_id=entry_id, new=row.id)
+    return pages.said("", url, lambda: _page(entry_id, fresh=row.id, chosen=request.form.get("for", "me")))
 
 
 @bp.get("/services/<int:entry_id>/sign-up")
 @access.resident
 def answer(entry_id: int) -> Response:
     """What became of it: place or number in the queue, what happens next, until when."""
-    return _page(entry_id, clock.now(), fresh=whole_number(request.args.get("new")) or 0)
-
-
-def _page(
-    entry_id: int, now: datetime, *, fresh: int = 0, error: DomainError | None = None, status: int = 200
-) -> Response:
-    entry = _entry(entry_id)
-    panel = queries.panel(entry, _resident(), now, selected=request.form.get("for", "me"))
-    if error is not None:
-        companions = whole_number(request.form.get("companions"), 99) or 0
-        panel = replace(panel, error=f"{error.message}{error.advice}", companions=companions)
-    panel = replace(panel, fresh=fresh, still=error is None and not pages.wants_fragment())
-    return pages.page(
-        TEMPLATE, "panel", status, panel=panel, entry=entry, when=notices.when(entry), now=now, error=error,
-    )  # fmt: skip
-
-
-def _refused(entry_id: int, error: DomainError, now: datetime) -> Response:
-    """The sentence in place, with the way out, and what was chosen kept."""
-    db.session.rollback()
-    if error.status == 404:
-        raise error
-    return _page(entry_id, now, error=error, status=error.status)
+    return _page(entry_id, fresh=whole_number(request.args.get("new")) or 0)
 
 
 def _own_row(entry_id: int) -> SignUp:
@@ -137,48 +131,28 @@ def _own_row(entry_id: int) -> SignUp:
     return row
 
 
-def _act(entry_id: int, action: Callable[[SignUp, datetime], str]) -> Response:
-    """Do one thing to an own sign-up and show the panel anew, with a sentence of what was done."""
-    now = clock.now()
-    try:
-        said = action(_own_row(entry_id), now)
-    except DomainError as error:
-        return _refused(entry_id, error, now)
-    if not pages.wants_fragment():
-        flash(said, "ok")
-        return pages.see_other(url_for("catalogue.service", entry_id=entry_id))
-    entry = _entry(entry_id)
-    panel = replace(queries.panel(entry, _resident(), now), said=said)
-    return pages.page(TEMPLATE, "panel", panel=panel, entry=entry, when=notices.when(entry), now=now, error=None)
-
-
 @bp.post("/services/<int:entry_id>/withdraw")
 @access.resident
-def withdraw(entry_id: int) -> Response:
+@pages.act(_refused, _done)
+def withdraw(entry_id: int) -> str:
     """Leave altogether, or keep some places of a party (`keep`)."""
-
-    def act(row: SignUp, now: datetime) -> str:
-        keep = _number("keep")
-        if keep:
-            actions.reduce_places(access.actor(), row.id, keep, now)
-            return f"已改为 {keep} 位，让出来的名额给下一位。"
-        waited = row.status == "waiting"
-        actions.withdraw(access.actor(), row.id, now)
-        return "已退出候补。" if waited else "已退出，名额让给下一位。谢谢您提前告知。"
-
-    return _act(entry_id, act)
+    row, keep, now = _own_row(entry_id), _number("keep"), clock.now()
+    if keep:
+        actions.reduce_places(access.actor(), row.id, keep, now)
+        return f"已改为 {keep} 位，让出来的名额给下一位。"
+    waited = row.status == "waiting"
+    actions.withdraw(access.actor(), row.id, now)
+    return "已退出候补。" if waited else "已退出，名额让给下一位。谢谢您提前告知。"
 
 
 @bp.post("/services/<int:entry_id>/accept")
 @access.resident
-def accept(entry_id: int) -> Response:
+@pages.act(_refused, _done)
+def accept(entry_id: int) -> str:
     """Say yes or no to a place that became free late."""
-
-    def act(row: SignUp, now: datetime) -> str:
-        if request.form.get("answer") == "no":
-            actions.decline_offer(access.actor(), row.id, now)
-            return "好的，名额给下一位。"
-        actions.accept_offer(access.actor(), row.id, now)
-        return "报名成功，到时候见。"
-
-    return _act(entry_id, act)
+    row, now = _own_row(entry_id), clock.now()
+    if request.form.get("answer") == "no":
+        actions.decline_offer(access.actor(), row.id, now)
+        return "好的，名额给下一位。"
+    actions.accept_offer(access.actor(), row.id, now)
+    return "报名成功，到时候见。"

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import date, datetime, time
 from typing import Any
 
-from flask import Blueprint, Response, abort, flash, request, url_for
+from flask import Blueprint, Response, abort, request, url_for
 from wtforms import ValidationError
 
 from portal.catalogue.actions import changing
 from portal.catalogue.models import Entry
 from portal.core import access, clock, forms, pages, registry
 from portal.core.access import Permission
-from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.people import actions as people_actions
@@ -40,7 +38,7 @@ def list_entries() -> Response:
     viewer = access.signed_in()
     which = request.args.get("show", "")
     which = which if which in dict(queries.FILTERS) else ""
-    page = whole_number(request.args.get("page"), 999) or 1
+    page = pages.page_number()
     text = request.args.get("q", "").strip()[:40]
     lines, more = queries.staff_list(viewer.centre_path, clock.now(), which, text, page)
     return pages.page(
@@ -50,10 +48,7 @@ def list_entries() -> Response:
 
 
 def _entry(entry_id: int) -> Entry:
-    entry = queries.staff_entry(entry_id)
-    if entry is None:
-        abort(404)
-    return entry
+    return queries.staff_entry(entry_id) or abort(404)
 
 
 @bp.get("/<int:entry_id>")
@@ -64,9 +59,8 @@ def entry(entry_id: int) -> Response:
 
 
 def _page(
-    entry_id: int, *, status: int = 200, error: DomainError | None = None, where: str = "",
-    shown: dict[int, str] | None = None,
-) -> Response:  # fmt: skip
+    entry_id: int, *, error: DomainError | None = None, where: str = "", shown: dict[int, str] | None = None
+) -> Response:
     """The page or its block; `where` names the form an error belongs to ('add', 'extend', 'merge', a row's id)."""
     now = clock.now()
     found = _entry(entry_id)
@@ -75,7 +69,7 @@ def _page(
     actor = access.actor()
     may = actor.can(Permission.SIGN_UPS) and found.status == "published" and now < (found.last_end or now)
     return pages.page(
-        TEMPLATE, "board", status, entry=found, now=now, when=notices.when(found), live=live,
+        TEMPLATE, "board", entry=found, now=now, when=notices.when(found), live=live,
         ended=[r for r in rows if r.status not in queries.ORDER], pending=sum(r.status == "pending" for r in live),
         offered=sum(r.status == "offered" for r in live), closes=rules.closes_at(found), may=may,
         low=rules.is_low(found, now), reasons=rules.REFUSAL_REASONS, error=error, where=where, shown=shown or {},
@@ -85,22 +79,17 @@ def _page(
     )  # fmt: skip
 
 
-def _do(entry_id: int, where: str, action: Callable[[datetime], str]) -> Response:
-    """One action; a refusal comes back beside its form with what was typed, nothing half-done."""
-    _entry(entry_id)
-    try:
-        said = action(clock.now())
-    except DomainError as error:
-        db.session.rollback()
-        if error.status in (403, 404):
-            raise
-        return _page(entry_id, status=error.status, error=error, where=where)
-    if pages.wants_fragment():
-        db.session.flush()
-        return _page(entry_id)
-    if said:
-        flash(said, "ok")
-    return pages.see_other(url_for("signup_staff.entry", entry_id=entry_id))
+def _act(where: str = "") -> pages.Acting:
+    """One action; a refusal comes back beside the form that `where` names, or in the row it was about."""
+
+    def redraw(error: DomainError, entry_id: int, sign_up_id: int = 0) -> Response:
+        return _page(entry_id, error=error, where=where or str(sign_up_id))
+
+    return pages.act(redraw, _done)
+
+
+def _done(said: str, entry_id: int, sign_up_id: int = 0) -> Response:
+    return pages.said(said, url_for("signup_staff.entry", entry_id=entry_id), lambda: _page(entry_id))
 
 
 def _row_of(entry_id: int, sign_up_id: int) -> Any:
@@ -112,41 +101,32 @@ def _row_of(entry_id: int, sign_up_id: int) -> Any:
 
 @bp.post("/<int:entry_id>/<int:sign_up_id>/accept")
 @access.staff(Permission.SIGN_UPS)
-def accept(entry_id: int, sign_up_id: int) -> Response:
+@_act()
+def accept(entry_id: int, sign_up_id: int) -> str:
     """Pass a sign-up, or place somebody of the waiting list by hand."""
-
-    def act(now: datetime) -> str:
-        _row_of(entry_id, sign_up_id)
-        staff_actions.decide(access.actor(), sign_up_id, True, "", now)
-        return "已通过，对方会收到通知。"
-
-    return _do(entry_id, str(sign_up_id), act)
+    _row_of(entry_id, sign_up_id)
+    staff_actions.decide(access.actor(), sign_up_id, True, "", clock.now())
+    return "已通过，对方会收到通知。"
 
 
 @bp.post("/<int:entry_id>/<int:sign_up_id>/refuse")
 @access.staff(Permission.SIGN_UPS)
-def refuse(entry_id: int, sign_up_id: int) -> Response:
+@_act()
+def refuse(entry_id: int, sign_up_id: int) -> str:
     """Refuse with a reason that the person reads."""
-
-    def act(now: datetime) -> str:
-        _row_of(entry_id, sign_up_id)
-        staff_actions.decide(access.actor(), sign_up_id, False, request.form.get("reason", ""), now)
-        return "已退回，原因会告诉对方。"
-
-    return _do(entry_id, str(sign_up_id), act)
+    _row_of(entry_id, sign_up_id)
+    staff_actions.decide(access.actor(), sign_up_id, False, request.form.get("reason", ""), clock.now())
+    return "已退回，原因会告诉对方。"
 
 
 @bp.post("/<int:entry_id>/<int:sign_up_id>/withdraw")
 @access.staff(Permission.SIGN_UPS)
-def withdraw(entry_id: int, sign_up_id: int) -> Response:
+@_act()
+def withdraw(entry_id: int, sign_up_id: int) -> str:
     """Somebody called that they cannot come."""
-
-    def act(now: datetime) -> str:
-        _row_of(entry_id, sign_up_id)
-        staff_actions.withdraw_for(access.actor(), sign_up_id, request.form.get("reason", "")[:200], now)
-        return "已办理退出，名额给下一位。"
-
-    return _do(entry_id, str(sign_up_id), act)
+    _row_of(entry_id, sign_up_id)
+    staff_actions.withdraw_for(access.actor(), sign_up_id, request.form.get("reason", "")[:200], clock.now())
+    return "已办理退出，名额给下一位。"
 
 
 @bp.post("/<int:entry_id>/<int:sign_up_id>/phone")
@@ -171,38 +151,32 @@ def _mobile(raw: str) -> str:
 
 @bp.post("/<int:entry_id>/add")
 @access.staff(Permission.SIGN_UPS)
-def add(entry_id: int) -> Response:
+@_act("add")
+def add(entry_id: int) -> str:
     """Enter somebody who phoned or came by."""
     form = request.form
-
-    def act(now: datetime) -> str:
-        places = whole_number(form.get("places", "").strip() or "1", 999)
-        if places is None:
-            raise BadInput("人数请填数字。", field="places")
-        for field, label, most in (("name", "姓名", 40), ("relative", "参加人", 40), ("note", "备注", 200)):
-            if len(form.get(field, "").strip()) > most:
-                raise BadInput(f"{label}最多 {most} 个字。", field=field)
-        row = staff_actions.add_by_staff(
-            access.actor(), entry_id, _mobile(form.get("phone", "")), form.get("name", ""),
-            form.get("relative", ""), places, now, form.get("note", ""),
-        )  # fmt: skip
-        number = queries.place_number(row)
-        return f"已登记，候补第 {number} 位。" if number else "已登记，对方会收到通知。"
-
-    return _do(entry_id, "add", act)
+    places = whole_number(form.get("places", "").strip() or "1", 999)
+    if places is None:
+        raise BadInput("人数请填数字。", field="places")
+    for field, label, most in (("name", "姓名", 40), ("relative", "参加人", 40), ("note", "备注", 200)):
+        if len(form.get(field, "").strip()) > most:
+            raise BadInput(f"{label}最多 {most} 个字。", field=field)
+    row = staff_actions.add_by_staff(
+        access.actor(), entry_id, _mobile(form.get("phone", "")), form.get("name", ""),
+        form.get("relative", ""), places, clock.now(), form.get("note", ""),
+    )  # fmt: skip
+    number = queries.place_number(row)
+    return f"已登记，候补第 {number} 位。" if number else "已登记，对方会收到通知。"
 
 
 @bp.post("/<int:entry_id>/extend")
 @access.staff(Permission.SIGN_UPS)
-def extend(entry_id: int) -> Response:
+@_act("extend")
+def extend(entry_id: int) -> str:
     """Too few people: let them sign up longer."""
-
-    def act(now: datetime) -> str:
-        until = _moment(request.form.get("day", ""), request.form.get("clock", ""))
-        staff_actions.extend(access.actor(), entry_id, until, now)
-        return f"报名延长到{clock.stamp(until)}。"
-
-    return _do(entry_id, "extend", act)
+    until = _moment(request.form.get("day", ""), request.form.get("clock", ""))
+    staff_actions.extend(access.actor(), entry_id, until, clock.now())
+    return f"报名延长到{clock.stamp(until)}。"
 
 
 def _moment(day: str, hour: str) -> datetime:
@@ -218,32 +192,26 @@ def _moment(day: str, hour: str) -> datetime:
 
 @bp.post("/<int:entry_id>/merge")
 @access.staff(Permission.SIGN_UPS)
-def merge(entry_id: int) -> Response:
+@_act("merge")
+def merge(entry_id: int) -> str:
     """Too few people: ask everybody over to another activity, and ask to cancel this one."""
-
-    def act(now: datetime) -> str:
-        target = whole_number(request.form.get("target"))
-        if target is None:
-            raise BadInput("请选要并到哪个活动。", field="target")
-        actor = access.actor()
-        asked = staff_actions.offer_elsewhere(actor, entry_id, target, now)
-        other = _entry(target)
-        change = changing.cancel_entry(actor, _entry(entry_id), f"报名人数不足，与《{other.title}》合并", now)
-        after = "本活动已取消。" if change.status == "applied" else "本活动的取消等发布单位确认。"
-        return f"已请 {asked} 份报名改到《{other.title}》，对方同意才算数。{after}"
-
-    return _do(entry_id, "merge", act)
+    target = whole_number(request.form.get("target"))
+    if target is None:
+        raise BadInput("请选要并到哪个活动。", field="target")
+    actor, now = access.actor(), clock.now()
+    asked = staff_actions.offer_elsewhere(actor, entry_id, target, now)
+    other = _entry(target)
+    change = changing.cancel_entry(actor, _entry(entry_id), f"报名人数不足，与《{other.title}》合并", now)
+    after = "本活动已取消。" if change.status == "applied" else "本活动的取消等发布单位确认。"
+    return f"已请 {asked} 份报名改到《{other.title}》，对方同意才算数。{after}"
 
 
 @bp.post("/<int:entry_id>/cancel")
 @access.staff(Permission.PLAN)
-def cancel(entry_id: int) -> Response:
+@_act("cancel")
+def cancel(entry_id: int) -> str:
     """Too few people: ask to cancel; done at once where the asker is the publisher. Everybody is told."""
-
-    def act(now: datetime) -> str:
-        change = changing.cancel_entry(access.actor(), _entry(entry_id), request.form.get("reason", "")[:500], now)
-        if change.status == "applied":
-            return "活动已取消，报名的人都会收到通知。"
-        return "已申请取消，发布单位确认后通知所有报名的人。"
-
-    return _do(entry_id, "cancel", act)
+    change = changing.cancel_entry(access.actor(), _entry(entry_id), request.form.get("reason", "")[:500], clock.now())
+    if change.status == "applied":
+        return "活动已取消，报名的人都会收到通知。"
+    return "已申请取消，发布单位确认后通知所有报名的人。"

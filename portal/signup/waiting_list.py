@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from portal.catalogue.models import Entry
-from portal.core import scope, states
+from portal.core import deadlines, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
 from portal.core.states import StateHistory
@@ -78,7 +78,7 @@ def move_up(entry: Entry, now: datetime) -> int:
 
 
 def _move_one(entry: Entry, row: SignUp, now: datetime) -> None:
-    deadline = rules.offer_deadline(entry.first_start, now)
+    deadline = deadlines.offer_until(entry.first_start, now, rules.SHORTEST_OFFER)
     house = system_actor()
     if entry.needs_review:
         move(entry, row, "examine", house, now)

@@ -5,7 +5,7 @@ Two schedulers, a dead one or a late one change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,12 +14,12 @@ from sqlalchemy import CompoundSelect, Select, select, union_all
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.cases import ladder
+from portal.core import deadlines as starts
 from portal.core import outbox, registry, scope
 from portal.core.access import Permission, system_actor
 from portal.core.db import db, writing
 from portal.core.errors import DomainError, Stale
-from portal.core.outbox import Outbox
-from portal.venues import locks, rules
+from portal.venues import locks
 from portal.venues.actions import approval, check_in, waiting_list
 from portal.venues.models import APPROVED, BY_ACTIVITY, OFFERED, PENDING, WAITING, Booking
 
@@ -102,26 +102,11 @@ def remind(now: datetime) -> int:
     with scope.system("reminders"):
         soon = select(Booking.id, Booking.starts_at, Booking.created_at).where(
             Booking.status == APPROVED, Booking.resident_id.is_not(None), Booking.starts_at > now,
-            Booking.starts_at <= now + rules.DAY_BEFORE,
+            Booking.starts_at <= now + starts.DAY_BEFORE,
         )  # fmt: skip
         wanted: dict[str, dict[str, Any]] = {}
         for booking_id, start, created in db.session.execute(soon):
-            rule = rules.reminder_rule(start, created, now)
+            rule = starts.reminder_due(start, now, created)
             if rule:
                 wanted[f"{booking_id}:{rule}:{int(start.timestamp())}"] = {"id": booking_id, "rule": rule}
-        return put_new("venues.remind", wanted, now)
-
-
-def put_new(topic: str, wanted: Mapping[str, dict[str, Any]], now: datetime) -> int:
-    """Write those effects that are not there yet, in one transaction; usually none, then nothing is written."""
-    keys = [f"{topic}:{key}" for key in wanted]
-    there: set[str] = set()
-    for start in range(0, len(keys), 500):
-        there.update(db.session.scalars(select(Outbox.key).where(Outbox.key.in_(keys[start : start + 500]))))
-    new = [key for key in wanted if f"{topic}:{key}" not in there]
-    db.session.rollback()
-    if new:
-        with writing():
-            for key in new:
-                outbox.put(topic, key, wanted[key], now)
-    return len(new)
+        return outbox.put_new("venues.remind", wanted, now)

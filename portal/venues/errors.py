@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from portal.core import errors
-from portal.core.errors import DomainError
-
-if TYPE_CHECKING:
-    from portal.venues.rules import Refusal
+from portal.core.errors import DomainError, Refused
 
 
 class VenueGone(DomainError):
@@ -23,22 +20,24 @@ class BookingGone(DomainError):
     advice = "请到“我的服务”里看看最新的情况。"
 
 
-class BookingRefused(DomainError):
-    """A rule of the venue forbids it; `code` says which one (rules.Refusal)."""
+class BookingOver(BookingGone):
+    """It is there, but has ended."""
+
+    status = 409
+    message = "这份预约已经结束，不能再改。"
+    advice = "需要的话请重新登记一份。"
+
+
+class BookingRefused(Refused):
+    """A rule of the venue forbids it."""
 
     status = 422
-    message = "这个时间不能预约。"
-
-    def __init__(self, refusal: Refusal) -> None:
-        self.code = refusal.code
-        super().__init__(refusal.message, advice=refusal.advice, field=refusal.field or None)
 
 
 class LimitReached(BookingRefused):
     """The resident has used up what one person may book in a week or a month."""
 
     status = 409
-    message = "您这段时间的预约已经用完。"
 
 
 class SlotTaken(DomainError):
@@ -73,20 +72,6 @@ class TooLate(DomainError):
         super().__init__(f"{deadline} 以后不能自己退订或改时间。", advice=call)
 
 
-class NoSuchPerson(DomainError):
-    message = "没有找到要预约的家人。"
-    advice = "请先到“我的资料”里添加家人。"
-    field = "for"
-    status = 422
-
-
-class NameMissing(DomainError):
-    message = "请先填写姓名。"
-    advice = "填一次，以后都不用再填。"
-    field = "name"
-    status = 422
-
-
 class PurposeMissing(DomainError):
     message = "请写一句做什么用。"
     advice = "例如“舞蹈队排练”，中心要看用途才能批。"
@@ -94,21 +79,9 @@ class PurposeMissing(DomainError):
     status = 422
 
 
-class CallerNameMissing(DomainError):
-    message = "这个号码还没有登记过。"
-    advice = "请写上来电人的姓名。"
-    field = "name"
-    status = 422
-
-
 class OfferOver(DomainError):
     message = "确认的时间已经过了，空位给了下一位。"
     advice = "还想要可以重新预约或候补。"
-
-
-class NobodyAbove(DomainError):
-    message = "上面没有可以移交的中心了。"
-    advice = "请在这里批准或不批准。"
 
 
 class InTheWay(DomainError):

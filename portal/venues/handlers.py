@@ -18,11 +18,12 @@ from portal.centres.models import Centre
 from portal.core import clock, outbox, states
 from portal.core.access import Permission
 from portal.core.db import db
+from portal.core.deadlines import reminder_due
+from portal.core.words import Words
 from portal.notices.actions import Told, tell_residents, tell_staff
-from portal.venues import notices, rules
+from portal.venues import notices
 from portal.venues.actions import waiting_list
 from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, OFFERED, PENDING, WAITING, Booking, Venue
-from portal.venues.notices import Words
 
 
 def _booking(booking_id: int) -> Booking | None:
@@ -165,7 +166,7 @@ def on_moved(payload: dict[str, Any], now: datetime) -> None:
 def on_remind(payload: dict[str, Any], now: datetime) -> None:
     """Dropped when it comes too late: 'tomorrow' is not true two hours before."""
     row, rule = _booking(payload["id"]), payload["rule"]
-    if row is None or row.status != APPROVED or rules.reminder_rule(row.starts_at, row.created_at, now) != rule:
+    if row is None or row.status != APPROVED or reminder_due(row.starts_at, now, row.created_at) != rule:
         return
     occasion = {"id": row.id, "history_id": f"{rule}:{int(row.starts_at.timestamp())}"}
     _tell(occasion, "remind", now, lambda b: notices.reminder(b, rule, now))

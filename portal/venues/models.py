@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.centres.models import Centre
+from portal.core.attachments import Attachment
 from portal.core.db import Base, UTCDateTime
 from portal.core.scope import CentreScoped
 from portal.people.models import Relative, Resident
@@ -98,9 +99,10 @@ class Venue(CentreScoped, Base):
     hours: Mapped[list[VenueHours]] = relationship(
         order_by="VenueHours.weekday, VenueHours.opens", cascade="all, delete-orphan"
     )
-    photos: Mapped[list[VenuePhoto]] = relationship(
-        order_by="VenuePhoto.position, VenuePhoto.id", cascade="all, delete-orphan"
-    )
+    photos: Mapped[list[Attachment]] = relationship(  # written by actions.rooms.PHOTOS
+        primaryjoin="and_(foreign(Attachment.subject_id) == Venue.id, Attachment.subject_kind == 'venue')",
+        order_by="Attachment.position, Attachment.id", viewonly=True,
+    )  # fmt: skip
 
     @classmethod
     def resident_criteria(cls, resident_id: int | None) -> ColumnElement[bool]:
@@ -118,16 +120,6 @@ class VenueHours(Base):
     weekday: Mapped[int]  # 0 Monday … 6 Sunday
     opens: Mapped[int]
     closes: Mapped[int]
-
-
-class VenuePhoto(Base):
-    __tablename__ = "venue_photo"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    venue_id: Mapped[int] = mapped_column(ForeignKey("venue.id", ondelete="CASCADE"), index=True)
-    file: Mapped[str] = mapped_column(String(80))
-    caption: Mapped[str] = mapped_column(String(60), default="")
-    position: Mapped[int] = mapped_column(default=0)
 
 
 class VenueClosure(CentreScoped, Base):

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from portal.core import clock
+from portal.core.words import Words
 from portal.venues.models import APPROVED, PENDING, Booking, BookingSeries, Venue
 from portal.venues.rules import eligibility
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """One message. kind: of portal.notices.kinds. urgent: also at night."""
-
-    kind: str
-    title: str
-    body: str
-    urgent: bool = False
-    sms: bool = True
 
 
 def when(row: Booking) -> str:

@@ -13,9 +13,10 @@ from pypdf import PdfReader
 from sqlalchemy import select
 
 from portal.centres import facts, queries
-from portal.centres.models import Centre, CentrePhoto, OpeningException
+from portal.centres.models import Centre, OpeningException
 from portal.centres.rules import Hours
 from portal.core import clock
+from portal.core.attachments import Attachment
 from portal.core.audit import AuditLog
 
 
@@ -168,17 +169,17 @@ def test_photos_come_and_go(client: FlaskClient, as_staff: Any, town: Any, sessi
     assert client.post(url, data={"caption": "没有图"}).status_code == 422
     bad = client.post(url, data={"photo": (io.BytesIO(b"no picture"), "a.jpg")})
     assert bad.status_code == 422 and "这张图片打不开" in bad.get_data(as_text=True)
-    for number in range(facts.PHOTOS_MAX):
+    for number in range(facts.PHOTOS.most):
         answer = client.post(url, data={"photo": (picture(), "a.png"), "caption": f"门口{number}"})
         assert answer.status_code == 303
     full = client.post(url, data={"photo": (picture(), "a.png")})
     session.rollback()
-    assert full.status_code == 422 and session.scalars(select(CentrePhoto)).all()[0].caption == "门口0"
-    photo = session.scalars(select(CentrePhoto)).all()[0]
+    assert full.status_code == 422 and session.scalars(select(Attachment)).all()[0].caption == "门口0"
+    photo = session.scalars(select(Attachment)).all()[0]
     assert client.post(f"/staff/centres/{other.id}/photos/{photo.id}/remove").status_code == 404
     assert client.post(f"{url}/{photo.id}/remove").status_code == 303
     session.rollback()
-    assert len(facts.photos(centre.id)) == facts.PHOTOS_MAX - 1
+    assert len(facts.PHOTOS.of(centre.id)) == facts.PHOTOS.most - 1
     assert len(session.scalars(select(AuditLog).where(AuditLog.verb.in_(("add_photo", "remove_photo")))).all()) == 7
 
 

@@ -87,7 +87,7 @@ def test_handed_up_is_watched_from_below(
     page = client.get(base).text
     assert "已交给甲街道" in page and "交上级</button>" not in page and "要街道协调" in page
     assert "书法课" in client.get("/staff/feedback?show=handed").text
-    assert client.post(f"{base}/claim").status_code == 403
+    assert client.post(f"{base}/claim").status_code == 409
     as_staff(client, town.staff["A"])
     assert "书法课" in client.get("/staff/feedback").text and "我来回访" in client.get(base).text
 

@@ -8,8 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from portal.catalogue.public import month_snapshot
-from portal.centres.models import CentrePhoto
 from portal.core import registry
+from portal.core.attachments import Attachment
 from tests import factories
 
 
@@ -49,7 +49,11 @@ def test_a_centres_page_tells_hours_phone_and_services(client: FlaskClient, town
 
 
 def test_a_centres_photos_are_on_its_page(client: FlaskClient, town: Any, session: Any) -> None:
-    session.add(CentrePhoto(centre_id=town.centres["A1"].id, file="0" * 32 + ".jpg", caption="二楼书吧"))
+    a1 = town.centres["A1"].id
+    session.add(Attachment(
+        subject_kind="centre", subject_id=a1, centre_id=a1, file="0" * 32 + ".jpg", caption="二楼书吧",
+        created_at=factories.NOW,
+    ))  # fmt: skip
     session.commit()
     page = text(client, "/c/A1")
     assert "二楼书吧" in page and f"/pictures/{'0' * 32}.jpg" in page

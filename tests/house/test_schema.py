@@ -47,6 +47,48 @@ def test_down_to_nothing_and_up_again(empty: Flask) -> None:
     upgrade()
 
 
+def test_photos_become_attachments_and_photos_again(empty: Flask) -> None:
+    upgrade(revision="0006")
+    centre = "INSERT INTO centre (id, code, name, short_name, level, kind, path, depth, address, phone, functions, " \
+        "responsible, intro, note, active, created_at, updated_at) VALUES ({0}, 'c{0}', 'C', '', 'community', " \
+        "'community', '/{0}/', 0, '', '', '[]', '', '', '', true, '2026-11-01', '2026-11-25 02:00')"  # fmt: skip
+    with db.engine.begin() as connection:
+        columns = {c["name"]: c for c in inspect(connection).get_columns("venue")}
+        needed = {"centre_id": "7", "name": "'R'", "created_at": "'2026-11-01'", "updated_at": "'2026-11-25 03:00'"}
+        for name, column in columns.items():
+            if not column["nullable"] and name not in needed:
+                needed[name] = "3" if name == "id" else _filler(str(column["type"]))
+        connection.execute(text(centre.format(7)))
+        connection.execute(text(f"INSERT INTO venue ({', '.join(needed)}) VALUES ({', '.join(needed.values())})"))
+        for owner, number in (("centre", 7), ("venue", 3)):
+            for position in (1, 2):
+                values = f"({number}, '{owner}{position}.jpg', 'p{position}', {position})"
+                connection.execute(
+                    text(f"INSERT INTO {owner}_photo ({owner}_id, file, caption, position) VALUES {values}")
+                )
+    upgrade()
+    with db.engine.connect() as connection:
+        rows = connection.execute(text("SELECT subject_kind, subject_id, centre_id, kind, file, position FROM attachment "
+                                       "ORDER BY id")).all()  # fmt: skip
+        when = connection.execute(text("SELECT count(DISTINCT created_at) FROM attachment")).scalar()
+    assert rows == [(k, s, 7, "photo", f"{k}{p}.jpg", p) for k, s in (("centre", 7), ("venue", 3)) for p in (1, 2)]
+    assert when == 2
+    downgrade(revision="0006")
+    with db.engine.connect() as connection:
+        assert "attachment" not in inspect(connection).get_table_names()
+        for owner, number in (("centre", 7), ("venue", 3)):
+            again = connection.execute(
+                text(f"SELECT {owner}_id, file, caption, position FROM {owner}_photo ORDER BY id")
+            )
+            assert again.all() == [(number, f"{owner}{p}.jpg", f"p{p}", p) for p in (1, 2)]
+
+
+def _filler(kind: str) -> str:
+    if kind == "BOOLEAN":
+        return "true"
+    return "'[]'" if kind == "JSON" else "1" if kind == "INTEGER" else "''"
+
+
 def test_revisions_are_linear_and_numbered(empty: Flask) -> None:
     directory = ScriptDirectory(str(Path(__file__).parents[2] / "migrations"))
     revisions = [script.revision for script in directory.walk_revisions()][::-1]
@@ -72,7 +114,7 @@ def test_append_only_tables_refuse_change(empty: Flask, table: str, statement: s
 
 def test_a_call_backs_place_owner_and_time_move_to_its_case_and_back(empty: Flask) -> None:
     """Migration 0007, on rows as 0006 kept them."""
-    upgrade(revision="0005")
+    upgrade(revision="0006")
     now = datetime(2026, 11, 25, 2)
     with db.engine.begin() as connection:
         tables = {name: table_of(connection, name) for name in ("centre", "resident", "evaluation", "call_back")}
@@ -98,7 +140,7 @@ def test_a_call_backs_place_owner_and_time_move_to_its_case_and_back(empty: Flas
             (1, "open", "书法课（1 星）", "没有留言", "/staff/feedback/call-backs/7", "call", 1),
             (2, "done", "书法课（2 星）", "门锁着", "/staff/feedback/call-backs/9", "again", 0),
         ]
-    downgrade(revision="0005")
+    downgrade(revision="0006")
     assert whole(tables["call_back"]) == old
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from portal.catalogue.actions import entry_values as rows_of_entries
 from portal.catalogue.models import Entry, EntryChange, Guide, PlanImport, PrintedDocument, Template
-from portal.centres.models import CentrePhoto
 from portal.core import clock
+from portal.core.attachments import Attachment
 from portal.core.db import db
 from portal.core.sessions import WebSession
 from portal.feedback.actions import give
@@ -20,7 +20,7 @@ from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative
 from portal.signup.models import SignUp
-from portal.venues.models import BookingSeries, VenuePhoto
+from portal.venues.models import BookingSeries
 from tests.factories import NOW, Make, Town
 
 SECRET = "只有甲一知道"
@@ -71,7 +71,7 @@ def build(town: Town, make: Make) -> World:
     rows: dict[str, Any] = {
         "draft": draft, "sign_up": sign_up, "change": change, "plan": plan, "message": message, "relative": relative,
         "template": Template(centre_id=a1.id, name=SECRET, values=VALUES, created_at=NOW),
-        "photo": CentrePhoto(centre_id=a1.id, file="x.webp", caption="公开的照片"),
+        "photo": _photo("centre", a1.id, a1.id),
         "document": PrintedDocument(
             centre_id=a1.id, month="2026-12", paper="a4", digest="0" * 64, data={}, asked_at=NOW
         ),
@@ -101,6 +101,13 @@ def build(town: Town, make: Make) -> World:
     }  # fmt: skip
     db.session.commit()
     return World(town, ids, {})
+
+
+def _photo(kind: str, subject_id: int, centre_id: int) -> Attachment:
+    return Attachment(
+        subject_kind=kind, subject_id=subject_id, centre_id=centre_id, file="x.jpg", caption="公开的照片",
+        created_at=NOW,
+    )  # fmt: skip
 
 
 def _asked(town: Town, public: Entry) -> tuple[SignUp, EntryChange]:
@@ -135,7 +142,8 @@ def _room(town: Town, make: Make) -> dict[str, Any]:
     """A room of A1 that everybody may see, and what only A1 knows of it: who booked it, what for, what is broken."""
     a1, person = town.centres["A1"], town.residents[0]
     venue = make.venue(a1, name="公开的场地", needs_approval=True, staff_notes=SECRET, door_key="door-of-a1")
-    venue.photos = [VenuePhoto(file="x.jpg", caption="公开的照片")]
+    picture = _photo("venue", venue.id, a1.id)
+    db.session.add(picture)
     start = clock.at(NOW.date() + timedelta(days=3), time(14))
     booking = make.booking(venue, start, resident=person, status="pending", title=SECRET, needs=SECRET)
     make.booking(venue, start + timedelta(hours=2), contact_name=SECRET[:6], contact_phone=PHONE, title=SECRET)
@@ -156,7 +164,7 @@ def _room(town: Town, make: Make) -> dict[str, Any]:
     db.session.add(series)
     db.session.flush()
     return {
-        "venue_id": venue.id, "picture_id": venue.photos[0].id, "booking_id": booking.id, "series_id": series.id,
+        "venue_id": venue.id, "picture_id": picture.id, "booking_id": booking.id, "series_id": series.id,
         "closure_id": closure.id, "note_id": note.id, "door_key": venue.door_key,
     }  # fmt: skip
 

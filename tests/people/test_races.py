@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -13,10 +14,10 @@ from sqlalchemy import select
 
 from portal.core import scope
 from portal.core.access import Role, system_actor
-from portal.core.db import db, writing
+from portal.core.db import db, is_sqlite, writing
 from portal.core.errors import DomainError
-from portal.people import actions, actions_codes, actions_staff
-from portal.people.models import LoginCode, Resident, StaffAccount
+from portal.people import actions, actions_codes, actions_staff, queries
+from portal.people.models import LoginCode, Relative, Resident, StaffAccount
 from portal.people.refusals import CodeTooSoon, CodeWrong, UsernameTaken
 from tests.factories import Town
 from tests.people.conftest import Texts, one, rows
@@ -77,3 +78,55 @@ def test_one_account_for_many_presses(app: Flask, town: Town, session: Any, now:
     answers = at_once(app, 4, lambda _n: actions_staff.open_account(system_actor(), values, now).password)
     assert sum(isinstance(a, UsernameTaken) for a in answers) == 3
     assert len(rows(select(StaffAccount).where(StaffAccount.username == "kx-chen"))) == 1
+
+
+def test_two_colleagues_type_one_new_number(
+    app: Flask, town: Town, session: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first has looked and found nobody; the second opens the number before the first does."""
+    look, looked = queries.resident_by_phone, threading.Event()
+
+    def second() -> list[Any]:
+        return at_once(app, 1, lambda _n: actions.caller(NEW, "后到的", now).id)
+
+    def held(phone: str) -> Any:
+        found = look(phone)
+        if not looked.is_set():
+            looked.set()
+            others.append(pool.submit(second))
+            if is_sqlite():  # the first one's BEGIN IMMEDIATE holds the second before its look
+                with pytest.raises(TimeoutError):
+                    others[0].result(timeout=0.3)
+            else:
+                others[0].result(timeout=10)
+        return found
+
+    others: list[Future[list[Any]]] = []
+    monkeypatch.setattr(queries, "resident_by_phone", held)
+    session.rollback()
+    with ThreadPoolExecutor(1) as pool:
+        first = at_once(app, 1, lambda _n: actions.caller(NEW, "先到的", now).id)
+        assert first == others[0].result(timeout=10)
+    person = one(select(Resident).where(Resident.phone == NEW))
+    assert (person.id, person.name) == (first[0], "先到的" if is_sqlite() else "后到的")
+
+
+def test_two_colleagues_add_one_relative(app: Flask, town: Town, session: Any, now: datetime) -> None:
+    """The first has added and not yet committed; the second waits for the resident's lock and finds what is there."""
+    resident_id = town.residents[0].id
+    session.rollback()
+
+    def add(_number: int) -> Any:
+        row = actions.relative_named(db.session.get_one(Resident, resident_id), "周奶奶", now)
+        assert row is not None
+        return row.id
+
+    with ThreadPoolExecutor(1) as pool, app.app_context(), scope.system("race"):
+        with writing():
+            first = add(0)
+            other = pool.submit(at_once, app, 1, add)
+            with pytest.raises(TimeoutError):
+                other.result(timeout=0.3)
+        assert other.result(timeout=10) == [first]
+        db.session.remove()
+    assert len(rows(select(Relative).where(Relative.name == "周奶奶"))) == 1

@@ -128,8 +128,8 @@ def test_profile_without_a_name_is_completed_first(
         ({"for": "me", "companions": "3"}, 409, "最多带 2 人"),
         ({"for": "me", "companions": "abc"}, 409, "请填数字"),
         ({"for": "me", "companions": "-1"}, 409, "请填数字"),
-        ({"for": "99999"}, 422, "没有找到要报名的家人"),
-        ({"for": "x' or 1"}, 422, "没有找到要报名的家人"),
+        ({"for": "99999"}, 422, "没有找到这位家人"),
+        ({"for": "x' or 1"}, 422, "没有找到这位家人"),
     ],
 )
 @pytest.mark.parametrize("headers", [{}, HTMX])

@@ -127,33 +127,6 @@ def test_queue_is_a_prefix_that_fits(parties: list[int], free: int) -> None:
     assert len(chosen) == len(parties) or sum(parties[: len(chosen) + 1]) > free
 
 
-@pytest.mark.parametrize(
-    ("before", "expected"),
-    [
-        (timedelta(days=3), None),
-        (timedelta(hours=24), None),
-        (timedelta(hours=20), timedelta(hours=10)),
-        (timedelta(hours=5), timedelta(hours=2, minutes=30)),
-        (timedelta(hours=3), timedelta(hours=2)),
-        (timedelta(hours=1), timedelta(hours=1)),
-        (timedelta(0), None),
-    ],
-)
-def test_offer_deadline(before: timedelta, expected: timedelta | None) -> None:
-    now = START - before
-    deadline = rules.offer_deadline(START, now)
-    assert deadline == (None if expected is None else now + expected)
-
-
-@given(st.integers(1, 24 * 60 - 1))
-def test_offer_leaves_time_and_never_passes_the_start(minutes: int) -> None:
-    now = START - timedelta(minutes=minutes)
-    deadline = rules.offer_deadline(START, now)
-    assert deadline is not None
-    assert now < deadline <= START
-    assert deadline - now >= min(timedelta(hours=2), START - now)
-
-
 def test_withdraw_until_the_deadline_or_after_a_change() -> None:
     facts = Facts(withdraw_until=START - DAY)
     late = START - timedelta(hours=3)
@@ -167,15 +140,6 @@ def test_withdraw_until_the_deadline_or_after_a_change() -> None:
     assert rules.may_withdraw(changed, "confirmed", NOW, late) is None
     assert rules.may_withdraw(changed, "confirmed", NOW + 2 * DAY, late) is not None
     assert rules.may_withdraw(changed, "confirmed", NOW, START) is not None
-
-
-@pytest.mark.parametrize(
-    ("before", "rule"),
-    [(timedelta(hours=25), None), (timedelta(hours=24), "day"), (timedelta(hours=3), "day"), (timedelta(hours=2), "hours"),
-     (timedelta(minutes=1), "hours"), (timedelta(0), None)],
-)  # fmt: skip
-def test_reminder_due(before: timedelta, rule: str | None) -> None:
-    assert rules.reminder_due(START, START - before) == rule
 
 
 def test_low_enrolment() -> None:

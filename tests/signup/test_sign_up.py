@@ -14,8 +14,9 @@ from portal.core import outbox, scope
 from portal.core.access import Actor
 from portal.core.states import StateHistory
 from portal.people.models import Relative
+from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.signup import actions, queries
-from portal.signup.errors import EntryGone, NameMissing, NoSuchPerson, SignUpRefused
+from portal.signup.errors import EntryGone, SignUpRefused
 from tests.factories import NOW, Make, Town
 from tests.signup import counts
 

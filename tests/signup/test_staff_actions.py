@@ -14,10 +14,11 @@ from portal.core.audit import AuditLog
 from portal.core.errors import NotAllowed
 from portal.core.states import NoSuchTransition, ReasonMissing
 from portal.people.models import Relative, Resident
+from portal.people.refusals import CallerNameMissing
 from portal.signup import actions, staff_actions
 from portal.signup.errors import EntryGone, NoRoom, SignUpGone, SignUpRefused
 from portal.signup.models import SignUp
-from portal.signup.staff_actions import CallerNameMissing, CannotExtend, CannotMerge
+from portal.signup.staff_actions import CannotExtend, CannotMerge
 from tests.factories import Make, Town
 from tests.signup import counts
 

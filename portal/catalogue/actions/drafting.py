@@ -27,7 +27,7 @@ from portal.centres.models import Centre
 from portal.core import clock, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
-from portal.core.errors import DomainError, NotAllowed
+from portal.core.errors import DomainError, NotAllowed, NotYourTurn
 
 EDITABLE = (DRAFT, RETURNED, ACCEPTED)
 
@@ -49,7 +49,7 @@ def _home(actor: Actor, centre: Centre | None) -> Centre:
     if actor.department_id is None:
         entry_values.need_inside(actor, centre)
     elif centre.id != actor.centre_id:
-        raise NotAllowed("部门的计划先交给上级中心，再由它分配到社区。")
+        raise NotYourTurn("部门的计划先交给上级中心，再由它分配到社区。")
     return centre
 
 

@@ -18,7 +18,7 @@ from portal.centres.models import Centre
 from portal.core import audit, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
-from portal.core.errors import DomainError, NotAllowed, Stale
+from portal.core.errors import DomainError, NotAllowed, NotYourTurn, Stale
 
 DATES = frozenset({"own_first_until", "sign_up_from", "sign_up_until", "withdraw_until"})
 # Columns of Entry that carry a value of the same name.
@@ -28,12 +28,14 @@ Changes = list[list[str]]  # [label, before, after] in words
 
 
 class InvalidRow(DomainError):
-    """The values cannot be taken. `problems` holds every one of them; the first gives message and field."""
+    """The values cannot be taken. `problems` holds every one of them; the first gives message and field, the others
+    are the advice."""
 
     status = 422
 
     def __init__(self, problems: list[Problem]) -> None:
-        super().__init__(problems[0].message, field=problems[0].field)
+        first, *others = problems
+        super().__init__(first.message, advice="".join(p.message for p in others), field=first.field)
         self.problems = problems
 
 
@@ -97,7 +99,7 @@ def whole_tree() -> list[Centre]:
 def refuse(why: str | None) -> None:
     """Raises NotAllowed with the sentence `why`; nothing happens without one."""
     if why:
-        raise NotAllowed(why)
+        raise NotYourTurn(why)
 
 
 def lock(entry: Entry, version: int | None = None) -> None:

@@ -13,7 +13,7 @@ from portal.centres.models import Centre
 from portal.core import audit
 from portal.core.access import Actor, Permission
 from portal.core.db import db
-from portal.core.errors import DomainError, NotAllowed
+from portal.core.errors import DomainError, NotYourTurn
 
 
 class GuideThere(DomainError):
@@ -47,7 +47,7 @@ def may_keep_guide(actor: Actor, guide: Guide | None) -> bool:
 
 def _need(actor: Actor, guide: Guide | None) -> None:
     if not may_keep_guide(actor, guide):
-        raise NotAllowed("这条指南由上级维护。")
+        raise NotYourTurn("这条指南由上级维护。")
 
 
 def save_guide(actor: Actor, guide: Guide | None, values: dict[str, Any], now: datetime) -> Guide:

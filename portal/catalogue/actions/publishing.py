@@ -17,7 +17,7 @@ from portal.centres.queries import review_chain
 from portal.core import audit, clock, outbox, registry, scope, states
 from portal.core.access import Actor, Permission, system_actor
 from portal.core.db import db, writing
-from portal.core.errors import DomainError, NotAllowed, Stale
+from portal.core.errors import DomainError, NotYourTurn, Stale
 
 BATCH = 100  # rows in one transaction of the scheduler
 REMIND_DAYS = (2, 1)
@@ -61,7 +61,7 @@ def _may_publish(actor: Actor) -> None:
         return
     centre = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
     if centre is None or actor.department_id is not None or review_chain(centre):
-        raise NotAllowed("清单由上级统一发布。", advice="审核通过的服务会在每月1日0:00自动发布。")
+        raise NotYourTurn("清单由上级统一发布。", advice="审核通过的服务会在每月1日0:00自动发布。")
 
 
 def _within(actor: Actor) -> list[ColumnElement[bool]]:

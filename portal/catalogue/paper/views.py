@@ -106,9 +106,7 @@ def issued(document_id: int) -> Any:
 @limiter.limit("30 per minute")
 def activity_poster(entry_id: int) -> Response:
     """One activity on an A4 sheet with its QR code."""
-    entry = queries.entry(entry_id)
-    if entry is None:
-        abort(404)
+    entry = queries.entry(entry_id) or abort(404)
     return _pdf(documents.activity_poster_pdf(_poster(entry)), f"{entry.title}海报.pdf")
 
 

@@ -140,9 +140,7 @@ def _has(month: str) -> bool:
 def service(entry_id: int) -> Response:
     """One service with everything one needs to decide, and the confirm bar of the sign-up room."""
     now = clock.now()
-    entry = queries.entry(entry_id)
-    if entry is None:
-        abort(404)
+    entry = queries.entry(entry_id) or abort(404)
     viewer = access.viewer()
     panels = registry.panels(entry, viewer, now)
     return pages.page(
@@ -189,9 +187,7 @@ def guides() -> Response:
 @bp.get("/guides/<int:guide_id>")
 @access.public
 def guide(guide_id: int) -> Response:
-    found = queries.guide(guide_id)
-    if found is None:
-        abort(404)
+    found = queries.guide(guide_id) or abort(404)
     return pages.page("catalogue/public/guide.html", guide=found, steps=(found.steps or "").splitlines())
 
 
@@ -199,9 +195,7 @@ def guide(guide_id: int) -> Response:
 @access.public
 def calendar(code: str) -> Response:
     """A centre's published activities, this month and the next, for a calendar program."""
-    centre = centres.by_code(code)
-    if centre is None:
-        abort(404)
+    centre = centres.by_code(code) or abort(404)
     now = clock.now()
     this = clock.month_of(clock.today(now))
     book = Calendar()

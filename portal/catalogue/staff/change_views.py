@@ -22,7 +22,6 @@ from portal.centres import profile
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, states
 from portal.core.access import Permission
-from portal.core.db import db
 from portal.core.errors import DomainError, Stale
 
 
@@ -114,31 +113,28 @@ def _ask(entry: Entry, form: forms.ChangeForm, values: EntryValues) -> Response:
         asked = actions.ask_change(
             access.actor(), entry, values, form.reason.data or "", clock.now(), version=form.loaded_version
         )
-    except Stale:
-        db.session.rollback()
+    except Stale as error:
+        pages.refused(error)
         entry = entry_or_404(entry_id)
         form.version.data = str(entry.revision)
         form.form_errors.append("这一条刚刚有变动（例如有人报名），请核对后再提交一次。")
         return _change_page(entry, form, 409)
     except InvalidRow as error:
-        db.session.rollback()
+        pages.refused(error)
         form.put(error.problems)
         return _change_page(entry_or_404(entry_id), form, 422)
     except DomainError as error:
-        db.session.rollback()
-        form.refuse(error)
+        pages.refused(error, form)
         return _change_page(entry_or_404(entry_id), form, error.status)
     return _asked(entry, asked)
 
 
 def _asked(entry: Entry, asked: EntryChange) -> Response:
-    people = entry.taken + entry.waiting
+    said, people = "变更申请送出了，发布单位同意后生效，并通知每位已报名的人。", entry.taken + entry.waiting
     if asked.status == "applied":
         told = f"已报名的 {people} 位会收到通知。" if people else "目前没有人报名，不用通知。"
-        flash(f"变更生效了，页面已更新。{told}", "green")
-    else:
-        flash("变更申请送出了，发布单位同意后生效，并通知每位已报名的人。", "green")
-    return pages.see_other(url_for(".entry", entry_id=entry.id))
+        said = f"变更生效了，页面已更新。{told}"
+    return pages.said(said, url_for(".entry", entry_id=entry.id))
 
 
 @bp.post("/staff/catalogue/<int:entry_id>/cancel")
@@ -152,7 +148,7 @@ def cancel(entry_id: int) -> Response:
                 access.actor(), entry, form.reason.data or "", clock.now(), version=number("version", request.form)
             )
         except DomainError as error:
-            db.session.rollback()
+            pages.refused(error)
             form.reason.errors = [f"{error.message}{error.advice}"]
         else:
             return _asked(entry, asked)
@@ -178,10 +174,7 @@ def changes() -> Response:
 
 
 def _change_or_404(change_id: int) -> EntryChange:
-    found = queries.change(change_id)
-    if found is None:
-        abort(404)
-    return found
+    return queries.change(change_id) or abort(404)
 
 
 @bp.get("/staff/catalogue/changes/<int:change_id>")
@@ -198,16 +191,9 @@ def apply_change(change_id: int) -> Response:
     entry, people = found.entry, found.entry.taken + found.entry.waiting
     try:
         actions.apply_change(access.actor(), found, clock.now())
-    except InvalidRow as error:
-        db.session.rollback()
-        flash("".join(p.message for p in error.problems), "red")
-        return pages.see_other(url_for(".one_change", change_id=change_id))
     except DomainError as error:
-        db.session.rollback()
-        flash(f"{error.message}{error.advice}", "red")
-        return pages.see_other(url_for(".one_change", change_id=change_id))
-    flash(f"“{entry.title}”的变更生效了，{people} 位报名的人会收到通知。", "green")
-    return pages.see_other(url_for(".changes"))
+        return pages.sorry(error, url_for(".one_change", change_id=change_id))
+    return pages.said(f"“{entry.title}”的变更生效了，{people} 位报名的人会收到通知。", url_for(".changes"))
 
 
 @bp.post("/staff/catalogue/changes/<int:change_id>/refuse")
@@ -218,11 +204,10 @@ def refuse_change(change_id: int) -> Response:
         try:
             actions.refuse_change(access.actor(), found, form.reason.data or "", clock.now())
         except DomainError as error:
-            db.session.rollback()
+            pages.refused(error)
             form.reason.errors = [f"{error.message}{error.advice}"]
         else:
-            flash("没有同意这个变更，申请的人会看到理由。", "green")
-            return pages.see_other(url_for(".changes"))
+            return pages.said("没有同意这个变更，申请的人会看到理由。", url_for(".changes"))
     shown = [_shown(_change_or_404(change_id))]
     return pages.page(
         "catalogue/staff/changes.html",
@@ -241,5 +226,4 @@ def take_back_change(change_id: int) -> Response:
     found = _change_or_404(change_id)
     entry_id = found.entry_id
     actions.take_back_change(access.actor(), found, clock.now())
-    flash("申请撤回了，活动照原来的办。", "green")
-    return pages.see_other(url_for(".entry", entry_id=entry_id))
+    return pages.said("申请撤回了，活动照原来的办。", url_for(".entry", entry_id=entry_id))

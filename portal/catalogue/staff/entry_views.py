@@ -231,8 +231,7 @@ def _save(form: forms.EntryForm, entry: Entry, values: EntryValues, context: dic
     except Stale:
         return _somebody_was_faster(form, entry.id, values)
     said = "已更正，编制单位会收到通知" if mode == "correct" else f"改好了，现在{status_text(entry)}"
-    flash(f"“{entry.title}”{said}。", "green")
-    return pages.see_other(back(entry))
+    return pages.said(f"“{entry.title}”{said}。", back(entry))
 
 
 def _somebody_was_faster(form: forms.EntryForm, entry_id: int, values: EntryValues) -> Response:
@@ -323,12 +322,9 @@ def hold_room(entry_id: int) -> Response:
     found = entry_or_404(entry_id)
     try:
         actions.hold_room(access.actor(), found, clock.now())
-    except InvalidRow as error:
-        db.session.rollback()
-        flash("".join(p.message for p in error.problems), "red")
-    else:
-        flash(f"{found.place}订上了。", "green")
-    return pages.see_other(url_for(".entry", entry_id=entry_id))
+    except DomainError as error:
+        return pages.sorry(error, url_for(".entry", entry_id=entry_id))
+    return pages.said(f"{found.place}订上了。", url_for(".entry", entry_id=entry_id))
 
 
 @bp.post("/staff/catalogue/<int:entry_id>/template")
@@ -342,11 +338,9 @@ def keep_template(entry_id: int) -> Response:
     try:
         kept = actions.save_template(access.actor(), found, request.form.get("name", ""), clock.now())
     except DomainError as error:
-        db.session.rollback()
-        flash(f"没有存成模板：{error.message}", "red")
-        return pages.see_other(url_for(".entry", entry_id=entry_id))
-    flash(f"存成模板“{kept.name}”了，下个月在“用模板”里一点就有。", "green")
-    return pages.see_other(url_for(".entry", entry_id=entry_id))
+        error.message = f"没有存成模板：{error.message}"
+        return pages.sorry(error, url_for(".entry", entry_id=entry_id))
+    return pages.said(f"存成模板“{kept.name}”了，下个月在“用模板”里一点就有。", url_for(".entry", entry_id=entry_id))
 
 
 @bp.get("/staff/catalogue/templates")
@@ -365,10 +359,7 @@ def templates() -> Response:
 
 
 def _template_or_404(template_id: int) -> Any:
-    found = queries.template(template_id)
-    if found is None:
-        abort(404)
-    return found
+    return queries.template(template_id) or abort(404)
 
 
 @bp.post("/staff/catalogue/templates/<int:template_id>/use")
@@ -378,8 +369,7 @@ def use_template(template_id: int) -> Response:
     now = clock.now()
     month = month if clock.is_month(month) else choices.default_month(now)
     made = actions.use_template(access.actor(), _template_or_404(template_id), month, now)
-    flash("草稿建好了，请核对时间。", "green")
-    return pages.see_other(url_for(".edit", entry_id=made.id))
+    return pages.said("草稿建好了，请核对时间。", url_for(".edit", entry_id=made.id))
 
 
 @bp.post("/staff/catalogue/templates/<int:template_id>/delete")
@@ -388,8 +378,7 @@ def forget_template(template_id: int) -> Response:
     kept = _template_or_404(template_id)
     name = kept.name
     actions.forget_template(access.actor(), kept, clock.now())
-    flash(f"模板“{name}”删掉了，已建的服务不受影响。", "green")
-    return pages.see_other(url_for(".templates"))
+    return pages.said(f"模板“{name}”删掉了，已建的服务不受影响。", url_for(".templates"))
 
 
 @bp.route("/staff/catalogue/copy", methods=["GET", "POST"])
@@ -414,8 +403,7 @@ def copy() -> Response:
         try:
             made = actions.copy_month(actor, centre, form.from_month.data, month, now)
         except DomainError as error:
-            db.session.rollback()
-            form.refuse(error)
+            pages.refused(error, form)
         else:
             return _copied(len(made), month)
     return pages.page("catalogue/staff/copy.html", status=422 if form.is_submitted() else 200, form=form, month=month)

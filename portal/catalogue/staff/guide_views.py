@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import abort, flash, request, url_for
+from flask import abort, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.catalogue.actions import guides as guide_actions
@@ -56,11 +56,9 @@ def _save(form: forms.GuideForm, guide: Guide | None) -> Response | None:
     try:
         kept = guide_actions.save_guide(access.actor(), guide, values, clock.now())
     except DomainError as error:
-        db.session.rollback()
-        form.refuse(error)
+        pages.refused(error, form)
         return None
-    flash(f"“{kept.title}”保存了。", "green")
-    return pages.see_other(url_for(".guides"))
+    return pages.said(f"“{kept.title}”保存了。", url_for(".guides"))
 
 
 @bp.route("/staff/guides/new", methods=["GET", "POST"])
@@ -99,5 +97,6 @@ def show_guide(guide_id: int) -> Response:
     found = _guide_or_404(guide_id)
     shown = request.form.get("show") == "1"
     guide_actions.show_guide(access.actor(), found, shown, clock.now())
-    flash(f"“{found.title}”{'恢复显示了' if shown else '停用了，居民看不到，随时可以恢复'}。", "green")
-    return pages.see_other(url_for(".guides"))
+    return pages.said(
+        f"“{found.title}”{'恢复显示了' if shown else '停用了，居民看不到，随时可以恢复'}。", url_for(".guides")
+    )

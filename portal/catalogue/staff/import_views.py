@@ -20,7 +20,6 @@ from portal.catalogue.staff.month_views import bp, not_for_departments, when_par
 from portal.catalogue.states import PREVIEW, TAKEN
 from portal.core import access, clock, pages
 from portal.core.access import Permission
-from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import record_id
 from portal.people.forms import picks
@@ -55,8 +54,7 @@ def import_plan() -> Response:
             name = sent.filename or "计划表.xlsx"
             plan = actions.preview_plan(actor, centre, form.month.data, name, sent.read(), now)
         except DomainError as error:
-            db.session.rollback()
-            form.refuse(error)
+            pages.refused(error, form)
         else:
             return pages.see_other(url_for(".plan", import_id=plan.id))
     return pages.page(
@@ -78,10 +76,7 @@ def plan_template() -> Response:
 
 
 def _plan_or_404(import_id: int) -> PlanImport:
-    found = queries.plan_import(import_id)
-    if found is None:
-        abort(404)
-    return found
+    return queries.plan_import(import_id) or abort(404)
 
 
 def state_of(row: PreviewRow) -> tuple[str, str, str]:
@@ -130,11 +125,10 @@ def take_plan(import_id: int) -> Response:
     try:
         made = actions.take_in_plan(access.actor(), plan_, numbers, now)
     except DomainError as error:
-        db.session.rollback()
-        flash(f"{error.message}{error.advice}", "red")
-        return pages.see_other(url_for(".plan", import_id=import_id))
-    flash(f"导入了 {len(made)} 条，都是草稿，可以在清单里核对后一起交。", "green")
-    return pages.see_other(url_for(".plan", import_id=import_id))
+        return pages.sorry(error, url_for(".plan", import_id=import_id))
+    return pages.said(
+        f"导入了 {len(made)} 条，都是草稿，可以在清单里核对后一起交。", url_for(".plan", import_id=import_id)
+    )
 
 
 @bp.post("/staff/catalogue/imports/<int:import_id>/lay-aside")
@@ -142,15 +136,11 @@ def take_plan(import_id: int) -> Response:
 def lay_aside_plan(import_id: int) -> Response:
     plan_ = _plan_or_404(import_id)
     actions.lay_aside_plan(access.actor(), plan_, clock.now())
-    flash(f"“{plan_.filename}”放弃了；已经导入的服务还在清单里。", "green")
-    return pages.see_other(url_for(".month", month=plan_.month))
+    return pages.said(f"“{plan_.filename}”放弃了；已经导入的服务还在清单里。", url_for(".month", month=plan_.month))
 
 
 def _row_or_404(plan_: PlanImport, number: int) -> PreviewRow:
-    found = next((r for r in rows_of(plan_) if r.number == number), None)
-    if found is None:
-        abort(404)
-    return found
+    return next((r for r in rows_of(plan_) if r.number == number), None) or abort(404)
 
 
 @bp.route("/staff/catalogue/imports/<int:import_id>/rows/<int:row_number>", methods=["GET", "POST"])
@@ -177,7 +167,7 @@ def plan_row(import_id: int, row_number: int) -> Response:
     try:
         mended = actions.mend_plan_row(access.actor(), plan_, row_number, values, clock.now())
     except DomainError as error:
-        db.session.rollback()
+        pages.refused(error)
         form.form_errors.append(f"{error.message}{error.advice}")
         return _mend_page(_plan_or_404(import_id), row, form, error.status)
     return _row_answer(plan_, mended)

@@ -27,7 +27,6 @@ from portal.centres import profile
 from portal.centres.models import Centre
 from portal.core import access, clock, pages
 from portal.core.access import Permission
-from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import record_id
 
@@ -119,9 +118,7 @@ def _publish(month: str, now: datetime, early: bool) -> Response:
     try:
         count = actions.publish_month(month, now, actor, force=early)
     except DomainError as error:
-        db.session.rollback()
-        flash(f"{error.message}{error.advice}", "red")
-        return pages.see_other(url_for(".publish", month=month))
+        return pages.sorry(error, url_for(".publish", month=month))
     if early and count:
         exporting.note_early(actor, month, request.form.get("reason", "").strip(), count, now)
     said = f"发布了 {count} 条，居民现在就能看到和报名。" if count else "没有可以发布的服务。"
@@ -143,12 +140,13 @@ def allot(entry_id: int) -> Response:
         try:
             placed = actions.allot(actor, entry, centres, now)
         except DomainError as refusal:
-            db.session.rollback()
+            pages.refused(refusal)
             error = f"{refusal.message}{refusal.advice}"
             entry = entry_or_404(entry_id)
         else:
-            flash(f"“{entry.title}”分到了 {len(placed)} 个社区，已列入它们的清单。", "green")
-            return pages.see_other(url_for(".month", month=entry.month))
+            return pages.said(
+                f"“{entry.title}”分到了 {len(placed)} 个社区，已列入它们的清单。", url_for(".month", month=entry.month)
+            )
     return pages.page(
         "catalogue/staff/allot.html", status=422 if error else 200, entry=entry, error=error, chosen=chosen,
         tree=choices.allot_tree(actor.centre_path), row=queries.row(entry, actor, now),

@@ -39,9 +39,8 @@ def seen_version() -> int | None:
     return number("version", request.form)
 
 
-def _refused(entry_id: int, error: DomainError) -> Response:
+def _refused(error: DomainError, entry_id: int) -> Response:
     """Somebody was faster, or it is not this viewer's turn: the row as it stands now, with why."""
-    db.session.rollback()
     entry = entry_or_404(entry_id)
     text = f"{error.message}{error.advice}"
     if not pages.wants_fragment():
@@ -52,12 +51,10 @@ def _refused(entry_id: int, error: DomainError) -> Response:
 
 @bp.post("/staff/catalogue/<int:entry_id>/approve")
 @access.staff(Permission.REVIEW)
+@pages.act(_refused)
 def approve_row(entry_id: int) -> Response:
     entry = entry_or_404(entry_id)
-    try:
-        actions.approve(access.actor(), entry, clock.now(), version=seen_version())
-    except DomainError as error:
-        return _refused(entry_id, error)
+    actions.approve(access.actor(), entry, clock.now(), version=seen_version())
     return row_answer(entry, f"“{entry.title}”通过了，现在{status_text(entry)}。")
 
 
@@ -94,6 +91,7 @@ def row(entry_id: int) -> Response:
 
 @bp.route("/staff/catalogue/<int:entry_id>/return", methods=["GET", "POST"])
 @access.staff(Permission.REVIEW)
+@pages.act(_refused)
 def return_row(entry_id: int) -> Response:
     """Reason chips, words, and which field; opened inside the row, or as a page of its own."""
     entry, form = entry_or_404(entry_id), forms.return_form()
@@ -103,11 +101,10 @@ def return_row(entry_id: int) -> Response:
         actions.return_entry(
             access.actor(), entry, form.reason.data or "", form.field.data or "", clock.now(), version=seen_version()
         )
-    except Stale as error:
-        return _refused(entry_id, error)
+    except Stale:
+        raise
     except DomainError as error:
-        form.refuse(error)
-        return _ask_reason(entry, form, error.status)
+        return _ask_reason(entry, form, pages.refused(error, form).status)
     return row_answer(entry, f"“{entry.title}”退回给{entry.author}了，对方已收到理由。")
 
 
@@ -124,6 +121,7 @@ def _ask_reason(entry: Entry, form: forms.ReasonForm, status: int) -> Response:
 
 @bp.post("/staff/catalogue/<int:entry_id>/send")
 @access.staff(Permission.PLAN)
+@pages.act(_refused)
 def send_row(entry_id: int) -> Response:
     """A draft goes to its first reviewer; a mended row straight back to whom returned it."""
     entry = entry_or_404(entry_id)
@@ -131,22 +129,17 @@ def send_row(entry_id: int) -> Response:
     try:
         act(access.actor(), entry, clock.now(), version=seen_version())
     except InvalidRow as error:
-        db.session.rollback()
-        flash("还不能送审：" + "".join(p.message for p in error.problems), "red")
-        return pages.see_other(url_for(".edit", entry_id=entry_id, next=back()))
-    except DomainError as error:
-        return _refused(entry_id, error)
+        error.message = f"还不能送审：{error.message}"
+        return pages.sorry(error, url_for(".edit", entry_id=entry_id, next=back()))
     return row_answer(entry, f"“{entry.title}”送出了，现在{status_text(entry)}。")
 
 
 @bp.post("/staff/catalogue/<int:entry_id>/recall")
 @access.staff(Permission.PLAN)
+@pages.act(_refused)
 def recall_row(entry_id: int) -> Response:
     entry = entry_or_404(entry_id)
-    try:
-        actions.recall(access.actor(), entry, clock.now(), version=seen_version())
-    except DomainError as error:
-        return _refused(entry_id, error)
+    actions.recall(access.actor(), entry, clock.now(), version=seen_version())
     return row_answer(entry, f"“{entry.title}”撤回来了，可以修改后再送。")
 
 
@@ -160,15 +153,12 @@ def drop_row(entry_id: int) -> Response:
         try:
             actions.drop_entry(access.actor(), entry, clock.now(), (form.reason.data or "").strip())
         except DomainError as refusal:
-            db.session.rollback()
-            error, entry = refusal, entry_or_404(entry_id)
+            error, entry = pages.refused(refusal), entry_or_404(entry_id)
         else:
-            flash(f"“{entry.title}”已从清单里撤下。", "green")
-            return pages.see_other(url_for(".month", month=entry.month))
+            return pages.said(f"“{entry.title}”已从清单里撤下。", url_for(".month", month=entry.month))
     if error is not None:
         form.reason.errors = [f"{error.message}{error.advice}"]
-    status = error.status if error is not None else 200
-    return pages.page("catalogue/staff/drop.html", status=status, entry=entry, form=form, error=error)
+    return pages.page("catalogue/staff/drop.html", entry=entry, form=form, error=error)
 
 
 @bp.post("/staff/catalogue/submit")
@@ -189,11 +179,10 @@ def submit() -> Response:
         context = board_context(Filter(month=month), now) | {"refused": refused}
         return pages.page("catalogue/staff/month.html", status=422, **context)
     except DomainError as error:
-        db.session.rollback()
-        flash(f"{error.message}{error.advice}", "red")
-        return pages.see_other(url_for(".month", month=month))
-    flash(f"{centre.label} {clock.month_name(month)}清单交出去了，共 {count} 条。", "green")
-    return pages.see_other(url_for(".month", month=month))
+        return pages.sorry(error, url_for(".month", month=month))
+    return pages.said(
+        f"{centre.label} {clock.month_name(month)}清单交出去了，共 {count} 条。", url_for(".month", month=month)
+    )
 
 
 @bp.post("/staff/catalogue/<int:entry_id>/checked")
@@ -202,5 +191,4 @@ def checked(entry_id: int) -> Response:
     """'Please check' has been looked at and is right."""
     entry = entry_or_404(entry_id)
     actions.confirm_checked(access.actor(), entry, clock.now())
-    flash("已标为核对过。", "green")
-    return pages.see_other(back(entry))
+    return pages.said("已标为核对过。", back(entry))

@@ -8,21 +8,21 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from portal.cases import ladder
+from portal.cases.errors import NobodyAbove
 from portal.centres.models import Centre
 from portal.core import audit, clock, outbox, registry, scope, states
 from portal.core.access import Actor, Permission, system_actor
 from portal.core.db import db
-from portal.core.errors import NotAllowed
-from portal.people.models import Relative, Resident
+from portal.core.errors import NotAllowed, NotYourTurn
+from portal.people import actions as people
+from portal.people.models import Resident
 from portal.venues import locks, occupancy, rules
 from portal.venues.actions import booking as residents
 from portal.venues.actions import waiting_list
 from portal.venues.errors import (
-    BookingGone,
+    BookingOver,
     BookingRefused,
-    CallerNameMissing,
     InTheWay,
-    NobodyAbove,
     SlotTaken,
     VenueGone,
 )
@@ -99,12 +99,12 @@ def book_for(actor: Actor, wish: Wish, phone: str, name: str, now: datetime, rel
     if not _visible(wish.venue_id):
         raise VenueGone()
     with scope.system("a resident found by phone, a room's other bookings"):
-        resident = caller(phone, name.strip(), now) if phone else None
+        resident = people.caller(phone, name, now) if phone else None
         if resident is not None:
             locks.lock_resident(resident.id)
         venue = locks.lock(wish.venue_id)
-        if resident is not None and relative_name.strip():
-            wish = _with_relative(wish, resident, relative_name.strip(), now)
+        relative = people.relative_named(resident, relative_name, now) if resident else None
+        wish = replace(wish, relative_id=relative.id) if relative else wish
         wish = residents.worded(venue, wish, must_say=False)
         double = _same(actor, wish, resident)
         if double is not None:
@@ -131,33 +131,6 @@ def _same(actor: Actor, wish: Wish, resident: Resident | None) -> Booking | None
 def _visible(venue_id: int) -> bool:
     """In the caller's own scope: a neighbour's room does not exist."""
     return db.session.scalars(select(Venue.id).where(Venue.id == venue_id)).one_or_none() is not None
-
-
-def caller(phone: str, name: str, now: datetime) -> Resident:
-    """The resident with that phone, opened when there is none. Raises CallerNameMissing."""
-    found = db.session.scalars(select(Resident).where(Resident.phone == phone)).one_or_none()
-    if found is not None:
-        return found
-    if not name:
-        raise CallerNameMissing()
-    row = Resident(phone=phone, name=name[:40], groups=[], quiet={}, consent_version="", created_at=now)
-    db.session.add(row)
-    db.session.flush()
-    return row
-
-
-def _with_relative(wish: Wish, resident: Resident, name: str, now: datetime) -> Wish:
-    if name == resident.name:
-        return wish
-    known = select(Relative).where(
-        Relative.resident_id == resident.id, Relative.name == name, Relative.removed_at.is_(None)
-    )
-    row = db.session.scalars(known.order_by(Relative.id)).first()
-    if row is None:
-        row = Relative(resident_id=resident.id, name=name[:40], relation="家人", created_at=now)
-        db.session.add(row)
-        db.session.flush()
-    return replace(wish, relative_id=row.id)
 
 
 def approve(actor: Actor, booking_id: int, now: datetime) -> Booking:
@@ -203,7 +176,7 @@ def _pass_on(actor: Actor, booking_id: int, to: Centre | None, reason: str, now:
     _not_an_activity(row)
     to = to or ladder.above(row.waits_at or row.centre, Permission.VENUES)
     if to is None:
-        raise NobodyAbove()
+        raise NobodyAbove(advice="请在这里批准或不批准。")
     before = row.status
     decide_by = rules.decide_by(now, venue.approve_hours, row.starts_at)
     waiting_list.move(venue, row, "hand_up", actor, now, reason, waits_at_id=to.id, decide_by=decide_by)
@@ -270,7 +243,7 @@ def cancel(actor: Actor, booking_id: int, reason: str, now: datetime) -> Booking
 
 def _not_an_activity(row: Booking) -> None:
     if row.source == BY_ACTIVITY:
-        raise NotAllowed("这是清单里的活动，占用随活动走。", advice="请到服务清单里改这个活动的时间、地点或取消它。")
+        raise NotYourTurn("这是清单里的活动，占用随活动走。", advice="请到服务清单里改这个活动的时间、地点或取消它。")
 
 
 def move(
@@ -278,7 +251,7 @@ def move(
 ) -> Booking:  # fmt: skip
     """Put somebody's booking elsewhere; they are told before and after and may withdraw (V4).
 
-    Who stood in line has it now. The same move twice is one. Raises BookingGone, VenueGone, NotBookable,
+    Who stood in line has it now. The same move twice is one. Raises BookingOver, VenueGone, NotBookable,
     BookingRefused, SlotTaken, ReasonMissing, NotAllowed. Locks: both venues, lower id first.
     """
     must(actor)
@@ -287,13 +260,13 @@ def move(
     old_venue, row = locks.find(booking_id, venue_id)
     _not_an_activity(row)
     if row.status not in ACTIVE:
-        raise BookingGone("这份预约已经结束，不能再改。", advice="需要的话请重新登记一份。")
+        raise BookingOver()
     venue = old_venue if venue_id == old_venue.id else locks.lock(venue_id)
     if venue is old_venue and (start, end) == (row.starts_at, row.ends_at):
         return row
     outside = row.status == PENDING and actor.kind == "staff" and not row.centre.path.startswith(actor.centre_path)
     if outside:
-        raise NotAllowed(NOT_YOUR_TURN)
+        raise NotYourTurn(NOT_YOUR_TURN)
     wish = Wish(venue.id, start, end, row.people, row.title, row.function, row.needs, row.relative_id)
     check(venue, wish, now, but=(row.id,))
     with scope.system("the old time goes on to somebody else"):

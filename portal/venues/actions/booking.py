@@ -12,21 +12,20 @@ from portal.core import clock, outbox, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
 from portal.people.models import Relative
+from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.venues import locks, occupancy, rules
 from portal.venues.actions import waiting_list
 from portal.venues.errors import (
     BookingGone,
     BookingRefused,
     LimitReached,
-    NameMissing,
-    NoSuchPerson,
     NotBookable,
     OfferOver,
     PurposeMissing,
     SlotTaken,
     TooLate,
     VenueGone,
-)  # fmt: skip
+)
 from portal.venues.models import (
     ACTIVE,
     APPROVED,

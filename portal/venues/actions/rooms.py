@@ -12,14 +12,15 @@ from sqlalchemy import func, select
 
 from portal.centres import rules as centre_rules
 from portal.centres.models import Centre
-from portal.core import audit, uploads
+from portal.core import audit
 from portal.core.access import Actor, Permission
+from portal.core.attachments import Album, Attachment
 from portal.core.db import db
 from portal.core.errors import DomainError, NotAllowed, Stale
 from portal.venues import locks, room_queries
-from portal.venues.models import EVERYBODY, OWN, STAFF_ONLY, Booking, Venue, VenueHours, VenuePhoto
+from portal.venues.models import EVERYBODY, OWN, STAFF_ONLY, Booking, Venue, VenueHours
 
-PHOTOS_MAX = 6
+PHOTOS = Album("venue", most=6, public=True)
 KEY_BYTES = 12  # 16 letters: nobody guesses the address in a door's QR code
 Week = Mapping[int, Sequence[tuple[int, int]]]  # weekday → half-open [opens, closes), minutes after midnight
 
@@ -73,13 +74,6 @@ class RoomInUse(DomainError):
     def __init__(self, count: int, bookings: Sequence[Booking]) -> None:
         self.bookings = bookings
         super().__init__(f"还有 {count} 次预约没有结束，现在不能撤下。")
-
-
-class TooManyPhotos(DomainError):
-    status = 422
-    message = f"最多放 {PHOTOS_MAX} 张照片。"
-    advice = "请先删掉一张。"
-    field = "photo"
 
 
 class NothingChosen(DomainError):
@@ -359,52 +353,45 @@ def copy_rules(
 # Photos ---------------------------------------------------------------------------------------------------------------
 
 
-def add_photo(actor: Actor, venue_id: int, data: bytes, caption: str, now: datetime) -> VenuePhoto:
-    """Keep a picture (decoded and written anew). Locks the venue. Raises NotAllowed, TooManyPhotos, PictureRefused."""
+def add_photo(actor: Actor, venue_id: int, data: bytes, caption: str, now: datetime) -> Attachment:
+    """Keep a picture (decoded and written anew). Locks the venue. Raises NotAllowed, TooMany, PictureRefused."""
     venue = _lock(actor, venue_id)
-    if len(venue.photos) >= PHOTOS_MAX:
-        raise TooManyPhotos()
-    try:
-        file = uploads.save_picture(data)
-    except uploads.PictureRefused as refused:
-        raise uploads.PictureRefused(refused.message, advice=refused.advice, field="photo") from None
-    photo = VenuePhoto(file=file, caption=caption, position=max((p.position for p in venue.photos), default=0) + 1)
-    venue.photos.append(photo)
-    locks.touch(venue, now)
-    _log(actor, venue, "add_room_photo", now, None, {"照片": caption or file})
-    db.session.flush()
+    photo = PHOTOS.add(actor, venue.id, venue.centre_id, data, caption, now)
+    _photos_changed(actor, venue, "add_room_photo", now, None, caption or photo.file)
     return photo
-
-
-def _photo(venue: Venue, photo_id: int) -> VenuePhoto:
-    found = next((p for p in venue.photos if p.id == photo_id), None)
-    if found is None:
-        raise DomainError("这张照片已经不在了。", advice="请看最新的照片。")
-    return found
 
 
 def edit_photo(actor: Actor, venue_id: int, photo_id: int, caption: str, first: bool, now: datetime) -> None:
     """Change a photo's caption; first: it becomes the one that lists show. Locks the venue. Raises NotAllowed."""
     venue = _lock(actor, venue_id)
     photo = _photo(venue, photo_id)
-    before, photo.caption = photo.caption, caption
-    if first:
-        order = [photo, *(p for p in venue.photos if p is not photo)]
-        for position, one in enumerate(order, 1):
-            one.position = position
-    locks.touch(venue, now)
-    _log(actor, venue, "edit_room_photo", now, {"照片": before}, {"照片": caption})
-    db.session.flush()
+    before = photo.caption
+    PHOTOS.edit(photo, caption, first)
+    _photos_changed(actor, venue, "edit_room_photo", now, before, caption)
 
 
 def remove_photo(actor: Actor, venue_id: int, photo_id: int, now: datetime) -> None:
-    """Take a photo off the page; the file stays, another row may show it. Locks the venue. Raises NotAllowed."""
+    """Take a photo off the page. Locks the venue. Raises NotAllowed."""
     venue = _lock(actor, venue_id)
     photo = _photo(venue, photo_id)
-    _log(actor, venue, "remove_room_photo", now, {"照片": photo.caption or photo.file}, None)
-    venue.photos.remove(photo)
+    PHOTOS.remove(photo)
+    _photos_changed(actor, venue, "remove_room_photo", now, photo.caption or photo.file, None)
+
+
+def _photo(venue: Venue, photo_id: int) -> Attachment:
+    found = PHOTOS.find(venue.id, photo_id)
+    if found is None:
+        raise DomainError("这张照片已经不在了。", advice="请看最新的照片。")
+    return found
+
+
+def _photos_changed(
+    actor: Actor, venue: Venue, verb: str, now: datetime, before: str | None, after: str | None
+) -> None:  # fmt: skip
     locks.touch(venue, now)
+    _log(actor, venue, verb, now, *({"照片": text} if text is not None else None for text in (before, after)))
     db.session.flush()
+    db.session.expire(venue, ["photos"])
 
 
 def _log(

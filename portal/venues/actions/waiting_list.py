@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.core import scope, states
+from portal.core import deadlines, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
 from portal.core.states import StateHistory
@@ -15,8 +15,7 @@ from portal.venues import locks, occupancy, rules
 from portal.venues.models import HOLDS, WAITING, Booking, Venue
 from portal.venues.states import MACHINE
 
-OFFER_HOURS = 12  # to answer an offer, or until shortly before the start
-LATE = timedelta(hours=24)  # less than this before the start people may have made other plans, so they are asked
+SHORTEST_OFFER = timedelta(minutes=15)  # rooms are asked for on the same day: somebody else may still come in time
 
 
 def move(
@@ -73,8 +72,8 @@ def closed(venue: Venue, booking: Booking) -> bool:
 
 def _give(venue: Venue, booking: Booking, now: datetime) -> None:
     house = system_actor()
-    if booking.resident_id is not None and booking.starts_at - now < LATE:
-        deadline = rules.accept_by(now, booking.starts_at, OFFER_HOURS)
+    deadline = deadlines.offer_until(booking.starts_at, now, SHORTEST_OFFER)
+    if booking.resident_id is not None and deadline is not None:
         move(venue, booking, "offer", house, now, accept_by=deadline)
     elif venue.needs_approval and booking.resident_id is not None:
         decide_by = rules.decide_by(now, venue.approve_hours, booking.starts_at)

@@ -88,9 +88,7 @@ def centre_week(code: str) -> Response:
 @limiter.limit("30 per minute")
 def door(venue_id: int) -> Response:
     """The sheet for the door. Its code checks people in, so only those who look after the room print it."""
-    venue = room_queries.get(venue_id)
-    if venue is None:
-        abort(404)
+    venue = room_queries.get(venue_id) or abort(404)
     answer = _pdf(documents.door_poster_pdf(timetables.door_poster(venue, clock.now())), f"{venue.name}门口二维码")
     answer.headers["Cache-Control"] = "private, no-store"
     return answer

@@ -12,11 +12,12 @@ from portal.core import clock
 from portal.core.access import Viewer
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
+from portal.people.refusals import NoSuchPerson
 from portal.venues import rules
 from portal.venues.actions import booking
 from portal.venues.availability import search
 from portal.venues.availability.search import Offers, RoomDay
-from portal.venues.errors import BookingRefused, NoSuchPerson, SlotTaken
+from portal.venues.errors import BookingRefused, SlotTaken
 from portal.venues.models import Venue
 from portal.venues.public import queries
 from portal.venues.rules import Refusal, Span, day_words, eligibility

@@ -6,22 +6,23 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Response, abort, flash, request, url_for
+from flask import Response, abort, request, url_for
 from icalendar import Calendar, Event
 from sqlalchemy.exc import IntegrityError
 
-from portal.core import access, clock, errors, pages
+from portal.core import access, clock, pages
 from portal.core.db import give_up
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.feedback import queries as feedback
 from portal.feedback.models import Evaluation
 from portal.people import viewer as viewers
+from portal.people.refusals import NameMissing
 from portal.venues import evaluating
 from portal.venues.actions import booking
 from portal.venues.actions import check_in as check_in_actions
 from portal.venues.availability import search
-from portal.venues.errors import BookingGone, NameMissing, VenueGone
+from portal.venues.errors import BookingGone, VenueGone
 from portal.venues.models import APPROVED, OFFERED, PENDING, STAFF_ONLY, Booking, Venue
 from portal.venues.public import booking_panel, queries
 from portal.venues.public.queries import Own
@@ -72,22 +73,10 @@ def _ask(venue_id: int, write: Write) -> Response:
     except NameMissing:
         give_up()
         return pages.see_other(url_for("people.profile", next=back))
-    except (DomainError, IntegrityError) as refused:
-        error = _refusal(refused)
-        return room_page(_venue(venue_id), now, typed, error.status, error=error)
+    except (DomainError, IntegrityError) as refused:  # the database's own refusal of an overlap reads like a taken time
+        error = pages.refused(refused)
+        return room_page(_venue(venue_id), now, typed, error)
     return pages.see_other(url_for("venues.own_booking", booking_id=row.id, new=1))
-
-
-def _refusal(refused: DomainError | IntegrityError) -> DomainError:
-    """What to say in place; what does not exist, and faults nobody foresaw, go on to their own pages.
-
-    The database's own refusal of an overlap reads like any other taken time.
-    """
-    give_up()
-    error = errors.for_integrity(refused) if isinstance(refused, IntegrityError) else refused
-    if error is None or error.status == 404:
-        raise refused
-    return error
 
 
 # One's own booking ----------------------------------------------------------------------------------------------------
@@ -104,15 +93,15 @@ def _own(booking_id: int) -> Own:
 @access.resident
 def own_booking(booking_id: int) -> Response:
     """Where it stands and until when; change, withdraw, answer; `day` and `start` choose another time."""
-    return _page(booking_id, clock.now())
+    return _page(booking_id)
 
 
-def _page(booking_id: int, now: datetime, *, status: int = 200, error: DomainError | None = None) -> Response:
-    one = _own(booking_id)
+def _page(booking_id: int, error: DomainError | None = None) -> Response:
+    one, now = _own(booking_id), clock.now()
     values = request.form if request.method == "POST" else request.args
     typed = booking_panel.from_request(values)
     return pages.page(
-        TEMPLATE, None, status, one=one, row=one.row, venue=one.row.venue, now=now, error=error, typed=typed,
+        TEMPLATE, one=one, row=one.row, venue=one.row.venue, now=now, error=error, typed=typed,
         fresh="new" in request.args, next_text=queries.next_step(one, now), move=_move(one, typed, now, error),
         may_change=_may_change(one, now),
         home_centre=viewers.brief_of(one.row.venue.centre), today=clock.today(now), end_text=day_words.end_text,
@@ -149,62 +138,50 @@ def _move(one: Own, typed: booking_panel.Typed, now: datetime, error: DomainErro
     return {"shown": shown, "panel": panel, "rooms": rooms, "held": Span(row.starts_at, row.ends_at)}
 
 
-def _act(booking_id: int, action: Callable[[Own, datetime], str]) -> Response:
-    """Do one thing to an own booking and show it anew with a sentence of what was done, or why not."""
-    now = clock.now()
-    try:
-        said = action(_own(booking_id), now)
-    except (DomainError, IntegrityError) as refused:
-        error = _refusal(refused)
-        return _page(booking_id, now, status=error.status, error=error)
-    flash(said, "ok")
-    return pages.see_other(url_for("venues.own_booking", booking_id=booking_id))
+def _refused(error: DomainError, booking_id: int) -> Response:
+    return _page(booking_id, error)
+
+
+def _done(said: str, booking_id: int) -> Response:
+    return pages.said(said, url_for("venues.own_booking", booking_id=booking_id))
 
 
 @bp.post("/venues/bookings/<int:booking_id>/withdraw")
 @access.resident
-def withdraw(booking_id: int) -> Response:
+@pages.act(_refused, _done)
+def withdraw(booking_id: int) -> str:
     """Give the time back, or leave the line."""
-
-    def act(one: Own, now: datetime) -> str:
-        waited = one.row.status == "waiting"
-        booking.withdraw(access.actor(), booking_id, now)
-        return "已退出候补。" if waited else "已退订，时间让给别人。谢谢您提前告知。"
-
-    return _act(booking_id, act)
+    waited = _own(booking_id).row.status == "waiting"
+    booking.withdraw(access.actor(), booking_id, clock.now())
+    return "已退出候补。" if waited else "已退订，时间让给别人。谢谢您提前告知。"
 
 
 @bp.post("/venues/bookings/<int:booking_id>/change")
 @access.resident
-def change(booking_id: int) -> Response:
+@pages.act(_refused, _done)
+def change(booking_id: int) -> str:
     """Another time, another length, or another room (`venue`)."""
-
-    def act(one: Own, now: datetime) -> str:
-        wish = booking_panel.wish_of(one.row.venue_id, booking_panel.from_request(request.form))
-        people = wish.people if request.form.get("people", "").strip() else None
-        other = whole_number(request.form.get("venue")) if request.form.get("venue") else None
-        row = booking.change(
-            access.actor(), booking_id, wish.start, wish.end, now, venue_id=other, people=people
-        )  # fmt: skip
-        when = clock.span(row.starts_at, row.ends_at)
-        return f"已改到 {when}，等中心审批。" if row.status == PENDING else f"已改到 {when}。"
-
-    return _act(booking_id, act)
+    wish = booking_panel.wish_of(_own(booking_id).row.venue_id, booking_panel.from_request(request.form))
+    people = wish.people if request.form.get("people", "").strip() else None
+    other = whole_number(request.form.get("venue")) if request.form.get("venue") else None
+    row = booking.change(
+        access.actor(), booking_id, wish.start, wish.end, clock.now(), venue_id=other, people=people
+    )  # fmt: skip
+    when = clock.span(row.starts_at, row.ends_at)
+    return f"已改到 {when}，等中心审批。" if row.status == PENDING else f"已改到 {when}。"
 
 
 @bp.post("/venues/bookings/<int:booking_id>/answer")
 @access.resident
-def answer(booking_id: int) -> Response:
+@pages.act(_refused, _done)
+def answer(booking_id: int) -> str:
     """Say yes or no to a time that became free."""
-
-    def act(_one: Own, now: datetime) -> str:
-        if request.form.get("answer") == "no":
-            booking.decline(access.actor(), booking_id, now)
-            return "好的，这个时间给下一位。"
-        row = booking.accept(access.actor(), booking_id, now)
-        return "已交中心审批，结果会通知您。" if row.status == PENDING else "订上了，到时候见。"
-
-    return _act(booking_id, act)
+    _own(booking_id)
+    if request.form.get("answer") == "no":
+        booking.decline(access.actor(), booking_id, clock.now())
+        return "好的，这个时间给下一位。"
+    row = booking.accept(access.actor(), booking_id, clock.now())
+    return "已交中心审批，结果会通知您。" if row.status == PENDING else "订上了，到时候见。"
 
 
 @bp.get("/venues/bookings/<int:booking_id>/booking.ics")
@@ -255,13 +232,13 @@ def _at_door(venue_id: int, door_key: str) -> Venue:
     return found
 
 
-def _door_page(venue: Venue, now: datetime, status: int = 200, error: DomainError | None = None) -> Response:
+def _door_page(venue: Venue, now: datetime, error: DomainError | None = None) -> Response:
     viewer, today = _resident(), clock.today(now)
     shown = search.room_day(venue, today, today, now)
     begin = next((s for _name, starts in shown.starts for s in starts), None)
     open_to_all = venue.who_may != STAFF_ONLY
     return pages.page(
-        "venues/public/door.html", None, status, venue=venue, now=now, error=error, signed_in=viewer is not None,
+        "venues/public/door.html", venue=venue, now=now, error=error, signed_in=viewer is not None,
         door=queries.door(venue, viewer.id if viewer else None, now),
         until=day_words.free_now(shown.terms, shown.taken, now),
         begin=begin if open_to_all else None, closed=shown.day.closed, home_centre=viewers.brief_of(venue.centre),
@@ -269,21 +246,18 @@ def _door_page(venue: Venue, now: datetime, status: int = 200, error: DomainErro
     )  # fmt: skip
 
 
+def _not_in(error: DomainError, venue_id: int, door_key: str) -> Response:
+    return _door_page(_at_door(venue_id, door_key), clock.now(), error)
+
+
 @bp.post("/venues/<int:venue_id>/door/<door_key>")
 @access.resident
+@pages.act(_not_in, pages.said)
 def check_in(venue_id: int, door_key: str) -> Response:
     """我到了: one's own booking of now is used."""
-    now = clock.now()
-    try:
-        row = check_in_actions.check_in(access.actor(), venue_id, door_key, now)
-    except DomainError as error:
-        give_up()
-        if error.status == 404:
-            _at_door(venue_id, door_key)  # says what is wrong with the code
-            raise
-        return _door_page(_at_door(venue_id, door_key), now, error.status, error)
-    flash("签到好了，请进。", "ok")
-    return pages.see_other(url_for("venues.own_booking", booking_id=row.id))
+    _at_door(venue_id, door_key)  # says what is wrong with the code
+    row = check_in_actions.check_in(access.actor(), venue_id, door_key, clock.now())
+    return pages.said("签到好了，请进。", url_for("venues.own_booking", booking_id=row.id))
 
 
 __all__ = ["answer", "book", "change", "check_in", "door", "own_booking", "own_calendar", "wait", "withdraw"]

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from portal.centres import rules as centre_rules
 from portal.core import access, clock, pages
+from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.feedback import queries as feedback
 from portal.people import viewer as viewers
@@ -209,25 +210,25 @@ def _first_day(today: date) -> date:
 @access.public
 def room(venue_id: int) -> Response:
     """One room: facts, a week, the day in words, starts to choose from; `start` opens the panel to book."""
-    found = queries.venue(venue_id)
-    if found is None:
-        abort(404)
+    found = queries.venue(venue_id) or abort(404)
     return room_page(found, clock.now(), booking_panel.from_request(request.args))
 
 
-def room_page(venue: Venue, now: datetime, typed: booking_panel.Typed, status: int = 200, **wrong: Any) -> Response:
-    """The page of a room; what is outside is told how to book there. wrong: error and offers of a refused try."""
+def room_page(
+    venue: Venue, now: datetime, typed: booking_panel.Typed, error: DomainError | None = None
+) -> Response:  # fmt: skip
+    """The page of a room; what is outside is told how to book there. error: of a refused try."""
     if not venue.bookable:
         return pages.page(
-            "venues/public/outside.html", status=status, venue=venue, kind=queries.kind_word(venue.kind),
-            home_centre=viewers.brief_of(venue.centre), error=wrong.get("error"),
+            "venues/public/outside.html", venue=venue, kind=queries.kind_word(venue.kind),
+            home_centre=viewers.brief_of(venue.centre), error=error,
         )  # fmt: skip
     viewer, today = access.viewer(), clock.today(now)
     first = _first_day(today)
     shown = search.room_day(venue, typed.day, _strip_from(first, typed.day), now)
-    panel = booking_panel.panel(venue, shown, viewer, typed, now, **wrong)
+    panel = booking_panel.panel(venue, shown, viewer, typed, now, error)
     return pages.page(
-        "venues/public/room.html", "panel", status, venue=venue, shown=shown, panel=panel, today=today, now=now,
+        "venues/public/room.html", "panel", error=error, venue=venue, shown=shown, panel=panel, today=today, now=now,
         kind=queries.kind_word(venue.kind), who=WHO.get(venue.who_may, ""), hours=_week_text(shown.terms),
         last=rules.last_day(shown.terms, now), average=feedback.average([f"venue:{venue.id}"]).get(f"venue:{venue.id}"),
         as_week="week" in request.args, duration=rules.duration, part_words=day_words.part_words,

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from portal.core import clock
+from portal.core.words import Refusal
 from portal.venues.rules.alternatives import alternatives, ends, free_spans, starts
 from portal.venues.rules.opening_hours import (
     DAY,
@@ -35,13 +35,13 @@ from portal.venues.rules.opening_hours import (
     open_spans,
     wall_minutes,
 )
-from portal.venues.rules.refusals import Refusal, duration, earliest_start, hours_text, last_day, longest_of, refusal
+from portal.venues.rules.refusals import duration, earliest_start, hours_text, last_day, longest_of, refusal
 
 __all__ = [
-    "MAX_HOURS", "MOST_DATES", "Closure", "Refusal", "Span", "Terms", "Use", "accept_by", "alternatives",
+    "MAX_HOURS", "MOST_DATES", "Closure", "Refusal", "Span", "Terms", "Use", "alternatives",
     "cancel_until", "closed_why", "closures_on", "collides", "decide_by", "duration", "earliest_start", "ends",
     "free_spans", "held", "hours_of", "hours_text", "idle", "last_day", "local_day", "longest_of", "moment",
-    "open_spans", "over_limits", "refusal", "release_at", "reminder_rule", "series_refusal", "series_spans", "starts",
+    "open_spans", "over_limits", "refusal", "release_at", "series_refusal", "series_spans", "starts",
     "use", "wall_minutes",
 ]  # fmt: skip
 
@@ -49,9 +49,6 @@ MOST_DATES = 120  # of one series
 IDLE_SHARE = 0.2  # of the opening hours: a room used less stands idle (V7)
 DECIDE_LEAD = timedelta(minutes=30)  # a decision comes at least so long before the start …
 DECIDE_LEAST = timedelta(minutes=15)  # … but whoever decides has at least so long
-ACCEPT_LEAST = timedelta(minutes=15)
-DAY_BEFORE = timedelta(hours=24)
-HOURS_BEFORE = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,28 +164,6 @@ def cancel_until(start: datetime, minutes: int) -> datetime:
 def release_at(start: datetime, minutes: int) -> datetime | None:
     """When a room nobody checked in to is given on (V5); None: never (0 minutes)."""
     return start + minutes * MINUTE if minutes > 0 else None
-
-
-def accept_by(now: datetime, start: datetime, hours: int) -> datetime:
-    """Until when a slot offered from the waiting list is held for this person (V5).
-
-    `hours` from now, but at most half of the time that is left, so that the next one still gets a chance; at least a
-    quarter of an hour, never after the start.
-    """
-    wanted = min(now + timedelta(hours=hours), now + (start - now) / 2)
-    return min(start, max(wanted, now + ACCEPT_LEAST))
-
-
-def reminder_rule(start: datetime, created_at: datetime, now: datetime) -> Literal["day", "hours"] | None:
-    """Which reminder of a booking is due now: from 24 h and from 2 h before its start, never after it.
-
-    Whoever booked within that time has just seen the hour and needs no such reminder.
-    """
-    if start - HOURS_BEFORE <= now < start:
-        return "hours" if created_at <= start - HOURS_BEFORE else None
-    if start - DAY_BEFORE <= now < start - HOURS_BEFORE:
-        return "day" if created_at <= start - DAY_BEFORE else None
-    return None
 
 
 # Use ------------------------------------------------------------------------------------------------------------------

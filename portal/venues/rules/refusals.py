@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from portal.core import clock
+from portal.core.words import Refusal
 from portal.venues.rules.opening_hours import (
     DAY,
     MAX_HOURS,
@@ -21,17 +21,6 @@ from portal.venues.rules.opening_hours import (
     opening_around,
     wall_minutes,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why not, and what to do instead. field: day, start, end, people, weekdays or until, where it can be mended."""
-
-    code: str
-    message: str
-    advice: str = ""
-    field: str = ""
-
 
 # Words ----------------------------------------------------------------------------------------------------------------
 

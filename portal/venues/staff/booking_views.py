@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +12,10 @@ from portal.cases import ladder
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, states
 from portal.core.access import Permission
-from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.venues.actions import approval, check_in, duty_notes, on_behalf
-from portal.venues.errors import BookingGone, SlotTaken
+from portal.venues.errors import SlotTaken
 from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, PENDING, Booking
 from portal.venues.rules import Span
 from portal.venues.staff import booking_queries, forms, plan_queries
@@ -27,7 +25,6 @@ from portal.venues.staff.plan_views import (
     chosen_house,
     instead_of,
     may_write,
-    page_number,
     reasons,
     room_choices,
 )
@@ -59,50 +56,25 @@ def _reason(missing: str) -> str:
     return reason
 
 
-def approve_it(booking_id: int, now: datetime) -> str:
-    row = approval.approve(access.actor(), booking_id, now)
+def approve_it(booking_id: int) -> str:
+    row = approval.approve(access.actor(), booking_id, clock.now())
     return f"已批准“{row.title}”，对方会收到通知。"
 
 
-def refuse_it(booking_id: int, now: datetime) -> str:
-    row = approval.refuse(access.actor(), booking_id, _reason("请写明为什么不批准。"), now)
+def refuse_it(booking_id: int) -> str:
+    row = approval.refuse(access.actor(), booking_id, _reason("请写明为什么不批准。"), clock.now())
     return f"没有批准“{row.title}”，原因会告诉对方，时间让给候补的人。"
 
 
-def hand_up_it(booking_id: int, now: datetime) -> str:
-    row = approval.hand_up(access.actor(), booking_id, _reason("请写明为什么移交。"), now)
+def hand_up_it(booking_id: int) -> str:
+    row = approval.hand_up(access.actor(), booking_id, _reason("请写明为什么移交。"), clock.now())
     due = f"，请在 {clock.stamp(row.decide_by)} 前审批" if row.decide_by else ""
     return f"“{row.title}”已移交{row.waits_at.label if row.waits_at else '上级'}{due}。"
 
 
-def prefer_it(booking_id: int, now: datetime) -> str:
-    row = approval.prefer(access.actor(), booking_id, _reason("请写明为什么优先给这一位。"), now)
+def prefer_it(booking_id: int) -> str:
+    row = approval.prefer(access.actor(), booking_id, _reason("请写明为什么优先给这一位。"), clock.now())
     return f"已改给“{row.title}”，两边都会收到通知。"
-
-
-def cancel_it(booking_id: int, now: datetime) -> str:
-    row = approval.cancel(access.actor(), booking_id, _reason("请写明为什么取消。"), now)
-    return f"已取消“{row.title}”，对方会收到通知。"
-
-
-def arrive(booking_id: int, now: datetime) -> str:
-    row = on_behalf.arrived(access.actor(), booking_id, now)
-    return f"“{row.title}”已登记到场。"
-
-
-def accept_it(booking_id: int, now: datetime) -> str:
-    row = on_behalf.accept(access.actor(), booking_id, now)
-    return f"已替预约人确认“{row.title}”。"
-
-
-def decline_it(booking_id: int, now: datetime) -> str:
-    row = on_behalf.decline(access.actor(), booking_id, now)
-    return f"已替预约人放弃“{row.title}”，时间让给下一位。"
-
-
-def withdraw_it(booking_id: int, now: datetime) -> str:
-    row = on_behalf.withdraw(access.actor(), booking_id, now)
-    return f"已替预约人退订“{row.title}”，对方会收到通知。"
 
 
 # The page -------------------------------------------------------------------------------------------------------------
@@ -112,7 +84,7 @@ def withdraw_it(booking_id: int, now: datetime) -> str:
 @access.staff(Permission.VIEW)
 def list_bookings() -> Response:
     """Somebody calls about a booking: found by what it is for, by name or by the end of the phone number."""
-    now, page, text = clock.now(), page_number(), request.args.get("q", "").strip()[:40]
+    now, page, text = clock.now(), pages.page_number(), request.args.get("q", "").strip()[:40]
     which = request.args.get("show", "")
     which = which if which in dict(booking_queries.FIND_TABS) else "coming"
     houses = plan_queries.houses(access.signed_in().centre_path)
@@ -132,7 +104,7 @@ def show(booking_id: int) -> Response:
 
 
 def page_of(
-    row: Booking, *, status: int = 200, error: DomainError | None = None, where: str = "", phone: str = "",
+    row: Booking, *, status: int = 0, error: DomainError | None = None, where: str = "", phone: str = "",
     form: forms.MoveForm | None = None, instead: Any = None,
 ) -> Response:  # fmt: skip
     """`where` names the form an error belongs to; phone: in full, asked for on record."""
@@ -187,83 +159,100 @@ def _move_form(row: Booking, now: datetime) -> tuple[forms.MoveForm, list[Span] 
     return form, booking_queries.free_on(room, day, now, (row.id,))
 
 
-def _do(booking_id: int, where: str, action: Callable[[int, datetime], str]) -> Response:
-    """One action; a refusal comes back beside its form with what was typed, nothing half-done."""
-    row = booking_or_404(booking_id)
-    try:
-        if row.source == BY_ACTIVITY:
-            raise OfTheList()
-        said = action(booking_id, clock.now())
-    except DomainError as error:
-        db.session.rollback()
-        if error.status == 404:
-            raise
-        return page_of(booking_or_404(booking_id), status=error.status, error=error, where=where)
-    flash(said, "ok")
-    return pages.see_other(came_from(url_for(".booking", booking_id=booking_id)))
+def _act(where: str) -> pages.Acting:
+    """One action; a refusal comes back beside its form, which `where` names."""
+
+    def redraw(error: DomainError, booking_id: int) -> Response:
+        return page_of(booking_or_404(booking_id), error=error, where=where)
+
+    def done(said: str, booking_id: int) -> Response:
+        return pages.said(said, came_from(url_for(".booking", booking_id=booking_id)))
+
+    return pages.act(redraw, done)
+
+
+def _free(booking_id: int) -> int:
+    """Of a booking that may be changed here. Raises OfTheList; 404 for what is not there."""
+    if booking_or_404(booking_id).source == BY_ACTIVITY:
+        raise OfTheList()
+    return booking_id
 
 
 @bp.post("/bookings/<int:booking_id>/approve")
 @access.staff(Permission.VENUES)
-def approve(booking_id: int) -> Response:
+@_act("approve")
+def approve(booking_id: int) -> str:
     """Say yes to the request."""
-    return _do(booking_id, "approve", approve_it)
+    return approve_it(_free(booking_id))
 
 
 @bp.post("/bookings/<int:booking_id>/refuse")
 @access.staff(Permission.VENUES)
-def refuse(booking_id: int) -> Response:
+@_act("refuse")
+def refuse(booking_id: int) -> str:
     """Say no with a reason that the person reads."""
-    return _do(booking_id, "refuse", refuse_it)
+    return refuse_it(_free(booking_id))
 
 
 @bp.post("/bookings/<int:booking_id>/hand-up")
 @access.staff(Permission.VENUES)
-def hand_up(booking_id: int) -> Response:
+@_act("hand_up")
+def hand_up(booking_id: int) -> str:
     """Let the level above decide."""
-    return _do(booking_id, "hand_up", hand_up_it)
+    return hand_up_it(_free(booking_id))
 
 
 @bp.post("/bookings/<int:booking_id>/prefer")
 @access.staff(Permission.VENUES)
-def prefer(booking_id: int) -> Response:
+@_act("prefer")
+def prefer(booking_id: int) -> str:
     """Give the time to this one of the waiting list."""
-    return _do(booking_id, "prefer", prefer_it)
+    return prefer_it(_free(booking_id))
 
 
 @bp.post("/bookings/<int:booking_id>/cancel")
 @access.staff(Permission.VENUES)
-def cancel(booking_id: int) -> Response:
+@_act("cancel")
+def cancel(booking_id: int) -> str:
     """Take the booking away with a reason; the person is told."""
-    return _do(booking_id, "cancel", cancel_it)
+    row = approval.cancel(access.actor(), _free(booking_id), _reason("请写明为什么取消。"), clock.now())
+    return f"已取消“{row.title}”，对方会收到通知。"
 
 
 @bp.post("/bookings/<int:booking_id>/accept")
 @access.staff(Permission.VENUES)
-def accept(booking_id: int) -> Response:
+@_act("accept")
+def accept(booking_id: int) -> str:
     """The person said on the phone that they take the offered time."""
-    return _do(booking_id, "accept", accept_it)
+    return f"已替预约人确认“{on_behalf.accept(access.actor(), _free(booking_id), clock.now()).title}”。"
 
 
 @bp.post("/bookings/<int:booking_id>/decline")
 @access.staff(Permission.VENUES)
-def decline(booking_id: int) -> Response:
+@_act("decline")
+def decline(booking_id: int) -> str:
     """The person said on the phone that they do not want the offered time."""
-    return _do(booking_id, "decline", decline_it)
+    return (
+        f"已替预约人放弃“{on_behalf.decline(access.actor(), _free(booking_id), clock.now()).title}”，时间让给下一位。"
+    )
 
 
 @bp.post("/bookings/<int:booking_id>/withdraw")
 @access.staff(Permission.VENUES)
-def withdraw(booking_id: int) -> Response:
+@_act("withdraw")
+def withdraw(booking_id: int) -> str:
     """The person said on the phone that they do not come."""
-    return _do(booking_id, "withdraw", withdraw_it)
+    return (
+        f"已替预约人退订“{on_behalf.withdraw(access.actor(), _free(booking_id), clock.now()).title}”，对方会收到通知。"
+    )
 
 
 @bp.post("/bookings/<int:booking_id>/arrived")
 @access.staff(Permission.VENUES)
-def arrived(booking_id: int) -> Response:
+@_act("arrived")
+def arrived(booking_id: int) -> str:
     """Somebody on duty saw them come."""
-    return _do(booking_id, "arrived", arrive)
+    return f"“{on_behalf.arrived(access.actor(), _free(booking_id), clock.now()).title}”已登记到场。"
 
 
 @bp.post("/bookings/<int:booking_id>/move")
@@ -273,44 +262,36 @@ def move(booking_id: int) -> Response:
     row = booking_or_404(booking_id)
     form = forms.MoveForm()
     form.venue_id.offer(room_choices())
-    if row.source == BY_ACTIVITY:
-        return page_of(row, status=409, error=OfTheList(), where="move")
     if not form.validate():
         return page_of(row, status=422, form=form, where="move")
     span, now, target = form.span, clock.now(), form.venue_id.data
     assert span is not None
     try:
-        moved = approval.move(access.actor(), booking_id, target, span.start, span.end, form.reason.data or "", now)
+        moved = approval.move(
+            access.actor(), _free(booking_id), target, span.start, span.end, form.reason.data or "", now
+        )
     except DomainError as error:
-        db.session.rollback()
         return _not_moved(booking_id, form, span, error)
     flash(f"已改到 {moved.venue.name} {clock.span(moved.starts_at, moved.ends_at)}，对方会收到通知。", "ok")
     return pages.see_other(url_for(".booking", booking_id=booking_id))
 
 
 def _not_moved(booking_id: int, form: forms.MoveForm, span: Span, error: DomainError) -> Response:
-    row = booking_or_404(booking_id)
-    status = 409 if isinstance(error, BookingGone) else error.status  # it is there, but over
-    if status == 404:
-        raise error
+    error, row = pages.refused(error), booking_or_404(booking_id)
     instead = None
     if isinstance(error, SlotTaken):
         instead = instead_of(form.venue_id.data, span, row.people, clock.now(), (row.id,))
-    return page_of(row, status=status, form=form, error=error, where="move", instead=instead)
+    return page_of(row, form=form, error=error, where="move", instead=instead)
 
 
 @bp.post("/bookings/<int:booking_id>/note")
 @access.staff(Permission.VENUES)
-def note(booking_id: int) -> Response:
+@_act("note")
+def note(booking_id: int) -> str:
     """A word for colleagues about this use of the room."""
     row = booking_or_404(booking_id)
-    try:
-        duty_notes.add(access.actor(), row.venue_id, request.form.get("body", ""), clock.now(), booking_id)
-    except DomainError as error:
-        db.session.rollback()
-        return page_of(booking_or_404(booking_id), status=error.status, error=error, where="note")
-    flash("备注已记下，值班的同事会看到。", "ok")
-    return pages.see_other(url_for(".booking", booking_id=booking_id))
+    duty_notes.add(access.actor(), row.venue_id, request.form.get("body", ""), clock.now(), booking_id)
+    return "备注已记下，值班的同事会看到。"
 
 
 @bp.post("/bookings/<int:booking_id>/phone")

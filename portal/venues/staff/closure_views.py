@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import abort, flash, request, url_for
+from flask import abort, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 from wtforms.fields.choices import SelectChoice
 
 from portal.core import access, clock, pages
 from portal.core.access import Permission
-from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.venues.actions import closures
@@ -19,7 +18,7 @@ from portal.venues.errors import ClosureRefused
 from portal.venues.models import BY_ACTIVITY, Booking
 from portal.venues.staff import booking_queries, forms, plan_queries
 from portal.venues.staff.plan_queries import House
-from portal.venues.staff.plan_views import bp, chosen_house, may_write, page_number, reasons, room_choices
+from portal.venues.staff.plan_views import bp, chosen_house, may_write, reasons, room_choices
 
 FIELDS = ("where", "first_day", "start", "last_day", "end", "reason")
 
@@ -28,7 +27,7 @@ FIELDS = ("where", "first_day", "start", "last_day", "end", "reason")
 @access.staff(Permission.VIEW)
 def list_closures() -> Response:
     """What is closed now and soon, what was, what was lifted."""
-    now, page = clock.now(), page_number()
+    now, page = clock.now(), pages.page_number()
     which = request.args.get("show", "")
     which = which if which in dict(booking_queries.CLOSURE_TABS) else "coming"
     houses = plan_queries.houses(access.signed_in().centre_path)
@@ -142,19 +141,14 @@ def close() -> Response:
     try:
         done = closures.close(access.actor(), centre_id, venue_id, span, form.reason.data or "", cancel, clock.now())
     except DomainError as error:
-        db.session.rollback()
-        if error.status in (403, 404):
-            raise
         error.field = "last_day" if error.field == "ends" else error.field
-        form.refuse(error)
-        return _page(form, error.status)
+        return _page(form, pages.refused(error, form).status)
     said = f"已停用：{booking_queries.closure_words(span.start, span.end)}。"
     if done.cancelled:
         said += f"取消了 {len(done.cancelled)} 份预约，都会通知到。"
     if done.kept:
         said += f"保留了 {len(done.kept)} 份已订的。"
-    flash(said, "ok")
-    return pages.see_other(url_for(".closures"))
+    return pages.said(said, url_for(".closures"))
 
 
 @bp.post("/closures/<int:closure_id>/lift", endpoint="lift")
@@ -164,5 +158,4 @@ def lift(closure_id: int) -> Response:
     if booking_queries.closure(closure_id) is None:
         abort(404)
     row = closures.lift(access.actor(), closure_id, clock.now())
-    flash(f"已恢复使用：{row.venue.name if row.venue else '全部场地'}。", "ok")
-    return pages.see_other(url_for(".closures"))
+    return pages.said(f"已恢复使用：{row.venue.name if row.venue else '全部场地'}。", url_for(".closures"))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from flask import abort, flash, request, url_for
+from flask import abort, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core import access, clock, pages
 from portal.core.access import Permission
-from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.venues.actions import duty_notes
 from portal.venues.staff import booking_queries, forms, plan_queries
-from portal.venues.staff.plan_views import bp, came_from, chosen_house, may_write, page_number, room_choices
+from portal.venues.staff.plan_views import bp, came_from, chosen_house, may_write, room_choices
 
 
 @bp.get("/notes", endpoint="notes")
@@ -24,7 +23,7 @@ def list_notes() -> Response:
 
 
 def _page(form: forms.NoteForm, status: int = 200) -> Response:
-    may, page = may_write(), page_number()
+    may, page = may_write(), pages.page_number()
     solved = request.args.get("show") == "solved"
     houses = plan_queries.houses(access.signed_in().centre_path)
     house = chosen_house(houses) if request.args.get("centre") else None
@@ -49,13 +48,8 @@ def add_note() -> Response:
     try:
         duty_notes.add(access.actor(), form.venue_id.data, form.body.data or "", clock.now())
     except DomainError as error:
-        db.session.rollback()
-        if error.status in (403, 404):
-            raise
-        form.refuse(error)
-        return _page(form, error.status)
-    flash("备注已记下，值班的同事会看到。", "ok")
-    return pages.see_other(came_from(url_for(".notes")))
+        return _page(form, pages.refused(error, form).status)
+    return pages.said("备注已记下，值班的同事会看到。", came_from(url_for(".notes")))
 
 
 @bp.post("/notes/<int:note_id>/solve", endpoint="solve_note")
@@ -65,5 +59,4 @@ def solve_note(note_id: int) -> Response:
     if booking_queries.note(note_id) is None:
         abort(404)
     duty_notes.solve(access.actor(), note_id, clock.now())
-    flash("已标为处理好。", "ok")
-    return pages.see_other(came_from(url_for(".notes")))
+    return pages.said("已标为处理好。", came_from(url_for(".notes")))

@@ -11,7 +11,6 @@ from werkzeug.wrappers import Response
 from portal.centres import profile
 from portal.core import access, clock, pages, registry
 from portal.core.access import Permission
-from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.venues import rules
@@ -59,10 +58,6 @@ def chosen_house(houses: list[House]) -> House | None:
         return next((h for h in houses if h.code == code), None) or abort(404)
     own = access.signed_in().centre_id
     return next((h for h in houses if h.id == own), None)
-
-
-def page_number() -> int:
-    return whole_number(request.args.get("page"), 999) or 1
 
 
 def may_write() -> bool:
@@ -136,7 +131,7 @@ def book() -> Response:
 
 
 def _book_page(
-    form: forms.BookForm, status: int = 200, instead: Any = None, error: DomainError | None = None
+    form: forms.BookForm, status: int = 0, instead: Any = None, error: DomainError | None = None
 ) -> Response:
     room = plan_queries.venue(form.venue_id.data) if form.venue_id.data else None
     free = None
@@ -167,14 +162,10 @@ def book_for() -> Response:
             "" if inside else form.relative.data or "",
         )  # fmt: skip
     except SlotTaken as taken:
-        db.session.rollback()
-        return _book_page(form, taken.status, instead_of(wish.venue_id, wish.span, wish.people, now), taken)
+        error = pages.refused(taken)
+        return _book_page(form, instead=instead_of(wish.venue_id, wish.span, wish.people, now), error=error)
     except DomainError as error:
-        db.session.rollback()
-        if error.status in (403, 404):
-            raise
-        form.refuse(error)
-        return _book_page(form, error.status)
+        return _book_page(form, pages.refused(error, form).status)
     flash(f"已订上：{row.venue.name} {clock.span(row.starts_at, row.ends_at)}。", "ok")
     return pages.see_other(url_for(".booking", booking_id=row.id))
 

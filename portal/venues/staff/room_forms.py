@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from wtforms import (
     BooleanField,
-    FileField,
     HiddenField,
     IntegerField,
     RadioField,
@@ -297,11 +296,6 @@ def is_link(text: str) -> bool:
     except ValueError:  # 'http://['
         return False
     return parts.scheme in ("http", "https") and bool(parts.netloc) and not re.search(r"\s", text)
-
-
-class PhotoForm(Form):
-    photo = FileField("照片", [InputRequired("请选择一张照片。")])
-    caption = _line("照片说明", 60)
 
 
 class CaptionForm(Form):

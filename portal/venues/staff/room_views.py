@@ -14,13 +14,14 @@ from portal.centres.models import Centre
 from portal.core import access, clock, incoming, pages, uploads
 from portal.core.access import Permission
 from portal.core.errors import DomainError, Stale
+from portal.core.forms import PhotoForm
 from portal.venues import room_queries
 from portal.venues.actions import import_csv
 from portal.venues.actions import rooms as room_actions
 from portal.venues.actions.rooms import RoomFacts, Week
 from portal.venues.models import Venue
 from portal.venues.room_queries import STATES
-from portal.venues.staff.room_forms import GROUPS, CaptionForm, CopyForm, PhotoForm, RoomForm, minutes_text
+from portal.venues.staff.room_forms import GROUPS, CaptionForm, CopyForm, RoomForm, minutes_text
 
 bp = Blueprint("venues_rooms", __name__, url_prefix="/staff/venues/rooms")
 LIMITS = (("周", "hours_per_week"), ("月", "bookings_per_month"))
@@ -46,10 +47,7 @@ def _home(homes: list[centres.Choice]) -> Centre:
     """The centre a new room belongs to: the one asked for, else the viewer's own."""
     wanted = incoming.whole_number(request.values.get("centre", ""))
     chosen = next((c.id for c in homes if c.id == (wanted or access.actor().centre_id)), None)
-    centre = centres.get(chosen) if chosen is not None else None
-    if centre is None:
-        abort(404)
-    return centre
+    return (centres.get(chosen) if chosen is not None else None) or abort(404)
 
 
 def _filter() -> room_queries.RoomFilter:
@@ -132,7 +130,7 @@ def _show(
     opening = centre_rules.week_text(centres.weekly_hours(centre.id))
     return pages.page(
         "venues/staff/room.html", status=status, venue=venue, centre=centre, form=form, groups=GROUPS,
-        photo=photo or PhotoForm(formdata=None), accept=uploads.ACCEPT, most=room_actions.PHOTOS_MAX, coming=coming[0],
+        photo=photo or PhotoForm(formdata=None), accept=uploads.ACCEPT, most=room_actions.PHOTOS.most, coming=coming[0],
         bookings=coming[1], opening="；".join(f"{days} {text}" for days, text in opening), differences=differences,
         homes=_homes() if venue is None else [], usual=_usual(centre, form) if venue is None else [],
         like=request.values.get("like", "") if venue is None else "",
@@ -177,10 +175,8 @@ def new() -> Response:
     try:
         venue = room_actions.add_room(access.actor(), centre, form.facts(), form.hours(), clock.now())
     except DomainError as refusal:
-        form.refuse(refusal)
-        return _show(None, centre, form, refusal.status)
-    flash(f"“{venue.name}”已建好，居民现在就能看到。", "green")
-    return pages.see_other(url_for(".edit", venue_id=venue.id))
+        return _show(None, centre, form, pages.refused(refusal, form).status)
+    return pages.said(f"“{venue.name}”已建好，居民现在就能看到。", url_for(".edit", venue_id=venue.id))
 
 
 @bp.get("/<int:venue_id>")
@@ -204,15 +200,14 @@ def save(venue_id: int) -> Response:
         )  # fmt: skip
     except DomainError as refusal:
         return _refused(venue, form, refusal)
-    flash(_saved(venue, changed), "green")
-    return pages.see_other(url_for(".edit", venue_id=venue.id))
+    return pages.said(_saved(venue, changed), url_for(".edit", venue_id=venue.id))
 
 
 def _refused(venue: Venue, form: RoomForm, refusal: DomainError) -> Response:
     """What was typed stays. After somebody else's change it is shown beside theirs, and saving again is deliberate."""
     if not isinstance(refusal, Stale):
-        form.refuse(refusal)
-        return _show(venue, venue.centre, form, refusal.status)
+        return _show(venue, venue.centre, form, pages.refused(refusal, form).status)
+    pages.refused(refusal)
     form.seen.data = str(venue.revision)
     theirs = room_actions.differences(venue, form.facts(), form.hours())
     return _show(venue, venue.centre, form, refusal.status, differences=theirs)
@@ -227,39 +222,39 @@ def _saved(venue: Venue, changed: list[str]) -> str:
     return said + (f"已经订了的 {coming} 次照旧，不受影响。" if coming else "")
 
 
+def _impossible(error: DomainError, venue_id: int) -> Response:
+    venue = _room(venue_id)
+    form = _stored(venue, formdata=None)
+    form.refuse(error)
+    return _show(venue, venue.centre, form, error.status)
+
+
+def _done(said: str, venue_id: int) -> Response:
+    return pages.said(said, url_for(".edit", venue_id=venue_id))
+
+
 @bp.post("/<int:venue_id>/retire")
 @access.staff(Permission.VENUES)
-def retire(venue_id: int) -> Response:
-    venue = _room(venue_id)
-    try:
-        room_actions.retire_room(access.actor(), venue.id, clock.now())
-    except DomainError as refusal:
-        form = _stored(venue, formdata=None)
-        form.refuse(refusal)
-        return _show(venue, venue.centre, form, refusal.status)
-    flash(f"“{venue.name}”已撤下，居民看不到了；过去的预约都留着。", "green")
-    return pages.see_other(url_for(".edit", venue_id=venue.id))
+@pages.act(_impossible, _done)
+def retire(venue_id: int) -> str:
+    venue = room_actions.retire_room(access.actor(), _room(venue_id).id, clock.now())
+    return f"“{venue.name}”已撤下，居民看不到了；过去的预约都留着。"
 
 
 @bp.post("/<int:venue_id>/restore")
 @access.staff(Permission.VENUES)
-def restore(venue_id: int) -> Response:
-    venue = _room(venue_id)
-    try:
-        room_actions.restore_room(access.actor(), venue.id, clock.now())
-    except DomainError as refusal:
-        form = _stored(venue, formdata=None)
-        form.refuse(refusal)
-        return _show(venue, venue.centre, form, refusal.status)
-    flash(f"“{venue.name}”恢复使用，居民又能看到了。", "green")
-    return pages.see_other(url_for(".edit", venue_id=venue.id))
+@pages.act(_impossible, _done)
+def restore(venue_id: int) -> str:
+    venue = room_actions.restore_room(access.actor(), _room(venue_id).id, clock.now())
+    return f"“{venue.name}”恢复使用，居民又能看到了。"
 
 
 # Photos ---------------------------------------------------------------------------------------------------------------
 
 
-def _photos(venue: Venue) -> Response:
-    return pages.see_other(url_for(".edit", venue_id=venue.id, _anchor="photos"))
+def _at_photos(said: str, venue_id: int, tone: str = "green") -> Response:
+    flash(said, tone)
+    return pages.see_other(url_for(".edit", venue_id=venue_id, _anchor="photos"))
 
 
 @bp.post("/<int:venue_id>/photos")
@@ -273,14 +268,13 @@ def add_photo(venue_id: int) -> Response:
         data = upload.read() if upload is not None else b""
         room_actions.add_photo(access.actor(), venue.id, data, form.caption.data or "", clock.now())
     except DomainError as refusal:
-        form.refuse(refusal)
-        return _show(venue, venue.centre, _stored(venue, formdata=None), refusal.status, photo=form)
-    flash("照片已放上场地的页面。", "green")
-    return _photos(venue)
+        status = pages.refused(refusal, form).status
+        return _show(venue, venue.centre, _stored(venue, formdata=None), status, photo=form)
+    return _at_photos("照片已放上场地的页面。", venue_id)
 
 
-def _picture(venue: Venue, picture_id: int) -> int:
-    if picture_id not in {p.id for p in venue.photos}:
+def _picture(venue_id: int, picture_id: int) -> int:
+    if picture_id not in {p.id for p in _room(venue_id).photos}:
         abort(404)
     return picture_id
 
@@ -288,25 +282,20 @@ def _picture(venue: Venue, picture_id: int) -> int:
 @bp.post("/<int:venue_id>/photos/<int:picture_id>")
 @access.staff(Permission.VENUES)
 def edit_photo(venue_id: int, picture_id: int) -> Response:
-    venue, form = _room(venue_id), CaptionForm()
-    _picture(venue, picture_id)
+    form, photo_id = CaptionForm(), _picture(venue_id, picture_id)
     if not form.validate():
-        flash(f"照片说明没有保存：{'；'.join(str(e) for found in form.errors.values() for e in found)}", "red")
-        return _photos(venue)
-    room_actions.edit_photo(
-        access.actor(), venue.id, picture_id, form.caption.data or "", bool(form.first.data), clock.now()
-    )  # fmt: skip
-    flash("照片说明已保存。", "green")
-    return _photos(venue)
+        wrong = "；".join(str(e) for found in form.errors.values() for e in found)
+        return _at_photos(f"照片说明没有保存：{wrong}", venue_id, "red")
+    caption, first = form.caption.data or "", bool(form.first.data)
+    room_actions.edit_photo(access.actor(), venue_id, photo_id, caption, first, clock.now())
+    return _at_photos("照片说明已保存。", venue_id)
 
 
 @bp.post("/<int:venue_id>/photos/<int:picture_id>/remove")
 @access.staff(Permission.VENUES)
 def remove_photo(venue_id: int, picture_id: int) -> Response:
-    venue = _room(venue_id)
-    room_actions.remove_photo(access.actor(), venue.id, _picture(venue, picture_id), clock.now())
-    flash("照片已删除。", "green")
-    return _photos(venue)
+    room_actions.remove_photo(access.actor(), venue_id, _picture(venue_id, picture_id), clock.now())
+    return _at_photos("照片已删除。", venue_id)
 
 
 # The same rules elsewhere ---------------------------------------------------------------------------------------------
@@ -331,10 +320,8 @@ def copy(venue_id: int) -> Response:
     try:
         changed = room_actions.copy_rules(access.actor(), venue.id, form.chosen(), form.parts.data or (), clock.now())
     except DomainError as refusal:
-        form.refuse(refusal)
-        return _copy_page(venue, own, others, form, refusal.status)
-    flash(f"已把“{venue.name}”的规则套用到 {len(changed)} 个场地；已经订了的照旧。", "green")
-    return pages.see_other(url_for(".list_"))
+        return _copy_page(venue, own, others, form, pages.refused(refusal, form).status)
+    return pages.said(f"已把“{venue.name}”的规则套用到 {len(changed)} 个场地；已经订了的照旧。", url_for(".list_"))
 
 
 def _copy_page(

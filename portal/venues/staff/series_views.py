@@ -6,22 +6,20 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from flask import abort, flash, request, url_for
+from flask import abort, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from portal.core import access, clock, pages
 from portal.core.access import Permission
-from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.venues import rules
 from portal.venues.actions import series
 from portal.venues.actions.series import Choice, PlannedDate, Rule
-from portal.venues.errors import VenueGone
 from portal.venues.models import ACTIVE, BookingSeries
 from portal.venues.staff import booking_queries, forms, plan_queries
-from portal.venues.staff.plan_views import bp, may_write, page_number, room_choices
+from portal.venues.staff.plan_views import bp, may_write, room_choices
 
 USUAL_WEEKS = 13
 # Fields of the rule, carried through the preview.
@@ -34,7 +32,7 @@ FIELD_NAMES = {"until": "last_day", "weekdays": "weekdays", "end": "end", "start
 @access.staff(Permission.VIEW)
 def list_series() -> Response:
     """Who uses which room regularly."""
-    now, page = clock.now(), page_number()
+    now, page = clock.now(), pages.page_number()
     which = "past" if request.args.get("show") == "past" else "coming"
     lines, more = booking_queries.series_list(which, page, now)
     return pages.page(
@@ -81,22 +79,17 @@ def _rule(form: forms.SeriesForm) -> Rule:
     )  # fmt: skip
 
 
-def _preview(
-    form: forms.SeriesForm, chosen: dict[date, str], status: int = 200, error: DomainError | None = None
-) -> Response:
+def _preview(form: forms.SeriesForm, chosen: dict[date, str], error: DomainError | None = None) -> Response:
     rule = _rule(form)
     room = plan_queries.venue(rule.venue_id)
     try:
         dates = series.plan(rule, clock.now())
-    except VenueGone:
-        raise
     except DomainError as refused:
         refused.field = FIELD_NAMES.get(refused.field or "", refused.field)
-        form.refuse(refused)
-        return _new_page(form, refused.status)
+        return _new_page(form, pages.refused(refused, form).status)
     lines = [(d, _options(d, rule), chosen.get(d.day, series.SKIP if d.problem else series.TAKE)) for d in dates]
     return pages.page(
-        "venues/staff/series_new.html", status=status, form=form, dates=lines, room=room, error=error,
+        "venues/staff/series_new.html", form=form, dates=lines, room=room, error=error,
         clashes=sum(bool(d.problem) for d in dates), kept=_kept(form),
     )  # fmt: skip
 
@@ -159,15 +152,11 @@ def make_series() -> Response:
     try:
         result = series.book_series(access.actor(), _rule(form), choices, clock.now())
     except DomainError as error:
-        db.session.rollback()
-        if error.status in (403, 404):
-            raise
-        return _preview(form, chosen, error.status, error)
+        return _preview(form, chosen, error=pages.refused(error))
     said = [f"已订 {len(result.booked)} 次"]
     said += [f"候补 {len(result.waiting)} 次"] if result.waiting else []
     said += [f"跳过 {len(result.skipped)} 次"] if result.skipped else []
-    flash("，".join(said) + "。", "ok")
-    return pages.see_other(url_for(".one_series", series_id=result.series.id))
+    return pages.said("，".join(said) + "。", url_for(".one_series", series_id=result.series.id))
 
 
 # One series -----------------------------------------------------------------------------------------------------------
@@ -184,7 +173,7 @@ def one_series(series_id: int) -> Response:
     return _page(_series(series_id))
 
 
-def _page(row: BookingSeries, status: int = 200, error: DomainError | None = None) -> Response:
+def _page(row: BookingSeries, error: DomainError | None = None) -> Response:
     now = clock.now()
     dates = booking_queries.series_dates(row.id)
     ahead = [b for b in dates if b.starts_at > now and b.status in ACTIVE]
@@ -192,18 +181,17 @@ def _page(row: BookingSeries, status: int = 200, error: DomainError | None = Non
         "row": row, "dates": dates, "ahead": len(ahead), "words": booking_queries.series_words(row), "now": now,
         "may": may_write() and bool(ahead), "error": error, "typed": request.form,
     }  # fmt: skip
-    return pages.page("venues/staff/series.html", status=status, **context)
+    return pages.page("venues/staff/series.html", **context)
 
 
 @bp.post("/series/<int:series_id>/end", endpoint="end_series")
 @access.staff(Permission.VENUES)
-def end_series(series_id: int) -> Response:
+@pages.act(
+    lambda error, series_id: _page(_series(series_id), error),
+    lambda said, series_id: pages.said(said, url_for(".one_series", series_id=series_id)),
+)
+def end_series(series_id: int) -> str:
     """Cancel what is still to come, with a reason."""
-    row = _series(series_id)
-    try:
-        count = series.end_series(access.actor(), row.id, request.form.get("reason", "").strip()[:300], clock.now())
-    except DomainError as error:
-        db.session.rollback()
-        return _page(_series(series_id), error.status, error)
-    flash(f"以后的 {count} 次都取消了，时间已让出来。", "ok")
-    return pages.see_other(url_for(".one_series", series_id=series_id))
+    reason = request.form.get("reason", "").strip()[:300]
+    count = series.end_series(access.actor(), _series(series_id).id, reason, clock.now())
+    return f"以后的 {count} 次都取消了，时间已让出来。"

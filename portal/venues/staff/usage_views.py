@@ -146,9 +146,7 @@ def export() -> Response:
 def room(venue_id: int) -> Response:
     """One room's month: its figures, when it was open, and the bookings behind each figure."""
     now = clock.now()
-    venue = room_queries.get(venue_id)
-    if venue is None:
-        abort(404)
+    venue = room_queries.get(venue_id) or abort(404)
     choice = _choice(now)
     span = usage.month_span(choice.month)
     figures = usage.total(usage.use_of(venue.centre.path, span, now, venue.id))

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from portal.cases.errors import NobodyAbove
 from portal.core.access import Actor
 from portal.core.audit import AuditLog
 from portal.core.errors import DomainError, NotAllowed
 from portal.core.states import NoSuchTransition, ReasonMissing
 from portal.people.models import Relative, Resident
+from portal.people.refusals import CallerNameMissing
 from portal.venues.actions import approval, booking
 from portal.venues.errors import (
     BookingGone,
     BookingRefused,
-    CallerNameMissing,
     InTheWay,
-    NobodyAbove,
     NotBookable,
     SlotTaken,
     VenueGone,

@@ -14,13 +14,12 @@ from portal.centres.models import OpeningException
 from portal.core.access import Actor
 from portal.core.states import StateHistory
 from portal.people.models import Relative
+from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.venues import occupancy
 from portal.venues.actions import booking
 from portal.venues.errors import (
     BookingRefused,
     LimitReached,
-    NameMissing,
-    NoSuchPerson,
     NotBookable,
     PurposeMissing,
     SlotTaken,

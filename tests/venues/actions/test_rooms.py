@@ -12,6 +12,7 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from portal.core import audit, clock, uploads
+from portal.core.attachments import TooMany
 from portal.core.errors import DomainError, NotAllowed, Stale
 from portal.venues import room_queries
 from portal.venues.actions import rooms
@@ -208,9 +209,9 @@ def test_no_more_photos_than_fit_and_no_other_files(town: Any, make: Any) -> Non
     with pytest.raises(uploads.PictureRefused) as refused:
         rooms.add_photo(actor, venue.id, b"<svg onload=alert(1)>", "", NOW)
     assert refused.value.field == "photo"
-    for number in range(rooms.PHOTOS_MAX):
+    for number in range(rooms.PHOTOS.most):
         rooms.add_photo(actor, venue.id, picture(f"#0000{number:02d}"), "", NOW)
-    with pytest.raises(rooms.TooManyPhotos):
+    with pytest.raises(TooMany):
         rooms.add_photo(actor, venue.id, picture("green"), "", NOW)
 
 

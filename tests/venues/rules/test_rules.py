@@ -316,35 +316,10 @@ def test_decide_by(asked_before: timedelta, hours: int, expected_before: timedel
     assert rules.decide_by(START - asked_before, hours, START) == START - expected_before
 
 
-@pytest.mark.parametrize(
-    ("before", "hours", "expected_after"),
-    [
-        (48 * HOUR, 2, 2 * HOUR),
-        (3 * HOUR, 2, 90 * MINUTE),  # half of what is left, so that the next one may follow
-        (20 * MINUTE, 2, 15 * MINUTE),
-        (5 * MINUTE, 2, 5 * MINUTE),
-    ],
-)
-def test_accept_by(before: timedelta, hours: int, expected_after: timedelta) -> None:
-    assert rules.accept_by(START - before, START, hours) == START - before + expected_after
-
-
 def test_cancel_and_release() -> None:
     assert rules.cancel_until(START, 120) == START - 2 * HOUR and rules.cancel_until(START, 0) == START
     assert rules.release_at(START, 15) == START + 15 * MINUTE
     assert rules.release_at(START, 0) is None
-
-
-@pytest.mark.parametrize(
-    ("before", "created_before", "rule"),
-    [
-        (25 * HOUR, 72 * HOUR, None), (24 * HOUR, 72 * HOUR, "day"), (2 * HOUR + MINUTE, 72 * HOUR, "day"),
-        (2 * HOUR, 72 * HOUR, "hours"), (MINUTE, 72 * HOUR, "hours"), (timedelta(), 72 * HOUR, None),
-        (20 * HOUR, 23 * HOUR, None), (20 * HOUR, 24 * HOUR, "day"), (HOUR, 23 * HOUR, "hours"), (HOUR, HOUR, None),
-    ],
-)  # fmt: skip
-def test_reminders(before: timedelta, created_before: timedelta, rule: str | None) -> None:
-    assert rules.reminder_rule(START, START - created_before, START - before) == rule
 
 
 # Use and words --------------------------------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ def test_refusing_handing_up_and_the_reason_is_kept(
     page = client.get(url(row)).text
     assert "甲街道审批" in page and "几方都要用" in page
     late = client.post(url(row, "refuse"), data={"reason": "不在使用范围内"})
-    assert late.status_code == 403 and "现在不由您审批" in late.text
+    assert late.status_code == 409 and "现在不由您审批" in late.text
     assert status(session, row) == "pending"
 
 

@@ -128,7 +128,7 @@ def test_handing_up_changes_whose_turn_it_is(
     assert session.get(Booking, asked[0].id).waits_at_id == town.centres["A"].id
     page = client.get(f"{QUEUE}?show=above").text
     assert "合唱队排练" in page and "甲街道审批" in page and "批准</button>" not in page
-    assert client.post(f"{QUEUE}/{asked[0].id}/approve").status_code == 403
+    assert client.post(f"{QUEUE}/{asked[0].id}/approve").status_code == 409
     as_staff(client, town.staff["A"])
     assert "合唱队排练" in client.get(QUEUE).text
     assert client.post(f"{QUEUE}/{asked[0].id}/approve").status_code == 303

@@ -1,0 +1,64 @@
+"""When somebody is reminded and until when an offer stands: the same for activities and rooms (SPEC S2, S5, V5)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.core import deadlines
+from portal.signup.rules import SHORTEST_OFFER
+from portal.venues.actions import waiting_list
+
+START = datetime(2026, 12, 13, 0, 30, tzinfo=UTC)
+HOUR, MINUTE, NOTHING = timedelta(hours=1), timedelta(minutes=1), timedelta()
+
+
+@pytest.mark.parametrize(
+    ("before", "activity", "room"),
+    [
+        (72 * HOUR, None, None),
+        (24 * HOUR, None, None),
+        (20 * HOUR, 10 * HOUR, 10 * HOUR),  # half of what is left, so that the next one may follow
+        (5 * HOUR, 150 * MINUTE, 150 * MINUTE),
+        (3 * HOUR, 2 * HOUR, 90 * MINUTE),  # the least differs: a family is asked, a room is taken the same day
+        (HOUR, HOUR, 30 * MINUTE),
+        (20 * MINUTE, 20 * MINUTE, 15 * MINUTE),
+        (5 * MINUTE, 5 * MINUTE, 5 * MINUTE),  # never after the start
+        (NOTHING, None, None),
+        (-HOUR, None, None),
+    ],
+)
+def test_offer_until(before: timedelta, activity: timedelta | None, room: timedelta | None) -> None:
+    now = START - before
+    for least, after in ((SHORTEST_OFFER, activity), (waiting_list.SHORTEST_OFFER, room)):
+        assert deadlines.offer_until(START, now, least) == (None if after is None else now + after)
+
+
+def test_without_a_start_nothing_is_late() -> None:
+    assert deadlines.offer_until(None, START, HOUR) is None
+
+
+@given(st.integers(1, 24 * 60 - 1), st.integers(0, 300))
+def test_an_offer_leaves_time_and_never_passes_the_start(minutes: int, least: int) -> None:
+    now = START - minutes * MINUTE
+    until = deadlines.offer_until(START, now, least * MINUTE)
+    assert until is not None
+    assert now < until <= START
+    assert until - now >= min(least * MINUTE, START - now)
+
+
+@pytest.mark.parametrize(
+    ("before", "known_before", "rule"),
+    [
+        (25 * HOUR, 72 * HOUR, None), (24 * HOUR, 72 * HOUR, "day"), (2 * HOUR + MINUTE, 72 * HOUR, "day"),
+        (2 * HOUR, 72 * HOUR, "hours"), (MINUTE, 72 * HOUR, "hours"), (NOTHING, 72 * HOUR, None),
+        (-HOUR, 72 * HOUR, None), (3 * HOUR, None, "day"), (HOUR, None, "hours"),
+        (20 * HOUR, 23 * HOUR, None), (20 * HOUR, 24 * HOUR, "day"), (HOUR, 23 * HOUR, "hours"), (HOUR, HOUR, None),
+    ],
+)  # fmt: skip
+def test_reminders(before: timedelta, known_before: timedelta | None, rule: str | None) -> None:
+    known = None if known_before is None else START - known_before
+    assert deadlines.reminder_due(START, START - before, known) == rule
