@@ -78,7 +78,7 @@ def _page(
         TEMPLATE, "board", status, entry=found, now=now, when=notices.when(found), live=live,
         ended=[r for r in rows if r.status not in queries.ORDER], pending=sum(r.status == "pending" for r in live),
         offered=sum(r.status == "offered" for r in live), closes=rules.closes_at(found), may=may,
-        low=rules.is_low(found, now), reasons=rules.REFUSAL_REASONS, error=error, where=where, shown=shown or {},
+        low=rules.is_low(found, now), error=error, where=where, shown=shown or {},
         typed=request.form, open_change=changing.open_change(found.id), may_plan=actor.can(Permission.PLAN),
         targets=queries.merge_targets(found, now) if may else [], may_print=actor.can(Permission.SIGN_UPS),
         may_unmask=actor.can(Permission.UNMASK),

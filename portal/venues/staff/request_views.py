@@ -16,7 +16,7 @@ from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.venues.staff import booking_queries, plan_queries
 from portal.venues.staff.booking_views import approve_it, booking_or_404, hand_up_it, prefer_it, refuse_it
-from portal.venues.staff.plan_views import bp, chosen_house, may_write, page_number, reasons
+from portal.venues.staff.plan_views import bp, chosen_house, may_write, page_number
 from portal.venues.states import LABELS, MACHINE
 
 MOST_AT_ONCE = 100
@@ -49,7 +49,7 @@ def board(
     return pages.page(
         "venues/staff/requests.html", "board", status, queue=queue, filters=booking_queries.REQUEST_TABS, kept=kept,
         houses=houses, house=house, now=now, may=may_write(), said=said, error=error, where=where, lost=lost,
-        typed=request.form, reasons=reasons, here=actor.centre_id,
+        typed=request.form, here=actor.centre_id,
     )  # fmt: skip
 
 
