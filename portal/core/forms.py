@@ -10,6 +10,7 @@ import phonenumbers
 from flask_wtf import FlaskForm
 from wtforms import Field, StringField, ValidationError
 from wtforms.meta import DefaultMeta
+from wtforms.validators import Length
 
 from portal.core import clock
 from portal.core.errors import DomainError
@@ -37,6 +38,11 @@ class Form(FlaskForm):
 def strip(value: str | None) -> str | None:
     """Filter: outer white space (also full-width) never matters."""
     return value.strip().strip("\u3000") if isinstance(value, str) else value
+
+
+def at_most(count: int, what: str = "", least: int = -1) -> Length:
+    """No more than `count` characters (and no fewer than `least`); every form says so in the same words."""
+    return Length(least, count, f"{what}最多 {count} 个字。")
 
 
 def mobile(raw: str) -> str:

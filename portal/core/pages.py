@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 from werkzeug.urls import iri_to_uri
 
 from portal.core import again, assets, clock, masks
+from portal.core.text import megabytes
 
 
 def block(template: str, name: str, /, **context: Any) -> str:
@@ -212,6 +213,7 @@ def asset(name: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "day": clock.day, "hour": clock.hour, "span": clock.span, "stamp": clock.stamp, "ago": clock.ago,
     "month_name": clock.month_name, "weekday": clock.weekday, "local": clock.local, "paragraphs": paragraphs,
+    "lasting": clock.lasting, "said": clock.said, "megabytes": megabytes,
     "whole": whole, "phone_text": phone_text, "mask_phone": masks.mask_phone, "mask_address": masks.mask_address,
 }  # fmt: skip
 

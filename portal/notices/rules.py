@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from portal.core import clock
 
@@ -12,6 +12,8 @@ QUIET_FROM = 22  # Shanghai hours: nobody's phone rings from 22:00 …
 QUIET_UNTIL = 8  # … to 8:00, unless it is urgent
 KEY_LENGTH = 160
 SMS, WECHAT = "sms", "wechat"
+# So long before a start whoever holds a place or a room is reminded (S5).
+DAY_BEFORE, HOURS_BEFORE = timedelta(hours=24), timedelta(hours=2)
 
 
 def due_at(now: datetime, urgent: bool) -> datetime:
@@ -32,3 +34,25 @@ def switched_off(quiet: Mapping[str, Any] | None) -> frozenset[str]:
 def way(quiet: Mapping[str, Any] | None, wechat: bool) -> str:
     """The channel the resident chose; WeChat only where the deployment has it."""
     return WECHAT if wechat and (quiet or {}).get("way") == WECHAT else SMS
+
+
+def reminder_due(starts_at: datetime, now: datetime) -> Literal["day", "hours"] | None:
+    """Which reminder is due now (S5): from DAY_BEFORE and from HOURS_BEFORE the start, never after it. Aware UTC."""
+    if starts_at - HOURS_BEFORE <= now < starts_at:
+        return "hours"
+    return "day" if starts_at - DAY_BEFORE <= now < starts_at - HOURS_BEFORE else None
+
+
+def reminder_from(starts_at: datetime, rule: str) -> datetime:
+    """Whoever signed up or booked after this moment has just seen the time and needs no such reminder (S5)."""
+    return starts_at - (DAY_BEFORE if rule == "day" else HOURS_BEFORE)
+
+
+def reminders_text() -> str:
+    """'前一天和前 2 小时': when reminders come, for every page that says so."""
+    return f"前{clock.said(DAY_BEFORE)}和前{clock.said(HOURS_BEFORE)}"
+
+
+def quiet_text() -> str:
+    """'晚上 10 点到早上 8 点': when no phone rings (M3)."""
+    return f"晚上 {QUIET_FROM - 12} 点到早上 {QUIET_UNTIL} 点"

@@ -20,6 +20,7 @@ from portal.core import outbox, states
 from portal.core.access import Permission
 from portal.core.db import db
 from portal.notices.actions import Told, tell_residents, tell_staff
+from portal.notices.rules import reminder_due
 from portal.signup import actions, notices, queries, reminders, rules
 from portal.signup.models import ACTIVE, OFFERED, SignUp
 from portal.signup.notices import Words
@@ -151,7 +152,7 @@ def on_remind(payload: dict[str, Any], now: datetime) -> None:
     """
     session = db.session.get(EntrySession, payload["session_id"])
     rule = payload["rule"]
-    if session is None or rules.reminder_due(session.starts_at, now) != rule:
+    if session is None or reminder_due(session.starts_at, now) != rule:
         return
     entry = _entry(session.entry_id)
     if entry is None or entry.status != "published":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from portal.centres.queries import inside
 from portal.core import clock, scope
 from portal.core.access import Actor, Permission
 from portal.core.db import db
+from portal.notices.rules import reminders_text
 from portal.people.models import Relative, Resident
 from portal.signup import rules
 from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
@@ -39,6 +40,7 @@ class Own:
     reason: str
     created_at: datetime
     withdraw_refusal: rules.Refusal | None = None
+    leaving: str = ""  # until when it may be left
 
     @property
     def live(self) -> bool:
@@ -69,7 +71,7 @@ class Panel:
     needs_review: bool
     most_companions: int
     unit: str
-    withdraw_until: datetime | None
+    leaving: str  # until when whoever signs up now may leave
     phone: str
     walk_in: bool
     error: str = ""  # why the last try was refused, with the way out
@@ -78,6 +80,9 @@ class Panel:
     companions: int = 0
     starts_at: datetime | None = None
     still: bool = False  # the page says it all above: the bar need not follow the thumb
+
+    reminders: str = field(default_factory=reminders_text)
+    late: str = field(default_factory=rules.late_text)
 
     @property
     def action(self) -> str:
@@ -136,8 +141,8 @@ def panel(entry: Entry, viewer: Any, now: datetime, selected: str = "me") -> Pan
         mine=tuple(_latest(entry, mine, now)), refusal=refusal,
         full=entry.capacity is not None and (entry.waiting > 0 or entry.taken >= entry.capacity),
         ahead=entry.waiting, needs_review=entry.needs_review, most_companions=entry.max_companions, unit=entry.unit,
-        withdraw_until=rules.withdraw_deadline(entry), phone=entry.phone or entry.centre.phone, walk_in=entry.walk_in,
-        starts_at=entry.first_start,
+        leaving=rules.leaving_text(rules.leave_until(entry, now), now), phone=entry.phone or entry.centre.phone,
+        walk_in=entry.walk_in, starts_at=entry.first_start,
     )  # fmt: skip
 
 
@@ -166,7 +171,11 @@ def _latest(entry: Entry, mine: list[Own], now: datetime) -> list[Own]:
         if row.live or not (row.relative_id in by_person and by_person[row.relative_id].live):
             by_person[row.relative_id] = row
     return [
-        replace(o, withdraw_refusal=rules.may_withdraw(entry, o.status, o.created_at, now) if o.live else None)
+        replace(
+            o,
+            withdraw_refusal=rules.may_withdraw(entry, o.status, o.created_at, now) if o.live else None,
+            leaving=rules.leaving_text(rules.leave_until(entry, o.created_at), now),
+        )
         for o in by_person.values()
     ]
 

@@ -17,7 +17,8 @@ from portal.catalogue.models import PUBLISHED, Entry, EntrySession
 from portal.core import outbox, registry, scope
 from portal.core.db import db, writing
 from portal.core.outbox import Outbox
-from portal.signup import actions, queries, rules
+from portal.notices import rules as reminding
+from portal.signup import actions, queries
 from portal.signup.models import CONFIRMED, SignUp
 
 
@@ -33,10 +34,10 @@ def remind(now: datetime) -> int:
     with scope.system("reminders"):
         soon = select(EntrySession.id, EntrySession.starts_at).join(Entry, Entry.id == EntrySession.entry_id)
         soon = soon.where(
-            EntrySession.starts_at > now, EntrySession.starts_at <= now + rules.DAY_BEFORE,
+            EntrySession.starts_at > now, EntrySession.starts_at <= now + reminding.DAY_BEFORE,
             Entry.status == PUBLISHED, Entry.walk_in.is_(False), Entry.taken > 0,
         )  # fmt: skip
-        rows = [(i, start, rules.reminder_due(start, now)) for i, start in db.session.execute(soon)]
+        rows = [(i, start, reminding.reminder_due(start, now)) for i, start in db.session.execute(soon)]
         wanted = {
             f"{i}:{rule}:{int(start.timestamp())}": {"session_id": i, "rule": rule} for i, start, rule in rows if rule
         }
@@ -72,7 +73,7 @@ def put_new(topic: str, wanted: Mapping[str, dict[str, Any]], now: datetime) -> 
 
 def audience(session: EntrySession, rule: str) -> list[SignUp]:
     """Who is reminded of a session: confirmed, and not told its time only just now. One statement."""
-    told = rules.reminder_from(session.starts_at, rule)
+    told = reminding.reminder_from(session.starts_at, rule)
     statement = select(SignUp).where(
         SignUp.entry_id == session.entry_id, SignUp.status == CONFIRMED, SignUp.created_at <= told
     )

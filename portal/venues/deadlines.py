@@ -19,6 +19,7 @@ from portal.core.access import Permission, system_actor
 from portal.core.db import db, writing
 from portal.core.errors import DomainError, Stale
 from portal.core.outbox import Outbox
+from portal.notices.rules import DAY_BEFORE
 from portal.venues import locks, rules
 from portal.venues.actions import approval, check_in, waiting_list
 from portal.venues.models import APPROVED, BY_ACTIVITY, OFFERED, PENDING, WAITING, Booking
@@ -102,7 +103,7 @@ def remind(now: datetime) -> int:
     with scope.system("reminders"):
         soon = select(Booking.id, Booking.starts_at, Booking.created_at).where(
             Booking.status == APPROVED, Booking.resident_id.is_not(None), Booking.starts_at > now,
-            Booking.starts_at <= now + rules.DAY_BEFORE,
+            Booking.starts_at <= now + DAY_BEFORE,
         )  # fmt: skip
         wanted: dict[str, dict[str, Any]] = {}
         for booking_id, start, created in db.session.execute(soon):
