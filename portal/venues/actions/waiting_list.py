@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -14,9 +14,6 @@ from portal.core.states import StateHistory
 from portal.venues import locks, occupancy, rules
 from portal.venues.models import HOLDS, WAITING, Booking, Venue
 from portal.venues.states import MACHINE
-
-OFFER_HOURS = 12  # to answer an offer, or until shortly before the start
-LATE = timedelta(hours=24)  # less than this before the start people may have made other plans, so they are asked
 
 
 def move(
@@ -73,8 +70,8 @@ def closed(venue: Venue, booking: Booking) -> bool:
 
 def _give(venue: Venue, booking: Booking, now: datetime) -> None:
     house = system_actor()
-    if booking.resident_id is not None and booking.starts_at - now < LATE:
-        deadline = rules.accept_by(now, booking.starts_at, OFFER_HOURS)
+    if booking.resident_id is not None and booking.starts_at - now < rules.LATE:
+        deadline = rules.accept_by(now, booking.starts_at, rules.OFFER_HOURS)
         move(venue, booking, "offer", house, now, accept_by=deadline)
     elif venue.needs_approval and booking.resident_id is not None:
         decide_by = rules.decide_by(now, venue.approve_hours, booking.starts_at)

@@ -114,7 +114,7 @@ def _page(booking_id: int, now: datetime, *, status: int = 200, error: DomainErr
     return pages.page(
         TEMPLATE, None, status, one=one, row=one.row, venue=one.row.venue, now=now, error=error, typed=typed,
         fresh="new" in request.args, next_text=queries.next_step(one, now), move=_move(one, typed, now, error),
-        may_change=_may_change(one, now), early=check_in_actions.EARLY, duration=rules.duration,
+        may_change=_may_change(one, now), early=check_in_actions.EARLY, rules=rules,
         home_centre=viewers.brief_of(one.row.venue.centre), today=clock.today(now), end_text=day_words.end_text,
         rating=_rating(one, now),
     )  # fmt: skip

@@ -29,6 +29,7 @@ from portal.venues.models import (
 from portal.venues.rules import eligibility
 from portal.venues.states import LABELS, TONES
 
+NEXT_SHOWN = timedelta(hours=24)  # what the sheet at the door looks ahead
 PAST_SHOWN = timedelta(days=90)  # how long a finished booking stays on /me
 
 
@@ -180,7 +181,7 @@ def door(one: Venue, viewer_id: int | None, now: datetime) -> Door:
     """The next 24 hours of a room at its door, masked. One statement."""
     wanted = select(Booking).where(
         Booking.venue_id == one.id, Booking.status.in_(HOLDS), Booking.ends_at > now,
-        Booking.starts_at > now - timedelta(days=2), Booking.starts_at < now + timedelta(days=1),
+        Booking.starts_at > now - timedelta(days=2), Booking.starts_at < now + NEXT_SHOWN,
     )  # fmt: skip
     with scope.system("what is on in this room, never whose"):
         rows = list(db.session.scalars(wanted.order_by(Booking.starts_at)))
@@ -209,7 +210,7 @@ def _present(row: Booking | None) -> str:
 
 def _following(row: Booking | None, now: datetime) -> str:
     if row is None:
-        return "接下来 24 小时没有人订"
+        return f"接下来 {clock.lasting(NEXT_SHOWN)}没有人订"
     day = "" if clock.today(row.starts_at) == clock.today(now) else "明天 "
     return f"{day}{clock.hour(row.starts_at)}–{clock.hour(row.ends_at)} {_what(row)}"
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from portal.core import clock
+from portal.notices.rules import reminder_due, reminder_from
 from portal.venues.rules.alternatives import alternatives, ends, free_spans, starts
 from portal.venues.rules.opening_hours import (
     DAY,
@@ -35,14 +36,23 @@ from portal.venues.rules.opening_hours import (
     open_spans,
     wall_minutes,
 )
-from portal.venues.rules.refusals import Refusal, duration, earliest_start, hours_text, last_day, longest_of, refusal
+from portal.venues.rules.refusals import (
+    Refusal,
+    ahead_text,
+    duration,
+    earliest_start,
+    hours_text,
+    last_day,
+    longest_of,
+    refusal,
+)
 
 __all__ = [
-    "MAX_HOURS", "MOST_DATES", "Closure", "Refusal", "Span", "Terms", "Use", "accept_by", "alternatives",
-    "cancel_until", "closed_why", "closures_on", "collides", "decide_by", "duration", "earliest_start", "ends",
-    "free_spans", "held", "hours_of", "hours_text", "idle", "last_day", "local_day", "longest_of", "moment",
-    "open_spans", "over_limits", "refusal", "release_at", "reminder_rule", "series_refusal", "series_spans", "starts",
-    "use", "wall_minutes",
+    "MAX_HOURS", "MOST_DATES", "Closure", "Refusal", "Span", "Terms", "Use", "accept_by", "ahead_text", "alternatives",
+    "answer_text", "cancel_text", "cancel_until", "closed_why", "closures_on", "collides", "decide_by", "duration",
+    "earliest_start", "ends", "free_spans", "held", "hours_of", "hours_text", "idle", "last_day", "late_text",
+    "limits_text", "local_day", "longest_of", "moment", "open_spans", "over_limits", "refusal", "release_at",
+    "release_text", "reminder_rule", "series_refusal", "series_spans", "starts", "terms_text", "use", "wall_minutes",
 ]  # fmt: skip
 
 MOST_DATES = 120  # of one series
@@ -50,8 +60,8 @@ IDLE_SHARE = 0.2  # of the opening hours: a room used less stands idle (V7)
 DECIDE_LEAD = timedelta(minutes=30)  # a decision comes at least so long before the start …
 DECIDE_LEAST = timedelta(minutes=15)  # … but whoever decides has at least so long
 ACCEPT_LEAST = timedelta(minutes=15)
-DAY_BEFORE = timedelta(hours=24)
-HOURS_BEFORE = timedelta(hours=2)
+LATE = timedelta(hours=24)  # less than this before the start people may have made other plans, so they are asked (V5)
+OFFER_HOURS = 12  # to answer such an offer, or until shortly before the start
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +190,60 @@ def accept_by(now: datetime, start: datetime, hours: int) -> datetime:
 
 
 def reminder_rule(start: datetime, created_at: datetime, now: datetime) -> Literal["day", "hours"] | None:
-    """Which reminder of a booking is due now: from 24 h and from 2 h before its start, never after it.
+    """Which reminder of a booking is due now (S5); the hours are those of every reminder (notices.rules).
 
     Whoever booked within that time has just seen the hour and needs no such reminder.
     """
-    if start - HOURS_BEFORE <= now < start:
-        return "hours" if created_at <= start - HOURS_BEFORE else None
-    if start - DAY_BEFORE <= now < start - HOURS_BEFORE:
-        return "day" if created_at <= start - DAY_BEFORE else None
-    return None
+    due = reminder_due(start, now)
+    return due if due and created_at <= reminder_from(start, due) else None
+
+
+# In words -------------------------------------------------------------------------------------------------------------
+# What rules say of a usual booking far ahead, so that pages follow them; None of these looks at a number itself.
+
+_NOW = clock.at(date(2026, 1, 5), time(9))
+_LATER = _NOW + timedelta(days=300)
+
+
+def _words(length: timedelta) -> str:
+    return duration(length // MINUTE)
+
+
+def terms_text(terms: Terms) -> str:
+    """'至少提前 1 小时，最多提前 14 天；一次 30 分钟到 3 小时' (V1)."""
+    notice = earliest_start(terms, _NOW) - _NOW
+    early = f"至少提前 {_words(notice)}，" if notice else ""
+    return f"{early}{ahead_text(terms, _NOW)}；一次 {duration(terms.shortest)}到 {duration(longest_of(terms))}"
+
+
+def limits_text(terms: Terms) -> str:
+    """'每人每周最多 4 小时，每月最多 3 次'; '' without limits (V5)."""
+    week = f"每人每周最多 {terms.hours_per_week} 小时" if terms.hours_per_week else ""
+    return "，".join(
+        filter(None, (week, f"每月最多 {terms.bookings_per_month} 次" if terms.bookings_per_month else ""))
+    )
+
+
+def answer_text(hours: int) -> str:
+    """'24 小时内答复': how long a request may wait for its decision (V3)."""
+    return f"{(decide_by(_NOW, hours, _LATER) - _NOW) / timedelta(hours=1):g} 小时内答复"
+
+
+def cancel_text(minutes: int) -> str:
+    """'开始前 2 小时可以自己退订' (V5)."""
+    lead = _LATER - cancel_until(_LATER, minutes)
+    return f"开始前 {_words(lead)}可以自己退订" if lead else "开始前都可以自己退订"
+
+
+def release_text(minutes: int) -> str:
+    """'15 分钟' after the start a room nobody checked in to is given on (V5); '' where it never is."""
+    moment = release_at(_LATER, minutes)
+    return _words(moment - _LATER) if moment else ""
+
+
+def late_text() -> str:
+    """When a freed time is offered instead of given (V5)."""
+    return f"开始前{clock.said(LATE)}内轮到，要请您确认一下"
 
 
 # Use ------------------------------------------------------------------------------------------------------------------
