@@ -52,7 +52,7 @@ def measure_paper(quick: bool) -> list[Line]:
         Line(group, "after one change", changed["seconds"], "s", after, "plain", wanted["ratio_changed"]),
         Line(group, "memory", ours["mib"], "MiB", target=wanted["mib"]),
         Line(group, "size", ours["kb"], "KB", target=wanted["kb"]),
-    ]  # fmt: skip
+    ]
 
 
 def measure_import(_quick: bool) -> list[Line]:
@@ -77,7 +77,7 @@ def measure_weight(_quick: bool) -> list[Line]:
         *lines,
         Line(group, "together", visit.bytes / 1000, "KB", target=60),
         Line(group, "requests", len(visit.parts) + len(visit.foreign), "", target=5),
-    ]  # fmt: skip
+    ]
 
 
 PARTS: dict[str, Callable[[bool], list[Line]]] = {

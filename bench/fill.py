@@ -95,13 +95,22 @@ def _entry(number: int, start: datetime, centre_id: int, category_id: int, now: 
 def _residents(count: int, now: datetime) -> None:
     home = db.session.query(Centre).filter(Centre.level == "community").first()
     for start in range(1, count + 1, CHUNK):
-        db.session.execute(insert(Resident), [
-            {
-                "id": number, "phone": f"100{number:08d}", "name": f"居民{number}", "address": "测试路1号",
-                "home_centre_id": home.id if home else None, "groups": [], "quiet": {}, "created_at": now,
-            }
-            for number in range(start, min(start + CHUNK, count + 1))
-        ])  # fmt: skip
+        db.session.execute(
+            insert(Resident),
+            [
+                {
+                    "id": number,
+                    "phone": f"100{number:08d}",
+                    "name": f"居民{number}",
+                    "address": "测试路1号",
+                    "home_centre_id": home.id if home else None,
+                    "groups": [],
+                    "quiet": {},
+                    "created_at": now,
+                }
+                for number in range(start, min(start + CHUNK, count + 1))
+            ],
+        )
 
 
 def _sign_ups(count: int, people: int, entries: int, now: datetime) -> None:
@@ -109,20 +118,37 @@ def _sign_ups(count: int, people: int, entries: int, now: datetime) -> None:
     old = entries - ACTIVITIES
     for start in range(0, count, CHUNK):
         with writing(), scope.system("bench"):
-            db.session.execute(insert(SignUp), [
-                {
-                    "entry_id": ACTIVITIES + 1 + number % old, "resident_id": 1 + (number * 7919) % people,
-                    "person_key": f"r{number}", "places": 1, "status": "confirmed", "centre_id": 5, "created_at": now,
-                }
-                for number in range(start, min(start + CHUNK, count))
-            ])  # fmt: skip
+            db.session.execute(
+                insert(SignUp),
+                [
+                    {
+                        "entry_id": ACTIVITIES + 1 + number % old,
+                        "resident_id": 1 + (number * 7919) % people,
+                        "person_key": f"r{number}",
+                        "places": 1,
+                        "status": "confirmed",
+                        "centre_id": 5,
+                        "created_at": now,
+                    }
+                    for number in range(start, min(start + CHUNK, count))
+                ],
+            )
 
 
 def _inbox(now: datetime) -> None:
-    db.session.execute(insert(InboxMessage), [
-        {
-            "audience": "resident", "person_id": 1 + number % 1000, "kind": "signup.confirmed", "title": "报名成功",
-            "body": "……", "key": f"bench{number}", "created_at": now, "read_at": None if number < 3000 else now,
-        }
-        for number in range(20_000)
-    ])  # fmt: skip
+    db.session.execute(
+        insert(InboxMessage),
+        [
+            {
+                "audience": "resident",
+                "person_id": 1 + number % 1000,
+                "kind": "signup.confirmed",
+                "title": "报名成功",
+                "body": "……",
+                "key": f"bench{number}",
+                "created_at": now,
+                "read_at": None if number < 3000 else now,
+            }
+            for number in range(20_000)
+        ],
+    )

@@ -58,18 +58,32 @@ def rooms(now: datetime) -> None:
         ids += db.session.scalars(select(Centre.id).where(Centre.id.not_in(ids)).order_by(Centre.id))
         chosen_ids = ids[:CENTRES]
         db.session.execute(delete(OpeningHours))
-        db.session.execute(insert(OpeningHours), [
-            {"centre_id": i, "weekday": day, "opens": 540, "closes": 1260, "note": ""} for i in ids for day in range(7)
-        ])  # fmt: skip
+        db.session.execute(
+            insert(OpeningHours),
+            [
+                {"centre_id": i, "weekday": day, "opens": 540, "closes": 1260, "note": ""}
+                for i in ids
+                for day in range(7)
+            ],
+        )
         db.session.execute(insert(Venue), [_room(n, chosen_ids[n % CENTRES], now) for n in range(ROOMS)])
         db.session.execute(insert(Venue), [_outside(n, chosen_ids[0], now) for n in range(OUTSIDE)])
-        db.session.execute(insert(Resident), [
-            {
-                "id": n, "phone": f"100{n:08d}", "name": f"居民{n}", "address": "测试路1号",
-                "home_centre_id": chosen_ids[0], "groups": [], "quiet": {}, "created_at": now,
-            }
-            for n in range(1, PEOPLE + 1)
-        ])  # fmt: skip
+        db.session.execute(
+            insert(Resident),
+            [
+                {
+                    "id": n,
+                    "phone": f"100{n:08d}",
+                    "name": f"居民{n}",
+                    "address": "测试路1号",
+                    "home_centre_id": chosen_ids[0],
+                    "groups": [],
+                    "quiet": {},
+                    "created_at": now,
+                }
+                for n in range(1, PEOPLE + 1)
+            ],
+        )
 
 
 def _room(number: int, centre_id: int, now: datetime) -> dict[str, Any]:
@@ -127,11 +141,19 @@ def _rows(found: list[tuple[int, int, int]], today: date, now: datetime) -> Iter
                 start = rules.moment(today + back * timedelta(days=1), opens)
                 end = start + timedelta(minutes=minutes - buffer)
                 yield {
-                    "venue_id": room, "centre_id": centre, "source": BY_RESIDENT, "title": TITLE, "people": 8,
-                    "resident_id": 1 + (room + back + place) % PEOPLE, "starts_at": start, "ends_at": end,
-                    "held_until": end + timedelta(minutes=buffer), "status": APPROVED, "created_at": now,
+                    "venue_id": room,
+                    "centre_id": centre,
+                    "source": BY_RESIDENT,
+                    "title": TITLE,
+                    "people": 8,
+                    "resident_id": 1 + (room + back + place) % PEOPLE,
+                    "starts_at": start,
+                    "ends_at": end,
+                    "held_until": end + timedelta(minutes=buffer),
+                    "status": APPROVED,
+                    "created_at": now,
                     "checked_in_at": start if back < 0 else None,
-                }  # fmt: skip
+                }
 
 
 def _put(chunk: list[dict[str, Any]]) -> None:
@@ -179,8 +201,9 @@ def _statements(app: Flask, cookie: str, paths: dict[str, str], room: int, now: 
     cases = {"": lambda: None, " after a booking": booked, " by a process that knows nothing": forgotten}
     return {
         f"{name}{case}": counted(app, cookie, path, 'class="panel', CARDS[name], between)
-        for name, path in paths.items() for case, between in cases.items()
-    }  # fmt: skip
+        for name, path in paths.items()
+        for case, between in cases.items()
+    }
 
 
 def _staff(now: datetime) -> str:
@@ -189,9 +212,14 @@ def _staff(now: datetime) -> str:
     district = db.session.scalar(select(Centre).where(Centre.level == "district"))
     assert district is not None
     account = StaffAccount(
-        username="bench", name="测量", centre_id=district.id, role="manager", password_hash="x", must_change=False,
+        username="bench",
+        name="测量",
+        centre_id=district.id,
+        role="manager",
+        password_hash="x",
+        must_change=False,
         created_at=now,
-    )  # fmt: skip
+    )
     db.session.add(account)
     db.session.flush()
     return sessions.open_session("staff", account.id, now)

@@ -124,7 +124,7 @@ def plain_tables(document: documents.ListDocument, *, codes: bool) -> str:
             day = f"{row.day.month}月{row.day.day}日 {typeset.weekday(row.day)}" if row.day else "每周"
             words = (row.when_text, row.title, row.place, row.audience, row.capacity_text)
             cells = "".join(f"<td>{escape(word)}</td>" for word in words)
-            code = f"<td>{qr.qr_svg(row.short_url, quiet_zone=0)}</td>" if codes else ""
+            code = f"<td>{_svg(row.short_url)}</td>" if codes else ""
             rows.append(f"<tr><td>{day}</td>{cells}{code}</tr>")
         heads = "<th class=d>日期<th class=w>时间<th>服务<th>地点<th>对象<th>名额" + (
             "<th class=q>扫码" if codes else ""
@@ -134,6 +134,13 @@ def plain_tables(document: documents.ListDocument, *, codes: bool) -> str:
             f"<table><tr>{heads}</tr>{''.join(rows)}</table></section>"
         )
     return f"<html lang=zh-CN><head><style>{PLAIN_CSS}</style></head><body>{''.join(body)}</body></html>"
+
+
+def _svg(text: str) -> str:
+    modules = qr.matrix(text)
+    side = len(modules)
+    path = "".join(f"M{x} {y}h{length}v1h-{length}z" for x, y, length in qr.runs(modules))
+    return f'<svg viewBox="0 0 {side} {side}" shape-rendering="crispEdges"><path d="{path}"/></svg>'
 
 
 def _plainly(html: str) -> bytes:

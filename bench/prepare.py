@@ -36,9 +36,13 @@ def cookies(app: Flask, tokens: list[str]) -> list[str]:
 
 
 def statements(
-    app: Flask, cookie: str, path: str = "/services", card: str = 'class="act"', cards: int = 20,
+    app: Flask,
+    cookie: str,
+    path: str = "/services",
+    card: str = 'class="act"',
+    cards: int = 20,
     between: Callable[[], None] = lambda: None,
-) -> int:  # fmt: skip
+) -> int:
     """How many statements a list of somebody signed in sends after `between`; by default nothing has changed.
 
     Raises when it does not show so many cards.

@@ -63,10 +63,16 @@ class Bookings:
         rooms, cookies = self.district.rooms, self.district.cookies
         room, day = rooms[self.count % len(rooms)], 1 + self.count // len(rooms)
         self.count += 1
-        body = urlencode({
-            "day": (self.first + timedelta(days=day)).isoformat(), "start": "20:00", "end": "21:00", "people": 5,
-            "title": "排练", "csrf_token": self.district.csrf,
-        }).encode()  # fmt: skip
+        body = urlencode(
+            {
+                "day": (self.first + timedelta(days=day)).isoformat(),
+                "start": "20:00",
+                "end": "21:00",
+                "people": 5,
+                "title": "排练",
+                "csrf_token": self.district.csrf,
+            }
+        ).encode()
         cookie = {"Cookie": cookies[1 + self.count % (len(cookies) - 1)]}
         self.line.send(http.message("POST", self.port, f"/venues/{room}/book", cookie, body))
         status, _ = self.line.read()
@@ -79,8 +85,11 @@ def wishes(code: str, today: date) -> list[str]:
     found = [
         f"/venues?centre={code}&day={today + timedelta(days=day)}&from={hour}:00&to={hour + 1 + minutes // 60}:"
         f"{minutes % 60:02d}&people={people}"
-        for day in range(1, 13) for hour in range(9, 19) for minutes in (0, 30, 60) for people in range(2, 60, 3)
-    ]  # fmt: skip
+        for day in range(1, 13)
+        for hour in range(9, 19)
+        for minutes in (0, 30, 60)
+        for people in range(2, 60, 3)
+    ]
     random.Random(1).shuffle(found)
     return found
 
@@ -118,8 +127,12 @@ class Rooms:
         self.turn("staff: 300 rooms by hours", self.staff, f"/staff/venues?day={tomorrow}")
 
 
-JUDGED = ("week of 12 rooms, signed in", "week of 12 rooms, somebody else each time", "search, signed in",
-          "search, somebody else each time")  # fmt: skip
+JUDGED = (
+    "week of 12 rooms, signed in",
+    "week of 12 rooms, somebody else each time",
+    "search, signed in",
+    "search, somebody else each time",
+)
 
 
 def turns_of(district: District, count: int, everything: bool) -> Rooms:

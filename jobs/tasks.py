@@ -45,7 +45,7 @@ def daily(name: str) -> bool:
 
 
 def call(name: str, *args: Any) -> None:
-    """A task that a room registered with `portal.core.queue.task`."""
+    """A task that a feature registered with `portal.core.job_queue.task`."""
     with _inside(f"jobs.call {name}"):
         job_queue.run_task(name, *args)
 

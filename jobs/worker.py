@@ -7,14 +7,13 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import Any
 
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker
+from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
-from rq.worker.base import StopRequested
 
 import jobs
 from portal.core import job_queue
@@ -34,11 +33,11 @@ class PortalWorker(SimpleWorker):
 
     max_connection_wait_time = 5.0
 
-    def request_stop(self, signum: Any, frame: FrameType | None) -> None:
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Finish the job at hand, then end; also when Redis cannot be told about it."""
         ended.set()
         with contextlib.suppress(RedisError):
-            super().request_stop(signum, frame)
+            super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ gives it no types
 
     def subscribe(self) -> None:
         """No remote commands: a thread less, and none left over after each lost connection."""
@@ -61,9 +60,12 @@ def _work(url: str) -> None:
     connection = Redis.from_url(url)
     try:
         worker = PortalWorker(
-            [job_queue.QUEUE], connection=connection, serializer=JSONSerializer, worker_ttl=WORKER_TTL,
+            [job_queue.QUEUE],
+            connection=connection,
+            serializer=JSONSerializer,
+            worker_ttl=WORKER_TTL,
             maintenance_interval=MAINTENANCE_SECONDS,
-        )  # fmt: skip
+        )
         worker.work(logging_level="WARNING")
     except (RedisError, OSError) as error:
         log.warning("redis is away, waiting for it", error=type(error).__name__)

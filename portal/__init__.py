@@ -28,7 +28,7 @@ from portal import (
 from portal.core import (
     access,
     again,
-    audit,
+    audit,  # noqa: F401  # its table belongs to every deployment, whichever features are open
     cookies,
     db,
     errors,
@@ -38,12 +38,10 @@ from portal.core import (
     limits,
     logs,
     pages,
-    states,
+    states,  # noqa: F401  # as that of audit
 )
 
 migrate = Migrate()
-# Their tables belong to every deployment, whichever features are open.
-CORE_TABLES = (audit.AuditLog, states.StateHistory)
 FEATURES = (centres, people, notices, cases, feedback, venues, catalogue, signup, front, operations, demo)
 
 
@@ -81,6 +79,9 @@ def create_app(overrides: dict[str, Any] | None = None) -> Flask:
     app.config.update(settings.from_environment())
     app.config.update(overrides or {})
     logs.init_app(app)
+    # The order matters. WSGI layers: a later one stands around the earlier ones, so a request passes wsgi.py's static
+    # files, metrics, headers, `again`, the proxy's addresses, then Flask. Hooks before a request run in this order
+    # (odd paths, write lock, CSRF, access), those after it backwards: the commit of `db` is the last of them.
     if app.config["BEHIND_PROXY"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     again.init_app(app)

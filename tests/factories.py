@@ -59,12 +59,20 @@ def build_town(now: datetime = NOW) -> None:
     centres: dict[str, Centre] = {}
     for number, (code, name, level, parent) in enumerate(TREE):
         centre = Centre(
-            code=code, name=name, short_name=name.removesuffix("党群服务中心").removesuffix("党群服务站"),
-            level=level, kind=level if level != "station" else "resident_group",
-            parent_id=centres[parent].id if parent else None, functions=[], address=f"{name[:2]}路{number + 1}号",
-            phone=f"0755-842000{number:02d}", latitude=22.6 + number / 100, longitude=114.4 + number / 100,
-            created_at=now, updated_at=now,
-        )  # fmt: skip
+            code=code,
+            name=name,
+            short_name=name.removesuffix("党群服务中心").removesuffix("党群服务站"),
+            level=level,
+            kind=level if level != "station" else "resident_group",
+            parent_id=centres[parent].id if parent else None,
+            functions=[],
+            address=f"{name[:2]}路{number + 1}号",
+            phone=f"0755-842000{number:02d}",
+            latitude=22.6 + number / 100,
+            longitude=114.4 + number / 100,
+            created_at=now,
+            updated_at=now,
+        )
         db.session.add(centre)
         db.session.flush()
         above = centres[parent].path if parent else "/"
@@ -111,15 +119,22 @@ def _account(
             must_change=False,
             created_at=now,
             department_id=department_id,
-        )  # fmt: skip
+        )
     )
 
 
 def _resident(number: int, home_id: int, now: datetime) -> Resident:
     return Resident(
-        phone=f"199000000{number:02d}", name=f"居民{'甲乙丙丁戊己庚辛壬癸'[number % 10]}", address=f"测试花园{number}栋",
-        home_centre_id=home_id, groups=[], quiet={}, consent_version="2026-11", consent_at=now, created_at=now,
-    )  # fmt: skip
+        phone=f"199000000{number:02d}",
+        name=f"居民{'甲乙丙丁戊己庚辛壬癸'[number % 10]}",
+        address=f"测试花园{number}栋",
+        home_centre_id=home_id,
+        groups=[],
+        quiet={},
+        consent_version="2026-11",
+        consent_at=now,
+        created_at=now,
+    )
 
 
 @dataclass
@@ -142,9 +157,14 @@ class Town:
         """The staff member `key` ('A1', 'A1-OP', 'ZFB' …) as an Actor."""
         account = self.staff[key]
         return Actor(
-            kind="staff", id=account.id, name=account.name, centre_id=account.centre_id,
-            centre_path=account.centre.path, role=Role(account.role), department_id=account.department_id,
-        )  # fmt: skip
+            kind="staff",
+            id=account.id,
+            name=account.name,
+            centre_id=account.centre_id,
+            centre_path=account.centre.path,
+            role=Role(account.role),
+            department_id=account.department_id,
+        )
 
     def resident_actor(self, number: int) -> Actor:
         person = self.residents[number]
@@ -212,9 +232,7 @@ class Make:
         db.session.commit()
         return people
 
-    def venue(
-        self, centre: Centre, week: dict[int, list[tuple[int, int]]] | None = None, **values: Any
-    ) -> Venue:  # fmt: skip
+    def venue(self, centre: Centre, week: dict[int, list[tuple[int, int]]] | None = None, **values: Any) -> Venue:
         """A room for 30 that needs no approval and opens with its centre (9:00-21:00 every day).
 
         week: own hours instead, by weekday, in minutes after midnight.
@@ -232,9 +250,13 @@ class Make:
         return venue
 
     def booking(
-        self, venue: Venue, start: datetime | None = None, minutes: int = 60, resident: Resident | None = None,
+        self,
+        venue: Venue,
+        start: datetime | None = None,
+        minutes: int = 60,
+        resident: Resident | None = None,
         **values: Any,
-    ) -> Booking:  # fmt: skip
+    ) -> Booking:
         """An approved hold of the venue, tomorrow (26 November) 14:00-15:00 unless told otherwise.
 
         With `resident` it is that resident's, without it staff entered it for a caller. Pending ones wait at the
@@ -244,16 +266,23 @@ class Make:
         end = start + timedelta(minutes=minutes)
         caller = {"contact_name": "来电人", "contact_phone": "19900009999", "created_by": "测试"}
         defaults: dict[str, Any] = {
-            "source": "resident" if resident else "staff", "resident_id": resident.id if resident else None,
-            "title": "小组会议", "status": "approved", "created_at": self.now,
-        } | ({} if resident else caller)  # fmt: skip
+            "source": "resident" if resident else "staff",
+            "resident_id": resident.id if resident else None,
+            "title": "小组会议",
+            "status": "approved",
+            "created_at": self.now,
+        } | ({} if resident else caller)
         if values.get("status") == PENDING:
             due = self.now + timedelta(hours=venue.approve_hours)
             defaults |= {"waits_at_id": venue.centre_id, "decide_by": due}
         row = Booking(
-            venue_id=venue.id, centre_id=venue.centre_id, starts_at=start, ends_at=end,
-            held_until=end + timedelta(minutes=venue.buffer), **(defaults | values),
-        )  # fmt: skip
+            venue_id=venue.id,
+            centre_id=venue.centre_id,
+            starts_at=start,
+            ends_at=end,
+            held_until=end + timedelta(minutes=venue.buffer),
+            **(defaults | values),
+        )
         db.session.add(row)
         db.session.commit()
         return row
@@ -261,9 +290,14 @@ class Make:
     def closure(self, venue: Venue, start: datetime, end: datetime, reason: str = "设备检修") -> VenueClosure:
         """The venue is not given out in [start, end)."""
         row = VenueClosure(
-            centre_id=venue.centre_id, venue_id=venue.id, starts_at=start, ends_at=end, reason=reason,
-            created_by="测试", created_at=self.now,
-        )  # fmt: skip
+            centre_id=venue.centre_id,
+            venue_id=venue.id,
+            starts_at=start,
+            ends_at=end,
+            reason=reason,
+            created_by="测试",
+            created_at=self.now,
+        )
         db.session.add(row)
         db.session.commit()
         return row

@@ -150,8 +150,11 @@ class PostgresServer(Server):
         initdb = [_program("initdb"), "-D", str(self.home / "data"), "-U", "portal", "-A", "trust", "-E", "UTF8"]
         done = subprocess.run(
             _bound_to_us([*initdb, "--locale=C.UTF-8", "--no-sync"], self.user),
-            capture_output=True, text=True, check=False, cwd="/",
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+        )
         if done.returncode:
             raise RuntimeError(f"initdb failed:\n{done.stderr}")
 

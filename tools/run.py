@@ -125,8 +125,12 @@ def flask(*arguments: str, env: dict[str, str]) -> str:
     """Run one command of the portal; its output. Raises Refused with the last lines when it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
-        cwd=ROOT, env=env, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
         tail = "\n    ".join((done.stderr or done.stdout).strip().splitlines()[-6:])
         raise Refused(f"'flask --app wsgi {' '.join(arguments)}' failed:\n    {tail}")

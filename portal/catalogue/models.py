@@ -170,6 +170,11 @@ class Entry(CentreScoped, Base):
         """Free places; None when unlimited."""
         return None if self.capacity is None else max(0, self.capacity - self.taken)
 
+    @property
+    def author(self) -> str:
+        """Whose row it is: a department's plan, else the centre that drew it up."""
+        return self.department.name if self.department else self.author_centre.label
+
 
 class EntrySession(Base):
     """One date of an entry: half-open [starts_at, ends_at)."""

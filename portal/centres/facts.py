@@ -138,6 +138,7 @@ def _write_specials(centre_id: int, specials: Sequence[Special], today: date) ->
 
 
 def photos(centre_id: int) -> list[CentrePhoto]:
+    """A centre's photos in its own order. One statement."""
     wanted = select(CentrePhoto).where(CentrePhoto.centre_id == centre_id)
     return list(db.session.scalars(wanted.order_by(CentrePhoto.position, CentrePhoto.id)))
 

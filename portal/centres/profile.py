@@ -63,7 +63,6 @@ class Profile:
     code: str
     name: str
     product: str
-    system_name: str
     hotline: str
     consent_version: str
     root_staff_centre: str

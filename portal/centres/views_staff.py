@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response, abort, flash, request, url_for
 
 from portal.centres import actions, documents, facts, profile, queries, rules
@@ -180,7 +178,7 @@ def import_centres() -> Response:
     return pages.see_other(url_for(".list_"))
 
 
-def _import_page(form: ImportForm, problems: list[actions.RowProblem], status: int = 200) -> Any:
+def _import_page(form: ImportForm, problems: list[actions.RowProblem], status: int = 200) -> Response:
     current = profile.current()
     return pages.page(
         "centres/staff_import.html", status=status, form=form, problems=problems[:SHOWN_PROBLEMS],

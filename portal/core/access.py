@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 from flask import Flask, Response, abort, current_app, g, make_response, redirect, request, url_for
 from flask_login import current_user
 
-from portal.core import form_recovery, scope
+from portal.core import form_recovery, incoming, scope
 
 View = TypeVar("View", bound=Callable[..., Any])
 Audience = Literal["public", "resident", "staff"]
@@ -55,16 +55,9 @@ GRANTS: dict[Role, frozenset[Permission]] = {
 }
 
 
-class Viewer(Protocol):
-    """Whoever is signed in; built by portal.people from one query."""
-
-    id: int
-    audience: Literal["resident", "staff"]
-    name: str
-    session_id: str
-
-    @property
-    def is_authenticated(self) -> bool: ...
+def granted(role: Role | None) -> frozenset[Permission]:
+    """What a role may do; nothing without one."""
+    return GRANTS[role] if role is not None else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +76,7 @@ class Actor:
     def can(self, permission: Permission) -> bool:
         if self.kind == "system":
             return True
-        return self.role is not None and permission in GRANTS[self.role]
+        return permission in granted(self.role)
 
 
 def system_actor(name: str = "系统") -> Actor:
@@ -122,6 +115,43 @@ def staff(permission: Permission) -> Callable[[View], View]:
     return decorate
 
 
+class HomeCentre(Protocol):
+    """What is known of a resident's centre without asking the database."""
+
+    @property
+    def id(self) -> int: ...
+
+
+class Viewer(Protocol):
+    """Whoever is signed in, as far as features may ask; made by portal.people from one query."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def audience(self) -> Literal["resident", "staff"]: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def session_id(self) -> str: ...
+    @property
+    def unread(self) -> int: ...
+    @property
+    def elder(self) -> bool: ...
+    @property
+    def home_centre(self) -> HomeCentre | None: ...
+    @property
+    def role(self) -> Role | None: ...
+    @property
+    def centre_id(self) -> int | None: ...
+    @property
+    def centre_path(self) -> str: ...
+    @property
+    def department_id(self) -> int | None: ...
+    @property
+    def must_change(self) -> bool: ...
+    def as_actor(self, address: str = "") -> Actor: ...
+
+
 Prefetch = Callable[[], tuple[str, dict[str, Any]] | None]
 
 
@@ -156,24 +186,30 @@ class UndeclaredAccess(RuntimeError):
 
 
 def check_declared(app: Flask) -> None:
+    """Raises UndeclaredAccess with the name of every view that does not say who may open it."""
     missing = sorted(e for e, view in app.view_functions.items() if of(view) is None and e != "static")
     if missing:
         raise UndeclaredAccess("no access declared for: " + ", ".join(missing))
 
 
-def viewer() -> Any:
+def viewer() -> Viewer | None:
     """The signed-in viewer or None."""
     # Where Flask-Login keeps whom it has loaded; its proxy asks for it in ten steps, and pages ask often.
     user = g._get_current_object().get("_login_user") or current_user._get_current_object()
     return user if user.is_authenticated else None
 
 
-def actor() -> Actor:
-    """The present viewer as an Actor. Raises PermissionError when nobody is signed in."""
+def signed_in() -> Viewer:
+    """The viewer of a page that is only for residents or staff. Raises PermissionError when nobody is signed in."""
     user = viewer()
     if user is None:
         raise PermissionError("nobody is signed in")
-    return cast(Actor, user.as_actor(request.remote_addr or ""))
+    return user
+
+
+def actor() -> Actor:
+    """The present viewer as an Actor. Raises PermissionError when nobody is signed in."""
+    return signed_in().as_actor(request.remote_addr or "")
 
 
 def sign_in_first(audience: Audience) -> Response:
@@ -185,7 +221,7 @@ def sign_in_first(audience: Audience) -> Response:
     typed = form_recovery.lost_session(target)
     if typed is not None:
         return typed
-    if request.headers.get("HX-Request"):
+    if incoming.htmx():
         answer = make_response("", 401)
         answer.headers["HX-Redirect"] = target
         return answer
@@ -229,15 +265,15 @@ def _enforce() -> Any:
     return None
 
 
-def _enforce_staff(user: Any, access: Access) -> Any:
+def _enforce_staff(user: Viewer, access: Access) -> Response | None:
     if user.must_change and request.endpoint not in {"people_staff.change_password", "people_staff.logout"}:
-        return redirect(url_for("people_staff.change_password"), 303)
-    if access.permission is not None and access.permission not in GRANTS[user.role]:
+        return cast(Response, redirect(url_for("people_staff.change_password"), 303))
+    if access.permission is not None and access.permission not in granted(user.role):
         abort(403)
     return None
 
 
-def _scope_of(user: Any, access: Access) -> scope.Scope:
+def _scope_of(user: Viewer | None, access: Access) -> scope.Scope:
     """The page decides, not the person: on a public page staff see what everybody sees."""
     if access.audience == "staff" and user is not None and user.audience == "staff":
         return scope.StaffScope(user.centre_path, user.department_id)

@@ -74,6 +74,7 @@ def month_span(month: str) -> tuple[datetime, datetime]:
 
 
 def add_months(month: str, count: int) -> str:
+    """'2026-12' and 1 make '2027-01'; `count` may be negative."""
     index = int(month[:4]) * 12 + int(month[5:7]) - 1 + count
     return f"{index // 12:04d}-{index % 12 + 1:02d}"
 

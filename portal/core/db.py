@@ -16,7 +16,7 @@ from typing import Any
 
 from flask import Flask, Response, current_app, g, request
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Engine, Executable, MetaData, event
+from sqlalchemy import CursorResult, DateTime, Dialect, Engine, Executable, MetaData, UpdateBase, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -188,6 +188,13 @@ def init_app(app: Flask) -> None:
     app.before_request(_before_request)
     app.after_request(_commit)
     app.teardown_request(_teardown)
+
+
+def hit(statement: UpdateBase, **options: Any) -> int:
+    """Carry out an UPDATE, DELETE or INSERT; returns how many rows it changed. options: execution options."""
+    result = db.session.execute(statement, execution_options=options)
+    assert isinstance(result, CursorResult)
+    return result.rowcount
 
 
 def after_commit(action: Callable[[], None]) -> None:

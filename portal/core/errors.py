@@ -9,6 +9,7 @@ from flask import Flask, render_template, request
 from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 
+from portal.core import incoming
 from portal.core.db import db
 
 log = structlog.get_logger()
@@ -55,6 +56,7 @@ def constraint(name: str, error: DomainError) -> None:
 
 
 def for_integrity(error: IntegrityError) -> DomainError | None:
+    """The sentence of the constraint that refused a row, or None when no feature has named it."""
     text = str(error.orig)
     return next((refusal for name, refusal in _constraints.items() if name in text), None)
 
@@ -65,7 +67,7 @@ def respond(status: int, title: str = "", message: str = "", advice: str = "") -
 
     name = f"errors/{status}.html" if status in PAGES else "errors/500.html"
     context = {"status": status, "error_title": title, "message": message, "advice": advice}
-    if request.headers.get("HX-Request"):
+    if incoming.htmx():
         return pages.block(name, "main", **context), status
     return render_template(name, **context), status
 

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, make_response, render_template, request, session
 from flask_wtf.csrf import CSRFError
 
+from portal.core import incoming
+
 SECRET = frozenset({"password", "old", "new", "again", "code"})
 OURS = frozenset({"csrf_token", "next", "version"})
 MOST = 300_000  # characters that are worth writing back
@@ -59,7 +61,7 @@ def lost_session(login: str) -> Response | None:
     found = kept()
     if found is None or not found.texts:
         return None
-    if request.headers.get("HX-Request"):
+    if incoming.htmx():
         return make_response("", 401)  # the text stays in the page; portal.js says what to do
     return make_response(render_template("errors/resend.html", kept=found, login=login, back=""), 401)
 
@@ -69,7 +71,7 @@ def _on_token(error: CSRFError) -> Response:
     from portal.core.pages import csrf_token
 
     found = kept()
-    if request.headers.get("HX-Request") and from_here():
+    if incoming.htmx() and from_here():
         answer = make_response("", 400)
         answer.headers["X-New-Token"] = csrf_token()  # readable for our own pages only
         return answer

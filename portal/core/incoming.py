@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import Flask, Request, abort, request
+from flask import Flask, abort, request
+from htmx_flask import Htmx
+from htmx_flask.requests import HtmxAwareRequest, HtmxHeaders
 from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 from werkzeug.routing import IntegerConverter
 
@@ -30,8 +32,8 @@ def _cleaned(values: MultiDict[str, str]) -> ImmutableMultiDict[str, str]:
     return ImmutableMultiDict(pairs)
 
 
-class CleanRequest(Request):
-    """Flask's request whose `args` and `form` hold only what somebody can have typed."""
+class CleanRequest(HtmxAwareRequest):
+    """A request that knows HTMX's headers and whose `args` and `form` hold only what somebody can have typed."""
 
     def _load_form_data(self) -> None:
         loaded = "form" in self.__dict__
@@ -49,6 +51,11 @@ class CleanRequest(Request):
                 kept = _cleaned(kept)
             self.__dict__["clean_args"] = kept
         return kept
+
+
+def htmx() -> HtmxHeaders:
+    """What HTMX says of this request: true when it asks, with `boosted`, `history_restore_request` and the like."""
+    return request.htmx  # type: ignore[attr-defined]  # of CleanRequest, which Flask's proxy does not know
 
 
 class RecordNumber(IntegerConverter):
@@ -83,6 +90,7 @@ def _refuse_odd_paths() -> None:
 
 def init_app(app: Flask) -> None:
     """Install the request class, the converter and the look at the path; before any view is registered."""
-    app.request_class = CleanRequest
+    Htmx(app)
+    app.request_class = CleanRequest  # more than the extension's own class
     app.url_map.converters["int"] = RecordNumber
     app.before_request(_refuse_odd_paths)

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import scope
-from portal.core.db import Base, UTCDateTime, after_commit, db, is_sqlite, writing
+from portal.core.db import Base, UTCDateTime, after_commit, db, hit, is_sqlite, writing
 
 log = structlog.get_logger()
 
@@ -57,8 +57,7 @@ def insert_once(model: type[Any], rows: list[dict[str, Any]]) -> int:
     for start in range(0, len(rows), 500):
         statement = dialect.insert(model).values(rows[start : start + 500]).on_conflict_do_nothing()
         # Without the option PostgreSQL's driver answers -1 for an insert of several rows.
-        done = db.session.execute(statement, execution_options={"preserve_rowcount": True})
-        added += done.rowcount  # type: ignore[attr-defined]
+        added += hit(statement, preserve_rowcount=True)
     return added
 
 
@@ -105,6 +104,7 @@ def handler(topic: str) -> Callable[[Handler], Handler]:
 
 
 def due_ids(now: datetime, limit: int = 200) -> list[int]:
+    """Effects whose time has come, the longest due first, at most `limit`."""
     waiting = select(Outbox.id).where(Outbox.done_at.is_(None), Outbox.due_at <= now)
     return list(db.session.scalars(waiting.order_by(Outbox.due_at, Outbox.id).limit(limit)))
 
@@ -115,7 +115,7 @@ def run_one(outbox_id: int, now: datetime) -> bool:
         with writing(), scope.system("outbox"):
             # The mark comes first: it locks the row, so a second worker waits and then finds it done.
             mark = update(Outbox).where(Outbox.id == outbox_id, Outbox.done_at.is_(None)).values(done_at=now)
-            if db.session.execute(mark).rowcount != 1:  # type: ignore[attr-defined]
+            if hit(mark) != 1:
                 return False
             row = db.session.get_one(Outbox, outbox_id)
             function = _handlers.get(row.topic)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -17,7 +15,7 @@ from jinja2 import Template
 from markupsafe import Markup, escape
 from werkzeug.urls import iri_to_uri
 
-from portal.core import again, assets, clock, masks
+from portal.core import again, assets, clock, incoming, masks
 from portal.core.text import megabytes
 
 
@@ -30,12 +28,8 @@ def block(template: str, name: str, /, **context: Any) -> str:
 
 def wants_fragment() -> bool:
     """An HTMX request for a part; boosted links and history restores want the whole page."""
-    headers = request.headers
-    return (
-        headers.get("HX-Request") == "true"
-        and headers.get("HX-Boosted") != "true"
-        and headers.get("HX-History-Restore-Request") != "true"
-    )
+    asks = incoming.htmx()
+    return bool(asks) and not asks.boosted and not asks.history_restore_request
 
 
 def page(template: str, fragment: str | None = None, status: int = 200, **context: Any) -> Response:
@@ -200,16 +194,6 @@ def whole(text: str | None) -> Markup:
     return Markup(_SPAN.sub(r'<span class="whole">\g<0></span>', str(escape(text or ""))))  # noqa: S704 escaped first
 
 
-@cache
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:10]
-
-
-def asset(name: str) -> str:
-    """Address of a static file with its content's digest, so that browsers may keep it for ever."""
-    return f"/static/{name}?v={_digest(Path(current_app.static_folder or '') / name)}"
-
-
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "day": clock.day, "hour": clock.hour, "span": clock.span, "stamp": clock.stamp, "ago": clock.ago,
     "month_name": clock.month_name, "weekday": clock.weekday, "local": clock.local, "paragraphs": paragraphs,
@@ -217,16 +201,14 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "whole": whole, "phone_text": phone_text, "mask_phone": masks.mask_phone, "mask_address": masks.mask_address,
 }  # fmt: skip
 
-_context_sources: list[Callable[[], dict[str, Any]]] = []
-
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
-        with_args=with_args, drawer=drawer, asset=asset, csrf_token=csrf_token, clock=clock, escape=escape
-    )
-    app.jinja_env.globals["asset"] = assets.addresses(str(app.static_folder), str(app.static_url_path))
+        with_args=with_args, drawer=drawer, csrf_token=csrf_token, clock=clock, escape=escape,
+        asset=assets.addresses(str(app.static_folder), str(app.static_url_path)),
+    )  # fmt: skip
     # Flask-WTF offers its own by a context processor, which would write a real token into a kept page.
     app.context_processor(lambda: {"csrf_token": csrf_token})
     # Macros are a global because a top-level import is invisible to a block rendered alone.

@@ -344,6 +344,7 @@ def _limit(job: dict[str, Any]) -> None:
 
 
 def main() -> int:
+    """One job: JSON on stdin, the PDF on stdout. Returns 1 with the reason on stderr when it cannot be made."""
     logging.getLogger("weasyprint").setLevel(logging.CRITICAL)
     job = json.load(sys.stdin.buffer)
     # Before the limits: fontconfig, short of memory, would store an empty list of fonts for the whole machine.

@@ -33,6 +33,7 @@ def install(connection: Connection) -> None:
 
 
 def remove(connection: Connection) -> None:
+    """Take the triggers away again; only a migration downwards does."""
     if connection.dialect.name == "postgresql":
         for table in PROTECTED:
             connection.exec_driver_sql(f"DROP TRIGGER {table}_append_only ON {table}")

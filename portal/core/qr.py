@@ -5,7 +5,6 @@ horizontal runs: a path filled in one go has no hairlines between its rectangles
 """
 
 from functools import lru_cache
-from html import escape
 from io import BytesIO
 from typing import Final
 
@@ -65,18 +64,6 @@ def runs(modules: Matrix) -> list[tuple[int, int, int]]:
                 found.append((start, y, x - start))
                 start = None
     return found
-
-
-def qr_svg(text: str, size: str = "100%", *, quiet_zone: int = QUIET_ZONE, label: str = "二维码") -> str:
-    """Return inline SVG of `text`; `size` is its width and height as an SVG length ("120", "30mm", "100%")."""
-    modules = matrix(text)
-    side = len(modules) + 2 * quiet_zone
-    path = "".join(f"M{x + quiet_zone} {y + quiet_zone}h{length}v1h-{length}z" for x, y, length in runs(modules))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}" width="{escape(size)}" '
-        f'height="{escape(size)}" shape-rendering="crispEdges" role="img" aria-label="{escape(label)}">'
-        f'<path fill="#fff" d="M0 0h{side}v{side}H0z"/><path fill="#000" d="{path}"/></svg>'
-    )
 
 
 def qr_pdf(text: str, x: float, y: float, size: float) -> bytes:

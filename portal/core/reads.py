@@ -160,7 +160,7 @@ def _engine() -> Engine:
     return kept
 
 
-def moment(value: Any) -> datetime:
+def moment(value: str | datetime) -> datetime:
     """A stored moment as an aware UTC datetime: SQLite keeps text, PostgreSQL knows the type."""
     if isinstance(value, str):
         return datetime.fromisoformat(value).replace(tzinfo=UTC)

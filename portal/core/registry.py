@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from portal.core.access import Actor, Permission
+from portal.core.access import Actor, Permission, Viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def panel(source: PanelSource) -> PanelSource:
     return source
 
 
-def panels(entry: Any, viewer: Any, now: datetime) -> list[tuple[str, dict[str, Any]]]:
+def panels(entry: Any, viewer: Viewer | None, now: datetime) -> list[tuple[str, dict[str, Any]]]:
     """All panels of an entry's page, each a template with its context; the page includes them in turn:
     `{% for template, context in panels %}{% with panel = context.panel %}{% include template %}{% endwith %}…`.
     context['where'] == 'facts': a line among the page's facts; without it a bar at the thumb.

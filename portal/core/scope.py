@@ -58,6 +58,7 @@ def enter(scope: Scope | None) -> Token[Scope | None]:
 
 
 def leave(token: Token[Scope | None]) -> None:
+    """Back to the scope that held before `enter` gave this token."""
     _current.reset(token)
 
 
@@ -67,6 +68,7 @@ def current() -> Scope | None:
 
 @contextmanager
 def use(scope: Scope) -> Iterator[None]:
+    """`with scope.use(…)`: reads inside see what that scope sees, afterwards what they saw before."""
     token = _current.set(scope)
     try:
         yield

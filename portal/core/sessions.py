@@ -14,7 +14,7 @@ from typing import Literal
 from sqlalchemy import Index, String, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.db import Base, UTCDateTime, db
+from portal.core.db import Base, UTCDateTime, db, hit
 
 Audience = Literal["resident", "staff"]
 
@@ -68,4 +68,4 @@ def end_all(audience: Audience, person_id: int, now: datetime, why: str, keep: s
         WebSession.audience == audience, WebSession.person_id == person_id,
         WebSession.ended_at.is_(None), WebSession.id != keep,
     )  # fmt: skip
-    return db.session.execute(statement.values(ended_at=now, ended_why=why)).rowcount  # type: ignore[attr-defined]
+    return hit(statement.values(ended_at=now, ended_why=why))

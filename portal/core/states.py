@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import outbox
 from portal.core.access import Actor, Permission
-from portal.core.db import Base, UTCDateTime, db
+from portal.core.db import Base, UTCDateTime, db, hit
 from portal.core.errors import DomainError, NotAllowed, Stale
 
 Guard = Callable[[Any, Actor], str | None]  # a sentence that says why not, or None
@@ -121,7 +121,7 @@ def fire(
     old, model = obj.status, machine.model
     statement = update(model).where(model.id == obj.id, model.status == old)
     statement = statement.values(status=transition.target, **(values or {}))
-    if db.session.execute(statement.execution_options(synchronize_session=False)).rowcount != 1:  # type: ignore[attr-defined]
+    if hit(statement, synchronize_session=False) != 1:
         raise Stale()
     db.session.refresh(obj)
     row = StateHistory(
@@ -177,8 +177,8 @@ def fire_many(
     for start in range(0, len(objects), 500):
         ids = [o.id for o in objects[start : start + 500]]
         statement = update(model).where(model.id.in_(ids), model.status.in_(transition.sources))
-        statement = statement.values(status=transition.target).execution_options(synchronize_session=False)
-        if db.session.execute(statement).rowcount != len(ids):  # type: ignore[attr-defined]
+        statement = statement.values(status=transition.target)
+        if hit(statement, synchronize_session=False) != len(ids):
             raise Stale()
     for obj in objects:
         db.session.expire(obj, ["status"])

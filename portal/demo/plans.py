@@ -16,7 +16,6 @@ from portal.core import clock
 from portal.demo.stage import Stage, month_dates, table
 
 SOCIAL_WORKERS = ("陈社工", "李社工", "黄社工", "何社工", "林社工", "谢社工")
-ROOMS = ("一楼大厅", "会议室", "多功能厅", "书吧")
 APART = timedelta(minutes=90)  # between two activities in a room: one may be put off by half an hour
 _WHEN = re.compile(r"(每?)([一二三四五六日]+) (\d+:\d+)-(\d+:\d+)")
 

@@ -12,7 +12,6 @@ from portal.people.actions import RelativeValues, ResidentValues
 from portal.people.models import Resident
 
 COUNT = 120
-FIRST_PHONE = "19900000001"
 SURNAMES = "陈李黄张林何罗郑梁谢钟吴赖曾邓叶苏彭温袁欧江冯庄"
 GIVEN = (
     "秀英", "建国", "美华", "志强", "丽珍", "国荣", "玉兰", "伟明", "惠玲", "永发",

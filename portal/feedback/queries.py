@@ -72,13 +72,6 @@ def average(group_keys: Iterable[str]) -> dict[str, Average]:
     return {key: Average(count, rules.rounded(int(total or 0), count), count >= least) for key, count, total in rows}
 
 
-def for_group(group_key: str, limit: int = PAGE, offset: int = 0) -> list[Evaluation]:
-    """The answers behind a figure, newest first, as far as the caller's scope sees them."""
-    statement = select(Evaluation).where(Evaluation.group_key == group_key, Evaluation.stars.is_not(None))
-    statement = statement.order_by(Evaluation.given_at.desc(), Evaluation.id.desc()).limit(limit).offset(offset)
-    return list(db.session.scalars(statement))
-
-
 def asked_of(subject_kind: str, subject_id: int) -> list[Evaluation]:
     """Everybody asked about one occasion, answered or not, in the caller's scope."""
     statement = select(Evaluation).where(Evaluation.subject_kind == subject_kind, Evaluation.subject_id == subject_id)

@@ -9,7 +9,7 @@ from typing import Any
 from flask import current_app, g, request, url_for
 
 from portal.core import access, clock, registry, scope
-from portal.core.access import GRANTS, Actor
+from portal.core.access import Actor, Viewer, granted
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,12 @@ def context() -> dict[str, Any]:
     return {"nav": [replace(link, active=link is best) if link is not links[0] else link for link in links]}
 
 
-def _links(user: Any, counts: dict[str, int]) -> list[NavLink]:
+def _links(user: Viewer, counts: dict[str, int]) -> list[NavLink]:
     items = sorted(registry.nav_items.values(), key=lambda item: item.position)
     return [
         NavLink(item.label, url_for(item.endpoint), item.icon, counts.get(item.section, 0), _inside(item.endpoint))
         for item in items
-        if item.permission in GRANTS[user.role] and item.endpoint in current_app.view_functions
+        if item.permission in granted(user.role) and item.endpoint in current_app.view_functions
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, abort, flash, make_response, redirect, request, url_for
@@ -10,6 +11,7 @@ from portal.catalogue.public import month_snapshot
 from portal.catalogue.public import queries as public_queries
 from portal.centres import profile
 from portal.centres import queries as centres
+from portal.centres.models import Centre
 from portal.core import access, clock, pages, qr
 from portal.core.incoming import whole_number
 from portal.front import queries
@@ -33,7 +35,7 @@ def home() -> Response:
     return _centre_page(centre, now, at_home=True) if centre else abort(404)
 
 
-def _district(now: Any) -> dict[str, Any]:
+def _district(now: datetime) -> dict[str, Any]:
     """What somebody without a centre sees of the whole deployment."""
     month = clock.month_of(clock.today(now))
     count, cards = month_snapshot.upcoming(month, "", now, 5)
@@ -53,7 +55,7 @@ def centre(code: str) -> Response:
     return answer
 
 
-def _centre_page(found: Any, now: Any, at_home: bool) -> Response:
+def _centre_page(found: Centre, now: datetime, at_home: bool) -> Response:
     page = queries.centre_page(found, now)
     user = access.viewer()
     mine = queries.next_of_mine(user.id, now) if user is not None and user.audience == "resident" else []
@@ -119,7 +121,7 @@ def centre_qr(code: str) -> Response:
 @access.resident
 def me() -> Response:
     """My services: everything of mine and what happens next (S9)."""
-    user = access.viewer()
+    user = access.signed_in()
     now = clock.now()
     person = people.resident(user.id)
     return pages.page(

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from portal.core import audit, outbox, pages
 from portal.core.access import Actor
-from portal.core.db import db
+from portal.core.db import db, hit
 from portal.core.errors import DomainError
 from portal.notices import kinds, queries, rules
 from portal.notices.models import Delivery, InboxMessage
@@ -143,7 +143,7 @@ def mark_all_read(audience: str, person_id: int, now: datetime) -> int:
     statement = update(InboxMessage).where(
         InboxMessage.audience == audience, InboxMessage.person_id == person_id, InboxMessage.read_at.is_(None)
     )
-    return db.session.execute(statement.values(read_at=now)).rowcount  # type: ignore[attr-defined]
+    return hit(statement.values(read_at=now))
 
 
 def choose(resident: Resident, wanted: Iterable[str], way: str) -> None:
@@ -175,11 +175,9 @@ def send_again(actor: Actor, delivery_ids: Sequence[int], now: datetime) -> int:
     if not useful:
         raise TooLate()
     statement = update(Delivery).where(Delivery.id.in_(useful), Delivery.outcome == "failed")
-    done = db.session.execute(
-        statement.values(outcome="", done_at=None, leased_until=None, attempts=0, due_at=now)
-        .execution_options(synchronize_session=False)
-    )  # fmt: skip
+    again = statement.values(outcome="", done_at=None, leased_until=None, attempts=0, due_at=now)
+    done = hit(again, synchronize_session=False)
     audit.record(actor, "send_again", "delivery", useful[0], now, summary=f"重发 {len(useful)} 条消息",
                  after={"ids": useful})  # fmt: skip
     outbox.wake()
-    return done.rowcount  # type: ignore[attr-defined]
+    return done

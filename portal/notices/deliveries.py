@@ -16,7 +16,7 @@ from flask import current_app
 from sqlalchemy import or_, select, update
 
 from portal.core import outbox
-from portal.core.db import db, writing
+from portal.core.db import db, hit, writing
 from portal.notices import kinds, queries, rules
 from portal.notices.gateways import Gateway, GatewayError, LocalGateway, configured
 from portal.notices.models import Delivery
@@ -148,7 +148,4 @@ def _mark(rows: Sequence[Claimed], now: datetime, **values: object) -> int:
         return 0
     ours = (Delivery.id.in_([r.id for r in rows]), Delivery.leased_until == rows[0].lease, Delivery.done_at.is_(None))
     with writing():
-        return db.session.execute(  # type: ignore[attr-defined]
-            update(Delivery).where(*ours).values(leased_until=None, **values)
-            .execution_options(synchronize_session=False)
-        ).rowcount  # fmt: skip
+        return hit(update(Delivery).where(*ours).values(leased_until=None, **values), synchronize_session=False)

@@ -17,7 +17,7 @@ bp = Blueprint("notices", __name__)
 @bp.get("/me/inbox")
 @access.resident
 def inbox() -> Response:
-    me = access.viewer()
+    me = access.signed_in()
     unread_only = request.args.get("only") == "unread"
     found = queries.inbox("resident", me.id, request.args.get("before", type=record_id), unread_only)
     return pages.page("notices/inbox.html", messages=found, unread_only=unread_only, kind_label=kinds.label)
@@ -27,7 +27,7 @@ def inbox() -> Response:
 @access.resident
 def open_message(message_id: int) -> Response:
     """Mark read, then go to what the message is about."""
-    link = actions.mark_read("resident", access.viewer().id, message_id, clock.now())
+    link = actions.mark_read("resident", access.signed_in().id, message_id, clock.now())
     if link is None:
         abort(404)
     return pages.see_other(access.safe_next(link, url_for("notices.inbox")))
@@ -36,7 +36,7 @@ def open_message(message_id: int) -> Response:
 @bp.post("/me/inbox/read")
 @access.resident
 def read_all() -> Response:
-    number = actions.mark_all_read("resident", access.viewer().id, clock.now())
+    number = actions.mark_all_read("resident", access.signed_in().id, clock.now())
     flash(f"{number} 条消息都标为已读了。" if number else "没有未读的消息。", "ok")
     return pages.see_other(url_for("notices.inbox"))
 
@@ -45,7 +45,7 @@ def read_all() -> Response:
 @access.resident
 def choices() -> Response:
     """Which kinds of messages also come as a text, and by which way."""
-    resident = db.session.get(Resident, access.viewer().id)
+    resident = db.session.get(Resident, access.signed_in().id)
     if resident is None:
         abort(404)
     if request.method == "POST":

@@ -52,7 +52,7 @@ def retry() -> Response:
 @bp.get("/staff/inbox-messages")
 @access.staff(Permission.VIEW)
 def inbox() -> Response:
-    me = access.viewer()
+    me = access.signed_in()
     unread_only = request.args.get("only") == "unread"
     found = queries.inbox("staff", me.id, request.args.get("before", type=record_id), unread_only)
     return pages.page("notices/staff_inbox.html", messages=found, unread_only=unread_only, kind_label=kinds.label)
@@ -61,7 +61,7 @@ def inbox() -> Response:
 @bp.post("/staff/inbox-messages/<int:message_id>/open")
 @access.staff(Permission.VIEW)
 def open_message(message_id: int) -> Response:
-    link = actions.mark_read("staff", access.viewer().id, message_id, clock.now())
+    link = actions.mark_read("staff", access.signed_in().id, message_id, clock.now())
     if link is None:
         abort(404)
     return pages.see_other(access.safe_next(link, url_for("notices_staff.inbox")))
@@ -70,6 +70,6 @@ def open_message(message_id: int) -> Response:
 @bp.post("/staff/inbox-messages/read")
 @access.staff(Permission.VIEW)
 def read_all() -> Response:
-    number = actions.mark_all_read("staff", access.viewer().id, clock.now())
+    number = actions.mark_all_read("staff", access.signed_in().id, clock.now())
     flash(f"{number} 条消息都标为已读了。" if number else "没有未读的消息。", "ok")
     return pages.see_other(url_for("notices_staff.inbox"))

@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from portal.centres.models import Centre, Setting
 from portal.core import audit, clock, outbox, registry, scope
 from portal.core.access import Role
-from portal.core.db import db, writing
+from portal.core.db import db, hit, writing
 from portal.core.sessions import WebSession
 from portal.notices import actions, deliveries
 from portal.notices.models import Delivery
@@ -126,7 +126,7 @@ def clean_up(now: datetime) -> str:
     gone = 0
     for statement in statements:
         with writing():
-            gone += db.session.execute(statement, execution_options={"synchronize_session": False}).rowcount  # type: ignore[attr-defined]
+            gone += hit(statement, synchronize_session=False)
     return f"清理 {gone} 行"
 
 

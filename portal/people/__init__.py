@@ -20,15 +20,14 @@ WORDS = {
 
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and commands to the app."""
-    from portal.people import cli, viewer, views_accounts, views_audit, views_profile, views_resident, views_staff
+    # views_accounts, views_audit and views_profile hang their pages on the two blueprints when they are imported.
+    from portal.people import cli, viewer, views_accounts, views_audit, views_profile, views_resident, views_staff  # noqa: F401
 
     registry.audit_word(**WORDS)
     app.context_processor(viewer.context)
     for blueprint in (views_resident.face, views_staff.face):
         app.register_blueprint(blueprint)
     app.cli.add_command(cli.init)
-    # Imported for their routes, which hang on the two blueprints above.
-    assert views_accounts and views_audit and views_profile
     registry.nav("accounts", "账户", "users", "people_staff.accounts", Permission.ACCOUNTS, 80)
     registry.nav("audit", "操作记录", "history", "people_staff.audit", Permission.AUDIT, 90)
 

@@ -12,7 +12,7 @@ from sqlalchemy import or_, update
 
 from portal.centres import profile
 from portal.core import clock, registry
-from portal.core.db import db
+from portal.core.db import db, hit
 from portal.core.forms import FULL_WIDTH
 from portal.people import queries, rules
 from portal.people.models import LoginCode
@@ -66,7 +66,7 @@ def check_code(phone: str, code: str, now: datetime) -> LoginCode:
     fresh = or_(LoginCode.used_at.is_(None), LoginCode.used_at > now - rules.CODE_REPEAT)
     count = update(LoginCode).where(LoginCode.id == row.id, LoginCode.attempts < rules.CODE_TRIES, fresh)
     # Counted before it is compared, in one statement: parallel guesses cannot share a try.
-    if db.session.execute(count.values(attempts=LoginCode.attempts + 1)).rowcount != 1:  # type: ignore[attr-defined]
+    if hit(count.values(attempts=LoginCode.attempts + 1)) != 1:
         raise CodeExpired()
     db.session.refresh(row)
     typed = code.translate(FULL_WIDTH).replace(" ", "")

@@ -14,7 +14,7 @@ from portal.centres import queries as centres
 from portal.centres.models import Centre, Department
 from portal.core import audit, outbox, registry, scope, sessions
 from portal.core.access import ROLE_LABELS, Actor, Permission, Role
-from portal.core.db import db, writing
+from portal.core.db import db, hit, writing
 from portal.core.errors import NotAllowed
 from portal.core.masks import mask_phone
 from portal.people import passwords, queries, rules
@@ -347,5 +347,5 @@ def tidy(now: datetime) -> int:
         if not db.session.scalar(select(exists().where(condition))):
             continue
         with writing():
-            count += db.session.execute(delete(model).where(condition)).rowcount  # type: ignore[attr-defined]
+            count += hit(delete(model).where(condition))
     return count

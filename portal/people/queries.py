@@ -91,11 +91,6 @@ def relative(resident_id: int, relative_id: int) -> Relative | None:
     return found if own else None
 
 
-def person_name(person: Resident, relative: Relative | None = None) -> str:
-    """Whom a record is for; both names show when a relative acts (P2): '王秀英（王建国代）'."""
-    return person.name if relative is None else f"{relative.name}（{person.name}代）"
-
-
 def resident_ids(path: str = "", groups: Iterable[str] = ()) -> list[int]:
     """Residents whose home centre is `path` or below ('' for everybody), in any of `groups` when given."""
     statement = select(Resident.id, Resident.groups).where(Resident.erased_at.is_(None))

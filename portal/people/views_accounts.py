@@ -96,7 +96,7 @@ def _secret(made: actions_staff.OneTime, title: str, told: bool = True) -> Respo
     """The one page that ever shows a one-time password: the answer itself, stored nowhere, kept by no cache."""
     answer = pages.page(
         "people/account_secret.html", account=made.account, password=made.password, title=title,
-        until=made.account.password_expires_at, own=made.account.id == access.viewer().id, told=told,
+        until=made.account.password_expires_at, own=made.account.id == access.signed_in().id, told=told,
     )  # fmt: skip
     answer.headers["Cache-Control"] = "no-store"
     return answer
@@ -142,7 +142,7 @@ def hand_over(account_id: int) -> Any:
         return _secret(made, "账户已交接")
     status = 422 if form.is_submitted() else 200
     return pages.page(
-        "people/hand_over.html", status=status, form=form, row=row, own=row.id == access.viewer().id,
+        "people/hand_over.html", status=status, form=form, row=row, own=row.id == access.signed_in().id,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ NEW_PHONE = "new_phone"
 
 
 def _me() -> Resident:
-    person = queries.resident(access.viewer().id)
+    person = queries.resident(access.signed_in().id)
     if person is None:
         abort(404)
     return person
@@ -83,7 +83,7 @@ def relatives() -> Any:
 
 
 def _relative(relative_id: int) -> Relative:
-    row = queries.relative(access.viewer().id, relative_id)
+    row = queries.relative(access.signed_in().id, relative_id)
     if row is None:
         abort(404)
     return row
@@ -146,7 +146,7 @@ def phone_code() -> Any:
         return code_page(form, number, 422 if form.is_submitted() else 200, changing=True)
     try:
         actions_codes.check_code(number, form.code.data or "", now)
-        actions.change_phone(person, number, now, access.viewer().session_id)
+        actions.change_phone(person, number, now, access.signed_in().session_id)
     except DomainError as refusal:
         db.keep_on_refusal()
         form.refuse(type(refusal)(refusal.message, advice=refusal.advice, field="code"))

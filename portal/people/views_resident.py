@@ -25,11 +25,6 @@ def _target() -> str:
     return "/me" if target.split("?")[0] in {"/login", "/login/code", "/register", "/logout"} else target
 
 
-def login_again(target: str) -> Any:
-    """Send a visitor to the login page and back to `target` afterwards."""
-    return pages.see_other(url_for("people.login", next=target))
-
-
 def _is_resident() -> bool:
     user = access.viewer()
     return user is not None and user.audience == "resident"
@@ -178,7 +173,7 @@ def consent() -> Any:
     """The notice has a new version: ask once more."""
     form, current = forms.ConsentForm(), profile.current()
     if form.validate_on_submit():
-        person = queries.resident(access.viewer().id)
+        person = queries.resident(access.signed_in().id)
         if person is not None:
             actions.agree(person, clock.now())
         return pages.see_other(_target())

@@ -69,13 +69,13 @@ def logout() -> Any:
 
 
 def _own() -> StaffAccount:
-    return db.db.session.get_one(StaffAccount, access.viewer().id)
+    return db.db.session.get_one(StaffAccount, access.signed_in().id)
 
 
 @face.route("/password", methods=["GET", "POST"])
 @access.staff(Permission.VIEW)
 def change_password() -> Any:
-    form, user = forms.PasswordForm(), access.viewer()
+    form, user = forms.PasswordForm(), access.signed_in()
     if form.validate_on_submit():
         try:
             actions_staff.change_password(
@@ -93,7 +93,7 @@ def change_password() -> Any:
 @face.get("/sessions")
 @access.staff(Permission.VIEW)
 def sessions() -> Any:
-    user = access.viewer()
+    user = access.signed_in()
     rows = queries.live_sessions("staff", user.id, clock.now())
     return pages.page("people/staff_sessions.html", rows=rows, own=user.session_id, browser=_browser)
 
@@ -101,7 +101,7 @@ def sessions() -> Any:
 @face.post("/sessions/<session_id>/end")
 @access.staff(Permission.VIEW)
 def end_session(session_id: str) -> Any:
-    if session_id == access.viewer().session_id:
+    if session_id == access.signed_in().session_id:
         return logout()
     if not actions_staff.end_own_session(access.actor(), session_id, clock.now()):
         abort(404)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,15 +14,19 @@ from portal.catalogue.models import Entry
 from portal.centres.models import Centre
 from portal.centres.queries import inside
 from portal.core import clock, scope
-from portal.core.access import Actor, Permission
+from portal.core.access import Actor, Permission, Viewer
 from portal.core.db import db
 from portal.notices.rules import reminders_text
 from portal.people.models import Relative, Resident
 from portal.signup import rules
-from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
+from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, LAPSED, OFFERED, PENDING, REFUSED, WAITING, SignUp
 from portal.signup.states import LABELS, TONES
 
 ENDED_SHOWN = ("refused", "lapsed", "cancelled")
+NEXT = {
+    PENDING: "主办方审核后通知您，名额先留着", WAITING: "有人退出按先后递补，轮到了马上通知",
+    LAPSED: "没有在期限前确认，名额已给下一位", CANCELLED: "活动已取消，不用来了",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,21 @@ class Own:
     def tone(self) -> str:
         return TONES[self.status]
 
+    def steps(self, when: str) -> list[tuple[str, str, str]]:
+        """For ui.steps, while it is live: where it stands and what comes until the day itself."""
+        if self.status == CONFIRMED:
+            before = [("报名成功", "done", "名额已经给您留好"), ("开始前提醒您", "now", f"{reminders_text()}各一次")]
+        elif self.status == PENDING:
+            before = [("已提交", "done", "名额先给您留着"), ("主办方审核", "now", "通过或不通过都会通知您")]
+        elif self.status == WAITING:
+            ahead = f"前面还有 {(self.number or 1) - 1} 人，有人退出按先后递补"
+            turn = ("轮到了马上通知", "wait", rules.late_text())
+            before = [(f"候补第 {self.number} 位", "now", ahead), turn]
+        else:
+            until = f"{clock.stamp(self.accept_by)} 前点下面的“我要参加”" if self.accept_by else ""
+            before = [("有空位了", "done", "按先后轮到您"), ("请您确认", "now", until)]
+        return [*before, ("到场参加", "wait", when)]
+
 
 @dataclass(frozen=True, slots=True)
 class Panel:
@@ -81,12 +100,31 @@ class Panel:
     starts_at: datetime | None = None
     still: bool = False  # the page says it all above: the bar need not follow the thumb
 
-    reminders: str = field(default_factory=reminders_text)
-    late: str = field(default_factory=rules.late_text)
-
     @property
     def action(self) -> str:
         return "加入候补" if self.full else "提交报名" if self.needs_review else "确认报名"
+
+    @property
+    def counted(self) -> str:
+        """The word after a number: places for people are 位."""
+        return "位" if self.unit == "人" else self.unit
+
+    @property
+    def note(self) -> str:
+        """What to know before the button is pressed."""
+        if self.full:
+            return f"已经满了，前面 {self.ahead} 人在等，有人退出按先后递补"
+        return f"{'主办方审核后通知您，' if self.needs_review else ''}{self.leaving}"
+
+    def next_step(self, o: Own) -> str:
+        """What comes next for a sign-up, or what became of it, in one sentence."""
+        if o.status == CONFIRMED and o.withdraw_refusal:
+            return o.withdraw_refusal.message
+        if o.status == CONFIRMED:
+            return f"{o.leaving}，{reminders_text()}会提醒"
+        if o.status == OFFERED:
+            return f"请在 {clock.stamp(o.accept_by) if o.accept_by else '活动开始'} 前确认，过时名额给下一位"
+        return f"原因：{o.reason}" if o.status == REFUSED else NEXT.get(o.status, "")
 
 
 def _number(row: Any) -> ScalarSelect[int]:
@@ -125,18 +163,18 @@ def _own(row: SignUp, relative: str | None, number: int | None) -> Own:
     )  # fmt: skip
 
 
-def panel(entry: Entry, viewer: Any, now: datetime, selected: str = "me") -> Panel:
+def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = "me") -> Panel:
     """What the sign-up part of the entry's page shows. At most two statements: own sign-ups, relatives.
 
     The own-community window is judged by the viewer's home centre; the database judges again when it counts.
     """
-    resident = viewer is not None and viewer.audience == "resident"
-    mine = own(viewer.id, entry.id) if resident else []
-    refusal = _refusal(entry, viewer if resident else None, now)
-    people = _people(viewer, mine) if resident and refusal is None else [("me", "我")]
+    resident = viewer if viewer is not None and viewer.audience == "resident" else None
+    mine = own(resident.id, entry.id) if resident else []
+    refusal = _refusal(entry, resident, now)
+    people = _people(resident, mine) if resident and refusal is None else [("me", "我")]
     values = {value for value, _ in people}
     return Panel(
-        entry_id=entry.id, title=entry.title, signed_in=resident, people=tuple(people),
+        entry_id=entry.id, title=entry.title, signed_in=resident is not None, people=tuple(people),
         selected=selected if selected in values else (people[0][0] if people else ""),
         mine=tuple(_latest(entry, mine, now)), refusal=refusal,
         full=entry.capacity is not None and (entry.waiting > 0 or entry.taken >= entry.capacity),
@@ -146,7 +184,7 @@ def panel(entry: Entry, viewer: Any, now: datetime, selected: str = "me") -> Pan
     )  # fmt: skip
 
 
-def _refusal(entry: Entry, resident: Any, now: datetime) -> rules.Refusal | None:
+def _refusal(entry: Entry, resident: Viewer | None, now: datetime) -> rules.Refusal | None:
     """Whoever is not signed in is judged as a neighbour would be: the own-community window asks who they are first."""
     refusal = rules.may_sign_up(entry, None, "/", now)
     if refusal is None or refusal.code not in ("own_first", "no_home"):
@@ -180,7 +218,7 @@ def _latest(entry: Entry, mine: list[Own], now: datetime) -> list[Own]:
     ]
 
 
-def _people(viewer: Any, mine: list[Own]) -> list[tuple[str, str]]:
+def _people(viewer: Viewer, mine: list[Own]) -> list[tuple[str, str]]:
     taken = {o.relative_id for o in mine if o.live}
     rows = db.session.execute(
         select(Relative.id, Relative.name, Relative.relation)

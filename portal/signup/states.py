@@ -1,4 +1,4 @@
-"""The life of a sign-up (SPEC S2-S4). Every transition happens under the lock of its entry; see queue.py."""
+"""The life of a sign-up (SPEC S2-S4). Every transition happens under the lock of its entry; see waiting_list.py."""
 
 from __future__ import annotations
 

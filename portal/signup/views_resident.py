@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from portal.catalogue.models import PUBLIC, Entry
 from portal.core import access, clock, pages, registry
+from portal.core.access import Viewer
 from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
@@ -25,7 +26,7 @@ TEMPLATE = "signup/answer.html"
 
 
 @registry.panel
-def panel_of(entry: Entry, viewer: Any, now: datetime) -> tuple[str, dict[str, Any]]:
+def panel_of(entry: Entry, viewer: Viewer | None, now: datetime) -> tuple[str, dict[str, Any]]:
     """The thumb bar of a service's page; `?for=` keeps whom one meant while signing in on the way."""
     panel = queries.panel(entry, viewer, now, selected=request.args.get("for", "me"))
     return "signup/_panel.html", {"panel": panel}
@@ -125,7 +126,7 @@ def _refused(entry_id: int, error: DomainError, now: datetime) -> Response:
 def _own_row(entry_id: int) -> SignUp:
     """The sign-up meant by the form, or the only live one of this entry."""
     raw = request.form.get("sign_up", "").strip()
-    statement = select(SignUp).where(SignUp.entry_id == entry_id, SignUp.resident_id == access.viewer().id)
+    statement = select(SignUp).where(SignUp.entry_id == entry_id, SignUp.resident_id == access.signed_in().id)
     if raw:
         statement = statement.where(SignUp.id == (whole_number(raw) or 0))
     else:

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, flash, request, url_for
 from wtforms import ValidationError
 
+from portal.catalogue import windows
 from portal.catalogue.actions import changing
 from portal.catalogue.models import Entry
 from portal.core import access, clock, forms, pages, registry
@@ -37,7 +38,7 @@ class BadInput(DomainError):
 @access.staff(Permission.VIEW)
 def list_entries() -> Response:
     """What people sign up for in my subtree: taken, waiting, to decide, when it starts."""
-    viewer = access.viewer()
+    viewer = access.signed_in()
     which = request.args.get("show", "")
     which = which if which in dict(queries.FILTERS) else ""
     page = whole_number(request.args.get("page"), 999) or 1
@@ -77,7 +78,7 @@ def _page(
     return pages.page(
         TEMPLATE, "board", status, entry=found, now=now, when=notices.when(found), live=live,
         ended=[r for r in rows if r.status not in queries.ORDER], pending=sum(r.status == "pending" for r in live),
-        offered=sum(r.status == "offered" for r in live), closes=rules.closes_at(found), may=may,
+        offered=sum(r.status == "offered" for r in live), closes=windows.closes_at(found), may=may,
         low=rules.is_low(found, now), error=error, where=where, shown=shown or {},
         typed=request.form, open_change=changing.open_change(found.id), may_plan=actor.can(Permission.PLAN),
         targets=queries.merge_targets(found, now) if may else [], may_print=actor.can(Permission.SIGN_UPS),

@@ -22,7 +22,7 @@ from portal.signup.models import HOLDS_PLACE, WAITING, SignUp
 from portal.signup.states import MACHINE
 
 
-def for_update(statement: Select[Any]) -> Select[Any]:
+def for_update(statement: Select[Entry]) -> Select[Entry]:
     """The strategy of the lock; the control test takes it away to show that the race then oversells."""
     return statement.with_for_update(of=Entry)
 

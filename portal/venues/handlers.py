@@ -60,6 +60,7 @@ def _tell(
 
 
 def tell_centre(row: Booking, centre_id: int, words: Words, key: str, now: datetime) -> None:
+    """Tell everybody at a centre who decides on bookings; once for one `key`."""
     accounts = ladder.people_at(db.session.get_one(Centre, centre_id), Permission.VENUES)
     tell_staff(accounts, words.kind, words.title, words.body, staff_link(row.id), key, now)
 

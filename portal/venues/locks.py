@@ -1,4 +1,4 @@
-"""The lock of this room: every write on bookings takes the person first, then the venues, lower ids first.
+"""The locks of bookings: every write on bookings takes the person first, then the venues, lower ids first.
 
 PostgreSQL: SELECT … FOR UPDATE, so bookings of one room come one after the other and those of two rooms never wait for
 each other in a circle. SQLite: the request's BEGIN IMMEDIATE is already the lock.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TypeVarTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from portal.cases import ladder
 from portal.centres.models import Centre
@@ -21,8 +21,10 @@ from portal.people.models import Resident
 from portal.venues.errors import BookingGone, VenueGone
 from portal.venues.models import Booking, Venue
 
+Found = TypeVarTuple("Found")
 
-def for_update(statement: Any, of: type[Any]) -> Any:
+
+def for_update(statement: Select[*Found], of: type[Venue] | type[Resident]) -> Select[*Found]:
     """The strategy of the lock; the control test takes it away to show the race.
 
     FOR NO KEY UPDATE: writers of one room exclude each other, but not whoever only writes a row that refers to it (an

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from portal.core.access import Actor, Permission
 from portal.core.states import Machine, Transition
 from portal.venues.models import (
@@ -33,14 +31,14 @@ NOT_YOUR_TURN = "这份预约现在不由您审批。"
 WITH_THE_LIST = "这是清单里的活动，占用随活动走，请到服务清单里改。"
 
 
-def inside(booking: Any, actor: Actor) -> bool:
+def inside(booking: Booking, actor: Actor) -> bool:
     """Whether the booking's room stands in the actor's part of the tree; residents and departments have none."""
     if actor.kind == "system":
         return True
     return bool(actor.centre_path) and actor.department_id is None and booking.centre.path.startswith(actor.centre_path)
 
 
-def _own(booking: Any, actor: Actor) -> str | None:
+def _own(booking: Booking, actor: Actor) -> str | None:
     if actor.kind == "resident":
         return None if actor.id == booking.resident_id else "这不是您的预约。"
     if actor.kind == "staff" and booking.source == BY_ACTIVITY:
@@ -48,13 +46,13 @@ def _own(booking: Any, actor: Actor) -> str | None:
     return None if actor.can(Permission.VENUES) and inside(booking, actor) else "您的账户没有管理这个场地的权限。"
 
 
-def _house(booking: Any, actor: Actor) -> str | None:
+def _house(booking: Booking, actor: Actor) -> str | None:
     """Not by residents: the waiting list moves by itself or by staff."""
     staff = actor.kind != "resident" and actor.can(Permission.VENUES) and inside(booking, actor)
     return None if staff else "空位按先后顺序递补。"
 
 
-def decides(booking: Any, actor: Actor) -> str | None:
+def decides(booking: Booking, actor: Actor) -> str | None:
     """The centre whose turn it is, or one above it (P6)."""
     if actor.kind == "system":
         return None
@@ -66,7 +64,7 @@ def decides(booking: Any, actor: Actor) -> str | None:
     return None
 
 
-def _hands_up(booking: Any, actor: Actor) -> str | None:
+def _hands_up(booking: Booking, actor: Actor) -> str | None:
     centre = booking.waits_at or booking.centre
     if centre.parent_id is None:
         return "上面没有可以移交的中心了。"

@@ -80,9 +80,14 @@ def visit(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     def enter(portal: Portal, size: dict[str, int] = PHONE, js: bool = True, **options: Any) -> Page:
         cookies = options.pop("cookies", ())
         context = chromium.new_context(
-            base_url=portal.address, viewport=size, java_script_enabled=js, locale="zh-CN",  # type: ignore[arg-type]
-            timezone_id="Asia/Shanghai", accept_downloads=True, **options,
-        )  # fmt: skip
+            base_url=portal.address,
+            viewport=size,
+            java_script_enabled=js,
+            locale="zh-CN",  # type: ignore[arg-type]
+            timezone_id="Asia/Shanghai",
+            accept_downloads=True,
+            **options,
+        )
         context.set_default_timeout(PATIENCE)
         portals.add(portal)
         if cookies:
@@ -117,11 +122,19 @@ def _liven_up(world: worlds.World, make: factories.Make) -> None:
     make.entry(a1, title="满了的活动", capacity=1, taken=1, waiting=2, groups=["elder"])
     for number, status in enumerate(("pending", "waiting", "offered", "refused"), 1):
         person = world.town.residents[number]
-        db.session.add(SignUp(
-            entry_id=world.ids["public_entry_id"], resident_id=person.id, person_key=f"r{person.id}", status=status,
-            centre_id=a1.id, created_at=factories.NOW, queue_no=number, refusal_reason="不在服务对象范围内",
-            accept_by=factories.NOW + timedelta(hours=3) if status == "offered" else None,
-        ))  # fmt: skip
+        db.session.add(
+            SignUp(
+                entry_id=world.ids["public_entry_id"],
+                resident_id=person.id,
+                person_key=f"r{person.id}",
+                status=status,
+                centre_id=a1.id,
+                created_at=factories.NOW,
+                queue_no=number,
+                refusal_reason="不在服务对象范围内",
+                accept_by=factories.NOW + timedelta(hours=3) if status == "offered" else None,
+            )
+        )
     db.session.commit()
 
 
@@ -134,10 +147,18 @@ class House:
 
     def _fill(self, portal: Portal) -> Flask:
         # The environment's own PORTAL_* must not decide where this process looks.
-        app = create_app({
-            "TESTING": True, "SECRET_KEY": SECRET_KEY, "SQLALCHEMY_DATABASE_URI": portal.url, "DATA_DIR": portal.data,
-            "REDIS_URL": NO_REDIS, "BASE_URL": portal.address, "RATELIMIT_ENABLED": False, "HTTPS": False,
-        })  # fmt: skip
+        app = create_app(
+            {
+                "TESTING": True,
+                "SECRET_KEY": SECRET_KEY,
+                "SQLALCHEMY_DATABASE_URI": portal.url,
+                "DATA_DIR": portal.data,
+                "REDIS_URL": NO_REDIS,
+                "BASE_URL": portal.address,
+                "RATELIMIT_ENABLED": False,
+                "HTTPS": False,
+            }
+        )
         portal.data.mkdir(parents=True, exist_ok=True)
         with app.app_context(), scope.system("browser tests"):
             db.create_all()

@@ -44,11 +44,16 @@ class Portal(Server):
         """Only what a newcomer would set; nothing of the machine's own PORTAL_* comes in."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith("PORTAL_")}
         return clean | {
-            "DATABASE_URL": self.url, "PORTAL_DATA_DIR": str(self.data), "SECRET_KEY": SECRET_KEY,
-            "REDIS_URL": NO_REDIS, "PORTAL_BASE_URL": self.address, "PORTAL_LOG_LEVEL": "ERROR",
-            "PORTAL_RATE_LIMITS": "1" if self.rate_limits else "0", "PORTAL_TEST_CLOCK_SHIFT": str(self.shift),
+            "DATABASE_URL": self.url,
+            "PORTAL_DATA_DIR": str(self.data),
+            "SECRET_KEY": SECRET_KEY,
+            "REDIS_URL": NO_REDIS,
+            "PORTAL_BASE_URL": self.address,
+            "PORTAL_LOG_LEVEL": "ERROR",
+            "PORTAL_RATE_LIMITS": "1" if self.rate_limits else "0",
+            "PORTAL_TEST_CLOCK_SHIFT": str(self.shift),
             "FLASK_APP": "tests.browser.stand",
-        }  # fmt: skip
+        }
 
     def command(self) -> list[str]:
         """See Server."""

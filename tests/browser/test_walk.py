@@ -49,9 +49,11 @@ class Walk:
         passwords = {
             username: open_account(self.district, username, name, centre)
             for username, name, centre in (
-                ("jd-kuichong", "街道甲", "葵涌街道"), ("kuichong", "社区乙", "葵涌社区"), ("xiaoqu", "站点丙", "测试小区"),
+                ("jd-kuichong", "街道甲", "葵涌街道"),
+                ("kuichong", "社区乙", "葵涌社区"),
+                ("xiaoqu", "站点丙", "测试小区"),
             )
-        }  # fmt: skip
+        }
         pages: dict[str, Page] = {}
         for username, password in passwords.items():
             pages[username] = self.visit(self.portal, DESK)

@@ -116,9 +116,17 @@ def test_buttons_are_what_the_server_takes(session: Any, town: Town, make: Any, 
 def test_changes_are_decided_by_the_publisher(session: Any, town: Town, make: Any, status: str) -> None:
     entry = make.entry(town.centres["A1"])
     change = EntryChange(
-        centre_id=entry.centre_id, entry_id=entry.id, kind="edit", before={}, after={}, reason="雨", status=status,
-        waits_at_id=town.centres["D"].id, asked_by="A1管理员", asked_at=NOW,
-    )  # fmt: skip
+        centre_id=entry.centre_id,
+        entry_id=entry.id,
+        kind="edit",
+        before={},
+        after={},
+        reason="雨",
+        status=status,
+        waits_at_id=town.centres["D"].id,
+        asked_by="A1管理员",
+        asked_at=NOW,
+    )
     session.add(change)
     session.flush()
     may = {"apply": DISTRICT, "refuse": DISTRICT, "take_back": OWN}
@@ -131,9 +139,16 @@ def test_changes_are_decided_by_the_publisher(session: Any, town: Town, make: An
 @pytest.mark.parametrize("status", sorted(PLAN_IMPORT.labels))
 def test_imports_are_finished_by_their_centre(session: Any, town: Town, status: str) -> None:
     upload = PlanImport(
-        centre_id=town.centres["A1"].id, month="2026-12", filename="计划.xlsx", digest="", rows=[], notes=[],
-        status=status, created_by="A1", created_at=NOW,
-    )  # fmt: skip
+        centre_id=town.centres["A1"].id,
+        month="2026-12",
+        filename="计划.xlsx",
+        digest="",
+        rows=[],
+        notes=[],
+        status=status,
+        created_by="A1",
+        created_at=NOW,
+    )
     session.add(upload)
     session.flush()
     for name in ("take", "lay_aside"):

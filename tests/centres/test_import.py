@@ -32,8 +32,11 @@ def test_dapeng_is_imported_once(session: Any, now: Any, app: Flask) -> None:
     assert session.scalar(select(func.count()).select_from(Centre)) == before + 43
     station = queries.by_code("440307011009S02")
     assert station is not None and [c.code for c in queries.ancestors(station)] == [
-        "4403", "440307DP", "440307011", "440307011009",
-    ]  # fmt: skip
+        "4403",
+        "440307DP",
+        "440307011",
+        "440307011009",
+    ]
     assert [c.code for c in queries.review_chain(station)] == ["440307011009", "440307011", "440307DP"]
     assert station.short_name == "芽山居民小组"
 

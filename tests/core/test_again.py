@@ -65,9 +65,11 @@ def test_a_new_message_ends_it(me: FlaskClient, session: Any, town: Any, now: An
     assert "条未读" not in me.get("/services").text
     person_id = town.residents[0].id
     session.rollback()
-    session.add(InboxMessage(
-        audience="resident", person_id=person_id, kind="change", title="t", body="b", key="k", created_at=now,
-    ))  # fmt: skip
+    session.add(
+        InboxMessage(
+            audience="resident", person_id=person_id, kind="change", title="t", body="b", key="k", created_at=now
+        )
+    )
     session.commit()
     assert "条未读" in me.get("/services").text
 

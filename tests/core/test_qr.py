@@ -34,16 +34,6 @@ def test_smallest_symbol_then_most_correction() -> None:
     assert qr.matrix("x" * 7)[8] != qr.matrix("x" * 17)[8]
 
 
-def test_svg_is_one_crisp_path_with_its_quiet_zone() -> None:
-    svg = qr.qr_svg(SHORT, "30mm", label="扫码<报名>")
-    assert svg.startswith('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 37 37" width="30mm"')
-    assert 'shape-rendering="crispEdges"' in svg
-    assert svg.count("<path") == 2
-    assert "M4 4h7v1h-7z" in svg
-    assert "扫码&lt;报名&gt;" in svg
-    assert len(svg) < 5000
-
-
 @pytest.mark.parametrize("text", ["", "x" * 3000])
 def test_impossible_texts_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="QR code"):

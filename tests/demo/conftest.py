@@ -42,12 +42,23 @@ def _empty_database(folder: Path) -> str:
 @pytest.fixture(scope="package")
 def demo_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     folder = tmp_path_factory.mktemp("demo")
-    app = create_app({
-        "TESTING": True, "SECRET_KEY": "tests only", "SQLALCHEMY_DATABASE_URI": _empty_database(folder),
-        "DATA_DIR": folder, "WTF_CSRF_ENABLED": False, "RATELIMIT_ENABLED": False,
-        "REDIS_URL": "redis://127.0.0.1:1/0", "SMS_URL": "", "WECHAT_URL": "", "PROFILE": "dapeng",
-        "TRUSTED_HOSTS": None, "HTTPS": False, "BASE_URL": "https://portal.example",
-    })  # fmt: skip
+    app = create_app(
+        {
+            "TESTING": True,
+            "SECRET_KEY": "tests only",
+            "SQLALCHEMY_DATABASE_URI": _empty_database(folder),
+            "DATA_DIR": folder,
+            "WTF_CSRF_ENABLED": False,
+            "RATELIMIT_ENABLED": False,
+            "REDIS_URL": "redis://127.0.0.1:1/0",
+            "SMS_URL": "",
+            "WECHAT_URL": "",
+            "PROFILE": "dapeng",
+            "TRUSTED_HOSTS": None,
+            "HTTPS": False,
+            "BASE_URL": "https://portal.example",
+        }
+    )
     app.test_client_class = Client
     with app.app_context():
         upgrade(directory=str(ROOT / "migrations"))

@@ -65,8 +65,10 @@ def test_every_status_occurs(loaded: Any) -> None:
     assert seen(EntryChange) == set(states.CHANGE.labels)
     assert seen(PlanImport) == set(states.PLAN_IMPORT.labels)
     assert set(loaded.scalars(select(Centre.level).join(Entry, Entry.waits_at_id == Centre.id))) == {
-        "community", "subdistrict", "district",
-    }  # fmt: skip
+        "community",
+        "subdistrict",
+        "district",
+    }
 
 
 def test_histories_audit_and_outbox_are_sound(loaded: Any) -> None:

@@ -41,8 +41,10 @@ def test_every_centre_has_rooms_and_the_district_twelve(loaded: Any) -> None:
     rows = loaded.execute(counted.where(Venue.bookable).group_by(Centre.code, Centre.level)).all()
     found = {code: number for code, _, number in rows}
     assert found["440307DP"] == 12 and sorted(Counter(level for _, level, _ in rows).items()) == [
-        ("community", 25), ("district", 1), ("subdistrict", 3),
-    ]  # fmt: skip
+        ("community", 25),
+        ("district", 1),
+        ("subdistrict", 3),
+    ]
     assert all(3 <= number <= 12 for number in found.values())
     assert loaded.scalar(select(func.count(Venue.id)).where(~Venue.bookable)) == 19
 

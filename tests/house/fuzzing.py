@@ -23,9 +23,7 @@ FIELD = re.compile(r"^    (\w+) = \w*(?:Field|Choose|Pick|Checkboxes|_text|_area
 NAMED = re.compile(r"""name="(\w+)\"""")
 # They would end the walk early: the person, the account or the session is gone afterwards.
 LAST = {"people.logout", "people_staff.logout", "people.erase", "people_staff.end_session"}
-SLOW = {
-    "catalogue_print.print_list", "catalogue_print.activity_poster", "centres_staff.poster", "signup_staff.roster",
-}  # fmt: skip
+SLOW = {"catalogue_print.print_list", "catalogue_print.activity_poster", "centres_staff.poster", "signup_staff.roster"}
 
 LONE = "\ud800"  # half of a character
 ODD = (

@@ -40,11 +40,22 @@ def count(session: Any, *models: Any) -> list[int]:
 
 def change_of(entry: Entry, **changes: Any) -> dict[str, Any]:
     return {
-        "title": entry.title, "category_id": entry.category_id, "sessions": "12月13日 8:30-11:00", "place": entry.place,
-        "audience": entry.audience, "mode": "limited", "capacity": "30", "unit": "人", "content": entry.content,
-        "organiser": entry.organiser, "contact": entry.contact, "phone": entry.phone, "reason": "场地有变",
-        "version": entry.revision, "do": "ask",
-    } | changes  # fmt: skip
+        "title": entry.title,
+        "category_id": entry.category_id,
+        "sessions": "12月13日 8:30-11:00",
+        "place": entry.place,
+        "audience": entry.audience,
+        "mode": "limited",
+        "capacity": "30",
+        "unit": "人",
+        "content": entry.content,
+        "organiser": entry.organiser,
+        "contact": entry.contact,
+        "phone": entry.phone,
+        "reason": "场地有变",
+        "version": entry.revision,
+        "do": "ask",
+    } | changes
 
 
 @pytest.mark.parametrize(("change", "field", "said"), [
@@ -56,9 +67,15 @@ def change_of(entry: Entry, **changes: Any) -> dict[str, Any]:
     ({"category_id": "99999999999"}, "category_id", ""), ({"unit": "<b>"}, "unit", ""),
 ])  # fmt: skip
 def test_a_wrong_change_after_publication(
-    client: FlaskClient, town: Any, make: Any, session: Any, as_staff: Any,
-    change: dict[str, str], field: str, said: str,
-) -> None:  # fmt: skip
+    client: FlaskClient,
+    town: Any,
+    make: Any,
+    session: Any,
+    as_staff: Any,
+    change: dict[str, str],
+    field: str,
+    said: str,
+) -> None:
     entry = make.entry(town.centres["A1"], taken=5)
     as_staff(client, town.operator["A1"])
     where = CHANGE.format(entry.id)
@@ -279,13 +296,26 @@ def test_a_cell_never_becomes_a_formula(
 ) -> None:
     entry = make.entry(town.centres["A1"], title=formula, content=formula, place=formula, contact=formula)
     person = make.resident(town.centres["A1"], name=formula, address=formula)
-    session.add(SignUp(entry_id=entry.id, resident_id=person.id, person_key=f"r{person.id}", status="confirmed",
-                       centre_id=entry.centre_id, created_at=now, note=formula))  # fmt: skip
+    session.add(
+        SignUp(
+            entry_id=entry.id,
+            resident_id=person.id,
+            person_key=f"r{person.id}",
+            status="confirmed",
+            centre_id=entry.centre_id,
+            created_at=now,
+            note=formula,
+        )
+    )
     session.commit()
     as_staff(client, town.staff["A1"])
     desk = f"/staff/sign-ups/{entry.id}"
-    texts = [client.get("/staff/catalogue/export.csv?month=2026-12"), client.get(f"{desk}/sign-ups.csv"),
-             send(client, desk, f"{desk}/sign-ups.csv", {}), client.get("/staff/audit.csv")]  # fmt: skip
+    texts = [
+        client.get("/staff/catalogue/export.csv?month=2026-12"),
+        client.get(f"{desk}/sign-ups.csv"),
+        send(client, desk, f"{desk}/sign-ups.csv", {}),
+        client.get("/staff/audit.csv"),
+    ]
     for answer in texts:
         assert answer.status_code == 200
         for line in csv.reader(io.StringIO(answer.get_data(as_text=True).lstrip("\ufeff"))):
@@ -414,8 +444,17 @@ def test_an_offer_that_lapsed_while_the_page_was_open(
 ) -> None:
     entry = make.entry(town.centres["A1"], capacity=1, taken=1)
     person = town.residents[0]
-    session.add(SignUp(entry_id=entry.id, resident_id=person.id, person_key=f"r{person.id}", status="offered",
-                       centre_id=entry.centre_id, created_at=now, accept_by=now - timedelta(minutes=1)))  # fmt: skip
+    session.add(
+        SignUp(
+            entry_id=entry.id,
+            resident_id=person.id,
+            person_key=f"r{person.id}",
+            status="offered",
+            centre_id=entry.centre_id,
+            created_at=now,
+            accept_by=now - timedelta(minutes=1),
+        )
+    )
     session.commit()
     as_resident(client, person)
     page = f"/services/{entry.id}"

@@ -193,9 +193,11 @@ def test_a_kept_page_belongs_to_nobody(app: Flask, town: Any, make: Any, as_resi
 # Text of people -------------------------------------------------------------------------------------------------------
 
 EVIL = "\"'><i x=1>"
-CODES = re.compile(r"_?(id|code|status|kind|level|path|month|key|digest|file|hash|paper|unit|channel|audience|role|topic|"
-                   r"outcome|previous|from_status|to_status|object_type|verb|name_key|person_key|cover|username|link|icon|"
-                   r"password_hash|code_hash|token_hash|consent_version|actor_kind|import_row)$")  # fmt: skip
+CODES = re.compile(
+    r"_?(id|code|status|kind|level|path|month|key|digest|file|hash|paper|unit|channel|audience|role|topic|"
+    r"outcome|previous|from_status|to_status|object_type|verb|name_key|person_key|cover|username|link|icon|"
+    r"password_hash|code_hash|token_hash|consent_version|actor_kind|import_row)$"
+)
 
 
 def _fill(session: Any, world: Any) -> int:
@@ -204,8 +206,14 @@ def _fill(session: Any, world: Any) -> int:
     for mapper in Base.registry.mappers:
         if mapper.local_table.name in {"audit_log", "state_history", "web_session"}:
             continue
-        columns = [c for c in mapper.columns if isinstance(c.type, String | Text) and not CODES.fullmatch(c.key)
-                   and not c.key.endswith(("_code", "_id", "_key")) and not c.unique]  # fmt: skip
+        columns = [
+            c
+            for c in mapper.columns
+            if isinstance(c.type, String | Text)
+            and not CODES.fullmatch(c.key)
+            and not c.key.endswith(("_code", "_id", "_key"))
+            and not c.unique
+        ]
         for row in session.scalars(select(mapper.class_)):
             for column in columns:
                 if getattr(row, column.key) and (column.type.length or 200) > 15:
@@ -218,8 +226,11 @@ def test_markup_in_any_text_stays_text(
     app: Flask, town: Any, make: Any, session: Any, as_staff: Any, as_resident: Any
 ) -> None:
     world = worlds.build(town, make)
-    clients = {"public": app.test_client(), "resident": as_resident(app.test_client(), town.residents[0]),
-               "staff": as_staff(app.test_client(), town.staff["D"])}  # fmt: skip
+    clients = {
+        "public": app.test_client(),
+        "resident": as_resident(app.test_client(), town.residents[0]),
+        "staff": as_staff(app.test_client(), town.staff["D"]),
+    }
     own = as_staff(app.test_client(), town.staff["A1"])
     session.rollback()
     with writing():

@@ -26,10 +26,19 @@ def _with_tokens(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def row(town: Any, **changes: Any) -> dict[str, Any]:
     return {
-        "month": "2026-12", "title": "冬至包汤圆", "category_id": town.categories["party"].id, "content": TYPED,
-        "sessions": "12月22日 14:30-17:00", "place": "一楼大厅", "audience": "全体居民", "mode": "limited",
-        "capacity": "60", "unit": "人", "groups": ["elder", "child"], "do": "save",
-    } | changes  # fmt: skip
+        "month": "2026-12",
+        "title": "冬至包汤圆",
+        "category_id": town.categories["party"].id,
+        "content": TYPED,
+        "sessions": "12月22日 14:30-17:00",
+        "place": "一楼大厅",
+        "audience": "全体居民",
+        "mode": "limited",
+        "capacity": "60",
+        "unit": "人",
+        "groups": ["elder", "child"],
+        "do": "save",
+    } | changes
 
 
 def entries(session: Any) -> list[Entry]:

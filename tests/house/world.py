@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from portal.catalogue.actions import entry_values as rows_of_entries
-from portal.catalogue.models import EntryChange, Guide, PlanImport, PrintedDocument, Template
+from portal.catalogue.models import Entry, EntryChange, Guide, PlanImport, PrintedDocument, Template
 from portal.centres.models import CentrePhoto
 from portal.core import clock
 from portal.core.db import db
@@ -47,23 +47,26 @@ def build(town: Town, make: Make) -> World:
     a1, person = town.centres["A1"], town.residents[0]
     draft = make.entry(a1, title=SECRET, status="draft", published_at=None)
     public = make.entry(a1, title="公开的活动", taken=1)
-    told = rows_of_entries.to_json(rows_of_entries.values_of(public))
-    sign_up = SignUp(
-        entry_id=public.id, resident_id=person.id, person_key=f"r{person.id}", status="confirmed", centre_id=a1.id,
-        created_at=NOW, note=SECRET,
-    )  # fmt: skip
-    change = EntryChange(
-        entry_id=public.id, centre_id=a1.id, kind="edit", before=told, after=told, reason=SECRET, status="asked",
-        waits_at_id=town.centres["A"].id, asked_by="A1管理员", asked_at=NOW,
-    )  # fmt: skip
+    sign_up, change = _asked(town, public)
     plan = PlanImport(
-        centre_id=a1.id, month="2026-12", filename=f"{SECRET}.xlsx", digest="0" * 64, rows=[], notes=[],
-        created_by="A1管理员", created_at=NOW,
-    )  # fmt: skip
-    message = InboxMessage(
-        audience="resident", person_id=person.id, kind="signup.confirmed", title=SECRET, body=SECRET, key="house",
+        centre_id=a1.id,
+        month="2026-12",
+        filename=f"{SECRET}.xlsx",
+        digest="0" * 64,
+        rows=[],
+        notes=[],
+        created_by="A1管理员",
         created_at=NOW,
-    )  # fmt: skip
+    )
+    message = InboxMessage(
+        audience="resident",
+        person_id=person.id,
+        kind="signup.confirmed",
+        title=SECRET,
+        body=SECRET,
+        key="house",
+        created_at=NOW,
+    )
     relative = Relative(resident_id=person.id, name=SECRET[:6], relation="母亲", created_at=NOW)
     rows: dict[str, Any] = {
         "draft": draft, "sign_up": sign_up, "change": change, "plan": plan, "message": message, "relative": relative,
@@ -100,6 +103,34 @@ def build(town: Town, make: Make) -> World:
     return World(town, ids, {})
 
 
+def _asked(town: Town, public: Entry) -> tuple[SignUp, EntryChange]:
+    """The first resident's place in the public activity, and the change of it that waits for the level above."""
+    a1, person = town.centres["A1"], town.residents[0]
+    told = rows_of_entries.to_json(rows_of_entries.values_of(public))
+    sign_up = SignUp(
+        entry_id=public.id,
+        resident_id=person.id,
+        person_key=f"r{person.id}",
+        status="confirmed",
+        centre_id=a1.id,
+        created_at=NOW,
+        note=SECRET,
+    )
+    change = EntryChange(
+        entry_id=public.id,
+        centre_id=a1.id,
+        kind="edit",
+        before=told,
+        after=told,
+        reason=SECRET,
+        status="asked",
+        waits_at_id=town.centres["A"].id,
+        asked_by="A1管理员",
+        asked_at=NOW,
+    )
+    return sign_up, change
+
+
 def _room(town: Town, make: Make) -> dict[str, Any]:
     """A room of A1 that everybody may see, and what only A1 knows of it: who booked it, what for, what is broken."""
     a1, person = town.centres["A1"], town.residents[0]
@@ -111,9 +142,17 @@ def _room(town: Town, make: Make) -> dict[str, Any]:
     closure = make.closure(venue, start + timedelta(days=2), start + timedelta(days=3))
     note = make.note(venue, SECRET, booking_id=booking.id)
     series = BookingSeries(
-        centre_id=a1.id, venue_id=venue.id, title="公开的系列", weekdays=[1], first_day=NOW.date(),
-        last_day=NOW.date() + timedelta(days=30), opens=540, closes=600, created_by="A1管理员", created_at=NOW,
-    )  # fmt: skip
+        centre_id=a1.id,
+        venue_id=venue.id,
+        title="公开的系列",
+        weekdays=[1],
+        first_day=NOW.date(),
+        last_day=NOW.date() + timedelta(days=30),
+        opens=540,
+        closes=600,
+        created_by="A1管理员",
+        created_at=NOW,
+    )
     db.session.add(series)
     db.session.flush()
     return {

@@ -125,16 +125,24 @@ def wait_until(true: Callable[[], bool], what: str, seconds: float = DEADLINE) -
 
 def fill(url: str, home: Path) -> list[int]:
     """Tables and 500 residents; their ids."""
-    app = create_app({
-        "TESTING": True, "SECRET_KEY": "crash test", "SQLALCHEMY_DATABASE_URI": url, "DATA_DIR": home / "data",
-        "REDIS_URL": "redis://127.0.0.1:1/0",
-    })  # fmt: skip
+    app = create_app(
+        {
+            "TESTING": True,
+            "SECRET_KEY": "crash test",
+            "SQLALCHEMY_DATABASE_URI": url,
+            "DATA_DIR": home / "data",
+            "REDIS_URL": "redis://127.0.0.1:1/0",
+        }
+    )
     with app.app_context():
         db.create_all()
-        db.session.execute(sa.insert(Resident), [
-            {"phone": f"1980000{n:04d}", "name": f"居民{n}", "groups": [], "quiet": {}, "created_at": clock.now()}
-            for n in range(RESIDENTS)
-        ])  # fmt: skip
+        db.session.execute(
+            sa.insert(Resident),
+            [
+                {"phone": f"1980000{n:04d}", "name": f"居民{n}", "groups": [], "quiet": {}, "created_at": clock.now()}
+                for n in range(RESIDENTS)
+            ],
+        )
         db.session.commit()
         ids = list(db.session.scalars(sa.select(Resident.id).order_by(Resident.id)))
         db.session.remove()

@@ -26,9 +26,12 @@ def data(app: Any, session: Any, tmp_path: Path, monkeypatch: Any) -> Iterator[P
     """A data folder with files that belong into a backup, and some that do not."""
     folder = tmp_path / "data"
     for name, content in {
-        "uploads/a/photo.jpg": "photo", "documents/2026-12/list.pdf": "pdf", "redis/appendonly.aof": "redis",
-        "metrics/1.json": "{}", "secret_key": "key",
-    }.items():  # fmt: skip
+        "uploads/a/photo.jpg": "photo",
+        "documents/2026-12/list.pdf": "pdf",
+        "redis/appendonly.aof": "redis",
+        "metrics/1.json": "{}",
+        "secret_key": "key",
+    }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
     monkeypatch.setitem(app.config, "DATA_DIR", folder)

@@ -196,8 +196,7 @@ def test_reset_by_a_superior(app: Flask, client: FlaskClient, town: Town, as_sta
     row = account("a1")
     assert row.password_expires_at == now + timedelta(hours=24)
     effect = one(select(Outbox).where(Outbox.topic == "people.account_notice"))
-    assert effect.payload == {"account_id": row.id, "event": "reset", "by_name": "A管理员",
-                              "by_id": town.staff["A"].id}  # fmt: skip
+    assert effect.payload == {"account_id": row.id, "event": "reset", "by_name": "A管理员", "by_id": town.staff["A"].id}
     line = one(select(AuditLog).where(AuditLog.verb == "reset"))
     assert (line.actor_name, line.object_id) == ("A管理员", row.id)
     assert holder.post("/staff/login", data={"username": "a1", "password": password}).location == "/staff/password"
@@ -253,8 +252,10 @@ def test_disable_and_enable(app: Flask, client: FlaskClient, town: Town, as_staf
     for _ in range(2):
         assert client.post(f"{address}/enable").location == address
     assert holder.post("/staff/login", data={"username": "a1-op", "password": PASSWORD}).status_code == 303
-    assert [a.verb for a in rows(select(AuditLog).where(AuditLog.object_id == town.staff["A1-OP"].id,
-                                                        AuditLog.verb.like("%able")))] == ["disable", "enable"]  # fmt: skip
+    assert [
+        a.verb
+        for a in rows(select(AuditLog).where(AuditLog.object_id == town.staff["A1-OP"].id, AuditLog.verb.like("%able")))
+    ] == ["disable", "enable"]
 
 
 def test_nobody_disables_or_raises_himself(client: FlaskClient, town: Town, as_staff: Any, now: datetime) -> None:

@@ -29,8 +29,14 @@ def summaries(page: str) -> list[str]:
 
 @pytest.fixture
 def lines(session: Any, town: Town, now: datetime) -> None:
-    note(town, "A1", now - timedelta(days=2), summary="甲一的事", before={"name": "老名", "role": "经办人"},
-         after={"name": "新名", "role": "经办人", "phone": ""})  # fmt: skip
+    note(
+        town,
+        "A1",
+        now - timedelta(days=2),
+        summary="甲一的事",
+        before={"name": "老名", "role": "经办人"},
+        after={"name": "新名", "role": "经办人", "phone": ""},
+    )
     note(town, "A1S", now - timedelta(days=1), "disable", summary="服务站的事")
     note(town, "B1", now, "reset", summary="乙一的事", kind="centre", number=77)
     note(town, "ZFB", now, summary="部门的事")

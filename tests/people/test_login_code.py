@@ -198,8 +198,9 @@ def test_code_dies_after_five_minutes_and_with_a_newer_one(session: Any, texts: 
     if first != second:
         with pytest.raises(CodeWrong):
             actions_codes.check_code(NEW, first, now + timedelta(minutes=3))
-    actions_codes.check_code(NEW, second.translate(str.maketrans("0123456789", "０１２３４５６７８９")),
-                             now + timedelta(minutes=3))  # fmt: skip
+    actions_codes.check_code(
+        NEW, second.translate(str.maketrans("0123456789", "０１２３４５６７８９")), now + timedelta(minutes=3)
+    )
     with pytest.raises(CodeExpired):
         actions_codes.check_code(NEW, second, now + timedelta(minutes=4))
 

@@ -29,8 +29,13 @@ def me(client: FlaskClient, town: Town, as_resident: Any, session: Any) -> Flask
 
 
 def form(town: Town, **changes: Any) -> dict[str, Any]:
-    return {"name": "王建国", "address": "测试花园1栋", "home": str(town.centres["A2"].id), "birth_year": "1956年",
-            "groups": ["elder", "party"]} | changes  # fmt: skip
+    return {
+        "name": "王建国",
+        "address": "测试花园1栋",
+        "home": str(town.centres["A2"].id),
+        "birth_year": "1956年",
+        "groups": ["elder", "party"],
+    } | changes
 
 
 def test_correct(me: FlaskClient, town: Town) -> None:
@@ -108,11 +113,6 @@ def test_somebody_elses_relative_does_not_exist(me: FlaskClient, town: Town, ses
     assert me.post(f"/me/relatives/{row.id}", data={"name": "张三", "relation": "父亲"}).status_code == 404
     assert me.post(f"/me/relatives/{row.id}/remove").status_code == 404
     assert one(select(Relative)).removed_at is None
-
-
-def test_both_names_show(town: Town) -> None:
-    assert queries.person_name(town.residents[0]) == "居民甲"
-    assert queries.person_name(town.residents[0], Relative(name="王秀英")) == "王秀英（居民甲代）"
 
 
 def test_new_number(me: FlaskClient, town: Town, session: Any, texts: Texts, now: datetime) -> None:

@@ -31,19 +31,32 @@ def test_resident_with_home_and_unread_in_one_statement(
     token = open_one(session, "resident", person.id, now)
     for number, read in enumerate((None, None, now)):
         session.add(
-            InboxMessage(audience="resident", person_id=person.id, kind="x", title="t", body="b", key=f"k{number}",
-                         created_at=now, read_at=read)
-        )  # fmt: skip
-    session.add(InboxMessage(audience="staff", person_id=person.id, kind="x", title="t", body="b", key="s",
-                             created_at=now))  # fmt: skip
+            InboxMessage(
+                audience="resident",
+                person_id=person.id,
+                kind="x",
+                title="t",
+                body="b",
+                key=f"k{number}",
+                created_at=now,
+                read_at=read,
+            )
+        )
+    session.add(
+        InboxMessage(audience="staff", person_id=person.id, kind="x", title="t", body="b", key="s", created_at=now)
+    )
     session.commit()
     with count_queries() as seen:
         found = viewer.load(token, now)
     assert len([s for s in seen if not s.startswith("BEGIN")]) == 1
     assert found is not None
     assert (found.id, found.audience, found.name, found.unread, found.elder) == (
-        person.id, "resident", "居民甲", 2, False,
-    )  # fmt: skip
+        person.id,
+        "resident",
+        "居民甲",
+        2,
+        False,
+    )
     assert found.home_centre is not None
     assert (found.home_centre.code, found.home_centre.short_name, found.home_centre.mark) == ("A1", "甲一社区", "甲")
     assert found.get_id() == token

@@ -179,9 +179,22 @@ def test_five_thousand_reminders_in_few_statements(
     people = make.residents(600, town.centres["A1"])
     db.session.execute(
         SignUp.__table__.insert(),
-        [{"entry_id": entry.id, "centre_id": entry.centre_id, "resident_id": p.id, "person_key": f"r{p.id}", "places": 1,
-          "status": "confirmed", "note": "", "refusal_reason": "", "created_by": "", "created_at": now} for p in people],
-    )  # fmt: skip
+        [
+            {
+                "entry_id": entry.id,
+                "centre_id": entry.centre_id,
+                "resident_id": p.id,
+                "person_key": f"r{p.id}",
+                "places": 1,
+                "status": "confirmed",
+                "note": "",
+                "refusal_reason": "",
+                "created_by": "",
+                "created_at": now,
+            }
+            for p in people
+        ],
+    )
     entry.taken = 600
     session.commit()
     moment = entry.first_start - timedelta(hours=10)

@@ -134,9 +134,16 @@ def test_profile_without_a_name_is_completed_first(
 )
 @pytest.mark.parametrize("headers", [{}, HTMX])
 def test_odd_input_is_answered_in_place(
-    session: Any, town: Town, entry: Entry, client: FlaskClient, as_resident: SignIn, form: dict[str, str], status: int,
-    said: str, headers: dict[str, str],
-) -> None:  # fmt: skip
+    session: Any,
+    town: Town,
+    entry: Entry,
+    client: FlaskClient,
+    as_resident: SignIn,
+    form: dict[str, str],
+    status: int,
+    said: str,
+    headers: dict[str, str],
+) -> None:
     as_resident(client, town.residents[0])
     answer = client.post(f"/services/{entry.id}/sign-up", data=form, headers=headers)
     assert answer.status_code == status
@@ -153,8 +160,9 @@ def test_closed_says_what_to_do_instead(
     draft = make.entry(town.centres["A1"], status="draft")
     as_resident(client, town.residents[0])
     for answer in (
-        client.get(f"/services/{entry.id}"), client.post(f"/services/{entry.id}/sign-up", data={"for": "me"})
-    ):  # fmt: skip
+        client.get(f"/services/{entry.id}"),
+        client.post(f"/services/{entry.id}/sign-up", data={"for": "me"}),
+    ):
         assert "报名已在 11月24日 10:00 截止。" in answer.text
         assert 'href="tel:0755' in answer.text
     assert client.post("/services/99999/sign-up", data={"for": "me"}).status_code == 404

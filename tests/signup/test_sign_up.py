@@ -129,9 +129,12 @@ def test_own_community_first(session: Any, town: Town, make: Make, now: datetime
 
 @pytest.mark.parametrize(
     ("values", "code"),
-    [({"walk_in": True}, "walk_in"), ({"status": "cancelled"}, "cancelled"),
-     ({"sign_up_until": NOW - timedelta(days=1)}, "closed")],
-)  # fmt: skip
+    [
+        ({"walk_in": True}, "walk_in"),
+        ({"status": "cancelled"}, "cancelled"),
+        ({"sign_up_until": NOW - timedelta(days=1)}, "closed"),
+    ],
+)
 def test_refused_and_nothing_stored(
     session: Any, town: Town, make: Make, now: datetime, values: dict[str, Any], code: str
 ) -> None:

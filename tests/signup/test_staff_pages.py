@@ -190,9 +190,15 @@ def test_a_caller(session: Any, town: Town, make: Make, client: FlaskClient, as_
     ],
 )
 def test_odd_callers_are_said_in_place_and_kept(
-    session: Any, town: Town, entry: Entry, client: FlaskClient, as_staff: SignIn, form: dict[str, str], status: int,
+    session: Any,
+    town: Town,
+    entry: Entry,
+    client: FlaskClient,
+    as_staff: SignIn,
+    form: dict[str, str],
+    status: int,
     said: str,
-) -> None:  # fmt: skip
+) -> None:
     session.rollback()
     as_staff(client, town.staff["A1"])
     answer = client.post(f"/staff/sign-ups/{entry.id}/add", data=form)

@@ -120,9 +120,15 @@ def test_without_rights_the_bootstrap_says_the_one_command(tmp_path: Path) -> No
         (programs / name).write_text(f"#!/bin/sh\n{body}\n")
         (programs / name).chmod(0o755)
     done = subprocess.run(
-        ["sh", "tools/setup.sh", "run"], cwd=tmp_path, env={"PATH": f"{programs}:{os.environ['PATH']}"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        ["sh", "tools/setup.sh", "run"],
+        cwd=tmp_path,
+        env={"PATH": f"{programs}:{os.environ['PATH']}"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1].strip()
     assert last.startswith("sudo sh -c 'apt-get update && apt-get install -y")

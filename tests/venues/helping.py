@@ -77,9 +77,13 @@ def overlapping(session: Any) -> list[tuple[int, int]]:
     """Pairs of holds of one room that overlap, buffers included: the truth of every race."""
     a, b = aliased(Booking), aliased(Booking)
     pairs = select(a.id, b.id).where(
-        a.venue_id == b.venue_id, a.id < b.id, a.status.in_(HOLDS), b.status.in_(HOLDS),
-        a.starts_at < b.held_until, b.starts_at < a.held_until,
-    )  # fmt: skip
+        a.venue_id == b.venue_id,
+        a.id < b.id,
+        a.status.in_(HOLDS),
+        b.status.in_(HOLDS),
+        a.starts_at < b.held_until,
+        b.starts_at < a.held_until,
+    )
     return [(x, y) for x, y in session.execute(pairs)]
 
 

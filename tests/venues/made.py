@@ -31,12 +31,14 @@ def booked(venue: Venue, day: date, opens: int, closes: int, **values: Any) -> B
     start, end = rules.moment(day, opens), rules.moment(day, closes)
     source = values.pop("source", BY_RESIDENT)
     defaults: dict[str, Any] = {
-        "status": APPROVED, "title": "张三的家庭聚会", "people": 5, "held_until": end + timedelta(minutes=venue.buffer),
+        "status": APPROVED,
+        "title": "张三的家庭聚会",
+        "people": 5,
+        "held_until": end + timedelta(minutes=venue.buffer),
         "created_at": NOW - timedelta(days=40),
-    } | ({"source_id": 7, "title": "合唱团排练"} if source == BY_ACTIVITY else {})  # fmt: skip
+    } | ({"source_id": 7, "title": "合唱团排练"} if source == BY_ACTIVITY else {})
     row = Booking(
-        venue_id=venue.id, centre_id=venue.centre_id, source=source, starts_at=start, ends_at=end,
-        **(defaults | values),
-    )  # fmt: skip
+        venue_id=venue.id, centre_id=venue.centre_id, source=source, starts_at=start, ends_at=end, **(defaults | values)
+    )
     db.session.add(row)
     return row

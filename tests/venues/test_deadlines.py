@@ -57,8 +57,9 @@ def test_up_the_tree_by_the_clock(session: Any, town: Town, asked: Booking, now:
         assert approval.approve(clerk, asked.id, now + 4 * day).status == APPROVED
 
 
-def test_an_operator_of_a_department_or_a_looker_on_is_nobody(session: Any, town: Town, asked: Booking,
-                                                              now: datetime) -> None:  # fmt: skip
+def test_an_operator_of_a_department_or_a_looker_on_is_nobody(
+    session: Any, town: Town, asked: Booking, now: datetime
+) -> None:
     """At the district only the inspector and a department's account are left: handing up would be a dead end."""
     town.staff["D"].disabled_at = now
     asked.waits_at_id = town.centres["A"].id
@@ -93,8 +94,9 @@ def test_decided_between_the_look_and_the_clock(session: Any, town: Town, asked:
     assert asked.status == APPROVED
 
 
-def test_one_bad_row_holds_up_nobody(session: Any, town: Town, asked: Booking, make: Make, now: datetime,
-                                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_one_bad_row_holds_up_nobody(
+    session: Any, town: Town, asked: Booking, make: Make, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = booking.book(town.resident_actor(1), wish(asked.venue, 9, month=12), now)
     session.commit()
     bad, find = asked.id, locks.find
@@ -153,9 +155,9 @@ def test_moved_ones_are_reminded_anew_in_true_words(session: Any, town: Town, ma
 
 def test_who_is_not_reminded(session: Any, town: Town, make: Make, now: datetime) -> None:
     room = make.venue(town.centres["A1"])
-    for hour, values in enumerate((
-        {"status": PENDING}, {"status": WAITING}, {"status": CANCELLED}, {"source": BY_ACTIVITY, "source_id": 2}, {},
-    )):  # fmt: skip
+    for hour, values in enumerate(
+        ({"status": PENDING}, {"status": WAITING}, {"status": CANCELLED}, {"source": BY_ACTIVITY, "source_id": 2}, {})
+    ):
         person = None if hour > 2 else town.residents[0]
         make.booking(room, at(27, 9 + hour), resident=person, **values)
     assert deadlines.remind(at(26, 15)) == 0

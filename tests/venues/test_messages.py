@@ -31,8 +31,16 @@ def row(session: Any, town: Town, make: Make) -> Booking:
     mother = Relative(resident_id=town.residents[0].id, name="王秀英", relation="母亲", created_at=NOW)
     session.add(mother)
     session.commit()
-    return make.booking(room, at(27, 14), 120, town.residents[0], relative_id=mother.id, reason="漏水",
-                        decide_by=at(26, 10), accept_by=at(26, 12))  # fmt: skip
+    return make.booking(
+        room,
+        at(27, 14),
+        120,
+        town.residents[0],
+        relative_id=mother.id,
+        reason="漏水",
+        decide_by=at(26, 10),
+        accept_by=at(26, 12),
+    )
 
 
 WORDS: dict[str, Callable[[Booking], Words]] = {
@@ -91,9 +99,18 @@ def test_words_of_bare_rooms(session: Any, town: Town, make: Make) -> None:
 
 
 def test_staffs_words(session: Any, row: Booking, town: Town) -> None:
-    series = BookingSeries(venue_id=row.venue_id, centre_id=row.centre_id, title="合唱团", weekdays=[1],
-                           first_day=NOW.date(), last_day=NOW.date(), opens=1, closes=2, created_by="A1管理员",
-                           created_at=NOW)  # fmt: skip
+    series = BookingSeries(
+        venue_id=row.venue_id,
+        centre_id=row.centre_id,
+        title="合唱团",
+        weekdays=[1],
+        first_day=NOW.date(),
+        last_day=NOW.date(),
+        opens=1,
+        closes=2,
+        created_by="A1管理员",
+        created_at=NOW,
+    )
     session.add(series)
     session.flush()
     made = [
@@ -126,8 +143,10 @@ def test_what_is_urgent_goes_out_at_night(session: Any, town: Town, make: Make) 
     deliver(session, night)
     sent = {d.kind: (d.urgent, d.due_at) for d in session.scalars(select(Delivery))}
     assert sent == {
-        "booking.approved": (False, at(26, 8)), "booking.refused": (False, at(26, 8)), "change.cancelled": (True, night),
-    }  # fmt: skip
+        "booking.approved": (False, at(26, 8)),
+        "booking.refused": (False, at(26, 8)),
+        "change.cancelled": (True, night),
+    }
 
 
 def test_what_is_switched_off_still_stands_in_the_inbox(session: Any, town: Town, make: Make, now: datetime) -> None:
@@ -195,7 +214,8 @@ def test_histories_tell_the_whole_way(session: Any, town: Town, make: Make, now:
         approval.refuse(clerk, row.id, "不在使用范围内", now + timedelta(hours=1))
     way = [(h.name, h.from_status, h.to_status, h.reason) for h in states.history(MACHINE, [row.id])]
     assert way == [
-        ("book", PENDING, PENDING, ""), ("hand_up", PENDING, PENDING, "要用音响"),
+        ("book", PENDING, PENDING, ""),
+        ("hand_up", PENDING, PENDING, "要用音响"),
         ("refuse", PENDING, REFUSED, "不在使用范围内"),
-    ]  # fmt: skip
+    ]
     assert {APPROVED, LAPSED}.isdisjoint({step[2] for step in way})

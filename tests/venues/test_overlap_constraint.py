@@ -148,9 +148,14 @@ def test_taken_away_and_put_back(session: Any, standing: Booking, make: Make) ->
 
 
 def test_people_get_a_sentence_not_an_error(
-    session: Any, standing: Booking, town: Town, client: FlaskClient, as_resident: Callable[..., FlaskClient],
-    monkeypatch: pytest.MonkeyPatch, now: datetime,
-) -> None:  # fmt: skip
+    session: Any,
+    standing: Booking,
+    town: Town,
+    client: FlaskClient,
+    as_resident: Callable[..., FlaskClient],
+    monkeypatch: pytest.MonkeyPatch,
+    now: datetime,
+) -> None:
     """Whatever race remains behind lock and look: 409, why and what to do, nothing stored."""
     path = f"/venues/{standing.venue_id}/book"
     form = {"day": "2026-11-27", "start": "15:00", "end": "16:00", "people": "3", "title": "会", "for": "me"}

@@ -78,6 +78,7 @@ def require(values: EntryValues, now: datetime, taken: int = 0, draft: bool = Fa
 
 
 def need(actor: Actor, permission: Permission) -> None:
+    """Raises NotAllowed when the actor's role does not grant `permission`."""
     if not actor.can(permission):
         raise NotAllowed()
 
@@ -94,6 +95,7 @@ def whole_tree() -> list[Centre]:
 
 
 def refuse(why: str | None) -> None:
+    """Raises NotAllowed with the sentence `why`; nothing happens without one."""
     if why:
         raise NotAllowed(why)
 
@@ -190,6 +192,7 @@ def to_json(values: EntryValues) -> dict[str, Any]:
 
 
 def from_json(stored: dict[str, Any]) -> EntryValues:
+    """Values as `to_json` stored them; a field that is newer than the stored row gets its default."""
     values: dict[str, Any] = {f.name: stored[f.name] for f in fields(EntryValues) if f.name in stored}
     moment = datetime.fromisoformat
     values["sessions"] = tuple(Span(moment(s), moment(e)) for s, e in stored.get("sessions", ()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, select, update
 
 from portal.catalogue.actions import entry_values, room_holds
 from portal.catalogue.models import APPROVED, IN_REVIEW, Entry, Issue
@@ -199,12 +199,3 @@ def _late_lists(month: str, now: datetime) -> list[Effect]:
 
 def _late(topic: str, month: str, centre_id: int, level: str = "") -> Effect:
     return topic, f"{month}:{centre_id}:{level}", {"month": month, "centre_id": centre_id, "level": level}
-
-
-def count_approved(month: str, path: str = "") -> int:
-    """How many rows would be published now."""
-    wanted = select(func.count(Entry.id)).where(Entry.status == APPROVED, Entry.month <= month)
-    if path:
-        inside = select(Centre.id).where(*centre_queries.inside(path))
-        wanted = wanted.where(Entry.centre_id.in_(inside))
-    return db.session.scalar(wanted) or 0

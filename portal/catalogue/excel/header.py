@@ -131,12 +131,6 @@ def _is_heading(row: list[str]) -> bool:
     return len(set(_fields(row).values()) - {"number"}) >= 2
 
 
-def is_header(row: list[str]) -> bool:
-    """A row that names a title column and when it is held (repeated headers inside a table count too)."""
-    fields = set(_fields(row).values())
-    return "title" in fields and any(name in fields for name in _REQUIRED_WHEN)
-
-
 def header_at(sheet: Sheet, row: int) -> Header | None:
     """The header whose top is `row` (from 1); it may stand in two rows, the lower one being finer."""
     upper = sheet.rows[row - 1]

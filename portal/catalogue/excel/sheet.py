@@ -73,7 +73,7 @@ def read_plan(data: bytes, month: str) -> Plan:
     problems += _plan_problems(tables, drafts, in_title, plan_month)
     rows = _mark_repeats([_row(draft, month) for draft in drafts])
     notes = titles[1:] + [note for _, table in tables for note in table.notes]
-    return Plan(titles[0] if titles else "", in_title, tuple(rows), tuple(notes), tuple(problems))
+    return Plan(titles[0] if titles else "", tuple(rows), tuple(notes), tuple(problems))
 
 
 # --- which sheets -------------------------------------------------------------------

@@ -38,6 +38,7 @@ STUCK_AFTER = timedelta(minutes=5)
 
 
 def digest_of(document: documents.ListDocument, paper: str) -> str:
+    """The same for the same content on the same paper: a printed document is made again only when this differs."""
     raw = json.dumps(as_data(document), ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(f"{paper}:{raw}".encode()).hexdigest()
 

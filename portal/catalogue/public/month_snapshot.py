@@ -106,8 +106,9 @@ _lock = threading.Lock()
 _category, _parent = aliased(Category), aliased(Category)
 _ROWS = (
     select(
-        Entry.id, Entry.version, Entry.title, _category.code, _category.name, func.coalesce(_parent.code, ""),
-        Centre.path, Centre.short_name, Entry.place, Entry.audience, Entry.groups, Entry.capacity, Entry.unit,
+        Entry.id, Entry.version, Entry.title, _category.code.label("category"), _category.name.label("category_name"),
+        func.coalesce(_parent.code, "").label("parent_category"), Centre.path.label("centre_path"),
+        Centre.short_name.label("centre_name"), Entry.place, Entry.audience, Entry.groups, Entry.capacity, Entry.unit,
         Entry.taken, Entry.waiting, Entry.walk_in, Entry.status, Entry.weekly, Entry.sign_up_from, Entry.sign_up_until,
         Entry.changed_at, Entry.organiser, Entry.content,
     )
@@ -121,6 +122,7 @@ _SESSIONS = (
     .where(EntrySession.entry_id.in_(bindparam("ids", expanding=True)))
     .order_by(EntrySession.starts_at)
 )
+SEARCHED = ("title", "category_name", "centre_name", "place", "audience", "organiser", "content")
 _VERSIONS = select(Entry.id, Entry.version).where(Entry.month == bindparam("month"), Entry.status.in_(PUBLIC))
 
 
@@ -171,15 +173,17 @@ def _rows(ids: list[int]) -> dict[int, Row]:
     sessions: dict[int, list[tuple[datetime, datetime]]] = {}
     for entry_id, start, end in db.session.execute(_SESSIONS, {"ids": ids}):
         sessions.setdefault(entry_id, []).append((start, end))
-    found = {}
-    for record in db.session.execute(_ROWS, {"ids": ids}):
-        values: list[Any] = list(record)
-        content, organiser, changed_at = values.pop(), values.pop(), values.pop()
-        values[10], values[17] = tuple(values[10] or ()), (values[17] or {}).get("label", "")
-        words = (values[2], values[4], values[7], values[8], values[9], organiser, content)
-        dates = tuple(sessions.get(values[0], ()))
-        found[values[0]] = Row(*[*values, changed_at is not None, dates, fold(" ".join(words))])
-    return found
+    records = db.session.execute(_ROWS, {"ids": ids}).mappings()
+    return {record["id"]: _row(dict(record), sessions.get(record["id"], [])) for record in records}
+
+
+def _row(said: dict[str, Any], sessions: list[tuple[datetime, datetime]]) -> Row:
+    """said: a record of _ROWS, whose labels are the fields of Row; the last three columns only tell what follows."""
+    said["search"] = fold(" ".join([said[name] for name in SEARCHED]))
+    said["changed"] = said.pop("changed_at") is not None
+    del said["organiser"], said["content"]
+    said["groups"], said["weekly"] = tuple(said["groups"] or ()), (said["weekly"] or {}).get("label", "")
+    return Row(**said, sessions=tuple(sessions))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, jsonify, redirect, request, url_for
@@ -23,7 +23,7 @@ bp = Blueprint("catalogue", __name__)
 DAY_WORDS = (("today", "今天"), ("tomorrow", "明天"), ("week", "本周"), ("weekend", "周末"))
 
 
-def _filters(now: Any) -> tuple[month_snapshot.Filters, str]:
+def _filters(now: datetime) -> tuple[month_snapshot.Filters, str]:
     """The checked filters, and the words for the day chosen ('' for none)."""
     args = request.args
     today = clock.today(now)
@@ -53,7 +53,7 @@ def _stamp_wanted() -> tuple[str, dict[str, Any]] | None:
 @access.public
 @access.reading_with(_stamp_wanted)
 def services() -> Response:
-    """The month's list. One query on the stamp when nothing has changed; see listing."""
+    """The month's list. One query on the stamp when nothing has changed; see month_snapshot."""
     now = clock.now()
     key = (request.query_string, int(now.timestamp()) // 60)
     if not request.query_string:
@@ -66,7 +66,7 @@ def services() -> Response:
 
 
 def _list_page(
-    now: Any, snap: month_snapshot.Snapshot, wanted: month_snapshot.Filters | None = None, day_label: str = ""
+    now: datetime, snap: month_snapshot.Snapshot, wanted: month_snapshot.Filters | None = None, day_label: str = ""
 ) -> dict[str, Any]:
     """Template and context of a list page."""
     wanted = wanted or month_snapshot.Filters(month=snap.month)
@@ -95,7 +95,7 @@ def category_chips(categories: list[tuple[str, str]], chosen: str) -> list[tuple
 
 
 def _by_day(
-    shown: list[tuple[month_snapshot.Row, tuple[Any, Any]]], now: Any, with_centre: bool
+    shown: list[tuple[month_snapshot.Row, tuple[datetime, datetime]]], now: datetime, with_centre: bool
 ) -> list[tuple[str, list[month_snapshot.Card]]]:
     """Cards under the headings of their days, in order."""
     today = clock.today(now)
@@ -115,7 +115,7 @@ def _mixed(chosen: Centre | None) -> bool:
     return chosen is None or not profile.current().level(chosen.level).files_list
 
 
-def _near(chosen: Any) -> list[tuple[str, str, bool]]:
+def _near(chosen: Centre | None) -> list[tuple[str, str, bool]]:
     """The centre chips: mine first, then the whole deployment; the rest behind 'all centres'."""
     home = people.home_centre()
     chips = []
@@ -126,7 +126,7 @@ def _near(chosen: Any) -> list[tuple[str, str, bool]]:
     return chips
 
 
-def _months(now: Any) -> list[str]:
+def _months(now: datetime) -> list[str]:
     """Last, this and the next month when it has something published."""
     this = clock.month_of(clock.today(now))
     return [m for m in (clock.add_months(this, -1), this, clock.add_months(this, 1)) if m == this or _has(m)]
@@ -217,7 +217,7 @@ def calendar(code: str) -> Response:
     return Response(book.to_ical(), mimetype="text/calendar")
 
 
-def _event(row: month_snapshot.Row, number: int, session: tuple[Any, Any], now: Any) -> Event:
+def _event(row: month_snapshot.Row, number: int, session: tuple[datetime, datetime], now: datetime) -> Event:
     event = Event()
     event.add("uid", f"entry-{row.id}-{number}@saoma-diandan")
     event.add("dtstamp", now)

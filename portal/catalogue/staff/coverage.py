@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from portal.catalogue.models import ACCEPTED, APPROVED, IN_REVIEW, PUBLISHED, Category, Entry, Guide, ServiceType
 from portal.centres import profile
@@ -54,14 +54,6 @@ class Coverage:
     guides: int
     guides_expected: int
     missing_guides: tuple[str, ...]  # categories of guides with fewer than their services ('衣', '行')
-
-    @property
-    def missing_services(self) -> list[str]:
-        return [f"{c.category.name}：{name}" for c in self.categories for name in c.missing]
-
-    @property
-    def complete(self) -> bool:
-        return self.offered >= self.needed and self.guides >= self.guides_expected and not self.missing_guides
 
 
 def coverage(month: str, path: str = "") -> Coverage:
@@ -141,8 +133,3 @@ def _centres(found: Found, leaves: list[Category], path: str) -> list[CentreCoun
 def _centre(centre: Centre, counts: Counter[int], activity: list[Category]) -> CentreCount:
     missing = tuple(c.name for c in activity if not counts[c.id])
     return CentreCount(centre, counts.total(), dict(counts), missing)
-
-
-def guide_count() -> int:
-    """Active guides of the whole deployment."""
-    return db.session.scalar(select(func.count(Guide.id)).where(Guide.active)) or 0

@@ -27,13 +27,14 @@ from portal.catalogue.staff.month_views import (
     number,
     own_centre,
 )
-from portal.catalogue.states import holds, owns, publisher, reviewers, status_text
+from portal.catalogue.states import CHANGE, holds, owns, publisher, reviewers, status_text
 from portal.centres import profile
 from portal.centres.models import Centre
 from portal.core import access, clock, pages, uploads
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import DomainError, Stale
+from portal.people.forms import picks
 
 EDITABLE = (DRAFT, RETURNED, ACCEPTED)
 CORRECTABLE = (IN_REVIEW, APPROVED)
@@ -266,6 +267,7 @@ def entry(entry_id: int) -> Response:
         may_hold=actor.can(Permission.PLAN) and owns(found, actor) is None,
         steps=steps(found), history=list(reversed(queries.history(found))), mode=mode_of(found, actor),
         spans=[clock.span(s.starts_at, s.ends_at) for s in found.sessions], along={"next": ""},
+        room_words=room_words, change_labels=CHANGE.labels,
         changes=queries.changes_of(found) if found.status in (PUBLISHED, CANCELLED) else [],
         may_plan=actor.can(Permission.PLAN) and actor.department_id is None, cover=uploads.known(found.cover),
         groups=[profile.current().groups.get(g, g) for g in found.groups or ()], windows=windows,
@@ -281,14 +283,22 @@ def _room_outlook(found: Entry, actor: Actor, now: datetime) -> room_holds.Outlo
     return room_holds.outlook(actor, known, found.venue_id, sessions, now, entry_id=found.id, capacity=found.capacity)
 
 
+def room_words(found: Entry, outlook: room_holds.Outlook, warning: str | None) -> tuple[str, str, str]:
+    """How it stands with the room: a tag, its tone, and what is to be said beside it."""
+    if outlook.in_the_way or warning:
+        return "有冲突" if outlook.in_the_way else "没有订上", "red", ""
+    if found.status == DRAFT:
+        return "", "", "草稿还不占用，送审时订下。"
+    return ("已订上", "green", "") if found.status == PUBLISHED else ("已留着", "green", "发布后就定了。")
+
+
 def steps(found: Entry) -> list[tuple[str, str, str]]:
     """For ui.steps: the author, each reviewer with its cut-off, publication."""
-    author = found.department.name if found.department else found.author_centre.label
     out = found.status in (PUBLISHED, CANCELLED)
     passed = out or found.status == APPROVED
     mending = found.status in (DRAFT, RETURNED)
     note = "退回修改中" if found.status == RETURNED else "草稿" if found.status == DRAFT else ""
-    answer = [(f"{author}编制", "now" if mending else "done", note)]
+    answer = [(f"{found.author}编制", "now" if mending else "done", note)]
     depth = found.waits_at.depth if found.waits_at is not None else -1
     for centre in reviewers(found):
         level = profile.current().level(centre.level)
@@ -393,8 +403,8 @@ def copy() -> Response:
         return elsewhere
     form = forms.CopyForm()
     known = sorted({*queries.months(actor, now), clock.add_months(month, -1)} - {month}, reverse=True)
-    form.from_month.choices = forms.picks((m, clock.month_name(m, True)) for m in known)
-    form.centre.choices = forms.picks((str(c.id), c.name) for c in choices.drafting_centres(actor))
+    form.from_month.choices = picks((m, clock.month_name(m, True)) for m in known)
+    form.centre.choices = picks((str(c.id), c.name) for c in choices.drafting_centres(actor))
     if not form.is_submitted():
         form.from_month.data, form.centre.data = clock.add_months(month, -1), actor.centre_id
     elif form.validate_on_submit():

@@ -29,11 +29,10 @@ MIMETYPES = {
 def _cells(row: Row) -> list[str]:
     entry = row.entry
     every = "；".join(clock.span(s.starts_at, s.ends_at) for s in entry.sessions)
-    author = entry.department.name if entry.department else entry.author_centre.label
     return [
         row.when, every, entry.title, entry.category.name, entry.content, entry.place, entry.audience,
-        row.capacity_text, str(entry.taken), entry.organiser, entry.centre.label, author, entry.contact, entry.phone,
-        row.status_text, str(entry.id),
+        row.capacity_text, str(entry.taken), entry.organiser, entry.centre.label, entry.author, entry.contact,
+        entry.phone, row.status_text, str(entry.id),
     ]  # fmt: skip
 
 

@@ -248,6 +248,14 @@ class EntryForm(RowForm):
         return EntryValues(**named)
 
     @property
+    def has_terms(self) -> bool:
+        """Whether anything but the usual is said of signing up and fees, or is wrong there."""
+        windows = (self.sign_up_from, self.sign_up_until, self.withdraw_until, self.own_first_until)
+        said = any(f.data or f.errors for f in (*windows, self.max_companions, self.fee))
+        typed = self.needs_review.data or self.own_first_until.raw_data
+        return bool(said or typed or self.service_type_id.errors)
+
+    @property
     def loaded_version(self) -> int | None:
         return whole_number(self.version.data)
 
@@ -335,9 +343,3 @@ GUIDE_FIELDS = (
     "title", "category_id", "summary", "phone", "link", "address", "steps", "materials", "time_limit", "fee",
     "external", "position",
 )  # fmt: skip
-
-
-class TemplateForm(Form):
-    """The name under which a row is kept."""
-
-    name = _text("模板名称", 80, required="请给模板起个名字。")

@@ -24,9 +24,14 @@ from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import record_id
+from portal.people.forms import picks
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TEMPLATE = "catalogue/staff/import_preview.html"
+STATES = {
+    "taken": ("已导入", "green", "check"), "bad": ("要改", "red", ""), "duplicate": ("清单里已有", "gold", ""),
+}  # fmt: skip
+TONES = {"bad": "bad", "duplicate": "warn", "taken": "good"}
 
 
 @bp.route("/staff/catalogue/import", methods=["GET", "POST"])
@@ -38,7 +43,7 @@ def import_plan() -> Response:
     if elsewhere is not None:
         return elsewhere
     form = forms.UploadForm()
-    form.centre.choices = forms.picks((str(c.id), c.name) for c in choices.drafting_centres(actor))
+    form.centre.choices = picks((str(c.id), c.name) for c in choices.drafting_centres(actor))
     if not form.is_submitted():
         month = request.args.get("month", "")
         form.month.data = month if clock.is_month(month) else choices.default_month(now)
@@ -80,6 +85,11 @@ def _plan_or_404(import_id: int) -> PlanImport:
     return found
 
 
+def state_of(row: PreviewRow) -> tuple[str, str, str]:
+    """For ui.tag: whether the row was understood."""
+    return STATES.get(row.state, ("改好了" if row.mended else "好", "green", "check"))
+
+
 def _context(plan: PlanImport) -> dict[str, Any]:
     found = rows_of(plan)
     states = [row.state for row in found]
@@ -89,7 +99,7 @@ def _context(plan: PlanImport) -> dict[str, Any]:
         "plan": plan, "rows": found, "spans": {r.number: sessions_field.shown(r.values.sessions) for r in found},
         "count": {s: states.count(s) for s in ("ready", "bad", "duplicate", "taken")}, "open": plan.status == PREVIEW,
         "category_names": {c.id: c.name for c in leaf_categories()}, "labels": rules.LABELS, "mending": None,
-        "when_parts": when_parts,
+        "when_parts": when_parts, "state_of": state_of, "tones": TONES,
         "several_sheets": len({r.sheet for r in found}) > 1, "all_taken": plan.status == TAKEN,
     }  # fmt: skip
 

@@ -37,7 +37,7 @@ TABS = (
 )  # fmt: skip
 ALWAYS = ("", "mine", IN_REVIEW, RETURNED, APPROVED)
 YES = ("accept", "pass_on", "approve")
-SENDS = ("submit", "settle", "resubmit")
+SENDS = {"submit": "送审", "settle": "列入", "resubmit": "送回"}
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,20 @@ class Line:
     @property
     def when(self) -> tuple[str, str]:
         return when_parts(self.row.when)
+
+    @property
+    def waited(self) -> str:
+        """How long it has waited, once that is worth saying."""
+        return "" if self.row.waited == "0 分钟" else str(self.row.waited)
+
+    @property
+    def state(self) -> str:
+        waits = self.row.entry.status == IN_REVIEW and self.waited
+        return f"{self.row.status_text} {self.waited}" if waits else str(self.row.status_text)
+
+    @property
+    def send_word(self) -> str:
+        return SENDS[self.send.name] if self.send else ""
 
     @property
     def tone(self) -> str:

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from portal.catalogue import actions
 from portal.catalogue.actions.guides import centre_inside
-from portal.catalogue.models import APPROVED, CANCELLED, PUBLISHED, Entry
+from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, PUBLISHED, RETURNED, Entry
 from portal.catalogue.staff import choices, coverage, queries
 from portal.catalogue.staff import export as exporting
 from portal.catalogue.staff.month_views import (
@@ -94,8 +94,15 @@ def publish() -> Response:
         left=[r for r in rows if r.entry.status not in (APPROVED, PUBLISHED, CANCELLED)],
         out=sum(1 for r in rows if r.entry.status in (PUBLISHED, CANCELLED)), typed=request.form.get("reason", ""),
         offer=coverage.coverage(month, actor.centre_path), allowed=may_publish(actor),
-        late=queries.late(month, now, actor.centre_path),
+        late=queries.late(month, now, actor.centre_path), why_left=why_left,
     )  # fmt: skip
+
+
+def why_left(entry: Entry) -> str:
+    """Why a row does not go out."""
+    if entry.status == RETURNED:
+        return f"退回：{entry.return_reason}"
+    return {DRAFT: "还是草稿，没有送审", ACCEPTED: "社区还没有上交"}.get(entry.status, "还没有审完")
 
 
 def _publish_errors(early: bool) -> dict[str, str]:

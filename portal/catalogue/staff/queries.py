@@ -29,7 +29,7 @@ from portal.catalogue.models import (
     PlanImport,
     Template,
 )
-from portal.catalogue.states import ASKED, ENTRY, PREVIEW, holds, status_text
+from portal.catalogue.states import ASKED, ENTRY, holds, status_text
 from portal.catalogue.timetext.parts import Problem, Span
 from portal.centres import profile
 from portal.centres import queries as centre_queries
@@ -134,13 +134,6 @@ def waiting_rows(actor: Actor, now: datetime, month: str | None = None) -> list[
     return _rows(list(db.session.scalars(_loaded(wanted).order_by(Entry.waits_since, Entry.id))), actor, now)
 
 
-def returned_rows(actor: Actor, now: datetime) -> list[Row]:
-    """Rows sent back to the actor's own centre or department, to be mended."""
-    mine = Entry.department_id == actor.department_id if actor.department_id else Entry.centre_id == actor.centre_id
-    wanted = select(Entry).where(Entry.status == RETURNED, mine)
-    return _rows(list(db.session.scalars(_loaded(wanted).order_by(Entry.waits_since, Entry.id))), actor, now)
-
-
 def row(found: Entry, actor: Actor, now: datetime) -> Row:
     """One row for its own page."""
     return _rows([found], actor, now)[0]
@@ -224,14 +217,6 @@ def changes_of(found: Entry) -> list[EntryChange]:
     """Every change ever asked for a row, the newest first."""
     wanted = select(EntryChange).where(EntryChange.entry_id == found.id)
     return list(db.session.scalars(wanted.order_by(EntryChange.id.desc())))
-
-
-def open_imports(actor: Actor) -> list[PlanImport]:
-    """Uploaded plans of the actor's own centre that are not finished."""
-    if actor.department_id is not None:
-        return []
-    wanted = select(PlanImport).where(PlanImport.status == PREVIEW, PlanImport.centre_id == actor.centre_id)
-    return list(db.session.scalars(wanted.order_by(PlanImport.created_at)))
 
 
 @dataclass(frozen=True)

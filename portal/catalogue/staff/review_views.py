@@ -107,8 +107,7 @@ def return_row(entry_id: int) -> Response:
     except DomainError as error:
         form.refuse(error)
         return _ask_reason(entry, form, error.status)
-    whom = entry.department.name if entry.department else entry.author_centre.label
-    return row_answer(entry, f"“{entry.title}”退回给{whom}了，对方已收到理由。")
+    return row_answer(entry, f"“{entry.title}”退回给{entry.author}了，对方已收到理由。")
 
 
 def _ask_reason(entry: Entry, form: forms.ReasonForm, status: int) -> Response:

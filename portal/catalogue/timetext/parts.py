@@ -102,7 +102,6 @@ class Plan:
     """A whole plan: rows in the order of the file; notes are texts around the table."""
 
     title: str
-    month_in_title: str | None
     rows: tuple[PlanRow, ...]
     notes: tuple[str, ...]
     problems: tuple[Problem, ...] = field(default=())

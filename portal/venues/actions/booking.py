@@ -1,4 +1,4 @@
-"""A resident's writes (SPEC V2, V5). Staff's are in deciding.py. Flush only, never commit."""
+"""A resident's writes (SPEC V2, V5). Staff's are in approval.py. Flush only, never commit."""
 
 from __future__ import annotations
 

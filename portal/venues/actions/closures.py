@@ -76,6 +76,7 @@ def close(
 
 
 def check(span: Span, reason: str, now: datetime) -> None:
+    """Raises ClosureRefused: no reason, an empty or past span, or one of more than a year."""
     if not reason.strip():
         raise ClosureRefused("请写明停用的原因，居民会看到。", field="reason")
     if span.start >= span.end:

@@ -131,6 +131,7 @@ LISTS = ("functions", "equipment")
 
 
 def facts_of(venue: Venue) -> RoomFacts:
+    """What stands in a venue now, in the form in which changes come."""
     values = {name: getattr(venue, name) for name in NAMES}
     return RoomFacts(**values | {name: tuple(values[name] or ()) for name in LISTS})
 

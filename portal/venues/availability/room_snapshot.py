@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -29,7 +29,7 @@ from portal.venues.models import Venue
 from portal.venues.rules import Span, Terms, day_words
 from portal.venues.rules.day_words import Day
 
-AHEAD = 200  # days for which rules are kept: nobody books further ahead (managing allows 180)
+AHEAD = 200  # days for which rules are kept: nobody books further ahead (actions.rooms allows 180)
 MOST_PARTS = 1000  # people type any number of people
 MOST_DAYS = 30_000  # room days kept before all are forgotten; a few megabytes
 STAMP = Stamp(
@@ -99,7 +99,7 @@ class Sheet:
 class Board:
     """All rooms that may be booked, by id, and outside the places that are booked elsewhere.
 
-    pages: rendered pages by what was asked; parts: what else is worked out from the board on the way (searching.py).
+    pages: rendered pages by what was asked; parts: what else is worked out from the board on the way (bit_search.py).
     They live and die with the stamp.
     """
 
@@ -137,7 +137,7 @@ class Board:
                 found[room.id, day] = Sheet(day_words.day_of(self.terms[room.id], day, near, self.loaded_at), near)
         return found
 
-    def near(self, centre: Any | None) -> tuple[list[Room], dict[int, float | None]]:
+    def near(self, centre: House | Centre | None) -> tuple[list[Room], dict[int, float | None]]:
         """Every room, those of `centre` first and then the nearest centres'; and each centre's distance in km."""
         key = centre.id if centre is not None else 0
         found = self.orders.get(key)
@@ -180,10 +180,12 @@ class Board:
         return found
 
 
-def _km(one: Any | None, other: House) -> float | None:
-    if one is None or None in (one.latitude, one.longitude, other.latitude, other.longitude):
+def _km(one: House | Centre | None, other: House) -> float | None:
+    if one is None or one.latitude is None or one.longitude is None:
         return None
-    return distance_km(one.latitude, one.longitude, other.latitude or 0.0, other.longitude or 0.0)
+    if other.latitude is None or other.longitude is None:
+        return None
+    return distance_km(one.latitude, one.longitude, other.latitude, other.longitude)
 
 
 _board: list[Board] = []
@@ -226,20 +228,18 @@ def forget() -> None:
 
 # Reading --------------------------------------------------------------------------------------------------------------
 
+# Each column is labelled with the field it fills; those of the centre begin with `house_`.
+_HOUSE = [f.name for f in fields(House)]
+_ROOM = [f.name for f in fields(Room) if f.name != "centre"]
 _ROOMS = (
     select(
-        Centre.id, Centre.code, Centre.name, Centre.short_name, Centre.path, Centre.phone, Centre.address,
-        Centre.latitude, Centre.longitude,
-        Venue.id, Venue.version, Venue.revision, Venue.bookable, Venue.name, Venue.kind, Venue.place, Venue.address,
-        Venue.capacity, Venue.functions, Venue.phone, Venue.who_may, Venue.needs_approval, Venue.waiting_list,
-        Venue.own_hours, Venue.buffer, Venue.shortest, Venue.longest, Venue.step, Venue.notice, Venue.ahead_days,
-        Venue.hours_per_week, Venue.bookings_per_month, Venue.cancel, Venue.release, Venue.position,
+        *[getattr(Centre, "short_name" if name == "label" else name).label(f"house_{name}") for name in _HOUSE],
+        *[getattr(Venue, name).label(name) for name in _ROOM],
     )
     .outerjoin(Venue, and_(Venue.centre_id == Centre.id, Venue.active))
     .where(Centre.active)
     .order_by(Venue.position, Venue.id)
-)  # fmt: skip
-_OF_CENTRE, _FUNCTIONS = 9, 18
+)
 _VERSIONS = select(Venue.id, Venue.version, Venue.revision).join(Centre).where(Venue.active, Centre.active)
 
 
@@ -247,17 +247,15 @@ def _read_rooms() -> tuple[dict[int, House], dict[int, Room], list[Room]]:
     houses: dict[int, House] = {}
     rooms: dict[int, Room] = {}
     outside: list[Room] = []
-    for record in db.session.execute(_ROOMS):
-        row: list[Any] = list(record)
-        house = houses.get(row[0])
+    for record in db.session.execute(_ROOMS).mappings():
+        house = houses.get(record["house_id"])
         if house is None:
-            named = [*row[:3], row[3] or row[2], *row[4:_OF_CENTRE]]
-            house = houses[row[0]] = House(*named)
-        if row[_OF_CENTRE] is None:
+            named = {name: record[f"house_{name}"] for name in _HOUSE}
+            house = houses[record["house_id"]] = House(**named | {"label": named["label"] or named["name"]})
+        if record["id"] is None:
             continue
-        row[_FUNCTIONS] = tuple(row[_FUNCTIONS] or ())
-        facts_ = [row[_OF_CENTRE], house.id, *row[_OF_CENTRE + 1 :], house]
-        one = Room(*facts_)
+        said = {name: record[name] for name in _ROOM}
+        one = Room(**said | {"functions": tuple(said["functions"] or ()), "centre": house})
         if one.bookable:
             rooms[one.id] = one
         else:

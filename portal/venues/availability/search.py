@@ -1,6 +1,6 @@
 """Which room is free when, near whom (SPEC V2): the search, a centre's week, a room's day, and what a loser is offered.
 
-Lists and searches are answered from the board (board.py), one room from the database. What is taken is read for
+Lists and searches are answered from the board (room_snapshot.py), one room from the database. What is taken is read for
 everybody, never by whom.
 """
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from portal.core import clock
+from portal.core.access import Viewer
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.venues import rules
@@ -131,7 +132,7 @@ class Panel:
 
 
 def panel(
-    venue: Venue, shown: RoomDay, viewer: Any, typed: Typed, now: datetime, error: DomainError | None = None
+    venue: Venue, shown: RoomDay, viewer: Viewer | None, typed: Typed, now: datetime, error: DomainError | None = None
 ) -> Panel:
     """The panel for what is typed. error: why it was just refused; a taken time brings its offers."""
     home = queries.home_path(viewer)

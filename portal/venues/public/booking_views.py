@@ -17,7 +17,7 @@ from portal.core.incoming import whole_number
 from portal.feedback import queries as feedback
 from portal.feedback.models import Evaluation
 from portal.people import viewer as viewers
-from portal.venues import evaluating, rules
+from portal.venues import evaluating
 from portal.venues.actions import booking
 from portal.venues.actions import check_in as check_in_actions
 from portal.venues.availability import search
@@ -94,7 +94,7 @@ def _refusal(refused: DomainError | IntegrityError) -> DomainError:
 
 
 def _own(booking_id: int) -> Own:
-    found = queries.own(access.viewer().id, booking_id)
+    found = queries.own(access.signed_in().id, booking_id)
     if found is None:
         raise BookingGone()
     return found
@@ -114,7 +114,7 @@ def _page(booking_id: int, now: datetime, *, status: int = 200, error: DomainErr
     return pages.page(
         TEMPLATE, None, status, one=one, row=one.row, venue=one.row.venue, now=now, error=error, typed=typed,
         fresh="new" in request.args, next_text=queries.next_step(one, now), move=_move(one, typed, now, error),
-        may_change=_may_change(one, now), early=check_in_actions.EARLY, rules=rules,
+        may_change=_may_change(one, now),
         home_centre=viewers.brief_of(one.row.venue.centre), today=clock.today(now), end_text=day_words.end_text,
         rating=_rating(one, now),
     )  # fmt: skip

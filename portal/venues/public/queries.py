@@ -12,8 +12,10 @@ from sqlalchemy.orm import joinedload, selectinload
 from portal.centres import profile
 from portal.centres.models import Centre
 from portal.core import clock, scope
+from portal.core.access import Viewer
 from portal.core.db import db
 from portal.people.models import Relative
+from portal.venues import rules
 from portal.venues.actions import check_in
 from portal.venues.models import (
     APPROVED,
@@ -45,7 +47,7 @@ def kind_word(code: str) -> str:
     return profile.current().venues.kinds.get(code, "")
 
 
-def home_path(viewer: Any) -> str | None:
+def home_path(viewer: Viewer | None) -> str | None:
     """The path of a resident's home centre; None for somebody unknown. At most one statement."""
     if viewer is None or viewer.audience != "resident":
         return None
@@ -55,7 +57,7 @@ def home_path(viewer: Any) -> str | None:
     return found.path if found is not None else ""
 
 
-def people(viewer: Any) -> list[tuple[str, str]]:
+def people(viewer: Viewer | None) -> list[tuple[str, str]]:
     """For whom a resident may book: value and words, themselves first. One statement."""
     if viewer is None or viewer.audience != "resident":
         return []
@@ -88,6 +90,40 @@ class Own:
     @property
     def live(self) -> bool:
         return self.row.status in (*HOLDS, WAITING)
+
+    @property
+    def decider(self) -> str:
+        """Who approves it."""
+        return (self.row.waits_at or self.row.venue.centre).label
+
+    def headline(self, fresh: bool) -> str:
+        """What its page says first. fresh: asked for just now."""
+        if self.row.status == PENDING:
+            return f"已交给{self.decider}审批"
+        return "订上了" if fresh and self.row.status == APPROVED else self.label
+
+    @property
+    def steps(self) -> list[tuple[str, str, str]]:
+        """The way from asking to leaving as ui.steps draws it, for a live booking."""
+        row, last = self.row, ("到场签到", "wait", self._coming)
+        if row.status == APPROVED:
+            here = ("到场签到", "now", self._coming) if row.checked_in_at is None else ("签到好了", "done", "")
+            tidy = ("用完请收拾好", "wait", "关灯关空调，桌椅放回原处")
+            return [("订上了", "done", "这段时间给您留好了"), here, tidy]
+        if row.status == PENDING:
+            until = f"{clock.stamp(row.decide_by)} 前答复，过时由上一级来办" if row.decide_by else "结果会通知您"
+            return [("已提交", "done", "这段时间先给您留着"), (f"{self.decider}审批", "now", until), last]
+        if row.status == WAITING:
+            turn = ("轮到了马上通知您", "wait", rules.late_text())
+            return [(self.label, "now", "有人退订按先后递补"), turn, last]
+        until = f"{clock.stamp(row.accept_by)} 前点“我要这个时间”" if row.accept_by else ""
+        return [("有空位了", "done", ""), ("请您确认", "now", until), last]
+
+    @property
+    def _coming(self) -> str:
+        release = rules.release_text(self.row.venue.release)
+        lost = f"；开始 {release}没签到，场地放给别人" if release else ""
+        return f"{clock.hour(self.row.starts_at - check_in.EARLY)} 起扫门口的二维码，点“我到了”{lost}"
 
 
 _WITH = (
@@ -135,8 +171,8 @@ def next_step(one: Own, now: datetime) -> str:
         leaving = f"{clock.stamp(one.until)} 前可退订或改时间" if one.until > now else "来不了请打电话"
         return f"到场扫门口的二维码签到，{leaving}"
     if row.status == PENDING:
-        who = (row.waits_at or row.venue.centre).label
-        return f"{who}正在审批，{clock.stamp(row.decide_by)} 前答复您" if row.decide_by else f"{who}正在审批"
+        due = f"，{clock.stamp(row.decide_by)} 前答复您" if row.decide_by else ""
+        return f"{one.decider}正在审批{due}"
     if row.status == OFFERED:
         return f"请在 {clock.stamp(row.accept_by)} 前确认，过时给下一位" if row.accept_by else "请尽快确认"
     if row.status == WAITING:

@@ -134,8 +134,9 @@ def find() -> Response:
     viewers.know_hours(lambda centre_id: seen.opening(centre_id, now))
     viewer = access.viewer()
     # Whose rooms one may book depends on one's own home, not on the centre that is looked at or chosen by cookie.
-    resident = viewer is not None and viewer.audience == "resident"
-    home = (viewer.home_centre.id if viewer.home_centre is not None else 0) if resident else None
+    home = None
+    if viewer is not None and viewer.audience == "resident":
+        home = viewer.home_centre.id if viewer.home_centre is not None else 0
     key = ("find", request.query_string, room_snapshot.minute(now), home)
     return pages.remembered(seen.pages, key, lambda: _find_page(seen, now))
 
@@ -149,7 +150,7 @@ def _find_page(seen: Board, now: datetime) -> dict[str, Any]:
     context: dict[str, Any]
     if asked:
         found = search.free_for(wanted, now, seen)
-        context = {"found": found, "listed": _listed(found.cards, now)}
+        context = {"found": found, "listed": _listed(found.cards, now), "told": _told(wanted, form)}
     else:
         near = [p for p in search.places(centre, now, seen) if not p.own]
         context = {
@@ -165,9 +166,19 @@ def _find_page(seen: Board, now: datetime) -> dict[str, Any]:
         "wanted": wanted, "form": form, "asked": asked,
         "outside": search.outside(seen, wanted.kind), "day_words": DAY_WORDS,
         "functions": search.functions_offered(seen), "first": first,
-        "today": today, "now": now, "kind_word": queries.kind_word, "hours": HOURS, "before": first - WEEK,
-        "after": first + WEEK,
+        "today": today, "now": now, "hours": HOURS, "before": first - WEEK, "after": first + WEEK,
     }  # fmt: skip
+
+
+def _told(wanted: Wanted, form: Form) -> str:
+    """The wish in words: '11月28日（周六） 14:00–16:00 20 人'."""
+    hours = f"{form.opens}–{form.closes}" if wanted.closes is not None else f"{form.opens} 起"
+    said = (
+        "现在" if wanted.now else "、".join(clock.day(d) for d in wanted.days),
+        hours if wanted.opens is not None else "", f"{wanted.people} 人" if wanted.people else "",
+        wanted.function, queries.kind_word(wanted.kind),
+    )  # fmt: skip
+    return " ".join(filter(None, said))
 
 
 def _listed(cards: Sequence[Card], now: datetime) -> Markup:

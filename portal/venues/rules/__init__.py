@@ -1,8 +1,8 @@
 """Who may have a room when, and until when something must be decided (SPEC V1-V5, V7). Pure functions, no database.
 
-The one door to the rules of a room: opening hours stand in `opening.py`, refusals of a wish in `refusals.py`, what is
-free and other times in `offers.py`; limits, series, clocks and use here. Intervals are half-open, moments aware UTC.
-A booking holds its room for its own time and the buffer after it.
+The one door to the rules of a room: opening hours stand in `opening_hours.py`, refusals of a wish in `refusals.py`,
+what is free and other times in `alternatives.py`; limits, series, clocks and use here. Intervals are half-open, moments
+aware UTC. A booking holds its room for its own time and the buffer after it.
 """
 
 from __future__ import annotations

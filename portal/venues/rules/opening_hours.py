@@ -130,6 +130,7 @@ def _grid_of(zone: ZoneInfo, day: date, step: int) -> tuple[datetime, ...]:
 
 
 def on_grid(moment: datetime, step: int, zone: ZoneInfo = clock.SHANGHAI) -> bool:
+    """Whether a moment falls on the grid of `step` minutes after midnight."""
     there = moment.astimezone(zone)
     return not (there.second or there.microsecond or (there.hour * 60 + there.minute) % step)
 

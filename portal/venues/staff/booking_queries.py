@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import aliased, joinedload
@@ -16,7 +15,7 @@ from portal.cases import ladder
 from portal.cases.policy import tone
 from portal.centres.models import Centre
 from portal.core import clock, states
-from portal.core.access import Permission
+from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.forms import FULL_WIDTH
 from portal.people.models import Relative, Resident
@@ -106,7 +105,7 @@ def _asked() -> tuple[ColumnElement[bool], ...]:
     return Booking.status == PENDING, Booking.source != BY_ACTIVITY
 
 
-def requests(actor: Any, which: str, centre_id: int | None, now: datetime, page: int = 1) -> Queue:
+def requests(actor: Actor, which: str, centre_id: int | None, now: datetime, page: int = 1) -> Queue:
     """The requests of one tab, what is due first first; with their rivals and what is known of the bookers.
 
     which: mine, below, above or all; centre_id: only rooms of that centre. Five statements at most.
@@ -130,7 +129,7 @@ def requests(actor: Any, which: str, centre_id: int | None, now: datetime, page:
     return Queue(request_lines(rows[:PAGE], actor, now), len(rows) > PAGE, counts, overdue)
 
 
-def _counts(actor: Any, now: datetime) -> tuple[dict[str, int], int]:
+def _counts(actor: Actor, now: datetime) -> tuple[dict[str, int], int]:
     decider = aliased(Centre)
     late = func.sum(case((Booking.decide_by <= now, 1), else_=0))
     wanted = select(decider.id, decider.path, func.count(), late).select_from(Booking)
@@ -145,14 +144,14 @@ def _counts(actor: Any, now: datetime) -> tuple[dict[str, int], int]:
     return dict(counts), overdue
 
 
-def request_lines(rows: Sequence[Booking], actor: Any, now: datetime) -> list[Request]:
+def request_lines(rows: Sequence[Booking], actor: Actor, now: datetime) -> list[Request]:
     """Requests with their rivals and their bookers' record. Two statements."""
     waiting = rivals_of(rows)
     known = earlier([b.resident_id for b in rows if b.resident_id is not None], now)
     return [_request(b, actor, now, competing(b, waiting), known.get(b.resident_id or 0, Earlier())) for b in rows]
 
 
-def _request(booking: Booking, actor: Any, now: datetime, rivals: list[Booking], record: Earlier) -> Request:
+def _request(booking: Booking, actor: Actor, now: datetime, rivals: list[Booking], record: Earlier) -> Request:
     capacity = booking.venue.capacity
     elsewhere = booking.waits_at if booking.waits_at_id not in (None, booking.centre_id) else None
     return Request(

@@ -112,7 +112,7 @@ def list_bookings() -> Response:
     now, page, text = clock.now(), page_number(), request.args.get("q", "").strip()[:40]
     which = request.args.get("show", "")
     which = which if which in dict(booking_queries.FIND_TABS) else "coming"
-    houses = plan_queries.houses(access.viewer().centre_path)
+    houses = plan_queries.houses(access.signed_in().centre_path)
     house = chosen_house(houses) if request.args.get("centre") else None
     rows, more = booking_queries.find(which, text, house.id if house else None, page, now)
     return pages.page(

@@ -31,7 +31,7 @@ def list_closures() -> Response:
     now, page = clock.now(), page_number()
     which = request.args.get("show", "")
     which = which if which in dict(booking_queries.CLOSURE_TABS) else "coming"
-    houses = plan_queries.houses(access.viewer().centre_path)
+    houses = plan_queries.houses(access.signed_in().centre_path)
     house = chosen_house(houses) if request.args.get("centre") else None
     rows, more = booking_queries.closures(which, house.id if house else None, page, now)
     return pages.page(
@@ -45,7 +45,7 @@ def list_closures() -> Response:
 
 def _form(values: MultiDict[str, str]) -> forms.ClosureForm:
     form = forms.ClosureForm(values, meta={"csrf": False})  # the page's own token stands in the form
-    houses: list[House] = plan_queries.houses(access.viewer().centre_path)
+    houses: list[House] = plan_queries.houses(access.signed_in().centre_path)
     choices = [SelectChoice("", "请选择")]
     rooms = room_choices()
     for house in houses:

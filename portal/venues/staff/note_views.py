@@ -26,7 +26,7 @@ def list_notes() -> Response:
 def _page(form: forms.NoteForm, status: int = 200) -> Response:
     may, page = may_write(), page_number()
     solved = request.args.get("show") == "solved"
-    houses = plan_queries.houses(access.viewer().centre_path)
+    houses = plan_queries.houses(access.signed_in().centre_path)
     house = chosen_house(houses) if request.args.get("centre") else None
     rows, more = booking_queries.notes(solved, house.id if house else None, page)
     form.venue_id.offer(room_choices())

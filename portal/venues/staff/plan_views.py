@@ -51,7 +51,7 @@ def chosen_house(houses: list[House]) -> House | None:
     code = request.args.get("centre", "")
     if code:
         return next((h for h in houses if h.code == code), None) or abort(404)
-    own = access.viewer().centre_id
+    own = access.signed_in().centre_id
     return next((h for h in houses if h.id == own), None)
 
 
@@ -66,7 +66,7 @@ def may_write() -> bool:
 
 
 def room_choices() -> list[tuple[int, str, str]]:
-    return plan_queries.room_choices(access.viewer().centre_path)
+    return plan_queries.room_choices(access.signed_in().centre_path)
 
 
 # The plan -------------------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def show_plan() -> Response:
     """Rooms × hours of one centre on a day, or rooms × days of a week, and what the people on duty need to know."""
     now = clock.now()
     today = clock.today(now)
-    houses = plan_queries.houses(access.viewer().centre_path)
+    houses = plan_queries.houses(access.signed_in().centre_path)
     house = chosen_house(houses)
     weekly = bool(request.args.get("week"))
     day = forms.typed_day(request.args.get("week") if weekly else request.args.get("day"), today)

@@ -14,21 +14,19 @@ from wtforms import (
     IntegerField,
     RadioField,
     SelectField,
-    SelectMultipleField,
     StringField,
     TextAreaField,
     ValidationError,
 )
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Optional
-from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.centres import profile, typed_hours
 from portal.centres.rules import Hours
 from portal.core import clock
 from portal.core.forms import FULL_WIDTH, Form, at_most, strip
 from portal.core.incoming import whole_number
-from portal.people.forms import picks
+from portal.people.forms import Checkboxes, picks
 from portal.venues.actions import rooms as room_actions
 from portal.venues.actions.rooms import PART_LABELS, RESPONSIBLE, WHO, RoomFacts, Week
 from portal.venues.models import Venue
@@ -66,17 +64,6 @@ class Whole(IntegerField):
         if not self.data:
             self.data = None
             raise ValueError(f"请填 1 到 {self.most} 之间的整数。")
-
-
-class Words(SelectMultipleField):
-    """Big boxes for the profile's words; own ones are typed beside."""
-
-    widget = ListWidget(prefix_label=False)
-    option_widget = CheckboxInput()
-
-    def pre_validate(self, form: Any) -> None:
-        if not {c.value for c in self.choices or ()}.issuperset(self.data or ()):
-            raise ValidationError("请从列表里选。")
 
 
 class Number(SelectField):
@@ -164,9 +151,9 @@ class RoomForm(Form):
     needs_approval = Pick("要不要审批", {"yes": "要，由本中心审批", "no": "不要，空着就能订上"})
     bookable = Pick("在哪里订", {"yes": "在这里网上预约", "no": "不在这里订，只登网址或电话"})
     link = _line("网址", 300)
-    functions = Words("可以做什么")
+    functions = Checkboxes("可以做什么")
     functions_more = _line("另加的用途", 120)
-    equipment = Words("设备")
+    equipment = Checkboxes("设备")
     equipment_more = _line("另加的设备", 120)
     area_m2 = Whole("面积（平方米）", 1_000_000, "平方米")
     intro = _text("介绍", 600)
@@ -323,9 +310,9 @@ class CaptionForm(Form):
 class CopyForm(Form):
     """Which parts of a room's rules go to which other rooms."""
 
-    parts = Words("套用什么", choices=picks(PART_LABELS.items()), default=["rules", "hours"])
-    to = Words("套用到本中心的", choices=[])
-    more = Words("套用到别的阵地的", choices=[])
+    parts = Checkboxes("套用什么", choices=picks(PART_LABELS.items()), default=["rules", "hours"])
+    to = Checkboxes("套用到本中心的", choices=[])
+    more = Checkboxes("套用到别的阵地的", choices=[])
 
     def offer(self, own: Iterable[Venue], others: Iterable[Venue]) -> None:
         for field, rooms in ((self.to, own), (self.more, others)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -17,6 +17,7 @@ from portal.core.access import Permission
 from portal.core.incoming import whole_number
 from portal.venues import occupancy, room_queries, rules
 from portal.venues.models import BY_ACTIVITY, BY_RESIDENT, BY_STAFF, Booking, Venue
+from portal.venues.rules.opening_hours import MINUTE
 from portal.venues.states import LABELS, TONES
 from portal.venues.usage import export as usage_export
 from portal.venues.usage import figures as usage
@@ -56,7 +57,7 @@ def _url(page: str = "", **args: Any) -> str:
 def _choice(now: datetime) -> Choice:
     """From the address; 404 for a centre that is not one's own or below."""
     month = request.args.get("month", "")
-    own = access.viewer().centre_path
+    own = access.signed_in().centre_path
     code = request.args.get("centre", "")
     centre = centres.by_code(code) if code else None
     if code and (centre is None or not centres.is_inside(centre, own)):
@@ -66,7 +67,7 @@ def _choice(now: datetime) -> Choice:
 
 
 def _own_centre() -> Centre:
-    found = centres.get(access.viewer().centre_id)
+    found = centres.get(access.signed_in().centre_id or 0)
     return found or abort(404)
 
 
@@ -210,7 +211,7 @@ class Line:
 
     @property
     def hours(self) -> str:
-        return hours((self.booking.ends_at - self.booking.starts_at) // rules.MINUTE)
+        return hours((self.booking.ends_at - self.booking.starts_at) // MINUTE)
 
 
 def _line(record: Record) -> Line:
@@ -222,7 +223,7 @@ def _line(record: Record) -> Line:
 
 @dataclass(frozen=True)
 class OpenDay:
-    day: Any
+    day: date
     minutes: int
     pieces: list[Any]
     why: str

@@ -184,15 +184,11 @@ def use_of(path: str, span: Span, now: datetime, venue_id: int | None = None) ->
 
 
 def total(uses: Iterable[RoomUse | CentreUse]) -> Figures:
+    """The sum of figures of rooms or centres."""
     result = Figures()
     for use in uses:
         result.add(use.figures)
     return result
-
-
-def centre_figures(path: str, month: str, now: datetime | None = None) -> Figures:
-    """What all rooms below `path` come to in a month, for statistics and reports (A1). Six statements."""
-    return total(month_use(path, month, now or clock.now()))
 
 
 def _venues(path: str, venue_id: int | None) -> list[Venue]:

@@ -56,9 +56,14 @@ def test_copying_a_month(session: Any, town: Town, make: Any) -> None:
     centre = town.centres["A1"]
     tuesday = _november(10)
     source = make.entry(
-        centre, title="手机班", sessions=[(tuesday.start, tuesday.end)], sign_up_until=tuesday.start - timedelta(days=1),
-        taken=12, waiting=3, change_note="旧的变更",
-    )  # fmt: skip
+        centre,
+        title="手机班",
+        sessions=[(tuesday.start, tuesday.end)],
+        sign_up_until=tuesday.start - timedelta(days=1),
+        taken=12,
+        waiting=3,
+        change_note="旧的变更",
+    )
     make.entry(centre, title="撤下的", sessions=[(tuesday.start, tuesday.end)], status="dropped")
     make.entry(town.centres["A2"], title="别家的", sessions=[(tuesday.start, tuesday.end)])
     copies = actions.copy_month(town.actor("A1"), centre, "2026-11", MONTH, NOW)

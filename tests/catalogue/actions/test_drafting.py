@@ -65,8 +65,10 @@ def test_a_good_row_has_no_problem_and_a_draft_may_be_unfinished() -> None:
     assert rules.check(VALUES, NOW) == []
     unfinished = replace(VALUES, sessions=(), place="", phone="")
     assert _fields(rules.check(unfinished, NOW, draft=True)) == [
-        ("place", "warning"), ("phone", "warning"), ("sessions", "warning"),
-    ]  # fmt: skip
+        ("place", "warning"),
+        ("phone", "warning"),
+        ("sessions", "warning"),
+    ]
 
 
 @pytest.mark.once
@@ -114,8 +116,9 @@ def test_one_room_twice_is_said_beside_both_rows() -> None:
     ]
     found = rules.clashes(rows_)
     assert found == {
-        1: ["同一三楼 会议室 12月11日 19:00 有“主题党课”"], 2: ["同一三楼会议室 12月11日 19:30 有“普法教育”"],
-    }  # fmt: skip
+        1: ["同一三楼 会议室 12月11日 19:00 有“主题党课”"],
+        2: ["同一三楼会议室 12月11日 19:30 有“普法教育”"],
+    }
 
 
 @pytest.mark.once

@@ -234,14 +234,23 @@ def test_a_branch_is_resolved_by_the_service_in_the_title(session: Any, town: To
     service_types.import_services(service_types.services_file().read_text(encoding="utf-8"), town.actor("D"), NOW)
     when = "12月22日（周二）14:30-17:00"
     upload = _preview(
-        town, ("党员服务", "主题党课：上一堂微党课", when, "40"), ("大众化服务", "普法教育讲座", when, "40"),
-        ("大众化服务", "随便一个", when, "40"), ("公共", "净滩", when, "40"), ("大众化服务-公共服务", "净滩二", when, "40"),
+        town,
+        ("党员服务", "主题党课：上一堂微党课", when, "40"),
+        ("大众化服务", "普法教育讲座", when, "40"),
+        ("大众化服务", "随便一个", when, "40"),
+        ("公共", "净滩", when, "40"),
+        ("大众化服务-公共服务", "净滩二", when, "40"),
         ("生活指南", "不是活动", when, "40"),
-    )  # fmt: skip
+    )
     found = importing.rows_of(upload)
     names = {c.id: c.name for c in session.scalars(select(Category))} | {0: "—"}
     assert [names[r.values.category_id] for r in found] == [
-        "5+X组织生活", "公共服务", "党群服务", "公共服务", "公共服务", "—",
-    ]  # fmt: skip
+        "5+X组织生活",
+        "公共服务",
+        "党群服务",
+        "公共服务",
+        "公共服务",
+        "—",
+    ]
     assert [p.message for p in found[2].problems] == ["“大众化服务”是大类，暂按“党群服务”算，请核对。"]
     assert [r.state for r in found] == ["ready"] * 5 + ["bad"]

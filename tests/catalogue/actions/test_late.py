@@ -49,8 +49,9 @@ def test_two_reminders_and_then_the_late_list(session: Any, town: Town) -> None:
     assert _tick(session, CUTOFF) == 5  # three late centres, two subdistricts
     assert len(_told(session, "已过上交期限")) == 3
     assert _told(session, "清单未交") == [
-        f"{town.staff['A'].id}:12月清单未交 1 个", f"{town.staff['B'].id}:12月清单未交 2 个",
-    ]  # fmt: skip
+        f"{town.staff['A'].id}:12月清单未交 1 个",
+        f"{town.staff['B'].id}:12月清单未交 2 个",
+    ]
     assert _tick(session, CUTOFF + timedelta(days=1)) == 0
 
 
@@ -105,14 +106,16 @@ def test_what_waits_for_me(session: Any, town: Town) -> None:
     first, second = at_subdistrict(town, title="一"), at_subdistrict(town, title="二")
     lines = waiting.waits_for(town.actor("A"), NOW)
     assert [(w.title, w.detail, w.count, w.tone) for w in lines] == [
-        ("甲一社区 12月清单", "2 条待初审", 2, "gold"), ("12月清单未交", "2 个社区还没有上交", 1, "red"),
-    ]  # fmt: skip
+        ("甲一社区 12月清单", "2 条待初审", 2, "gold"),
+        ("12月清单未交", "2 个社区还没有上交", 1, "red"),
+    ]
     actions.return_entry(town.actor("A"), first, "对象不清", "audience", NOW)
     actions.return_entry(town.actor("A"), second, "对象不清", "audience", NOW)
     mine = waiting.waits_for(town.actor("A1"), NOW)
     assert [(w.title, w.detail, w.count) for w in mine] == [
-        ("甲一社区 12月清单", "2 条被退回，改好后送回", 2), ("12月清单还没有上交", "11月22日 18:00 截止", 1),
-    ]  # fmt: skip
+        ("甲一社区 12月清单", "2 条被退回，改好后送回", 2),
+        ("12月清单还没有上交", "11月22日 18:00 截止", 1),
+    ]
     assert waiting.waits_for(town.actor("D-LOOK"), NOW) == []
     assert waiting.waits_for(town.actor("B1"), NOW)[0].title == "12月清单还没有上交"
 

@@ -154,9 +154,7 @@ def test_a_correction_is_shown_to_the_author(session: Any, town: Town) -> None:
     better = replace(actions.values_of(entry), title="亲子绘本阅读会（3-6岁）", capacity=20)
     actions.correct(town.actor("A"), entry, better, NOW, reason="写明年龄")
     step = queries.history(entry)[-1]
-    assert step.changes == [
-        ["服务名称", "亲子绘本阅读会", "亲子绘本阅读会（3-6岁）"], ["名额", "15 人", "20 人"],
-    ]  # fmt: skip
+    assert step.changes == [["服务名称", "亲子绘本阅读会", "亲子绘本阅读会（3-6岁）"], ["名额", "15 人", "20 人"]]
     assert (step.what, step.reason, entry.status) == ("审核时更正", "写明年龄", IN_REVIEW)
     _run_outbox(session)
     assert session.scalar(select(InboxMessage.id).where(InboxMessage.title.startswith("已更正"))) is not None
@@ -194,8 +192,9 @@ def test_a_department_hands_its_plan_to_the_district_which_allots_it(session: An
     assert entry.waits_at_id == town.centres["D"].id
     placed = actions.allot(town.actor("D"), entry, [town.centres["A1"], town.centres["B2"]], NOW)
     assert [(e.centre.code, e.status, e.department_id) for e in placed] == [
-        ("A1", APPROVED, town.department.id), ("B2", APPROVED, town.department.id),
-    ]  # fmt: skip
+        ("A1", APPROVED, town.department.id),
+        ("B2", APPROVED, town.department.id),
+    ]
     assert placed[0].id == entry.id
     _run_outbox(session)
     told = session.scalars(select(InboxMessage.person_id).where(InboxMessage.title.startswith("新分配"))).all()

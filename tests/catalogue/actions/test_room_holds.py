@@ -291,7 +291,7 @@ def _wish(room: Venue, start: str = "9:00", end: str = "10:00") -> Wish:
 
 def test_a_change_without_a_room_is_refused_to_asker_and_decider(
     session: Any, town: Town, make: Make, room: Venue
-) -> None:  # fmt: skip
+) -> None:
     entry = published(town, venue_id=room.id)
     make.booking(room, span(12).start, 60, title="先到的")
     moved = replace(entry_values.values_of(entry), sessions=(span(12),))

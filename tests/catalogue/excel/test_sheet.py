@@ -86,7 +86,6 @@ EXPECTED: list[tuple[str, list[Span], int | None, str]] = [
 def test_the_example_is_understood_row_by_row() -> None:
     plan = read_plan(EXAMPLE.read_bytes(), MONTH)
     assert plan.title == "葵涌社区党群服务中心2026年12月服务清单"
-    assert plan.month_in_title == MONTH
     assert plan.notes == ("备注：活动如有调整，以社区通知为准。",)
     assert plan.problems == ()
     assert plan.ok
@@ -130,7 +129,6 @@ def test_titles_blank_rows_merged_categories_and_sections() -> None:
         merges=["A1:J1", "A2:J2", "B6:B7", "A12:D12"],
     )
     plan = read_plan(data, MONTH)
-    assert plan.month_in_title == MONTH
     assert [(row.number, row.title, row.category_text) for row in plan.rows] == [
         (6, "绘本阅读会", "党群服务"),
         (7, "普法讲座", "党群服务"),

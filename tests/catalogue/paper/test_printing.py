@@ -61,8 +61,11 @@ def test_rows_stand_under_the_centre_that_draws_up_the_list(session: Any, town: 
     assert document is not None
     parts = {part.code: [r.title for r in (*part.rows, *part.weekly)] for part in document.parts}
     assert parts == {
-        "A": ["街道运动会"], "A1": ["亲子绘本阅读会", "小区里的义诊", "合唱团"], "A2": ["防诈骗讲座"], "B1": ["净滩行动"],
-    }  # fmt: skip
+        "A": ["街道运动会"],
+        "A1": ["亲子绘本阅读会", "小区里的义诊", "合唱团"],
+        "A2": ["防诈骗讲座"],
+        "B1": ["净滩行动"],
+    }
     assert document.parts[-1].rows[0].status_text == "已取消"
     assert printing.from_data(printing.as_data(document)) == document
 

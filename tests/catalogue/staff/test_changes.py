@@ -12,11 +12,22 @@ from portal.catalogue.models import CANCELLED, PUBLISHED, Entry, EntryChange
 
 def typed(town: Any, entry: Entry, **changes: Any) -> dict[str, Any]:
     return {
-        "title": entry.title, "category_id": entry.category_id, "sessions": "12月13日（周日）8:30–11:00",
-        "place": entry.place, "audience": entry.audience, "mode": "limited", "capacity": "30", "unit": "人",
-        "content": entry.content, "organiser": entry.organiser, "contact": entry.contact, "phone": entry.phone,
-        "version": entry.version, "reason": "场地临时占用", "do": "ask",
-    } | changes  # fmt: skip
+        "title": entry.title,
+        "category_id": entry.category_id,
+        "sessions": "12月13日（周日）8:30–11:00",
+        "place": entry.place,
+        "audience": entry.audience,
+        "mode": "limited",
+        "capacity": "30",
+        "unit": "人",
+        "content": entry.content,
+        "organiser": entry.organiser,
+        "contact": entry.contact,
+        "phone": entry.phone,
+        "version": entry.version,
+        "reason": "场地临时占用",
+        "do": "ask",
+    } | changes
 
 
 def fresh(session: Any, model: Any, key: int) -> Any:

@@ -21,11 +21,21 @@ NEW = "/staff/catalogue/new?month=2026-12"
 def typed(town: Any, **changes: Any) -> dict[str, Any]:
     """What somebody fills into the form."""
     return {
-        "month": "2026-12", "title": "冬至包汤圆", "category_id": town.categories["party"].id,
-        "sessions": "12月22日 14:30-17:00", "place": "一楼大厅", "audience": "全体居民", "mode": "limited",
-        "capacity": "60", "unit": "人", "content": "一起包汤圆", "organiser": "", "contact": "陈社工",
-        "phone": "0755-84200001", "do": "save",
-    } | changes  # fmt: skip
+        "month": "2026-12",
+        "title": "冬至包汤圆",
+        "category_id": town.categories["party"].id,
+        "sessions": "12月22日 14:30-17:00",
+        "place": "一楼大厅",
+        "audience": "全体居民",
+        "mode": "limited",
+        "capacity": "60",
+        "unit": "人",
+        "content": "一起包汤圆",
+        "organiser": "",
+        "contact": "陈社工",
+        "phone": "0755-84200001",
+        "do": "save",
+    } | changes
 
 
 def only(session: Any, title: str) -> Entry:
@@ -145,9 +155,14 @@ def test_a_returned_row_is_mended_and_goes_straight_back(
     client: Any, town: Any, make: Any, session: Any, as_staff: Any
 ) -> None:
     entry = make.entry(
-        town.centres["A1"], title="净滩", status=RETURNED, returned_by_id=town.centres["A"].id,
-        return_reason="写明集合点", return_field="place", waits_since=make.now,
-    )  # fmt: skip
+        town.centres["A1"],
+        title="净滩",
+        status=RETURNED,
+        returned_by_id=town.centres["A"].id,
+        return_reason="写明集合点",
+        return_field="place",
+        waits_since=make.now,
+    )
     as_staff(client, town.staff["A1"])
     url = f"/staff/catalogue/{entry.id}/edit"
     page = client.get(url).text

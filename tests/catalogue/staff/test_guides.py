@@ -12,10 +12,18 @@ from portal.catalogue.models import Guide
 
 def typed(town: Any, **changes: Any) -> dict[str, Any]:
     return {
-        "title": "哪里办老年优待证", "category_id": town.categories["life-food"].id, "summary": "60 岁以上都能办",
-        "phone": "0755-84200001", "link": "https://portal.example/card", "steps": "带身份证\n现场拍照", "materials": "身份证",
-        "time_limit": "当场", "fee": "免费", "address": "一楼", "position": "3",
-    } | changes  # fmt: skip
+        "title": "哪里办老年优待证",
+        "category_id": town.categories["life-food"].id,
+        "summary": "60 岁以上都能办",
+        "phone": "0755-84200001",
+        "link": "https://portal.example/card",
+        "steps": "带身份证\n现场拍照",
+        "materials": "身份证",
+        "time_limit": "当场",
+        "fee": "免费",
+        "address": "一楼",
+        "position": "3",
+    } | changes
 
 
 def test_written_changed_hidden_and_shown_again(client: Any, town: Any, session: Any, as_staff: Any) -> None:

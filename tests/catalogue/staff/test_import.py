@@ -104,10 +104,18 @@ def test_mending_works_without_any_script(client: Any, town: Any, upload: Any, s
     row = rows_of(session.get(PlanImport, number))[0].number
     session.rollback()
     assert "改第" in client.get(f"{url}/rows/{row}").text
-    done = client.post(f"{url}/rows/{row}", data={
-        "title": "大讲堂", "category_id": town.categories["public"].id, "sessions": "12月30日 9:00-10:00", "unit": "人",
-        "place": "三楼", "audience": "全体居民", "mode": "unlimited",
-    })  # fmt: skip
+    done = client.post(
+        f"{url}/rows/{row}",
+        data={
+            "title": "大讲堂",
+            "category_id": town.categories["public"].id,
+            "sessions": "12月30日 9:00-10:00",
+            "unit": "人",
+            "place": "三楼",
+            "audience": "全体居民",
+            "mode": "unlimited",
+        },
+    )
     assert done.status_code == 303
     assert client.get(f"{url}/rows/99").status_code == 404
 
@@ -126,17 +134,23 @@ def test_what_is_there_already_is_marked_and_not_ticked(client: Any, upload: Any
     url, number = upload(GOOD)
     client.post(f"{url}/take", data={"row": [r.number for r in rows_of(session.get(PlanImport, number))]})
     session.rollback()
-    again = client.post("/staff/catalogue/import", data={
-        "month": "2026-12", "centre": session.get(PlanImport, number).centre_id, "file": (plan(GOOD, WEEKLY), "又一份.xlsx"),
-    })  # fmt: skip
+    again = client.post(
+        "/staff/catalogue/import",
+        data={
+            "month": "2026-12",
+            "centre": session.get(PlanImport, number).centre_id,
+            "file": (plan(GOOD, WEEKLY), "又一份.xlsx"),
+        },
+    )
     page = client.get(again.location).text
     assert "清单里已有" in page
     assert page.count(" checked>") == 1
 
 
-@pytest.mark.parametrize(("name", "data"), [
-    ("照片.xlsx", b"\xff\xd8\xff\xe0 not a table"), ("空.xlsx", b""), ("旧.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("照片.xlsx", b"\xff\xd8\xff\xe0 not a table"), ("空.xlsx", b""), ("旧.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")],
+)
 def test_an_unreadable_file_gets_one_clear_sentence(
     client: Any, town: Any, session: Any, as_staff: Any, name: str, data: bytes
 ) -> None:

@@ -102,9 +102,13 @@ def test_the_late_list_names_who_and_gives_the_phone(
 
 def test_a_department_s_plan_is_allotted(client: Any, town: Any, make: Any, session: Any, as_staff: Any) -> None:
     plan = make.entry(
-        town.centres["D"], title="反诈宣传", status=IN_REVIEW, department_id=town.department.id,
-        waits_at_id=town.centres["D"].id, waits_since=make.now,
-    ).id  # fmt: skip
+        town.centres["D"],
+        title="反诈宣传",
+        status=IN_REVIEW,
+        department_id=town.department.id,
+        waits_at_id=town.centres["D"].id,
+        waits_since=make.now,
+    ).id
     as_staff(client, town.staff["D"])
     url = f"/staff/catalogue/allot/{plan}"
     page = client.get(url).text
@@ -118,8 +122,9 @@ def test_a_department_s_plan_is_allotted(client: Any, town: Any, make: Any, sess
     session.rollback()
     rows = session.scalars(select(Entry).where(Entry.title == "反诈宣传")).all()
     assert {(r.centre.code, r.status, r.department_id) for r in rows} == {
-        ("A1", APPROVED, town.department.id), ("B2", APPROVED, town.department.id),
-    }  # fmt: skip
+        ("A1", APPROVED, town.department.id),
+        ("B2", APPROVED, town.department.id),
+    }
     assert "才能分配" in client.get(client.get(url).location).text
 
 
@@ -131,10 +136,20 @@ def test_a_department_draws_up_and_sees_only_its_own(
     assert "还没有您部门的计划" in client.get("/staff/catalogue?month=2026-12").text
     for url in ("/staff/catalogue/import", "/staff/catalogue/copy", "/staff/catalogue/templates"):
         assert "/staff/catalogue/new" in client.get(url).location  # these belong to centres
-    made = client.post("/staff/catalogue/new?month=2026-12", data={
-        "month": "2026-12", "title": "普法讲座", "category_id": town.categories["public"].id, "place": "社区广场",
-        "sessions": "12月16日 15:00-16:30", "audience": "全体居民", "mode": "walk_in", "unit": "人", "do": "send",
-    })  # fmt: skip
+    made = client.post(
+        "/staff/catalogue/new?month=2026-12",
+        data={
+            "month": "2026-12",
+            "title": "普法讲座",
+            "category_id": town.categories["public"].id,
+            "place": "社区广场",
+            "sessions": "12月16日 15:00-16:30",
+            "audience": "全体居民",
+            "mode": "walk_in",
+            "unit": "人",
+            "do": "send",
+        },
+    )
     assert made.status_code == 303
     board = client.get("/staff/catalogue?month=2026-12").text
     assert "普法讲座" in board

@@ -63,7 +63,7 @@ def test_a_row_is_drawn_up_in_a_room_and_sent(staff: Any, session: Any, town: To
 
 def test_other_places_are_written_and_a_room_meant_is_pointed_out(
     staff: Any, session: Any, town: Town, room: Venue
-) -> None:  # fmt: skip
+) -> None:
     staff.post("/staff/catalogue/new", data=fill(town, None, place="三楼会议室", do="save"))
     entry = last(session)
     assert (entry.venue_id, entry.place) == (None, "三楼会议室")
@@ -79,7 +79,7 @@ def test_a_foreign_room_cannot_be_chosen(staff: Any, session: Any, town: Town, m
 
 def test_sending_into_a_taken_room_says_what_is_possible(
     staff: Any, session: Any, town: Town, make: Make, room: Venue
-) -> None:  # fmt: skip
+) -> None:
     add(session, make.venue, town.centres["A1"], name="书吧")
     taken = add(session, make.booking, room, span(5).start, 60, title="居委会例会")
     answer = staff.post("/staff/catalogue/new", data=fill(town, room, do="send"))
@@ -115,7 +115,7 @@ def test_the_room_is_asked_while_somebody_types(staff: Any, town: Town, make: Ma
 
 def test_whoever_may_not_open_a_booking_gets_no_link(
     client: Any, session: Any, town: Town, make: Make, as_staff: Any, room: Venue
-) -> None:  # fmt: skip
+) -> None:
     """A station in its community's room: what holds it is said, but its page belongs to the community."""
     taken = add(session, make.booking, room, span(5).start, 60, title="居委会例会")
     entry = actions.draft_entry(town.actor("A1"), values(town, venue_id=room.id), NOW, centre=town.centres["A1S"])
@@ -127,7 +127,7 @@ def test_whoever_may_not_open_a_booking_gets_no_link(
 
 def test_a_change_of_the_room_is_asked_and_agreed(
     client: Any, session: Any, town: Town, make: Make, as_staff: Any, room: Venue
-) -> None:  # fmt: skip
+) -> None:
     entry = published(town, place="广场")
     session.commit()
     as_staff(client, town.operator["A1"])
@@ -153,7 +153,7 @@ def test_a_change_of_the_room_is_asked_and_agreed(
 
 def test_an_excel_place_that_names_a_room_takes_it(
     staff: Any, session: Any, town: Town, make: Make, room: Venue
-) -> None:  # fmt: skip
+) -> None:
     add(session, make.venue, town.centres["A1"], name="书吧", place="二楼")
     add(session, make.booking, room, span(22, "14:00", "15:00").start, 60, title="居委会例会")
     in_room = (*GOOD[:6], "三楼 会议室", *GOOD[7:])
@@ -193,7 +193,7 @@ def test_the_place_of_a_public_row_leads_to_its_room(client: Any, session: Any, 
 
 def test_a_room_that_was_missed_is_booked_from_the_rows_page(
     staff: Any, session: Any, town: Town, make: Make, room: Venue
-) -> None:  # fmt: skip
+) -> None:
     entry = add(session, make.entry, town.centres["A1"], venue_id=room.id, place="三楼会议室", status=PUBLISHED)
     taken = add(session, make.booking, room, entry.first_start, 60, title="居委会例会")
     url, taken_id = f"/staff/catalogue/{entry.id}", taken.id
@@ -218,7 +218,7 @@ def test_a_draft_in_a_retired_room_offers_other_places(staff: Any, session: Any,
 
 def test_rooms_cost_the_board_one_statement(
     staff: Any, session: Any, town: Town, make: Make, room: Venue, count_queries: Any
-) -> None:  # fmt: skip
+) -> None:
     def board(rooms: int) -> int:
         session.rollback()
         for number in range(rooms):

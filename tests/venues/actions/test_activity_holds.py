@@ -26,8 +26,17 @@ def room(town: Town, make: Make) -> Venue:
     return make.venue(town.centres["A1"], name="多功能厅", buffer=30, release=15, needs_approval=True)
 
 
-def hold(town: Town, room: Venue | None, spans: Sequence[Span], now: datetime, *, firm: bool = True,
-         source: int = ACTIVITY, title: str = "主题党课", people: int = 30) -> None:  # fmt: skip
+def hold(
+    town: Town,
+    room: Venue | None,
+    spans: Sequence[Span],
+    now: datetime,
+    *,
+    firm: bool = True,
+    source: int = ACTIVITY,
+    title: str = "主题党课",
+    people: int = 30,
+) -> None:
     activity_holds.hold(source, title, room.id if room else None, spans, people, firm, town.actor("A1"), now)
 
 
@@ -136,8 +145,9 @@ def crowded(town: Town, room: Venue, make: Make) -> Venue:
     return make.venue(town.centres["A1"], name="小厅", capacity=30)
 
 
-def test_conflicts_name_neither_person_and_offer_ways(session: Any, town: Town, room: Venue, crowded: Venue,
-                                                      now: datetime) -> None:  # fmt: skip
+def test_conflicts_name_neither_person_and_offer_ways(
+    session: Any, town: Town, room: Venue, crowded: Venue, now: datetime
+) -> None:
     third = span(29, 14)
     with pytest.raises(RoomTaken) as taken:
         hold(town, room, [*TWO, third], now)
@@ -166,8 +176,9 @@ def test_ways_out_for_the_next_month_and_for_odd_lengths(town: Town, room: Venue
     assert activity_holds.conflicts(room.id, [span(29, 14, 12 * 60 + 30, month=12)], now)[0].shifts == ()
 
 
-def test_a_refused_change_leaves_what_was_held(session: Any, town: Town, room: Venue, make: Make,
-                                               now: datetime) -> None:  # fmt: skip
+def test_a_refused_change_leaves_what_was_held(
+    session: Any, town: Town, room: Venue, make: Make, now: datetime
+) -> None:
     hold(town, room, TWO, now)
     make.booking(room, at(29, 14))
     with pytest.raises(RoomTaken):
@@ -184,8 +195,9 @@ def test_the_preview_says_the_same(town: Town, room: Venue, crowded: Venue, now:
     assert activity_holds.conflicts(99999, TWO, now) == []
 
 
-def test_put_off_by_an_hour_though_somebody_waits_for_the_old_time(session: Any, town: Town, room: Venue,
-                                                                   now: datetime) -> None:  # fmt: skip
+def test_put_off_by_an_hour_though_somebody_waits_for_the_old_time(
+    session: Any, town: Town, room: Venue, now: datetime
+) -> None:
     hold(town, room, TWO, now)
     waiting = booking.wait(town.resident_actor(0), wish(room, hour=13), now)
     early = booking.wait(town.resident_actor(1), wish(room, hour=12, minutes=150), now)
@@ -199,8 +211,9 @@ def test_put_off_by_an_hour_though_somebody_waits_for_the_old_time(session: Any,
     assert kinds(session, town.residents[1]) == ["booking.waiting", "booking.received"]
 
 
-def test_sessions_that_follow_each_other_need_no_buffer_between(session: Any, town: Town, room: Venue,
-                                                                now: datetime) -> None:  # fmt: skip
+def test_sessions_that_follow_each_other_need_no_buffer_between(
+    session: Any, town: Town, room: Venue, now: datetime
+) -> None:
     morning = [span(27, 9, 60), span(27, 10, 60), span(27, 11, 60)]
     hold(town, room, morning[1:2], now)
     hold(town, room, morning, now)  # one before and one after the one that stands

@@ -190,8 +190,10 @@ def test_handed_up_by_hand_to_the_top(session: Any, town: Town, asked: Booking, 
     with staff(town, "A1") as clerk:
         row = approval.hand_up(clerk, asked.id, "要用扩音", later)
         assert (row.status, row.waits_at_id, row.decide_by) == (
-            PENDING, town.centres["A"].id, later + timedelta(hours=24),
-        )  # fmt: skip
+            PENDING,
+            town.centres["A"].id,
+            later + timedelta(hours=24),
+        )
         assert row.created_at == now  # what it has waited stays
         for act in (approval.approve, lambda a, i, t: approval.refuse(a, i, "不", t)):
             with pytest.raises(NotAllowed) as turn:
@@ -307,8 +309,9 @@ def test_moved_people_are_told_and_may_say_no(session: Any, town: Town, make: Ma
     assert booking.withdraw(town.resident_actor(0), row.id, at(27, 14, 59)).status == WITHDRAWN
 
 
-def test_moved_between_centres_of_the_own_tree_only(session: Any, town: Town, room: Venue, asked: Booking, make: Make,
-                                                    now: datetime) -> None:  # fmt: skip
+def test_moved_between_centres_of_the_own_tree_only(
+    session: Any, town: Town, room: Venue, asked: Booking, make: Make, now: datetime
+) -> None:
     sister, foreign = make.venue(town.centres["A2"], needs_approval=True), make.venue(town.centres["B1"])
     with staff(town, "A1") as clerk, pytest.raises(VenueGone):
         approval.move(clerk, asked.id, sister.id, at(27, 14), at(27, 16), "满了", now)

@@ -216,8 +216,9 @@ def test_where_somebody_decides_a_purpose_is_asked_for(session: Any, town: Town,
     assert (len(long.title), len(long.needs)) == (80, 120)
 
 
-@pytest.mark.parametrize("start", [datetime(1, 1, 2, tzinfo=UTC), datetime(1900, 1, 1, tzinfo=UTC),
-                                   datetime(9998, 12, 30, tzinfo=UTC)])  # fmt: skip
+@pytest.mark.parametrize(
+    "start", [datetime(1, 1, 2, tzinfo=UTC), datetime(1900, 1, 1, tzinfo=UTC), datetime(9998, 12, 30, tzinfo=UTC)]
+)
 def test_times_far_from_ours_are_refused_in_words(town: Town, room: Venue, now: datetime, start: datetime) -> None:
     with pytest.raises(BookingRefused):
         booking.book(town.resident_actor(0), Wish(room.id, start, start + timedelta(hours=1)), now)

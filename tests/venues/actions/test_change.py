@@ -150,8 +150,9 @@ def test_a_pending_one_asks_anew(town: Town, asks: Venue, make: Make, now: datet
     assert row.decide_by == now + timedelta(hours=27) and row.created_at == now
 
 
-def test_a_pending_one_goes_to_a_room_that_asks_nobody(session: Any, town: Town, asks: Venue, room: Venue,
-                                                       now: datetime) -> None:  # fmt: skip
+def test_a_pending_one_goes_to_a_room_that_asks_nobody(
+    session: Any, town: Town, asks: Venue, room: Venue, now: datetime
+) -> None:
     row = booking.book(town.resident_actor(0), wish(asks), now)
     booking.change(town.resident_actor(0), row.id, at(27, 14), at(27, 16), now, venue_id=room.id)
     assert (row.status, row.waits_at_id, row.decide_by, row.decided_at) == (APPROVED, None, None, now)

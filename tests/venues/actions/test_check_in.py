@@ -150,8 +150,9 @@ def test_who_walked_in_is_not_sent_away(session: Any, town: Town, room: Venue) -
     assert deadlines.release_no_shows(at(25, 14, 30)) == 0 and statuses(session, [row]) == [APPROVED]
 
 
-def test_moved_between_the_look_and_the_release(session: Any, town: Town, room: Venue, mine: Booking,
-                                                monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_moved_between_the_look_and_the_release(
+    session: Any, town: Town, room: Venue, mine: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
     late = at(25, 14, 15)
     with staff(town, "A1") as clerk:
         approval.move(clerk, mine.id, room.id, at(25, 18), at(25, 20), "晚一点", at(25, 14, 10))
@@ -161,8 +162,9 @@ def test_moved_between_the_look_and_the_release(session: Any, town: Town, room: 
     assert check_in.release_no_shows(late) == 0 and statuses(session, [mine]) == [APPROVED]
 
 
-def test_a_late_scheduler_releases_only_what_still_runs(session: Any, town: Town, room: Venue, mine: Booking,
-                                                        now: datetime) -> None:  # fmt: skip
+def test_a_late_scheduler_releases_only_what_still_runs(
+    session: Any, town: Town, room: Venue, mine: Booking, now: datetime
+) -> None:
     session.commit()
     assert check_in.no_shows(mine.ends_at - timedelta(minutes=1)) == [mine.id]
     assert check_in.no_shows(mine.ends_at) == []

@@ -88,8 +88,7 @@ def test_half_open(session: Any, town: Town, room: Venue, make: Make, now: datet
     assert done.cancelled == [] and statuses(session, [before, after]) == [APPROVED] * 2
 
 
-def test_who_waits_outside_the_closure_gets_what_it_frees(session: Any, town: Town, room: Venue,
-                                                          now: datetime) -> None:  # fmt: skip
+def test_who_waits_outside_the_closure_gets_what_it_frees(session: Any, town: Town, room: Venue, now: datetime) -> None:
     held = booking.book(town.resident_actor(0), wish(room, hour=13, minutes=180), now)
     inside = booking.wait(town.resident_actor(1), wish(room, hour=14, minutes=60), now)
     outside = booking.wait(town.resident_actor(2), wish(room, hour=15, minutes=60), now)
@@ -176,8 +175,9 @@ def test_lifting_gives_the_time_to_who_waits(session: Any, town: Town, room: Ven
     assert booking.book(town.resident_actor(4), wish(room, hour=9), now).status == APPROVED
 
 
-def test_lifting_one_of_two_closures_opens_nothing_else(session: Any, town: Town, room: Venue, make: Make,
-                                                        now: datetime) -> None:  # fmt: skip
+def test_lifting_one_of_two_closures_opens_nothing_else(
+    session: Any, town: Town, room: Venue, make: Make, now: datetime
+) -> None:
     waiting = make.booking(room, at(27, 14), resident=town.residents[0], status=WAITING)
     first, _ = make.closure(room, at(27, 9), at(27, 21)), make.closure(room, at(27, 14), at(27, 15))
     with staff(town, "A1") as clerk:

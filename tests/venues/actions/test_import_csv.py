@@ -98,8 +98,9 @@ def test_a_centre_that_does_not_exist_or_has_such_a_room(town: Any, make: Any, s
     with pytest.raises(import_csv.VenuesRefused) as refused:
         take_in(f"{HEAD}厅,room,ZZ,80,,,,,\n书吧,room,A1,20,,,,,\n")
     assert [(p.line, p.reason) for p in refused.value.problems] == [
-        (2, "没有编码为 ZZ 的阵地"), (3, "甲一社区已经有一个“书吧”"),
-    ]  # fmt: skip
+        (2, "没有编码为 ZZ 的阵地"),
+        (3, "甲一社区已经有一个“书吧”"),
+    ]
 
 
 def test_the_command_takes_all_or_nothing(app: Flask, town: Any, session: Any, tmp_path: Path, top: None) -> None:

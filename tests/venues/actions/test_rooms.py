@@ -228,8 +228,10 @@ def test_the_list_says_what_is_going_on(town: Any, make: Any, session: Any) -> N
     find = room_queries.RoomFilter
     page = room_queries.rooms(path, find(), NOW)
     assert [(r.venue.id, r.coming, r.pending, r.notes, bool(r.closed_until)) for r in page.rows] == [
-        (hall.id, 1, 1, 1, False), (outside.id, 0, 0, 0, False), (shut.id, 0, 0, 0, True),
-    ]  # fmt: skip
+        (hall.id, 1, 1, 1, False),
+        (outside.id, 0, 0, 0, False),
+        (shut.id, 0, 0, 0, True),
+    ]
 
     def ids(**values: Any) -> list[int]:
         return [r.venue.id for r in room_queries.rooms(path, find(**values), NOW).rows]

@@ -65,19 +65,25 @@ def test_conflicts_say_what_and_where_else(town: Town, crowded: Venue, tuesdays:
     with staff(town, "A1"):
         planned = {p.day.day: p for p in series.plan(tuesdays, now)}
     assert {d: p.problem for d, p in planned.items()} == {
-        1: "", 8: "居民预约（待审批）", 15: "“主题党课”", 22: "场地停用（打蜡）", 29: "",
-    }  # fmt: skip
+        1: "",
+        8: "居民预约（待审批）",
+        15: "“主题党课”",
+        22: "场地停用（打蜡）",
+        29: "",
+    }
     for day in (8, 15, 22):
         assert planned[day].other_rooms == ((crowded.id, "小会议室"),)
     assert planned[22].shifts == () and planned[1].other_rooms == ()
     with staff(town, "A1"):
         near = {p.day.day: p for p in series.plan(replace(tuesdays, first_day=date(2026, 12, 8)), at(1, 9, month=12))}
-    assert near[8].shifts and all(s.end <= at(8, 14, 30, month=12) or s.start >= at(8, 16, month=12)
-                                  for s in near[8].shifts)  # fmt: skip
+    assert near[8].shifts and all(
+        s.end <= at(8, 14, 30, month=12) or s.start >= at(8, 16, month=12) for s in near[8].shifts
+    )
 
 
-def test_skip_move_and_wait(session: Any, town: Town, room: Venue, crowded: Venue, tuesdays: Rule,
-                            now: datetime) -> None:  # fmt: skip
+def test_skip_move_and_wait(
+    session: Any, town: Town, room: Venue, crowded: Venue, tuesdays: Rule, now: datetime
+) -> None:
     choices = {
         date(2026, 12, 1): Choice(MOVE, start=at(2, 9, month=12), end=at(2, 10, month=12)),
         date(2026, 12, 8): Choice(WAIT),
@@ -87,8 +93,10 @@ def test_skip_move_and_wait(session: Any, town: Town, room: Venue, crowded: Venu
     with staff(town, "A1") as clerk:
         done = series.book_series(clerk, tuesdays, choices, now)
     assert [(b.venue_id, b.starts_at) for b in done.booked] == [
-        (room.id, at(2, 9, month=12)), (crowded.id, at(15, 14, month=12)), (room.id, at(29, 14, month=12)),
-    ]  # fmt: skip
+        (room.id, at(2, 9, month=12)),
+        (crowded.id, at(15, 14, month=12)),
+        (room.id, at(29, 14, month=12)),
+    ]
     assert [b.starts_at for b in done.waiting] == [at(8, 14, month=12)] and done.skipped == [date(2026, 12, 22)]
     in_the_way = session.scalars(select(Booking).where(Booking.resident_id == town.residents[0].id)).one()
     booking.withdraw(town.resident_actor(0), in_the_way.id, now)
@@ -98,8 +106,9 @@ def test_skip_move_and_wait(session: Any, town: Town, room: Venue, crowded: Venu
     assert [m.title for m in inbox(session, town.staff["A1"], "staff")] == ["候补的时间排上了：舞蹈室"]
 
 
-def test_taken_meanwhile_nothing_is_stored(session: Any, town: Town, room: Venue, tuesdays: Rule,
-                                           now: datetime) -> None:  # fmt: skip
+def test_taken_meanwhile_nothing_is_stored(
+    session: Any, town: Town, room: Venue, tuesdays: Rule, now: datetime
+) -> None:
     with staff(town, "A1"):
         assert {p.problem for p in series.plan(tuesdays, now)} == {""}
     booking.book(town.resident_actor(0), wish(room, 8, 15, month=12), now)
@@ -157,17 +166,20 @@ def test_todays_date_that_began_is_left_out(town: Town, tuesdays: Rule) -> None:
 
 
 @pytest.mark.parametrize("key", ["A2", "B", "A1S", "ZFB", "D-LOOK"])
-def test_not_in_other_peoples_rooms(session: Any, town: Town, tuesdays: Rule, make: Make, now: datetime,
-                                    key: str) -> None:  # fmt: skip
+def test_not_in_other_peoples_rooms(
+    session: Any, town: Town, tuesdays: Rule, make: Make, now: datetime, key: str
+) -> None:
     mine = make.venue(town.centres[key if key in town.centres else "D"])
     with staff(town, key) as clerk:
         with pytest.raises((VenueGone, NotAllowed)):
             series.book_series(clerk, tuesdays, {}, now)
         with pytest.raises((VenueGone, NotAllowed)):  # nor by moving a date there
             series.book_series(
-                clerk, replace(tuesdays, venue_id=mine.id),
-                {date(2026, 12, 8): Choice(MOVE, venue_id=tuesdays.venue_id)}, now,
-            )  # fmt: skip
+                clerk,
+                replace(tuesdays, venue_id=mine.id),
+                {date(2026, 12, 8): Choice(MOVE, venue_id=tuesdays.venue_id)},
+                now,
+            )
     session.rollback()
     assert count(session) == 0
 
@@ -222,13 +234,15 @@ def test_strangers_do_not_end_it(town: Town, tuesdays: Rule, now: datetime, key:
     assert done.series.ended_at is None
 
 
-def test_a_waiting_date_lapses_like_any_other(session: Any, town: Town, crowded: Venue, tuesdays: Rule,
-                                              now: datetime) -> None:  # fmt: skip
+def test_a_waiting_date_lapses_like_any_other(
+    session: Any, town: Town, crowded: Venue, tuesdays: Rule, now: datetime
+) -> None:
     from portal.venues import deadlines
 
     with staff(town, "A1") as clerk:
-        done = series.book_series(clerk, tuesdays, {date(2026, 12, d): Choice(WAIT if d == 8 else SKIP)
-                                                    for d in (1, 8, 15, 22, 29)}, now)  # fmt: skip
+        done = series.book_series(
+            clerk, tuesdays, {date(2026, 12, d): Choice(WAIT if d == 8 else SKIP) for d in (1, 8, 15, 22, 29)}, now
+        )
     session.commit()
     assert statuses(session, done.waiting) == [WAITING]
     assert deadlines.lapse(at(8, 14, month=12)) == 1  # the resident's own request begins an hour later

@@ -21,11 +21,35 @@ pytestmark = pytest.mark.once
 DAY, ONE = date(2026, 11, 26), timedelta(days=1)
 HOUSE = House(1, "A1", "甲一社区党群服务中心", "甲一社区", "/1/2/", "", "", None, None)
 ROOM = Room(
-    id=1, centre_id=1, version=1, revision=1, bookable=True, name="室", kind="room", place="", address="", capacity=None,
-    functions=(), phone="", who_may="everybody", needs_approval=False, waiting_list=True, own_hours=True, buffer=0,
-    shortest=30, longest=180, step=30, notice=0, ahead_days=14, hours_per_week=None, bookings_per_month=None, cancel=0,
-    release=0, position=0, centre=HOUSE,
-)  # fmt: skip
+    id=1,
+    centre_id=1,
+    version=1,
+    revision=1,
+    bookable=True,
+    name="室",
+    kind="room",
+    place="",
+    address="",
+    capacity=None,
+    functions=(),
+    phone="",
+    who_may="everybody",
+    needs_approval=False,
+    waiting_list=True,
+    own_hours=True,
+    buffer=0,
+    shortest=30,
+    longest=180,
+    step=30,
+    notice=0,
+    ahead_days=14,
+    hours_per_week=None,
+    bookings_per_month=None,
+    cancel=0,
+    release=0,
+    position=0,
+    centre=HOUSE,
+)
 NOW = clock.at(DAY - ONE, time(10, 0, 30, 5))
 
 minutes = st.integers(0, 96).map(lambda n: n * 15)
@@ -60,9 +84,13 @@ def terms(draw: st.DrawFn) -> Terms:
         weekly={day: apart(draw(hours)) for day in range(7)},
         exceptions=draw(st.dictionaries(st.sampled_from((DAY - ONE, DAY, DAY + ONE)), hours.map(apart), max_size=1)),
         closures=tuple(Closure(s) for s in draw(st.lists(span(), max_size=2))),
-        buffer=draw(st.sampled_from((0, 15, 40))), shortest=shortest, longest=shortest + draw(st.integers(0, 8)) * 30,
-        step=step, ahead_days=draw(st.sampled_from((0, 1, 14))), notice=draw(st.sampled_from((0, 60, 1440))),
-    )  # fmt: skip
+        buffer=draw(st.sampled_from((0, 15, 40))),
+        shortest=shortest,
+        longest=shortest + draw(st.integers(0, 8)) * 30,
+        step=step,
+        ahead_days=draw(st.sampled_from((0, 1, 14))),
+        notice=draw(st.sampled_from((0, 60, 1440))),
+    )
 
 
 def held(found: list[Span], buffer: int) -> list[Span]:

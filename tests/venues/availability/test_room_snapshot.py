@@ -269,9 +269,12 @@ def test_nobody_gets_the_page_of_somebody_with_another_home(
             as_staff(client, town.staff["A1"])
         found[name] = ["本社区活动室" in page(client, SEARCH), "只给甲一社区的居民用" in page(client, WEEK)]
     assert found == {
-        "own": [True, False], "other": [False, True], "homeless": [False, True], "staff": [True, False],
+        "own": [True, False],
+        "other": [False, True],
+        "homeless": [False, True],
+        "staff": [True, False],
         "nobody": [True, False],
-    }  # fmt: skip
+    }
 
 
 def test_the_frame_is_ones_own(app: Flask, town: Town, rooms: Any, as_resident: Any, session: Any) -> None:

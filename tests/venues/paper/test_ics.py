@@ -72,11 +72,27 @@ def test_a_moved_booking_keeps_its_name_and_counts_up(client: FlaskClient, town:
 def test_closures_and_rooms_that_are_not_there(client: FlaskClient, town: Town) -> None:
     venue = room(town.centres["A1"])
     shut = {"starts_at": rules.moment(THURSDAY, 540), "ends_at": rules.moment(THURSDAY, 720)}
-    db.session.add_all([
-        VenueClosure(centre_id=venue.centre_id, venue_id=None, reason="消防演练", created_by="A1管理员", created_at=NOW, **shut),
-        VenueClosure(centre_id=venue.centre_id, venue_id=venue.id, reason="已撤销的", created_by="A1管理员", created_at=NOW,
-                     lifted_at=NOW, **shut),
-    ])  # fmt: skip
+    db.session.add_all(
+        [
+            VenueClosure(
+                centre_id=venue.centre_id,
+                venue_id=None,
+                reason="消防演练",
+                created_by="A1管理员",
+                created_at=NOW,
+                **shut,
+            ),
+            VenueClosure(
+                centre_id=venue.centre_id,
+                venue_id=venue.id,
+                reason="已撤销的",
+                created_by="A1管理员",
+                created_at=NOW,
+                lifted_at=NOW,
+                **shut,
+            ),
+        ]
+    )
     db.session.commit()
     (closed,) = events(client, venue).values()
     assert str(closed["summary"]) == "不开放：消防演练"

@@ -26,17 +26,34 @@ URL = "https://fuwu.example.gov.cn/venues/12"
 DAYS = tuple(MONDAY + timedelta(days=n) for n in range(7))
 EMPTY = tuple(Day(day, HOURS) for day in DAYS)
 FULL = tuple(
-    Day(day, HOURS, tuple(
-        Slot(540 + 60 * n, 600 + 60 * n, *(("社区老年大学手机摄影班", ACTIVITY), ("已预约", BOOKED), ("预约中", ASKED))[n % 3])
-        for n in range(12)
-    ))
+    Day(
+        day,
+        HOURS,
+        tuple(
+            Slot(
+                540 + 60 * n,
+                600 + 60 * n,
+                *(("社区老年大学手机摄影班", ACTIVITY), ("已预约", BOOKED), ("预约中", ASKED))[n % 3],
+            )
+            for n in range(12)
+        ),
+    )
     for day in DAYS
-)  # fmt: skip
+)
 WEEK = RoomWeek(
-    name="多功能厅", centre_name="葵涌社区党群服务中心", days=EMPTY, issued_on=date(2026, 11, 21), url=URL, place="二楼 203",
-    capacity=50, area_m2=86, functions=("会议", "培训"), hours=("每天 9:00–21:00",), rules=("离开时关灯", "桌椅放回原处"),
+    name="多功能厅",
+    centre_name="葵涌社区党群服务中心",
+    days=EMPTY,
+    issued_on=date(2026, 11, 21),
+    url=URL,
+    place="二楼 203",
+    capacity=50,
+    area_m2=86,
+    functions=("会议", "培训"),
+    hours=("每天 9:00–21:00",),
+    rules=("离开时关灯", "桌椅放回原处"),
     phone="0755-84200001",
-)  # fmt: skip
+)
 
 
 def ink(made: bytes, page: int = 1) -> float:
@@ -94,9 +111,13 @@ def test_a3_is_read_from_two_metres() -> None:
 @pytest.mark.parametrize("name", ["大鹏半岛国家地质公园博物馆多媒体学术报告厅（东区）", "长" * 60, "A"])
 def test_long_and_short_names_stay_on_one_sheet(name: str) -> None:
     week = dataclasses.replace(
-        WEEK, name=name, days=FULL, place="东区一楼，请从北门进，凭身份证登记后由工作人员带入", rules=("很长的须知" * 20,) * 5,
+        WEEK,
+        name=name,
+        days=FULL,
+        place="东区一楼，请从北门进，凭身份证登记后由工作人员带入",
+        rules=("很长的须知" * 20,) * 5,
         hours=("周一至周五 9:00–12:00、14:00–21:00（晚间延时）", "周六 9:00–17:00", "周日不开放"),
-    )  # fmt: skip
+    )
     made = documents.room_week_pdf(week, "a3")
     (text,) = text_of(made)
     assert name[:20] in text
@@ -125,8 +146,16 @@ def test_half_hours_are_put_together_instead_of_left_out() -> None:
 
 def test_a_centres_twelve_rooms() -> None:
     rooms = tuple(dataclasses.replace(WEEK, name=f"活动室{n}", days=(EMPTY, FULL)[n % 2]) for n in range(1, 13))
-    week = CentreWeek("葵涌社区党群服务中心", rooms, MONDAY, date(2026, 11, 21), "https://x.example/venues?centre=A1",
-                      "0755-84200001", "葵新北路8号", ("每天 9:00–21:00",))  # fmt: skip
+    week = CentreWeek(
+        "葵涌社区党群服务中心",
+        rooms,
+        MONDAY,
+        date(2026, 11, 21),
+        "https://x.example/venues?centre=A1",
+        "0755-84200001",
+        "葵新北路8号",
+        ("每天 9:00–21:00",),
+    )
     made = documents.centre_week_pdf(week)
     pages = text_of(made)
     everything = "".join(pages)
@@ -158,8 +187,17 @@ def test_bookings_in_a_row_become_one_line() -> None:
 
 
 def test_the_doors_poster_holds_both_codes_and_says_what_to_do() -> None:
-    poster = DoorPoster("多功能厅", "葵涌社区党群服务中心", f"{URL}/door/{KEY}", URL, date(2026, 11, 21), "二楼 203",
-                        "0755-84200001", release="15 分钟", early="30 分钟")  # fmt: skip
+    poster = DoorPoster(
+        "多功能厅",
+        "葵涌社区党群服务中心",
+        f"{URL}/door/{KEY}",
+        URL,
+        date(2026, 11, 21),
+        "二楼 203",
+        "0755-84200001",
+        release="15 分钟",
+        early="30 分钟",
+    )
     made = documents.door_poster_pdf(poster)
     (text,) = text_of(made)
     for words in ("到了扫一扫", "我到了", "想订这个场地", "开始后15分钟", "0755-84200001", "第1页共1页"):
@@ -182,10 +220,14 @@ def _fill(town: Town) -> Any:
     for status in (CANCELLED, RELEASED):
         booked(venue, DAYS[5], 540, 600, resident_id=person, status=status)
     town_session = VenueClosure(
-        centre_id=venue.centre_id, venue_id=venue.id, starts_at=clock.at(DAYS[6], clock.local(NOW).time()),
-        ends_at=clock.at(DAYS[6], clock.local(NOW).time()) + timedelta(hours=2), reason="空调检修", created_by="A1管理员",
+        centre_id=venue.centre_id,
+        venue_id=venue.id,
+        starts_at=clock.at(DAYS[6], clock.local(NOW).time()),
+        ends_at=clock.at(DAYS[6], clock.local(NOW).time()) + timedelta(hours=2),
+        reason="空调检修",
+        created_by="A1管理员",
         created_at=NOW,
-    )  # fmt: skip
+    )
     from portal.core.db import db
 
     db.session.add(town_session)

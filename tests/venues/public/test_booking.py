@@ -159,7 +159,7 @@ REFUSALS = {
     "no hour": ({"start": "下午", "end": ""}, 422, "没有看懂要订的时间"),
     "no day": ({"day": "2026-13-99"}, 422, "没有看懂要订的时间"),
     "stranger": ({"for": "99999"}, 422, "没有找到要预约的家人"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSALS)
@@ -265,8 +265,9 @@ def test_a_limit_says_what_is_left(client: FlaskClient, make: Make, me: Any, hal
     assert answer.status_code == 409 and "每人每周最多订 2 小时" in answer.text and not offers(answer.text, "wait")
 
 
-def test_a_purpose_is_asked_for_where_somebody_decides(client: FlaskClient, session: Any, make: Make, me: Any,
-                                                       hall: Venue) -> None:  # fmt: skip
+def test_a_purpose_is_asked_for_where_somebody_decides(
+    client: FlaskClient, session: Any, make: Make, me: Any, hall: Venue
+) -> None:
     room = make.venue(hall.centre, needs_approval=True)
     answer = client.post(f"/venues/{room.id}/book", data=wish(function="other", needs="椅子"))
     assert answer.status_code == 422 and "请写一句做什么用" in answer.text

@@ -22,11 +22,21 @@ def fill(room: Venue, person: Any, first: int, until: int) -> None:
         start = clock.at(NOW.date() + timedelta(days=1 + number // 24), time(9)) + timedelta(minutes=number % 24 * 30)
         end = start + timedelta(minutes=30)
         mine = number % 4 == 0
-        db.session.add(Booking(
-            venue_id=room.id, centre_id=room.centre_id, source="resident" if mine else "staff", title="开会",
-            resident_id=person.id if mine else None, contact_name="" if mine else "来电人", starts_at=start, ends_at=end,
-            held_until=end, status="approved", created_at=NOW,
-        ))  # fmt: skip
+        db.session.add(
+            Booking(
+                venue_id=room.id,
+                centre_id=room.centre_id,
+                source="resident" if mine else "staff",
+                title="开会",
+                resident_id=person.id if mine else None,
+                contact_name="" if mine else "来电人",
+                starts_at=start,
+                ends_at=end,
+                held_until=end,
+                status="approved",
+                created_at=NOW,
+            )
+        )
     db.session.commit()
 
 

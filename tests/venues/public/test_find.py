@@ -186,9 +186,13 @@ def test_rooms_for_others_are_said_to_be_so(
 
 def test_outside_places_tell_how_to_book_there(client: FlaskClient, town: Town, make: Make, hall: Venue) -> None:
     outside = make.venue(
-        town.centres["D"], name="市图书馆", kind="city", bookable=False, link="https://lib.example/book",
+        town.centres["D"],
+        name="市图书馆",
+        kind="city",
+        bookable=False,
+        link="https://lib.example/book",
         phone="0755-84200088",
-    )  # fmt: skip
+    )
     page = text(client, "/venues?centre=A1")
     assert "市级公共场地" in page and "不在这里预约" in page and f"/venues/{outside.id}" in page
     page = text(client, f"/venues/{outside.id}")
@@ -215,10 +219,23 @@ def test_a_centres_own_page_leads_to_its_rooms(client: FlaskClient, hall: Venue,
 
 def test_a_room_tells_everything_and_nobodys_name(client: FlaskClient, town: Town, make: Make) -> None:
     room = make.venue(
-        town.centres["A1"], name="排练厅", place="二楼 203", area_m2=120, capacity=40, equipment=["镜子"], cancel=120,
-        release=15, hours_per_week=4, bookings_per_month=3, terms_of_use="请换软底鞋\n用完关灯", contact="陈社工",
-        responsible="shared", partner="某某学校", needs_approval=True, intro="有一面大镜子",
-    )  # fmt: skip
+        town.centres["A1"],
+        name="排练厅",
+        place="二楼 203",
+        area_m2=120,
+        capacity=40,
+        equipment=["镜子"],
+        cancel=120,
+        release=15,
+        hours_per_week=4,
+        bookings_per_month=3,
+        terms_of_use="请换软底鞋\n用完关灯",
+        contact="陈社工",
+        responsible="shared",
+        partner="某某学校",
+        needs_approval=True,
+        intro="有一面大镜子",
+    )
     make.booking(room, at(10), 60, contact_name=SECRET_NAME, title=SECRET_TITLE)
     page = text(client, f"/venues/{room.id}?day=2026-11-26")
     for words in ("二楼 203", "120 平方米", "镜子", "9:00–21:00", "谁都可以订", "24 小时内答复", "至少提前 1 小时",

@@ -22,8 +22,14 @@ TERMS = Terms(
     exceptions={date(2026, 12, 5): (), date(2026, 12, 6): ((600, 720),)},
     exception_reasons={date(2026, 12, 5): "换届选举", date(2026, 12, 6): "志愿者日"},
     closures=(Closure(Span(clock.at(date(2026, 12, 4), time(15)), clock.at(date(2026, 12, 4), time(17))), "消防检修"),),
-    buffer=15, shortest=60, longest=180, step=30, ahead_days=14, notice=120, capacity=30,
-)  # fmt: skip
+    buffer=15,
+    shortest=60,
+    longest=180,
+    step=30,
+    ahead_days=14,
+    notice=120,
+    capacity=30,
+)
 
 
 def at(text: str, day: date = WEDNESDAY) -> datetime:
@@ -137,8 +143,9 @@ def test_the_buffer_fits_before_the_next_but_may_stick_out_over_closing() -> Non
     assert texts(rules.free_spans(TERMS, day_of(4), [], NOW))[1] == "12-04 14:00–15:00"  # up to the closure
     no_buffer = replace(TERMS, buffer=0)
     assert texts(rules.free_spans(no_buffer, WEDNESDAY, [span("16:00-17:00")], NOW))[1:] == [
-        "12-02 14:00–16:00", "12-02 17:00–21:00",
-    ]  # fmt: skip
+        "12-02 14:00–16:00",
+        "12-02 17:00–21:00",
+    ]
 
 
 def test_whoever_comes_right_after_closing_is_not_disturbed() -> None:

@@ -181,9 +181,13 @@ def scenes(draw: st.DrawFn) -> Model:
         exceptions=draw(st.dictionaries(st.sampled_from(near), shapes(), max_size=2)),
         closures=tuple(Closure(span, "检修") for span in closures),
         buffer=draw(st.sampled_from([0, 15, 5, 30, 60])),
-        shortest=shortest, longest=longest, step=step, ahead_days=ahead,
-        notice=draw(st.sampled_from([60, 0, 120, 1440])), zone=zone,
-    )  # fmt: skip
+        shortest=shortest,
+        longest=longest,
+        step=step,
+        ahead_days=ahead,
+        notice=draw(st.sampled_from([60, 0, 120, 1440])),
+        zone=zone,
+    )
     buffer = timedelta(minutes=draw(st.sampled_from([terms.buffer, 0])))
     used = draw(st.lists(spans_near(begin), max_size=8))
     back = timedelta(days=draw(st.integers(0, ahead)), hours=draw(st.sampled_from([0, 6, 12])))
@@ -345,9 +349,11 @@ def borders(zone: ZoneInfo, day: date) -> list[datetime]:
 
 @settings(quick, max_examples=250)
 @given(
-    st.sampled_from(DAYS), st.lists(st.tuples(st.integers(0, 4), st.integers(-4, 4), st.integers(1, 6)), min_size=5, max_size=9),
-    st.none() | st.integers(-1, 1), st.none() | st.integers(-1, 1),
-)  # fmt: skip
+    st.sampled_from(DAYS),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(-4, 4), st.integers(1, 6)), min_size=5, max_size=9),
+    st.none() | st.integers(-1, 1),
+    st.none() | st.integers(-1, 1),
+)
 def test_limits(
     where: tuple[ZoneInfo, date], booked: list[tuple[int, int, int]], hours_spare: int | None, times_spare: int | None
 ) -> None:
@@ -375,13 +381,21 @@ def test_limits(
 
 @quick
 @given(
-    st.sampled_from(DAYS), st.integers(-3, 30), st.frozensets(st.integers(0, 6)), st.integers(0, 23), st.integers(1, 24),
+    st.sampled_from(DAYS),
+    st.integers(-3, 30),
+    st.frozensets(st.integers(0, 6)),
+    st.integers(0, 23),
+    st.integers(1, 24),
     st.frozensets(st.integers(-2, 20), max_size=4),
-)  # fmt: skip
+)
 def test_series_hold_the_wall_clock(
-    where: tuple[ZoneInfo, date], length: int, weekdays: frozenset[int], opens: int, closes: int,
+    where: tuple[ZoneInfo, date],
+    length: int,
+    weekdays: frozenset[int],
+    opens: int,
+    closes: int,
     without: frozenset[int],
-) -> None:  # fmt: skip
+) -> None:
     zone, day = where
     first, until = day - 3 * DAY, day - 3 * DAY + length * DAY
     skip = frozenset(day + offset * DAY for offset in without)

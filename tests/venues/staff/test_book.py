@@ -39,9 +39,16 @@ def bookings(session: Any) -> list[Booking]:
 def test_the_pressed_cell_fills_the_form(room: Venue, town: Town, client: FlaskClient, as_staff: SignIn) -> None:
     as_staff(client, town.staff["A1"])
     page = client.get(f"{BOOK}?venue={room.id}&start=2026-11-26T09:30").text
-    assert all(word in page for word in (
-        'value="2026-11-26"', 'value="09:30"', 'value="10:30"', f'<option selected value="{room.id}">', "9:00–21:00",
-    ))  # fmt: skip
+    assert all(
+        word in page
+        for word in (
+            'value="2026-11-26"',
+            'value="09:30"',
+            'value="10:30"',
+            f'<option selected value="{room.id}">',
+            "9:00–21:00",
+        )
+    )
     for odd in ("venue=x&start=x", "venue=999999&start=2026-99-99T99:99", "start=2026-11-26T09:00%2B00:00", "day=x"):
         assert client.get(f"{BOOK}?{odd}").status_code == 200
 
@@ -128,9 +135,14 @@ def test_closures_bind_staff_too(
     ],
 )  # fmt: skip
 def test_odd_input_is_said_beside_its_field(
-    form: dict[str, str], session: Any, town: Town, client: FlaskClient, as_staff: SignIn, change: dict[str, str],
+    form: dict[str, str],
+    session: Any,
+    town: Town,
+    client: FlaskClient,
+    as_staff: SignIn,
+    change: dict[str, str],
     said: str,
-) -> None:  # fmt: skip
+) -> None:
     as_staff(client, town.staff["A1"])
     answer = client.post(BOOK, data=form | change)
     assert answer.status_code == 422 and said in answer.text

@@ -48,10 +48,26 @@ def test_all_facts_stand_on_the_page(
     make.note(row.venue, "投影仪不亮")
     as_staff(client, town.staff["A1"])
     page = client.get(url(row)).text
-    assert all(word in page for word in (
-        "合唱队排练", "待审批", "多功能厅", "14:00–16:00", "整理到 16:15", "居民甲", "199****0000", "12 人", "话筒 2 支",
-        "投影仪不亮", "批准", "不批准", "移交上级", "改时间或换场地", "取消预约",
-    ))  # fmt: skip
+    assert all(
+        word in page
+        for word in (
+            "合唱队排练",
+            "待审批",
+            "多功能厅",
+            "14:00–16:00",
+            "整理到 16:15",
+            "居民甲",
+            "199****0000",
+            "12 人",
+            "话筒 2 支",
+            "投影仪不亮",
+            "批准",
+            "不批准",
+            "移交上级",
+            "改时间或换场地",
+            "取消预约",
+        )
+    )
     assert "19900000000" not in page
     assert "这一天空闲" in page
 
@@ -78,9 +94,7 @@ def test_seeing_the_phone_is_recorded(
     assert "199 0000 0077" in client.post(url(caller, "phone")).text
     session.rollback()
     lines = session.scalars(select(AuditLog).where(AuditLog.verb == "unmask").order_by(AuditLog.id)).all()
-    assert [(x.object_type, x.object_id) for x in lines] == [
-        ("resident", town.residents[0].id), ("booking", caller.id),
-    ]  # fmt: skip
+    assert [(x.object_type, x.object_id) for x in lines] == [("resident", town.residents[0].id), ("booking", caller.id)]
 
 
 def test_approving_then_cancelling_with_a_reason(
@@ -166,9 +180,15 @@ def test_a_taken_time_is_answered_with_free_ones_in_one_press(
     ],
 )  # fmt: skip
 def test_odd_moves_are_said_in_place(
-    row: Booking, session: Any, town: Town, client: FlaskClient, as_staff: SignIn, change: dict[str, str], code: int,
+    row: Booking,
+    session: Any,
+    town: Town,
+    client: FlaskClient,
+    as_staff: SignIn,
+    change: dict[str, str],
+    code: int,
     said: str,
-) -> None:  # fmt: skip
+) -> None:
     as_staff(client, town.staff["A1"])
     form = {"venue_id": str(row.venue_id), "day": "2026-11-27", "start": "09:00", "end": "10:00", "reason": "换时间"}
     answer = client.post(url(row, "move"), data=form | change)

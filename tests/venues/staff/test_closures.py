@@ -51,10 +51,21 @@ def test_the_preview_shows_what_is_inside_and_stores_nothing(
     make.booking(room, at(29, 9), 60, town.residents[1], title="后天的会")
     as_staff(client, town.staff["A1"])
     page = client.get(f"{CLOSURES}/new", query_string=form).text
-    assert all(word in page for word in (
-        "多功能厅", "11月27日（周五）到11月28日（周六）全天", "已订的 2 份怎么办", "合唱队排练", "居民甲", "话筒", "绘本阅读会",
-        "绕开已订的（保留）", "取消并通知", "其中 1 份是清单活动",
-    ))  # fmt: skip
+    assert all(
+        word in page
+        for word in (
+            "多功能厅",
+            "11月27日（周五）到11月28日（周六）全天",
+            "已订的 2 份怎么办",
+            "合唱队排练",
+            "居民甲",
+            "话筒",
+            "绘本阅读会",
+            "绕开已订的（保留）",
+            "取消并通知",
+            "其中 1 份是清单活动",
+        )
+    )
     assert "后天的会" not in page
     assert closed(session) == []
 
@@ -133,22 +144,35 @@ def test_lifting_and_the_three_lists(
     ],
 )  # fmt: skip
 def test_odd_input_is_said_in_place(
-    form: dict[str, str], session: Any, town: Town, client: FlaskClient, as_staff: SignIn, change: dict[str, str],
+    form: dict[str, str],
+    session: Any,
+    town: Town,
+    client: FlaskClient,
+    as_staff: SignIn,
+    change: dict[str, str],
     said: str,
-) -> None:  # fmt: skip
+) -> None:
     as_staff(client, town.staff["A1"])
     for answer in (
-        client.get(f"{CLOSURES}/new", query_string=form | change), client.post(CLOSURES, data=form | change)
-    ):  # fmt: skip
+        client.get(f"{CLOSURES}/new", query_string=form | change),
+        client.post(CLOSURES, data=form | change),
+    ):
         assert answer.status_code == 422 and said in answer.text
     assert closed(session) == []
 
 
 @pytest.mark.parametrize(("who", "status"), [("A2", 404), ("B", 404), ("A1S", 404), ("D-LOOK", 403), ("ZFB", 404)])
 def test_closures_belong_to_the_centre(
-    form: dict[str, str], room: Venue, session: Any, make: Make, town: Town, client: FlaskClient, as_staff: SignIn,
-    who: str, status: int,
-) -> None:  # fmt: skip
+    form: dict[str, str],
+    room: Venue,
+    session: Any,
+    make: Make,
+    town: Town,
+    client: FlaskClient,
+    as_staff: SignIn,
+    who: str,
+    status: int,
+) -> None:
     one = make.closure(room, at(27, 9), at(27, 12), "门口演练")
     as_staff(client, town.staff[who])
     assert client.post(f"{CLOSURES}/{one.id}/lift").status_code == status

@@ -33,9 +33,20 @@ def test_the_day_shows_who_when_and_in_which_state(
     make.closure(room, at(25, 19), at(25, 20), "消防演练")
     as_staff(client, town.staff["A1"])
     page = client.get(PLAN).text
-    assert all(word in page for word in (
-        "合唱队排练", "居民甲", "199****0000", "话筒 2 支", "已订上", "楼长会", "待审批 候补1", "关闭：消防演练", "钥匙在前台",
-    ))  # fmt: skip
+    assert all(
+        word in page
+        for word in (
+            "合唱队排练",
+            "居民甲",
+            "199****0000",
+            "话筒 2 支",
+            "已订上",
+            "楼长会",
+            "待审批 候补1",
+            "关闭：消防演练",
+            "钥匙在前台",
+        )
+    )
     assert "19900000000" not in page
     assert 'colspan="4"' in page  # two hours are four half hours
     assert f"/staff/venues/book?venue={room.id}&amp;start=2026-11-25T11:00" in page

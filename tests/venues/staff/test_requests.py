@@ -29,9 +29,16 @@ def room(make: Make, town: Town) -> Venue:
 def asked(room: Venue, make: Make, town: Town) -> list[Booking]:
     """A request, and two of the waiting list that want part of its time."""
     first = make.booking(
-        room, at(27, 14), 120, town.residents[0], title="合唱队排练", people=30, status="pending",
-        created_at=NOW - timedelta(hours=5), decide_by=NOW + timedelta(hours=2),
-    )  # fmt: skip
+        room,
+        at(27, 14),
+        120,
+        town.residents[0],
+        title="合唱队排练",
+        people=30,
+        status="pending",
+        created_at=NOW - timedelta(hours=5),
+        decide_by=NOW + timedelta(hours=2),
+    )
     second = make.booking(room, at(27, 15), 120, town.residents[1], title="读书会", people=12, status="waiting")
     third = make.booking(room, at(27, 15, 30), 60, town.residents[2], title="议事会", people=9, status="waiting")
     make.booking(room, at(27, 17), 60, town.residents[2], title="没有关系的候补", status="waiting")
@@ -52,10 +59,23 @@ def test_everything_one_needs_to_decide(
     make.booking(room, old + timedelta(days=1), 60, town.residents[0], status="released")
     as_staff(client, town.staff["A1"])
     page = client.get(QUEUE).text
-    assert all(word in page for word in (
-        "合唱队排练", "居民甲", "199****0000", "5 小时", "11月25日 12:00 前", "超过容量", "以前用过 1 次，订了没来 1 次",
-        "还有 2 份在排队", "读书会", "居民乙", "议事会", "批准后这 2 份继续候补",
-    ))  # fmt: skip
+    assert all(
+        word in page
+        for word in (
+            "合唱队排练",
+            "居民甲",
+            "199****0000",
+            "5 小时",
+            "11月25日 12:00 前",
+            "超过容量",
+            "以前用过 1 次，订了没来 1 次",
+            "还有 2 份在排队",
+            "读书会",
+            "居民乙",
+            "议事会",
+            "批准后这 2 份继续候补",
+        )
+    )
     assert "没有关系的候补" not in page
     assert "19900000000" not in page
 
@@ -161,8 +181,15 @@ def test_tabs_and_centres_filter(
 
 def test_pages_of_twenty(room: Venue, make: Make, town: Town, client: FlaskClient, as_staff: SignIn) -> None:
     for n in range(22):
-        make.booking(room, at(1 + n, 9, month=12), 60, town.residents[0], title=f"第{n:02d}号", status="pending",
-                     decide_by=NOW + timedelta(hours=n + 1))  # fmt: skip
+        make.booking(
+            room,
+            at(1 + n, 9, month=12),
+            60,
+            town.residents[0],
+            title=f"第{n:02d}号",
+            status="pending",
+            decide_by=NOW + timedelta(hours=n + 1),
+        )
     as_staff(client, town.staff["A1"])
     first, second = client.get(QUEUE).text, client.get(f"{QUEUE}?page=2").text
     assert "第00号" in first and "第19号" in first and "第20号" not in first
@@ -195,7 +222,9 @@ def test_what_waits_for_whom(asked: list[Booking], room: Venue, make: Make, town
     url = f"/staff/venues/bookings/{asked[0].id}"
     assert lines("A1") == [("场地申请：合唱队排练", "gold", url)]
     assert lines("A") == lines("A2") == lines("ZFB") == lines("D-LOOK") == []
-    late = make.booking(room, at(28, 9), 60, town.residents[3], title="迟了", status="pending", decide_by=NOW - timedelta(minutes=1))  # fmt: skip
+    late = make.booking(
+        room, at(28, 9), 60, town.residents[3], title="迟了", status="pending", decide_by=NOW - timedelta(minutes=1)
+    )
     assert [line[0] for line in lines("A")] == ["场地申请：迟了"]
     assert ("场地申请：迟了", "red", f"/staff/venues/bookings/{late.id}") in lines("A1")
     assert access.Permission.VENUES in access.GRANTS[access.Role.OPERATOR]

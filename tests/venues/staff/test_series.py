@@ -66,9 +66,11 @@ def test_each_date_goes_as_chosen(
     assert answer.status_code == 303
     found = [(b.starts_at, b.venue_id, b.status) for b in rows(session)]
     assert found == [
-        (at(26, 14), room.id, "approved"), (at(1, 14, month=12), room.id, "waiting"),
-        (at(3, 14, month=12), hall.id, "approved"), (at(8, 13, month=12), room.id, "approved"),
-    ]  # fmt: skip
+        (at(26, 14), room.id, "approved"),
+        (at(1, 14, month=12), room.id, "waiting"),
+        (at(3, 14, month=12), hall.id, "approved"),
+        (at(8, 13, month=12), room.id, "approved"),
+    ]
     page = client.get(answer.headers["Location"]).text
     assert all(
         word in page for word in ("已订 3 次，候补 1 次，跳过 1 次", "每周二、四 14:00–16:00", "换到这里", "候补中")
@@ -101,13 +103,19 @@ def test_what_was_taken_meanwhile_stores_nothing_and_keeps_the_choices(
     ],
 )  # fmt: skip
 def test_odd_rules_are_said_in_place(
-    form: dict[str, Any], session: Any, town: Town, client: FlaskClient, as_staff: SignIn, change: dict[str, Any],
+    form: dict[str, Any],
+    session: Any,
+    town: Town,
+    client: FlaskClient,
+    as_staff: SignIn,
+    change: dict[str, Any],
     said: str,
-) -> None:  # fmt: skip
+) -> None:
     as_staff(client, town.staff["A1"])
     for answer in (
-        client.get(f"{SERIES}/new", query_string=MultiDict(form | change)), client.post(SERIES, data=form | change)
-    ):  # fmt: skip
+        client.get(f"{SERIES}/new", query_string=MultiDict(form | change)),
+        client.post(SERIES, data=form | change),
+    ):
         assert answer.status_code == 422 and said in answer.text
     assert rows(session) == []
 

@@ -37,9 +37,13 @@ def test_two_within_one_half_hour_share_a_block_and_a_shared_edge_moves() -> Non
 def test_closed_hours_over_hours_and_closures_are_told_apart() -> None:
     blocks = row(480, 720, [(540, 600), (660, 720)], [Shut(600, 660, "检修")], [], 570)
     assert kinds(blocks) == [
-        ("off", 480, 540), ("past", 540, 570), ("free", 570, 600), ("shut", 600, 660), ("free", 660, 690),
+        ("off", 480, 540),
+        ("past", 540, 570),
+        ("free", 570, 600),
+        ("shut", 600, 660),
+        ("free", 660, 690),
         ("free", 690, 720),
-    ]  # fmt: skip
+    ]
     assert blocks[3].reason == "检修"
     assert [b.now for b in blocks] == [False, False, True, False, False, False]
 

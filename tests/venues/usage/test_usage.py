@@ -54,10 +54,17 @@ def rooms(town: Town) -> list[Venue]:
     night = ((0, 480, 720), (0, 1200, 1440), (1, 0, 90), (4, 600, 1300))
     db.session.add_all([VenueHours(venue_id=made[1].id, weekday=w, opens=o, closes=c) for w, o, c in night])
     for venue, start, end in ((made[0], (5, 600), (5, 1000)), (None, (10, 0), (12, 720))):
-        db.session.add(VenueClosure(
-            centre_id=a1.id, venue_id=venue.id if venue else None, reason="检修", created_by="A1管理员", created_at=NOW,
-            starts_at=rules.moment(DAYS[start[0]], start[1]), ends_at=rules.moment(DAYS[end[0]], end[1]),
-        ))  # fmt: skip
+        db.session.add(
+            VenueClosure(
+                centre_id=a1.id,
+                venue_id=venue.id if venue else None,
+                reason="检修",
+                created_by="A1管理员",
+                created_at=NOW,
+                starts_at=rules.moment(DAYS[start[0]], start[1]),
+                ends_at=rules.moment(DAYS[end[0]], end[1]),
+            )
+        )
     db.session.add(OpeningException(centre_id=a1.id, day=DAYS[20], opens=600, closes=660, reason="演练"))
     db.session.commit()
     return made
@@ -79,8 +86,17 @@ def fill(rooms: list[Venue], seed: int = 7, count: int = 260) -> None:
         taken.setdefault(venue.id, []).append((begins, ends))
         status, source = dice.choice(states), dice.choice((BY_RESIDENT, BY_STAFF, BY_ACTIVITY))
         came = begins if status == APPROVED and ends < NOW and dice.random() < 0.5 else None
-        row = booked(venue, day, 0, 30, status=status, source=source, people=dice.randrange(1, 40), checked_in_at=came,
-                     function=dice.choice(("", "会议", "舞蹈")))  # fmt: skip
+        row = booked(
+            venue,
+            day,
+            0,
+            30,
+            status=status,
+            source=source,
+            people=dice.randrange(1, 40),
+            checked_in_at=came,
+            function=dice.choice(("", "会议", "舞蹈")),
+        )
         row.starts_at, row.ends_at, row.held_until = begins, ends, ends
     db.session.commit()
 
@@ -134,7 +150,7 @@ def test_figures_equal_a_count_by_hand(rooms: list[Venue], count_queries: Any) -
         assert list(use.figures.booked_parts) == hand["booked"], use.venue.name
         assert use.figures.counts == {k: hand[k] for k in usage.KINDS}
         assert (use.figures.used, use.figures.people) == (hand["minutes"], hand["people"])
-    everything = usage.centre_figures(path, MONTH, NOW)
+    everything = usage.total(usage.month_use(path, MONTH, NOW))
     assert everything.bookings == sum(sum(by_hand(r)[k] for k in usage.KINDS) for r in rooms[:4])
     assert everything.percent == round(100 * everything.booked / everything.open)
 
@@ -185,8 +201,15 @@ def test_idle_rooms_and_what_to_do_with_them(rooms: list[Venue]) -> None:
     for number, (status, function) in enumerate(
         ((WAITING, "舞蹈"), (REFUSED, "舞蹈"), (LAPSED, "会议"), (APPROVED, "合唱"))
     ):
-        booked(station, today + timedelta(days=2), 540 + 60 * number, 600 + 60 * number, status=status,
-               function=function, created_at=NOW - timedelta(days=2))  # fmt: skip
+        booked(
+            station,
+            today + timedelta(days=2),
+            540 + 60 * number,
+            600 + 60 * number,
+            status=status,
+            function=function,
+            created_at=NOW - timedelta(days=2),
+        )
     for n in range(1, 29):
         booked(rooms[0], today - timedelta(days=n), 540, 1260)
     db.session.commit()
@@ -221,7 +244,7 @@ def test_days_in_words(days: list[int], words: str) -> None:
 
 def test_the_page_and_every_link_on_it(client: FlaskClient, town: Town, rooms: list[Venue], as_staff: Any) -> None:
     fill(rooms)
-    figures = usage.centre_figures(rooms[0].centre.path, MONTH, NOW)
+    figures = usage.total(usage.month_use(rooms[0].centre.path, MONTH, NOW))
     db.session.commit()
     visitor = as_staff(client, town.staff["A1"])
     page = visitor.get(f"/staff/venues/use?month={MONTH}")
@@ -243,8 +266,17 @@ def test_who_may_look(client: FlaskClient, town: Town, rooms: list[Venue], as_st
     fill(rooms)
     venue = rooms[0].id
     assert client.get("/staff/venues/use").status_code == 303
-    for who, code in {"A1": 200, "A1-OP": 200, "A": 200, "D": 200, "D-LOOK": 200, "A2": 404, "A1S": 404, "B": 404,
-                      "ZFB": 404}.items():  # fmt: skip
+    for who, code in {
+        "A1": 200,
+        "A1-OP": 200,
+        "A": 200,
+        "D": 200,
+        "D-LOOK": 200,
+        "A2": 404,
+        "A1S": 404,
+        "B": 404,
+        "ZFB": 404,
+    }.items():
         visitor = as_staff(client.application.test_client(), town.staff[who])
         assert visitor.get(f"/staff/venues/use/{venue}?month={MONTH}").status_code == code, who
         overview = visitor.get(f"/staff/venues/use?month={MONTH}")
@@ -316,13 +348,29 @@ def test_many_rooms_and_bookings_answer_quickly(
     db.session.add_all(rooms)
     db.session.flush()
     values = [
-        {"venue_id": v.id, "centre_id": v.centre_id, "source": BY_RESIDENT, "title": "用", "function": "会议", "people": 3,
-         "needs": "", "contact_name": "", "contact_phone": "", "reason": "", "created_by": "", "revision": 1,
-         "starts_at": start, "ends_at": start + timedelta(hours=1), "held_until": start + timedelta(hours=1),
-         "status": APPROVED, "created_at": NOW}
-        for v in rooms for n in range(40)
+        {
+            "venue_id": v.id,
+            "centre_id": v.centre_id,
+            "source": BY_RESIDENT,
+            "title": "用",
+            "function": "会议",
+            "people": 3,
+            "needs": "",
+            "contact_name": "",
+            "contact_phone": "",
+            "reason": "",
+            "created_by": "",
+            "revision": 1,
+            "starts_at": start,
+            "ends_at": start + timedelta(hours=1),
+            "held_until": start + timedelta(hours=1),
+            "status": APPROVED,
+            "created_at": NOW,
+        }
+        for v in rooms
+        for n in range(40)
         for start in [rules.moment(DAYS[n % 30], 540 + 90 * (n // 30))]
-    ]  # fmt: skip
+    ]
     db.session.execute(insert(Booking), values)
     db.session.commit()
     visitor = as_staff(client, town.staff["D"])
@@ -341,9 +389,14 @@ def test_many_rooms_and_bookings_answer_quickly(
 
 def room_of(centre_id: int, number: int) -> Venue:
     return Venue(
-        centre_id=centre_id, name=f"房{number}", door_key=f"k{number}", created_at=NOW - timedelta(days=90),
-        updated_at=NOW, functions=[], equipment=[],
-    )  # fmt: skip
+        centre_id=centre_id,
+        name=f"房{number}",
+        door_key=f"k{number}",
+        created_at=NOW - timedelta(days=90),
+        updated_at=NOW,
+        functions=[],
+        equipment=[],
+    )
 
 
 def test_a_month_that_runs_on(town: Town, rooms: list[Venue]) -> None:
@@ -352,8 +405,8 @@ def test_a_month_that_runs_on(town: Town, rooms: list[Venue]) -> None:
     night.ends_at = night.held_until = night.starts_at + timedelta(hours=3)
     db.session.commit()
     with scope.system("test"):
-        november = usage.centre_figures(rooms[0].centre.path, MONTH, NOW)
-        december = usage.centre_figures(rooms[0].centre.path, "2026-12", datetime.now(NOW.tzinfo))
+        november = usage.total(usage.month_use(rooms[0].centre.path, MONTH, NOW))
+        december = usage.total(usage.month_use(rooms[0].centre.path, "2026-12", datetime.now(NOW.tzinfo)))
     assert november.booked_parts == (120, 0, 60)
     assert november.counts["coming"] == 1
     assert december.booked == 0

@@ -222,9 +222,13 @@ def test_every_transition_from_every_state(
     session: Any, town: Town, entry: Entry, now: datetime, transition: states.Transition, status: str
 ) -> None:
     row = SignUp(
-        entry_id=entry.id, centre_id=entry.centre_id, resident_id=town.residents[0].id, person_key="r1",
-        status=status, created_at=now,
-    )  # fmt: skip
+        entry_id=entry.id,
+        centre_id=entry.centre_id,
+        resident_id=town.residents[0].id,
+        person_key="r1",
+        status=status,
+        created_at=now,
+    )
     session.add(row)
     session.flush()
     locked = waiting_list.lock(entry.id)

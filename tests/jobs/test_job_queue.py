@@ -185,9 +185,10 @@ def test_the_scheduler_hands_out_when_a_worker_lives(redis_server: RedisServer, 
             handed[second] = waiting(redis)
             redis.delete(f"rq:queue:{job_queue.QUEUE}")  # the worker takes them
     assert handed == {
-        0: ["jobs.tasks.sweep", "jobs.tasks.tick"], 30: ["jobs.tasks.sweep"],
+        0: ["jobs.tasks.sweep", "jobs.tasks.tick"],
+        30: ["jobs.tasks.sweep"],
         60: ["jobs.tasks.sweep", "jobs.tasks.tick"],
-    }  # fmt: skip
+    }
     redis.delete(worker.key)  # killed with -9, and its key has run out
     assert scheduler.pass_once(165.0) == ["sweep"]
     assert len(recorder.done) == 3
