@@ -151,6 +151,7 @@ def test_what_ends_a_session_is_seen_by_the_very_next_request(
         assert client.get("/staff/sessions").location.startswith("/staff/login"), end
 
 
+@pytest.mark.own_database
 def test_a_forked_child_reads_on_its_own_connection(
     app: Flask, town: Any, session: Any, as_staff: Any, client: FlaskClient
 ) -> None:

@@ -129,10 +129,13 @@ def test_counting_is_cheap(tmp_path: Path) -> None:
     requests = Requests(tmp_path)
     seen = ("catalogue.services", "GET", 200)
     requests.note(seen, 0.01)
-    began = time.perf_counter()
-    for _ in range(20_000):
-        requests.note(seen, 0.01)
-    assert (time.perf_counter() - began) / 20_000 < 10e-6
+    spent = list[float]()  # of the processor, which others on this machine may be using meanwhile
+    for _ in range(5):
+        began = time.thread_time()
+        for _ in range(4_000):
+            requests.note(seen, 0.01)
+        spent.append(time.thread_time() - began)
+    assert min(spent) / 4_000 < 10e-6
 
 
 @pytest.mark.once
