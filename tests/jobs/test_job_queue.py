@@ -14,7 +14,7 @@ import jobs
 from jobs import tasks
 from jobs.schedule import TABLE, Row, Scheduler
 from jobs.worker import PortalWorker
-from portal.core import outbox, queue
+from portal.core import job_queue, outbox
 from portal.core.db import db
 from portal.notices import actions
 from portal.notices.models import Delivery
@@ -72,8 +72,8 @@ def test_many_rings_are_one_sweep(redis: Redis, bell: job_queue.Doorbell) -> Non
 @pytest.mark.once
 def test_without_redis_it_costs_nothing_and_raises_nothing(monkeypatch: Any) -> None:
     tried, connect = list[str](), job_queue.connect
-    monkeypatch.setattr(queue, "connect", lambda url: tried.append(url) or connect(url))
-    monkeypatch.setattr(queue, "AWAY_SECONDS", 3600)
+    monkeypatch.setattr(job_queue, "connect", lambda url: tried.append(url) or connect(url))
+    monkeypatch.setattr(job_queue, "AWAY_SECONDS", 3600)
     bell = job_queue.Doorbell(NOBODY)
     for _ in range(100):
         bell.ring()
@@ -185,9 +185,10 @@ def test_the_scheduler_hands_out_when_a_worker_lives(redis_server: RedisServer, 
             handed[second] = waiting(redis)
             redis.delete(f"rq:queue:{job_queue.QUEUE}")  # the worker takes them
     assert handed == {
-        0: ["jobs.tasks.sweep", "jobs.tasks.tick"], 30: ["jobs.tasks.sweep"],
+        0: ["jobs.tasks.sweep", "jobs.tasks.tick"],
+        30: ["jobs.tasks.sweep"],
         60: ["jobs.tasks.sweep", "jobs.tasks.tick"],
-    }  # fmt: skip
+    }
     redis.delete(worker.key)  # killed with -9, and its key has run out
     assert scheduler.pass_once(165.0) == ["sweep"]
     assert len(recorder.done) == 3
