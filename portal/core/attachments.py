@@ -1,4 +1,4 @@
-"""Files that hang at something: photos of a centre or a room today, voices later (SPEC N1, V1). One table for all.
+"""Files that hang at something: photos of a centre or a venue today, voices later (SPEC N1, V1). One table for all.
 
 The feature names an album once, with its limit and who may see it; it holds the lock of the thing itself, notes the
 change in the audit log and says when a page is old. Flush only, never commit.
