@@ -96,4 +96,4 @@ class MonthField(StringField):
 
 class PhotoForm(Form):
     photo = FileField("照片", [InputRequired("请选择一张照片。")])
-    caption = StringField("照片说明", [Optional(), Length(max=60, message="最多 60 个字。")], filters=[strip])
+    caption = StringField("照片说明", [Optional(), at_most(60)], filters=[strip])

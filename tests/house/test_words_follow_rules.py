@@ -27,7 +27,7 @@ from portal.catalogue.public import month_snapshot
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.timetext.parse import parse_when
 from portal.catalogue.timetext.parts import PlanUnreadable, Span
-from portal.centres import profile
+from portal.centres import facts, profile
 from portal.core import clock, errors, registry, uploads
 from portal.core.errors import DomainError
 from portal.feedback import notices as feedback_notices
@@ -364,7 +364,7 @@ CASES: dict[str, Case] = {
         {"portal.venues.actions.closures:LONGEST": 100 * DAY}, "一年", "最多停用 100 天", ("room: closed for years",)),
     "longest series": Case({"portal.venues.rules:MOST_DATES": 55}, "120", "最多排 55 个", ("room: series",)),
     "columns of a day": Case({"portal.venues.rules.timeline:STEP": 20}, "半小时", "每格 20 分钟", ("plan",)),
-    "photos": Case({"portal.centres.facts:PHOTOS_MAX": 0}, "最多 6 张", "最多 0 张", ("photos of a centre",)),
+    "photos": Case({"portal.centres.facts:PHOTOS": replace(facts.PHOTOS, most=0)}, "最多 6 张", "最多 0 张", ("photos of a centre",)),
     "seen at the door": Case(
         {"portal.venues.public.queries:NEXT_SHOWN": 12 * HOUR}, "24 小时", "接下来 12 小时", ("door",)),
     "login code": Case(
@@ -495,4 +495,4 @@ def test_every_deployment_has_every_usual_reason() -> None:
     for code in profile.codes():
         assert profile.load(code).reasons.keys() == kinds and all(profile.load(code).reasons.values())
     asked = {kind for file in TEMPLATES for kind in re.findall(r"usual_reasons\('([\w.]+)'\)", file.read_text())}
-    assert asked | {"venues.cancel"} == kinds  # that one is named by a macro of venues/staff/booking.html
+    assert asked == kinds
