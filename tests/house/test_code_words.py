@@ -93,7 +93,7 @@ def _is_there(parts: list[str]) -> bool:
 
 # In these packages nobody books anything: a room can only be a feature by its old nickname.
 WITHOUT_ROOMS = ("core", "people", "notices", "operations")
-REAL_ROOMS = re.compile(r"# rooms, their bookings|building, unit and room|with room; more is")
+REAL_ROOMS = re.compile(r"centre or a room|# rooms, their bookings|building, unit and room|with room; more is")
 NICKNAME = re.compile(
     r"\brooms? (?:registers?|registered|hangs?|knows?|says? so)\b|\b(?:upper|lower|higher) rooms?\b"
     r"|\brooms (?:above|below)\b(?! `)|\bknows no room|\b[Tt]he locks? of this room|[Rr]efusals of this room"
