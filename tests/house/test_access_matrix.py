@@ -124,7 +124,13 @@ def test_a_neighbours_record_does_not_exist(app: Flask, world: World, as_staff: 
 
 
 # Guides are public facts; who may change which is decided in the action and tested in tests/catalogue.
-DEPLOYMENT_WIDE = {"catalogue_staff.guide", "catalogue_staff.edit_guide", "catalogue_staff.guide_active"}
+# The calendar is the deployment's; that only its top writes it is tested in tests/cases.
+DEPLOYMENT_WIDE = {
+    "catalogue_staff.guide",
+    "catalogue_staff.edit_guide",
+    "catalogue_staff.guide_active",
+    "cases_staff.enter",
+}
 
 
 @pytest.mark.parametrize("who", [*OUTSIDE, "residents", "nobody"])

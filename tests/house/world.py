@@ -181,7 +181,7 @@ def _feedback(town: Town, entry: Any) -> dict[str, Any]:
     db.session.flush()
     give(row.id, 1, NOW, words=SECRET)
     call = db.session.scalars(select(CallBack).where(CallBack.evaluation_id == row.id)).one()
-    return {"call_back_id": call.id, "token": row.token}
+    return {"call_back_id": call.id, "token": row.token, "year": NOW.year + 1}
 
 
 ForRule = Callable[[str], bool]
