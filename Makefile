@@ -22,7 +22,7 @@ test-sqlite: setup-test  ## The suite on SQLite only
 	PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -n $(JOBS) $(T)
 
 test-postgresql: setup-test  ## The suite on a PostgreSQL of its own
-	PORTAL_TEST_DATABASE=postgresql $(PY) -m pytest -n $(JOBS) -m "not once" $(T)
+	PORTAL_TEST_DATABASE=postgresql $(PY) -m pytest -n $(JOBS) -m "not once and not load" $(T)
 
 lint: setup-lint  ## ruff, mypy, djlint, import-linter; runs all and fails when one does
 	@failed=""; \
@@ -41,7 +41,9 @@ fmt: setup-lint  ## Put the Python code in order
 bench: setup-test  ## Requests/s against bare Flask, PDF, import, sign-ups: one table of ratios and JSON
 	$(PY) -m bench
 
-load: setup-test  ## The rushes for seats and rooms over HTTP, bounded in time, on this machine only
+load: setup-test  ## The rushes for seats and rooms, in threads and over HTTP, bounded in time, on this machine only
+	PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -m load $(T)
+	PORTAL_TEST_DATABASE=postgresql $(PY) -m pytest -m "load and not once" $(T)
 	$(PY) -m tests.load.seat_rush
 	$(PY) -m tests.load.room_rush
 

@@ -28,12 +28,17 @@ def may_enter(actor: Actor) -> bool:
     return not centres.review_chain(home)
 
 
+def must_enter(actor: Actor) -> None:
+    """Raises NotAllowed."""
+    if not may_enter(actor):
+        raise NotAllowed("节假日安排由最上级维护。")
+
+
 def enter_year(actor: Actor, year: int, reading: Reading, notice: str, now: datetime) -> int:
     """Write the days of a year's notice. Where the year was only assumed, due times by working time are computed once
     more (I1) and audited. Returns how many moved. Raises NotAllowed, BadNotice.
     """
-    if not may_enter(actor):
-        raise NotAllowed("节假日安排由最上级维护。")
+    must_enter(actor)
     if reading.problems:
         raise BadNotice("；".join(reading.problems[:3]) + "。")
     old = queries.work_clock()

@@ -88,7 +88,8 @@ def _mine(kind: kinds.Kind, actor: Actor, now: datetime) -> ColumnElement[bool]:
     own = Case.owner_id == (actor.id or 0)  # also what somebody from above has taken in place of those below
     free = (Case.status != CLAIMED) | Case.owner_id.is_(None) | own
     if actor.department_id is not None:
-        return and_(Case.kind == kind.name, Case.department_id == actor.department_id, free)
+        theirs = (Case.department_id == actor.department_id) & free
+        return and_(Case.kind == kind.name, theirs | _offered_to(actor))
     here = Case.department_id.is_(None) & Case.waits_at_id.in_(ladder.answers_for(actor, kind.permission))
     below = Case.waits_at_id.in_(select(Centre.id).where(*centres.inside(actor.centre_path)))
     late = here & (free | (Case.due_at <= now)) | own | below & (Case.due_at <= longer)

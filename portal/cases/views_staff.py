@@ -58,10 +58,11 @@ def enter(year: int) -> Response:
     now = clock.now()
     if year not in _years(now):
         abort(404)
+    calendar_actions.must_enter(access.actor())
     reading = notice_text.read(request.form.get("text", "")[:MOST_TEXT], year)
+    if request.form.get("do") != "save" and not reading.problems:
+        return _page(year, reading=reading)
     try:
-        if request.form.get("do") != "save" and not reading.problems:
-            return _page(year, reading=reading)
         moved = calendar_actions.enter_year(access.actor(), year, reading, request.form.get("notice", "").strip(), now)
     except DomainError as error:
         return _page(year, error=pages.refused(error))

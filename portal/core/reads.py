@@ -46,19 +46,25 @@ def _connection(engine: Engine) -> Any:
         return kept[1]
     if not event.contains(engine, "engine_disposed", _disposed):
         event.listen(engine, "engine_disposed", _disposed)
+    connection = connect(engine)
+    _local.kept, _local.serial, _local.plans = (mark, connection), next(_serials), {}
+    _opened.append((connection, os.getpid()))
+    return connection
+
+
+def connect(engine: Engine) -> Any:
+    """A new connection in autocommit that cannot write."""
     if engine.dialect.name == "sqlite":
         connection: Any = sqlite3.connect(engine.url.database or "", isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA busy_timeout=15000")
         connection.execute("PRAGMA mmap_size=268435456")
-    else:
-        import psycopg
+        return connection
+    import psycopg
 
-        arguments = engine.dialect.create_connect_args(engine.url)[1]
-        connection = psycopg.connect(**arguments, autocommit=True)
-        connection.execute("SET default_transaction_read_only = on")
-    _local.kept, _local.serial, _local.plans = (mark, connection), next(_serials), {}
-    _opened.append((connection, os.getpid()))
+    arguments = engine.dialect.create_connect_args(engine.url)[1]
+    connection = psycopg.connect(**arguments, autocommit=True)
+    connection.execute("SET default_transaction_read_only = on")
     return connection
 
 

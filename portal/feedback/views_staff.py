@@ -73,7 +73,7 @@ def _page(call_back_id: int, *, error: DomainError | None = None, where: str = "
         "feedback/staff_call_back.html", "board", call=call, e=call.evaluation, now=now, name=name,
         phone=phone_, shown=shown, may_unmask=actor.can(Permission.UNMASK) and bool(phone_),
         buttons={t.name: t for t in states.available(MACHINE, call, actor)}, labels=LABELS, tones=TONES,
-        tone=policy.tone(call.due_at, now), policy=p, error=error, head=cases.head(call.case, now),
+        policy=p, error=error, head=cases.head(call.case, now),
         where=where, typed=request.form, about=about,
         kind=subjects.label(call.evaluation.subject_kind), star_words=rules.STAR_WORDS, history=_history(call),
         mine=call.owner_id is not None and call.owner_id == actor.id,

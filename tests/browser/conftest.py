@@ -26,7 +26,7 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-PATIENCE = 10_000  # milliseconds for one step
+PATIENCE = 60_000  # milliseconds for one step, on a machine that does much else
 PHONE, DESK = {"width": 375, "height": 760}, {"width": 1280, "height": 900}
 
 

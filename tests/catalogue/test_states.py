@@ -172,7 +172,7 @@ def _both(app: Flask, first: Callable[[], object], second: Callable[[], object])
     def run(act: Callable[[], object]) -> None:
         with app.app_context(), scope.system("race"):
             try:
-                barrier.wait(5)
+                barrier.wait(120)
                 with writing():
                     outcome = act()
             except DomainError as error:
@@ -185,10 +185,11 @@ def _both(app: Flask, first: Callable[[], object], second: Callable[[], object])
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
     return outcomes
 
 
+@pytest.mark.own_database
 @pytest.mark.parametrize("other", ["approve", "return"])
 def test_two_reviewers_at_once(app: Flask, session: Any, town: Town, other: str) -> None:
     """Both have the row before them; one wins, the other is told that it has been dealt with."""

@@ -12,6 +12,8 @@ from portal.core import reads
 from portal.core.db import db
 from tests.servers import database_kind
 
+pytestmark = pytest.mark.own_database
+
 
 def test_values_by_name_in_any_order(session: Any) -> None:
     sql = "SELECT username, id FROM staff_account WHERE username = :name AND (id > :least OR username = :name)"

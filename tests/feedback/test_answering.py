@@ -186,6 +186,7 @@ def test_what_the_action_refuses(session: Any, asked: Asked) -> None:
         actions.give(row.id + 1, 5, NOW)
 
 
+@pytest.mark.own_database
 def test_many_presses_at_once_open_one_call_back(app: Flask, session: Any, asked: Asked) -> None:
     row = asked()
     evaluation_id = row.id

@@ -243,6 +243,7 @@ def test_not_solved_too_late_or_too_long(session: Any, town: Town, low: Low, cli
     assert answer.status_code == 409 and "7 天" in answer.text
 
 
+@pytest.mark.own_database
 def test_two_close_at_once_and_one_is_told(app: Flask, session: Any, town: Town, low: Low) -> None:
     call_id, actor = low().id, town.actor("A1")
     session.rollback()

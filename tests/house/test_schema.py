@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import exc, inspect, text
+from sqlalchemy import MetaData, Table, exc, inspect, text
 
 from portal import create_app
+from portal.cases import queries
+from portal.core import clock
 from portal.core.db import Base, db
 
 
@@ -45,7 +48,7 @@ def test_down_to_nothing_and_up_again(empty: Flask) -> None:
 
 
 def test_photos_become_attachments_and_photos_again(empty: Flask) -> None:
-    upgrade(revision="0005")
+    upgrade(revision="0006")
     centre = "INSERT INTO centre (id, code, name, short_name, level, kind, path, depth, address, phone, functions, " \
         "responsible, intro, note, active, created_at, updated_at) VALUES ({0}, 'c{0}', 'C', '', 'community', " \
         "'community', '/{0}/', 0, '', '', '[]', '', '', '', true, '2026-11-01', '2026-11-25 02:00')"  # fmt: skip
@@ -70,7 +73,7 @@ def test_photos_become_attachments_and_photos_again(empty: Flask) -> None:
         when = connection.execute(text("SELECT count(DISTINCT created_at) FROM attachment")).scalar()
     assert rows == [(k, s, 7, "photo", f"{k}{p}.jpg", p) for k, s in (("centre", 7), ("venue", 3)) for p in (1, 2)]
     assert when == 2
-    downgrade(revision="0005")
+    downgrade(revision="0006")
     with db.engine.connect() as connection:
         assert "attachment" not in inspect(connection).get_table_names()
         for owner, number in (("centre", 7), ("venue", 3)):
@@ -107,3 +110,61 @@ def test_append_only_tables_refuse_change(empty: Flask, table: str, statement: s
         connection.execute(text(row[table]))
     with pytest.raises(exc.DBAPIError, match="append-only"), db.engine.begin() as connection:
         connection.execute(text(statement.format(table)))
+
+
+def test_a_call_backs_place_owner_and_time_move_to_its_case_and_back(empty: Flask) -> None:
+    """Migration 0007, on rows as 0006 kept them."""
+    upgrade(revision="0006")
+    now = datetime(2026, 11, 25, 2)
+    with db.engine.begin() as connection:
+        tables = {name: table_of(connection, name) for name in ("centre", "resident", "evaluation", "call_back")}
+        for number, path in ((1, "/1/"), (2, "/1/2/")):
+            put(connection, tables["centre"], id=number, code=f"C{number}", name="区", level="district", path=path,
+                functions=[])  # fmt: skip
+        put(connection, tables["resident"], id=1, name="甲", groups=[], quiet={})
+        for number in (1, 2):
+            put(connection, tables["evaluation"], id=number, centre_id=2, resident_id=1, title="书法课", stars=number,
+                subject_id=number, token=f"t{number}", words="门锁着" * (number - 1), tags=[])  # fmt: skip
+        put(connection, tables["call_back"], id=7, evaluation_id=1, centre_id=2, waits_at_id=1, status="open",
+            due_at=now, warned=1, handed_up_at=now)  # fmt: skip
+        put(connection, tables["call_back"], id=9, evaluation_id=2, centre_id=2, waits_at_id=2, status="done",
+            due_at=now, closed_at=now, outcome="已解决", reopened_at=now)  # fmt: skip
+    old = whole(tables["call_back"])
+    upgrade()
+    with db.engine.connect() as connection:
+        found = connection.execute(text(
+            "SELECT f.waits_at_id, f.status, f.title, f.detail, f.url, k.name, k.told FROM call_back c JOIN case_file f "
+            "ON f.id = c.case_id JOIN case_clock k ON k.case_id = f.id ORDER BY c.id"
+        )).all()  # fmt: skip
+        assert [tuple(row) for row in found] == [
+            (1, "open", "书法课（1 星）", "没有留言", "/staff/feedback/call-backs/7", "call", 1),
+            (2, "done", "书法课（2 星）", "门锁着", "/staff/feedback/call-backs/9", "again", 0),
+        ]
+    downgrade(revision="0006")
+    assert whole(tables["call_back"]) == old
+
+
+def table_of(connection: Any, name: str) -> Table:
+    return Table(name, MetaData(), autoload_with=connection)
+
+
+def put(connection: Any, table: Table, **values: Any) -> None:
+    """A row with something in every column that wants it."""
+    zero: dict[type, Any] = {int: 0, str: "", bool: True, datetime: datetime(2026, 11, 25), float: 0.0}
+    for column in table.columns:
+        if column.name not in values and not column.nullable and column.server_default is None:
+            values[column.name] = zero.get(column.type.python_type, [])
+    connection.execute(table.insert().values(**values))
+
+
+def whole(table: Table) -> list[dict[str, Any]]:
+    with db.engine.connect() as connection:
+        return [dict(row._mapping) for row in connection.execute(table.select().order_by(table.c.id))]
+
+
+def test_the_calendars_of_known_years_are_there(empty: Flask) -> None:
+    upgrade()
+    assert list(queries.years()) == [2025, 2026]
+    assert [len(queries.days_of(year)) for year in (2025, 2026, 2027)] == [28 + 5, 33 + 6, 0]
+    start = clock.at(date(2026, 9, 30), time(16))
+    assert queries.work_clock().workday_end(start, 5) == clock.at(date(2026, 10, 13), time(18))

@@ -29,7 +29,7 @@ from tests.servers import RedisServer, free_port
 
 ROOT = Path(__file__).parents[2]
 RESIDENTS, BATCH = 500, 10
-DEADLINE = 50  # seconds for everything
+DEADLINE = 300  # seconds for each thing waited for: a machine that does other work is no failure
 
 
 class Process:
@@ -49,7 +49,7 @@ class Process:
         """Signal the whole group; the exit code."""
         assert self.child is not None
         os.killpg(self.child.pid, number)
-        return self.child.wait(15)
+        return self.child.wait(DEADLINE)
 
 
 class Stand:
@@ -82,7 +82,7 @@ class Stand:
 
     def answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=1) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -93,7 +93,7 @@ class Stand:
         began = time.monotonic()
         while time.monotonic() - began < DEADLINE:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/tests/announce", data, timeout=5) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/tests/announce", data, timeout=30) as answer:
                     assert answer.read() == b"ok"
                     return
             except OSError:
@@ -168,28 +168,41 @@ def stand(new_database: Any, tmp_path: Path) -> Iterator[tuple[Stand, list[int]]
             stand.close()
 
 
-def send_all(stand: Stand, ids: list[int]) -> None:
-    for start in range(0, RESIDENTS, BATCH):
-        stand.announce(ids[start : start + BATCH], f"change:{start}")
-        time.sleep(0.05)
+class Sender(threading.Thread):
+    """Announces one batch after the other, as far as it may: whatever is killed meanwhile is killed in the middle."""
+
+    def __init__(self, stand: Stand, ids: list[int]) -> None:
+        super().__init__(daemon=True)
+        self.stand, self.ids, self.allowed = stand, ids, threading.Semaphore(0)
+
+    def may_send(self, residents: int) -> None:
+        """So many more."""
+        self.allowed.release(residents // BATCH)
+
+    def run(self) -> None:
+        for start in range(0, RESIDENTS, BATCH):
+            assert self.allowed.acquire(timeout=2 * DEADLINE)
+            self.stand.announce(self.ids[start : start + BATCH], f"change:{start}")
 
 
 @pytest.mark.slow
 def test_kill_nine_loses_nothing_and_tells_nobody_twice(stand: tuple[Stand, list[int]]) -> None:
     portal, ids = stand
-    sender = threading.Thread(target=send_all, args=(portal, ids))
+    sender = Sender(portal, ids)
     sender.start()
+    sender.may_send(150)
     wait_until(lambda: portal.told() >= 50, "the first notices")
     portal.worker.end(signal.SIGKILL)
-    time.sleep(0.3)
+    sender.may_send(100)  # while nobody works
     portal.worker.start()
-    wait_until(lambda: portal.told() >= 150, "notices after the worker's end")
+    wait_until(lambda: portal.told() >= 200, "notices after the worker's end")
+    sender.may_send(100)
     portal.redis.kill()
     portal.redis.start()
     portal.web.end(signal.SIGKILL)
-    assert portal.told() < RESIDENTS  # all this happened in the middle
     portal.web.start()
-    wait_until(lambda: portal.told() >= 250, "notices after the ends of Redis and web")
+    wait_until(lambda: portal.told() >= 300, "notices after the ends of Redis and web")
+    sender.may_send(RESIDENTS - 350)
     portal.schedule.end(signal.SIGKILL)
     portal.worker.end(signal.SIGKILL)
     portal.redis.kill()
@@ -215,18 +228,15 @@ def test_kill_nine_loses_nothing_and_tells_nobody_twice(stand: tuple[Stand, list
 def test_worker_and_scheduler_end_cleanly_when_asked(stand: tuple[Stand, list[int]]) -> None:
     portal, ids = stand
     portal.announce(ids[:10], "x")
-    wait_until(lambda: portal.told() == 10, "the first notices", 30)
+    wait_until(lambda: portal.told() == 10, "the first notices")
     portal.redis.kill()
-    time.sleep(0.3)
     for process in (portal.worker, portal.schedule):  # also while Redis is away
-        began = time.monotonic()
         assert process.end(signal.SIGTERM) == 0
-        assert time.monotonic() - began < 10
     portal.redis.start()
     portal.worker.start()
     client = job_queue.connect(portal.redis.url)
-    wait_until(lambda: client.exists(*client.keys("rq:worker:*"), "none") > 0, "a worker that listens", 30)
+    wait_until(lambda: client.exists(*client.keys("rq:worker:*"), "none") > 0, "a worker that listens")
     client.close()
     portal.announce(ids[10:20], "y")
-    wait_until(lambda: portal.told() == 20, "notices without a scheduler", 30)
+    wait_until(lambda: portal.told() == 20, "notices without a scheduler")
     assert portal.worker.end(signal.SIGINT) == 0

@@ -8,7 +8,7 @@ import pytest
 
 from bench import http, town, weight
 
-pytestmark = [pytest.mark.load, pytest.mark.once]
+pytestmark = pytest.mark.once
 LIMIT, REQUESTS = 60_000, 5  # bytes over the wire with headers; as the issue asks
 
 

@@ -112,6 +112,7 @@ def test_a_sender_that_died_loses_its_lease(session: Any, gateway: FakeGateway, 
     assert row(one).outcome == "sent"
 
 
+@pytest.mark.own_database
 def test_two_senders_share_the_work(app: Any, session: Any, gateway: FakeGateway, now: datetime) -> None:
     put(now, 60)
     counts: list[Any] = []
@@ -129,6 +130,7 @@ def test_two_senders_share_the_work(app: Any, session: Any, gateway: FakeGateway
     assert len(gateway.received) == len(set(gateway.keys())) == 60
 
 
+@pytest.mark.own_database
 @pytest.mark.skipif(KIND != "postgresql", reason="SQLite has one writer at a time anyway")
 def test_a_locked_row_is_skipped(app: Any, session: Any, now: datetime) -> None:
     ids = put(now, 3)

@@ -20,6 +20,8 @@ from portal.operations import backup, work
 from portal.people.models import Resident
 from tests.conftest import KIND
 
+pytestmark = pytest.mark.own_database
+
 
 @pytest.fixture
 def data(app: Any, session: Any, tmp_path: Path, monkeypatch: Any) -> Iterator[Path]:

@@ -83,6 +83,7 @@ def test_a_crash_between_handler_and_commit_repeats_the_whole(
     assert inbox_size() == 5
 
 
+@pytest.mark.own_database
 def test_two_sweepers_in_parallel_tell_once(app: Any, town: Any, topic: str, now: datetime) -> None:
     outbox.handler(topic)(tell_all)
     ids = [r.id for r in town.residents]
@@ -178,6 +179,7 @@ def test_the_slot_of_a_moment(there: str, day: int) -> None:
     assert DAILY.slot(now) == clock.at(datetime(2026, 11, day).date(), time(3, 30))
 
 
+@pytest.mark.own_database
 def test_a_daily_task_runs_once_a_day_whoever_asks(app: Any, session: Any, now: datetime) -> None:
     ran: list[int] = []
     daily = work.Daily("probe", time(3, 30), lambda moment: ran.append(1) or "well")  # type: ignore[func-returns-value]

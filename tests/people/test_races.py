@@ -22,6 +22,8 @@ from portal.people.refusals import CodeTooSoon, CodeWrong, UsernameTaken
 from tests.factories import Town
 from tests.people.conftest import Texts, one, rows
 
+pytestmark = pytest.mark.own_database
+
 NEW = "19900009999"
 
 

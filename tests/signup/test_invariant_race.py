@@ -20,8 +20,10 @@ from portal.core.errors import DomainError
 from portal.people.models import Relative, Resident
 from portal.signup import actions, handlers, staff_actions
 from portal.signup.models import ACTIVE, HOLDS_PLACE, WAITING, SignUp
+from tests.concurrency import rush
 from tests.factories import NOW, Make, Town
-from tests.signup.test_race import rush
+
+pytestmark = pytest.mark.own_database
 
 SEED = int(os.environ.get("PORTAL_FUZZ_SEED", "0"))
 ROUNDS = 160  # operations at once

@@ -27,7 +27,7 @@ from portal.catalogue.staff.month_views import (
     number,
     own_centre,
 )
-from portal.catalogue.states import CHANGE, holds, owns, publisher, reviewers, status_text
+from portal.catalogue.states import CHANGE, holds, owns, passed_over, publisher, reviewers, status_text
 from portal.centres import profile
 from portal.centres.models import Centre
 from portal.core import access, clock, pages, uploads
@@ -264,7 +264,8 @@ def entry(entry_id: int) -> Response:
         labels=rules.LABELS, outlook=_room_outlook(found, actor, now),
         room_warning=next((w for w in row.warnings if found.venue_id and w.startswith(f"{found.place} ")), None),
         may_hold=actor.can(Permission.PLAN) and owns(found, actor) is None,
-        steps=steps(found), history=list(reversed(queries.history(found))), mode=mode_of(found, actor),
+        steps=steps(found), passed_over=passed_over(found),
+        history=list(reversed(queries.history(found))), mode=mode_of(found, actor),
         spans=[clock.span(s.starts_at, s.ends_at) for s in found.sessions], along={"next": ""},
         room_words=room_words, change_labels=CHANGE.labels,
         changes=queries.changes_of(found) if found.status in (PUBLISHED, CANCELLED) else [],

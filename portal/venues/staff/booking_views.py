@@ -8,13 +8,15 @@ from typing import Any
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
+from portal.cases import ladder
+from portal.centres import queries as centres
 from portal.core import access, clock, pages, states
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.venues.actions import approval, check_in, duty_notes, on_behalf
 from portal.venues.errors import SlotTaken
-from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, Booking
+from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, PENDING, Booking
 from portal.venues.rules import Span
 from portal.venues.staff import booking_queries, forms, plan_queries
 from portal.venues.staff.plan_views import (
@@ -117,8 +119,16 @@ def page_of(
         of_list=row.source == BY_ACTIVITY, now=now, move=move, free=free, instead=instead,
         can_arrive=may and _can_arrive(row, now), error=error, where=where, phone=phone, typed=request.form,
         reasons=reasons, notes=booking_queries.notes_of(row.venue_id, row.id), may_note=may_write(),
-        may_unmask=actor.can(Permission.UNMASK),
+        may_unmask=actor.can(Permission.UNMASK), passed_over=_passed_over(row),
     )  # fmt: skip
+
+
+def _passed_over(row: Booking) -> str:
+    """Why a request is not with the room's own centre or the next above: nobody works there; '' otherwise."""
+    if row.status != PENDING or row.waits_at is None or row.waits_at_id == row.centre_id:
+        return ""
+    way = [row.centre, *reversed(centres.ancestors(row.centre))]
+    return ladder.passed_over(way, row.waits_at, Permission.VENUES)
 
 
 def _can_arrive(row: Booking, now: datetime) -> bool:

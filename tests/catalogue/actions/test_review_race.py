@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
@@ -18,8 +19,10 @@ from portal.core.outbox import Outbox
 from portal.core.states import StateHistory
 from tests.catalogue.staff.test_import import GOOD, WEEKLY
 from tests.catalogue.staff.test_import import plan as workbook
+from tests.concurrency import rush
 from tests.factories import NOW, Make, Town
-from tests.signup.test_race import rush
+
+pytestmark = pytest.mark.own_database
 
 THREADS = 8
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
@@ -22,8 +23,10 @@ from portal.venues.errors import SlotTaken
 from portal.venues.models import BY_ACTIVITY, HOLDS, Booking
 from portal.venues.rules.eligibility import Wish
 from tests.catalogue.wording import MONTH, draft, published, span
+from tests.concurrency import rush
 from tests.factories import NOW, Make, Town
-from tests.signup.test_race import rush
+
+pytestmark = pytest.mark.own_database
 
 
 def overlaps(session: Any) -> int:

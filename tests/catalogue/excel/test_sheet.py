@@ -375,7 +375,7 @@ def test_very_many_categories_do_not_break_the_template() -> None:
     assert openpyxl.load_workbook(io.BytesIO(data)).active["C3"].value == "服务名称"
 
 
-@settings(max_examples=40, deadline=timedelta(seconds=5))
+@settings(max_examples=40, deadline=timedelta(seconds=60))
 @given(
     st.lists(
         st.lists(st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=12), max_size=10),

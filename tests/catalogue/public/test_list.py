@@ -255,6 +255,7 @@ def test_what_is_over_says_so_and_counts_no_free_places(client: FlaskClient, tow
     assert "还有 80 位" not in page and "前可自行退出" not in page and 'id="share"' not in page
 
 
+@pytest.mark.own_database
 def test_what_a_request_takes_back_is_not_kept(app: Any, client: FlaskClient, month: Any, session: Any) -> None:
     """Rows are read apart from the request's transaction: neither what it has written so far nor an older state."""
     entry = session.get(Entry, month["today"].id)

@@ -206,6 +206,7 @@ def test_the_hours_pass(client: FlaskClient, make: Make, town: Town) -> None:
         assert "没有正好空着的" in page(client, path)
 
 
+@pytest.mark.own_database
 def test_what_a_request_takes_back_is_not_kept(app: Flask, rooms: list[Venue], town: Town, client: FlaskClient) -> None:
     """Offers are read in the middle of a write; what that write had done so far is nobody else's."""
     assert "3 个场地有空" in page(client)
@@ -309,6 +310,7 @@ def test_the_memory_is_bounded(app: Flask, rooms: Any, monkeypatch: pytest.Monke
             assert len(seen.sheets) <= 50 + len(seen.rooms)
 
 
+@pytest.mark.own_database
 def test_threads_get_whole_answers(app: Flask, rooms: list[Venue], monkeypatch: pytest.MonkeyPatch) -> None:
     """Days are dropped and boards renewed under the feet of searches that run."""
     monkeypatch.setattr(room_snapshot, "MOST_DAYS", 4)
