@@ -117,10 +117,11 @@ class Entry(CentreScoped, Base):
     walk_in: Mapped[bool] = mapped_column(default=False)  # 直接到场: nothing to sign up for
     needs_review: Mapped[bool] = mapped_column(default=False)  # sign-ups are checked by the organiser (S3)
     max_companions: Mapped[int] = mapped_column(default=0)
+    # None: the usual. What each means, and what is usual, windows.py says.
     own_first_until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # own community only, until then
     sign_up_from: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    sign_up_until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # None: until the first session starts
-    withdraw_until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # None: until the first session starts
+    sign_up_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    withdraw_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     contact: Mapped[str] = mapped_column(String(40), default="")
     phone: Mapped[str] = mapped_column(String(30), default="")
     fee: Mapped[int] = mapped_column(default=0)  # fen

@@ -10,12 +10,14 @@ from itertools import pairwise
 from typing import Any
 
 from portal.catalogue.timetext.parts import SHANGHAI, Problem, Span
+from portal.catalogue.timetext.render import weekdays_text
 from portal.core import clock
 
 TITLE_MAX, PLACE_MAX, AUDIENCE_MAX, ORGANISER_MAX, CONTENT_MAX = 60, 80, 80, 60, 2000
 UNITS = ("人", "组", "家庭")
 CAPACITY_MAX = 5000
 SESSIONS_MAX = 80
+LONGEST_SESSION = timedelta(hours=24)
 LONGEST_DELAY = timedelta(days=183)  # how far behind its month a published row may be put off
 COMPANIONS_MAX = 9
 
@@ -161,13 +163,14 @@ def _check_span(span: Span, month: str, moved: bool) -> list[Problem]:
     words = clock.stamp(span.start)
     if span.end <= span.start:
         return [error("sessions", f"{words} 的结束时间（{clock.hour(span.end)}）早于开始时间。")]
-    if span.end - span.start > timedelta(hours=24):
-        return [error("sessions", f"{words} 这一场超过 24 小时，请按天分开填写。")]
+    if span.end - span.start > LONGEST_SESSION:
+        return [error("sessions", f"{words} 这一场超过 {clock.lasting(LONGEST_SESSION)}，请按天分开填写。")]
     if span.start < first or (span.start >= following and not moved):
         return [error("sessions", f"{words} 不在 {clock.month_name(month, with_year=True)}内。")]
     if span.start >= following + LONGEST_DELAY:
         # '11月1日' said of December's list means the one before, which is over, not the one in eleven months.
-        return [error("sessions", f"{clock.local(span.start).year}年{words} 太远了，改期最多半年，请核对月份。")]
+        far = f"{clock.local(span.start).year}年{words} 太远了，改期最多{clock.said(LONGEST_DELAY)}，请核对月份。"
+        return [error("sessions", far)]
     return []
 
 
@@ -226,16 +229,6 @@ def weekly_dict(weekdays: Collection[int], start: time, end: time) -> dict[str, 
     days = sorted(set(weekdays))
     label = f"{weekdays_text(days)} {clock.hour(start)}–{clock.hour(end)}"
     return {"weekdays": days, "start": f"{start:%H:%M}", "end": f"{end:%H:%M}", "label": label}
-
-
-def weekdays_text(days: Sequence[int]) -> str:
-    """'每天', '每周一至周五', '每周二、周四'."""
-    if len(days) == 7:
-        return "每天"
-    names = [f"周{clock.WEEKDAYS[d]}" for d in days]
-    if len(days) > 2 and list(days) == list(range(days[0], days[0] + len(days))):
-        return f"每{names[0]}至{names[-1]}"
-    return "每" + "、".join(names)
 
 
 def still_weekly(values: EntryValues) -> dict[str, Any] | None:

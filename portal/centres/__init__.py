@@ -10,10 +10,11 @@ from portal.core.access import Permission
 
 def register(app: Flask) -> None:
     """Add this feature's pages and commands to the app."""
-    from portal.centres import cli, facts, views_resident, views_staff
+    from portal.centres import cli, facts, profile, views_resident, views_staff
 
     app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)
     registry.nav("centres", "阵地", "pin", "centres_staff.list_", Permission.VIEW, 60)
     registry.audit_word(**facts.LABELS)
+    app.jinja_env.globals["usual_reasons"] = profile.reasons
     cli.register(app)

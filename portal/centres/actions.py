@@ -18,6 +18,7 @@ from portal.core.db import db
 from portal.core.errors import DomainError
 
 COLUMNS = ("code", "name", "level", "kind", "parent_code", "note")
+LIMITS = {"code": ("编码", 32), "name": ("名称", 80), "note": ("备注", 200)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,8 @@ def _row_problems(cells: dict[str, str], seen: dict[str, int], profile: Profile,
     problems = [f"缺少 {c}" for c in ("code", "name", "level") if not cells.get(c)]
     if cells.get("_extra"):
         problems.append("列数比表头多")
-    if len(cells.get("code", "")) > 32 or len(cells.get("name", "")) > 80 or len(cells.get("note", "")) > 200:
-        problems.append("编码超过 32 字、名称超过 80 字或备注超过 200 字")
+    if any(len(cells.get(name, "")) > most for name, (_, most) in LIMITS.items()):
+        problems.append("、".join(f"{label}超过 {most} 字" for label, most in LIMITS.values()))
     if cells.get("code") in seen:
         problems.append(f"编码 {cells['code']} 与第 {seen[cells['code']]} 行重复")
     levels = {lv.code: lv.rank for lv in profile.levels}

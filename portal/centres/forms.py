@@ -15,7 +15,7 @@ from portal.centres.models import Centre
 from portal.centres.rules import Hours
 from portal.centres.typed_hours import Special
 from portal.core import clock
-from portal.core.forms import FULL_WIDTH, Form, strip
+from portal.core.forms import FULL_WIDTH, Form, at_most, strip
 
 WEEK = tuple(f"day{number}" for number in range(7))
 FUNCTIONS_MAX, FUNCTION_LENGTH = 20, 12
@@ -51,14 +51,14 @@ class CentreForm(Form):
     """A centre's own facts. `seen` is the stamp of what the form was filled with."""
 
     seen = HiddenField()
-    address = StringField("地址", [Optional(), Length(max=200, message="地址最多 200 个字。")], filters=[strip])
-    phone = StringField("电话", [Optional(), Length(max=30, message="电话最多 30 个字。")], filters=[strip])
-    responsible = StringField("负责人", [Optional(), Length(max=40, message="负责人最多 40 个字。")], filters=[strip])
+    address = StringField("地址", [Optional(), at_most(200, "地址")], filters=[strip])
+    phone = StringField("电话", [Optional(), at_most(30, "电话")], filters=[strip])
+    responsible = StringField("负责人", [Optional(), at_most(40, "负责人")], filters=[strip])
     area_m2 = Whole("面积（平方米）", [Optional()])
     latitude = Number("纬度", [Optional()], places=None)
     longitude = Number("经度", [Optional()], places=None)
     functions = StringField("功能", [Optional(), Length(max=300, message="太长了，写主要的。")], filters=[strip])
-    intro = TextAreaField("简介", [Optional(), Length(max=600, message="简介最多 600 个字。")], filters=[strip])
+    intro = TextAreaField("简介", [Optional(), at_most(600, "简介")], filters=[strip])
     day0, day1, day2, day3, day4, day5, day6 = (_day(number) for number in range(7))
     exceptions = TextAreaField("特别的日子", [Optional()], filters=[strip])
 

@@ -48,15 +48,13 @@ class VenueWords:
     outside: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     equipment: tuple[str, ...] = ()
-    reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)  # refuse, cancel, hand_up, move, close, prefer
     use: dict[str, float] = field(default_factory=dict)  # thresholds of the figures: idle rooms, small samples (V7)
 
     @classmethod
     def read(cls, raw: dict[str, Any]) -> VenueWords:
         return cls(
             kinds=raw["kinds"], outside=tuple(raw["outside"]), functions=tuple(raw["functions"]),
-            equipment=tuple(raw["equipment"]), reasons={k: tuple(v) for k, v in raw["reasons"].items()},
-            use=dict(raw.get("use", {})),
+            equipment=tuple(raw["equipment"]), use=dict(raw.get("use", {})),
         )  # fmt: skip
 
 
@@ -71,7 +69,7 @@ class Profile:
     levels: tuple[Level, ...]
     kinds: dict[str, str]
     groups: dict[str, str]
-    return_reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by feature and kind: 'catalogue.return' …
     privacy: dict[str, str] = field(default_factory=dict)
     feedback: dict[str, Any] = field(default_factory=dict)  # evaluation and call-back: days, numbers, words
     cases: dict[str, dict[str, Any]] = field(default_factory=dict)  # by kind: clocks and what follows a missed one
@@ -119,7 +117,9 @@ def load(code: str) -> Profile:
         raise LookupError(f"没有名为 {code} 的部署配置；可用：{'、'.join(codes())}")
     raw: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     levels = tuple(Level(rank=rank, **level) for rank, level in enumerate(raw.pop("levels")))
-    reasons = {k: tuple(v) for k, v in raw.pop("return_reasons", {}).items()}
+    reasons = dict(load(raw["based_on"]).reasons) if raw.get("based_on") else {}
+    for feature, kinds in raw.pop("reasons", {}).items():
+        reasons |= {f"{feature}.{kind}": tuple(words) for kind, words in kinds.items()}
     for table in ("feedback", "cases"):
         if table not in raw and raw.get("based_on"):
             raw[table] = getattr(load(raw["based_on"]), table)
@@ -129,9 +129,17 @@ def load(code: str) -> Profile:
         raw["venues"] = VenueWords.read(raw["venues"])
     elif raw.get("based_on"):
         raw["venues"] = load(raw["based_on"]).venues
-    return Profile(levels=levels, return_reasons=reasons, **raw)
+    return Profile(levels=levels, reasons=reasons, **raw)
 
 
 def current() -> Profile:
     """The profile this app runs with (PORTAL_PROFILE)."""
     return load(current_app.config["PROFILE"])
+
+
+def reasons(kind: str) -> tuple[str, ...]:
+    """The usual reasons of this deployment, offered where one is typed: 'catalogue.return', 'sign_up.refusal' …
+
+    Raises KeyError for a kind that no profile has (table [reasons] of profile.toml).
+    """
+    return current().reasons[kind]

@@ -123,3 +123,27 @@ def ago(moment: datetime, at_time: datetime) -> str:
     if minutes < 48 * 60:
         return f"{minutes // 60} 小时"
     return f"{minutes // 1440} 天"
+
+
+def lasting(length: timedelta) -> str:
+    """A length of time as rules have it: '60 秒', '5 分钟', '24 小时', '1 小时 30 分钟', '184 天'."""
+    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    if seconds:
+        return f"{seconds + minutes * 60} 秒"
+    if minutes >= 48 * 60 and minutes % 1440 == 0:
+        return f"{minutes // 1440} 天"
+    hours, rest = divmod(minutes, 60)
+    return " ".join([*([f"{hours} 小时"] if hours else []), *([f"{rest} 分钟"] if rest or not hours else [])])
+
+
+_SAID = {
+    timedelta(minutes=30): "半小时",
+    timedelta(days=1): "一天",
+    timedelta(days=183): "半年",
+    timedelta(days=366): "一年",
+}
+
+
+def said(length: timedelta) -> str:
+    """The same inside a sentence: '一天', '半小时'; else ' 36 小时' with the space that stands before a figure."""
+    return _SAID.get(length) or f" {lasting(length)}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
+from portal.core import clock
+
 Rule = Literal["day", "hours"]
 
 DAY_BEFORE = timedelta(hours=24)
@@ -26,6 +28,16 @@ def reminder_due(start: datetime, now: datetime, known_since: datetime | None = 
     begin = reminder_from(start, rule)
     late = known_since is not None and known_since > begin
     return rule if begin <= now < start and not late else None
+
+
+def reminders_text() -> str:
+    """'前一天和前 2 小时': when reminders come, for every page that says so."""
+    return f"前{clock.said(DAY_BEFORE)}和前{clock.said(HOURS_BEFORE)}"
+
+
+def late_text() -> str:
+    """When what becomes free is offered instead of given (S2, V5)."""
+    return f"开始前{clock.said(LATE)}内轮到，要请您确认一下"
 
 
 def offer_until(start: datetime | None, now: datetime, least: timedelta) -> datetime | None:

@@ -40,6 +40,11 @@ def strip(value: str | None) -> str | None:
     return value.strip().strip("\u3000") if isinstance(value, str) else value
 
 
+def at_most(count: int, what: str = "", least: int = -1) -> Length:
+    """No more than `count` characters (and no fewer than `least`); every form says so in the same words."""
+    return Length(least, count, f"{what}最多 {count} 个字。")
+
+
 def mobile(raw: str) -> str:
     """A mainland mobile number as 11 digits. Raises ValidationError with a sentence."""
     digits = re.sub(r"[\s\-()（）]", "", raw.translate(FULL_WIDTH))

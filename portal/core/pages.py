@@ -19,6 +19,7 @@ from werkzeug.urls import iri_to_uri
 from portal.core import again, assets, clock, errors, incoming, masks
 from portal.core.db import db, give_up
 from portal.core.errors import DomainError
+from portal.core.text import megabytes
 
 if TYPE_CHECKING:
     from portal.core.forms import Form
@@ -267,6 +268,7 @@ def whole(text: str | None) -> Markup:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "day": clock.day, "hour": clock.hour, "span": clock.span, "stamp": clock.stamp, "ago": clock.ago,
     "month_name": clock.month_name, "weekday": clock.weekday, "local": clock.local, "paragraphs": paragraphs,
+    "lasting": clock.lasting, "said": clock.said, "megabytes": megabytes,
     "whole": whole, "phone_text": phone_text, "mask_phone": masks.mask_phone, "mask_address": masks.mask_address,
 }  # fmt: skip
 

@@ -56,6 +56,10 @@ def save_picture(data: bytes, field: str | None = None) -> str:
     return name
 
 
+def _too_large() -> str:
+    return f"这张图片太大（超过 {MAX_PIXELS // 10_000} 万像素）。"
+
+
 def _open(data: bytes) -> Image.Image:
     if not data:
         raise PictureRefused("图片是空的。")
@@ -64,12 +68,12 @@ def _open(data: bytes) -> Image.Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             picture = Image.open(io.BytesIO(data), formats=FORMATS)
             if picture.width * picture.height > MAX_PIXELS:
-                raise PictureRefused("这张图片太大（超过 4000 万像素）。", advice="请缩小后再上传。")
+                raise PictureRefused(_too_large(), advice="请缩小后再上传。")
             picture.draft("RGB", (MAX_EDGE, MAX_EDGE))  # lets the JPEG decoder skip most of the work
             upright = ImageOps.exif_transpose(picture)
             upright.load()
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise PictureRefused("这张图片太大（超过 4000 万像素）。", advice="请缩小后再上传。") from None
+        raise PictureRefused(_too_large(), advice="请缩小后再上传。") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         raise PictureRefused() from None
     return upright

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import insert, select, update
 
 from portal.catalogue.models import PUBLISHED, Entry
+from portal.centres import profile
 from portal.core import clock, scope
 from portal.core.access import Actor
 from portal.core.db import db, writing
@@ -19,7 +20,6 @@ from portal.operations import work
 from portal.people.models import Relative, Resident
 from portal.signup import actions, staff_actions
 from portal.signup.models import CONFIRMED, PENDING, WAITING, SignUp
-from portal.signup.rules import REFUSAL_REASONS
 
 NIGHT = (23, 7)  # nobody signs up then
 
@@ -228,7 +228,7 @@ def find(entry_id: int, person: Person) -> SignUp | None:
 
 
 def _decide(stage: Stage, entry_id: int, person: Person, code: str, at: datetime, number: int) -> Event:
-    accept, reason = stage.dice.random() < 0.85, stage.dice.choice(REFUSAL_REASONS)
+    accept, reason = stage.dice.random() < 0.85, stage.dice.choice(profile.reasons("sign_up.refusal"))
     staff = stage.boss(code)
 
     def act(now: datetime) -> object:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from portal.cases import policy
 from portal.core import clock
 from portal.core.words import Words
 from portal.feedback.models import CallBack
+from portal.feedback.states import KIND
 
 STAFF_KIND = "work.call_back"
 
@@ -59,11 +61,16 @@ def reopened(call: CallBack, reason: str) -> Words:
     )
 
 
+def _escalation() -> str:
+    """'一天': how long after the due time the level above hears of it."""
+    return clock.said(timedelta(hours=policy.of(KIND.name).after_hours))
+
+
 def overdue(call: CallBack) -> Words:
     return Words(
         STAFF_KIND,
         f"回访超时了：《{call.evaluation.title}》",
-        f"应在 {clock.stamp(call.due_at)} 前回访，请现在就打电话。再过一天会通知上级。",
+        f"应在 {clock.stamp(call.due_at)} 前回访，请现在就打电话。再过{_escalation()}会通知上级。",
     )
 
 
@@ -71,7 +78,7 @@ def overdue_above(call: CallBack) -> Words:
     who = f"{call.waits_at.label}{call.owner_name}"
     return Words(
         STAFF_KIND,
-        f"{call.waits_at.label}的回访超时一天：《{call.evaluation.title}》",
+        f"{call.waits_at.label}的回访超时{_escalation()}：《{call.evaluation.title}》",
         f"应由{who}在 {clock.stamp(call.due_at)} 前回访。请督促，或直接接手。",
     )
 

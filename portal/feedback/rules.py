@@ -33,10 +33,6 @@ class Policy:
     public_minimum: int = 5
     again_days: int = 7
     outcomes: tuple[str, ...] = ()
-    close_words: tuple[str, ...] = ()
-    hand_up_reasons: tuple[str, ...] = ()
-    hand_back_reasons: tuple[str, ...] = ()
-    try_words: tuple[str, ...] = ()
     tags: Mapping[str, Tags] = field(default_factory=dict)  # by kind of subject, 'default' for all others
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from portal.core import deadlines
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -23,6 +25,11 @@ class Kind:
     keep_minutes: int | None = None
     own_link: bool = False
 
+    @property
+    def said(self) -> str:
+        """The note, with what the rules say."""
+        return self.note.format(reminders=deadlines.reminders_text())
+
 
 TABLE = (
     Kind("login_code", "登录验证码", keep_minutes=10),
@@ -30,7 +37,7 @@ TABLE = (
     Kind("sign_up", "报名结果", "报上了、没报上、审核结果", switchable=True),
     Kind("booking", "场地预约", "订上了、没订上、审批结果", switchable=True),
     Kind("place", "候补有位", "候补轮到您，要在期限内确认，所以不能关"),
-    Kind("reminder", "活动和场地提醒", "前一天和前两小时提醒一次", switchable=True, keep_minutes=12 * 60),
+    Kind("reminder", "活动和场地提醒", "{reminders}提醒一次", switchable=True, keep_minutes=12 * 60),
     Kind("change", "活动和场地变动", "改时间、换地点、取消，免得您白跑，所以不能关"),
     Kind("evaluation", "服务评价", "用完服务请您评一评", switchable=True, own_link=True),
     Kind("call_back", "回访", "您提的意见怎么处理的，要告诉您，所以不能关", own_link=True),

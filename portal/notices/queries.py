@@ -17,6 +17,7 @@ from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Resident
 
 PAGE = 20
+COUNTED = timedelta(days=30)  # how far back the page of deliveries counts
 STATES = {"waiting": "待发", "failed": "没发出", "local": "只在本页", "sent": "已发出"}
 
 
@@ -121,12 +122,12 @@ def deliveries(actor: Actor, state: str = "", before: int | None = None) -> Page
 
 
 def delivery_counts(actor: Actor, now: datetime) -> dict[str, int]:
-    """How many of the last 30 days stand in each state of STATES; one query."""
+    """How many of the last days (COUNTED) stand in each state of STATES; one query."""
     visible = _visible(actor)
     if visible is None:
         return dict.fromkeys(STATES, 0)
     state = case((Delivery.done_at.is_(None), "waiting"), else_=Delivery.outcome)
-    statement = select(state, func.count()).where(visible, Delivery.created_at >= now - timedelta(days=30))
+    statement = select(state, func.count()).where(visible, Delivery.created_at >= now - COUNTED)
     found = {row[0]: row[1] for row in db.session.execute(statement.group_by(state))}
     return {name: found.get(name, 0) for name in STATES}
 

@@ -32,3 +32,8 @@ def switched_off(quiet: Mapping[str, Any] | None) -> frozenset[str]:
 def way(quiet: Mapping[str, Any] | None, wechat: bool) -> str:
     """The channel the resident chose; WeChat only where the deployment has it."""
     return WECHAT if wechat and (quiet or {}).get("way") == WECHAT else SMS
+
+
+def quiet_text() -> str:
+    """'晚上 10 点到早上 8 点': when no phone rings (M3)."""
+    return f"晚上 {QUIET_FROM - 12} 点到早上 {QUIET_UNTIL} 点"

@@ -51,5 +51,6 @@ def choices() -> Response:
     wechat = bool(current_app.config["WECHAT_URL"])
     return pages.page(
         "notices/choices.html", switchable=kinds.switchable(), off=rules.switched_off(resident.quiet), wechat=wechat,
+        quiet=rules.quiet_text(),
         fixed=(kinds.of("change"), kinds.of("place")), way=rules.way(resident.quiet, wechat),
     )  # fmt: skip

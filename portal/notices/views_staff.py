@@ -22,7 +22,7 @@ def deliveries() -> Response:
     config = current_app.config
     return pages.page(
         "notices/staff_deliveries.html", state=state if state in queries.STATES else "", states=queries.STATES,
-        counts=counts, whole=queries.sees_all(actor), kind_label=kinds.label,
+        counts=counts, counted=queries.COUNTED, whole=queries.sees_all(actor), kind_label=kinds.label,
         found=queries.deliveries(actor, state, request.args.get("before", type=record_id)),
         has_sms=bool(config["SMS_URL"]), has_wechat=bool(config["WECHAT_URL"]),
         shows_codes=queries.sees_login_codes(actor, bool(config["SMS_URL"])),
@@ -32,7 +32,7 @@ def deliveries() -> Response:
 
 
 def _tabs(state: str, counts: dict[str, int]) -> list[tuple[str, str, bool, int]]:
-    """All, and one per state, each with its number of the last 30 days."""
+    """All, and one per state, each with its number of the last days."""
     address = "notices_staff.deliveries"
     everything = ("全部", url_for(address), state not in queries.STATES, sum(counts.values()))
     return [everything] + [

@@ -19,12 +19,13 @@ from portal.core.sessions import WebSession
 from portal.notices import actions, deliveries
 from portal.notices.models import Delivery
 from portal.people.models import LoginCode, LoginFailure, StaffAccount
+from portal.people.rules import AUDIT_KEPT
 
 log = structlog.get_logger()
 
 KEEP_LOGINS = timedelta(days=30)
 KEEP_CODES_SHOWN = timedelta(days=1)
-KEEP_DELIVERIES = timedelta(days=184)  # as long as the audit log at least (SPEC P9)
+KEEP_DELIVERIES = AUDIT_KEPT  # as long as the audit log at least (SPEC P9)
 GIVE_UP_AFTER = timedelta(hours=1)  # a daily task that began and never ended is taken up again
 BACKUPS_KEPT = 14
 

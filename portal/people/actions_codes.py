@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import or_, update
 
 from portal.centres import profile
-from portal.core import registry
+from portal.core import clock, registry
 from portal.core.db import db, hit
 from portal.core.forms import FULL_WIDTH
 from portal.people import queries, rules
@@ -26,10 +26,10 @@ def _hash(phone: str, code: str) -> str:
 
 
 def send_code(phone: str, address: str, now: datetime) -> LoginCode:
-    """Send a new six-digit code to `phone` (11 digits), valid 5 minutes; older codes of the number stop working.
+    """Send a new six-digit code to `phone` (11 digits), valid for CODE_LIFE; older codes of the number stop working.
 
-    The same for numbers that are registered and that are not. Raises CodeTooSoon with the next possible time: 60 s
-    between two codes, 5 an hour for a number, 20 an hour for a network address.
+    The same for numbers that are registered and that are not. Raises CodeTooSoon with the next possible time
+    (rules.next_code_at).
     """
     queries.lock_codes(phone)
     sent = queries.codes_sent(phone, address, now)
@@ -43,7 +43,8 @@ def send_code(phone: str, address: str, now: datetime) -> LoginCode:
     )  # fmt: skip
     db.session.add(row)
     db.session.flush()
-    body = f"【{profile.current().product}】验证码 {code}，5 分钟内有效。请不要告诉别人；不是您本人操作，请忽略。"
+    valid = f"【{profile.current().product}】验证码 {code}，{clock.lasting(rules.CODE_LIFE)}内有效。"
+    body = f"{valid}请不要告诉别人；不是您本人操作，请忽略。"
     registry.text_phone(phone, body, "login_code", f"login-code:{row.id}", now)
     return row
 
@@ -80,7 +81,7 @@ def check_code(phone: str, code: str, now: datetime) -> LoginCode:
 
 
 def verified_phone(code_id: object, now: datetime) -> str | None:
-    """The number proved by a used code, for half an hour after; None afterwards."""
+    """The number proved by a used code, for VERIFIED_LIFE after; None afterwards."""
     if not isinstance(code_id, int):
         return None
     row = db.session.get(LoginCode, code_id)

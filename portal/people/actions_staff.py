@@ -66,7 +66,7 @@ def sign_in(username: str, password: str, address: str, device: str, now: dateti
     """Check a username and password. The caller must keep the request's writes even on refusal: failures are counted.
 
     device: the browser's long-lived token; one that has signed in to this account before is not locked out by others'
-    failures. Raises LoginThrottled (5 failures per account, 20 per address, in 15 minutes), LoginRefused (the same for
+    failures. Raises LoginThrottled (rules.FAILURES_… within FAILURE_WINDOW), LoginRefused (the same for
     an unknown user), InitialExpired.
     """
     user = rules.username(username)[:80]

@@ -13,7 +13,7 @@ from portal.centres.models import Centre
 from portal.core import clock, registry, scope
 from portal.core.access import Role, system_actor
 from portal.core.db import db, writing
-from portal.people import actions_staff, queries
+from portal.people import actions_staff, queries, rules
 from portal.people.actions_staff import AccountValues, OneTime
 from portal.people.refusals import UsernameRefused
 
@@ -67,4 +67,4 @@ def init(username: str) -> None:
         return
     click.echo(f"第一个管理员：{label[0]}（{label[1]}）")
     click.echo(f"一次性密码：{made.password}")
-    click.echo("24 小时内有效，只显示这一次；登录后必须修改。")
+    click.echo(f"{clock.lasting(rules.INITIAL_LIFE)}内有效，只显示这一次；登录后必须修改。")

@@ -21,7 +21,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.core import clock
 from portal.core.access import ROLE_LABELS, Role
-from portal.core.forms import FULL_WIDTH, Form, MobileField, strip
+from portal.core.forms import FULL_WIDTH, Form, MobileField, at_most, strip
 from portal.core.incoming import whole_number
 
 RELATIONS = ("父亲", "母亲", "配偶", "子女", "公婆或岳父母", "祖父母或外祖父母", "兄弟姐妹", "邻居或朋友")
@@ -79,7 +79,7 @@ class YearField(IntegerField):
 def person_name_rules() -> list[Any]:
     return [
         InputRequired("请填写姓名。"),
-        Length(1, 40, "姓名最多 40 个字。"),
+        at_most(40, "姓名", 1),
         Regexp(r"^[^\d<>@#$%^&*=+\\/|]+$", message="姓名里不要有数字和符号。"),
     ]
 
@@ -100,7 +100,7 @@ class CodeForm(Form):
 class RegisterForm(Form):
     name = StringField("姓名", person_name_rules(), filters=[strip])
     address = StringField(
-        "住址", [InputRequired("请填写住址。"), Length(2, 120, "住址最多 120 个字。")], filters=[strip],
+        "住址", [InputRequired("请填写住址。"), at_most(120, "住址", 2)], filters=[strip],
     )  # fmt: skip
     home = Choose("所在社区", [InputRequired("请选择您住的社区。")])
     agree = BooleanField("我已看过并同意《个人信息使用说明》", [InputRequired("请先看说明，同意后再勾选。")])
@@ -112,7 +112,7 @@ class RegisterForm(Form):
 class ProfileForm(Form):
     name = StringField("姓名", person_name_rules(), filters=[strip])
     address = StringField(
-        "住址", [InputRequired("请填写住址。"), Length(2, 120, "住址最多 120 个字。")], filters=[strip],
+        "住址", [InputRequired("请填写住址。"), at_most(120, "住址", 2)], filters=[strip],
     )  # fmt: skip
     home = Choose("所在社区", [InputRequired("请选择您住的社区。")])
     birth_year = YearField("出生年份", [Optional()])

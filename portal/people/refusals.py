@@ -6,6 +6,7 @@ from datetime import datetime
 
 from portal.core import clock, errors
 from portal.core.errors import DomainError
+from portal.people import rules
 
 
 def when(moment: datetime, now: datetime) -> str:
@@ -80,8 +81,10 @@ class LoginThrottled(DomainError):
 
 class InitialExpired(DomainError):
     status = 422
-    message = "初始密码只在 24 小时内有效，已经过期。"
     advice = "请联系本中心管理员或上级再重置一次。"
+
+    def __init__(self) -> None:
+        super().__init__(f"初始密码只在 {clock.lasting(rules.INITIAL_LIFE)}内有效，已经过期。")
 
 
 class PasswordRefused(DomainError):

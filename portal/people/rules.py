@@ -25,6 +25,7 @@ FAILURES_PER_ADDRESS = 20
 FAILURES_PER_DEVICE = 10
 
 INITIAL_LIFE = timedelta(hours=24)
+AUDIT_KEPT = timedelta(days=184)  # at least, as the law has it; nothing in the portal deletes a line (P9)
 MIN_PASSWORD = 10
 MAX_PASSWORD = 128
 # Enough of the usual lists that are ten characters or more, and what staff would think of first.

@@ -66,7 +66,7 @@ def code_page(form: forms.CodeForm, phone: str, status: int = 200, changing: boo
     wait = rules.next_code_at(sent.to_phone, sent.to_address, now)
     return pages.page(
         "people/code.html", status=status, form=form, phone=phone, target=_target(), changing=changing,
-        wait_text=when(wait, now) if wait else "",
+        wait_text=when(wait, now) if wait else "", life=rules.CODE_LIFE,
     )  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def finish_register() -> Any:
     now, form = clock.now(), _register_form()
     phone = actions_codes.verified_phone(session.get(VERIFIED), now)
     if phone is None:
-        flash("验证码是半小时前验证的，请重新收一次验证码。", "gold")
+        flash(f"验证码是{clock.said(rules.VERIFIED_LIFE)}前验证的，请重新收一次验证码。", "gold")
         return pages.see_other(url_for("people.login", next=_target()))
     if not form.validate_on_submit():
         return _register_page(form, phone, 422)

@@ -9,10 +9,11 @@ from flask import Blueprint, Response, abort, current_app, request, url_for
 from portal.core import access, clock, db, pages
 from portal.core.access import Permission, safe_next
 from portal.core.errors import DomainError
-from portal.people import actions_staff, forms, queries, signing
+from portal.people import actions_staff, forms, queries, rules, signing
 from portal.people.models import StaffAccount
 
 face = Blueprint("people_staff", __name__, url_prefix="/staff")
+face.context_processor(lambda: {"limits": rules})
 DEVICE_DAYS = 400
 
 

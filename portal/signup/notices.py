@@ -26,10 +26,10 @@ def whom(sign_up: SignUp) -> str:
     return name if sign_up.places == 1 else f"{name}等 {sign_up.places} 位"
 
 
-def leaving(entry: Entry) -> str:
-    """'12月12日 20:00 前可自行退出。'"""
-    deadline = rules.withdraw_deadline(entry)
-    return f"{clock.stamp(deadline)} 前可自行退出。" if deadline else "来不了请提前退出，把名额让给别人。"
+def leaving(entry: Entry, s: SignUp) -> str:
+    """'12月12日 20:00 前可自行退出。', as it stands when they hear of their place or of a change."""
+    told = max(moment for moment in (s.created_at, s.decided_at, entry.changed_at) if moment is not None)
+    return rules.leaving_text(rules.leave_until(entry, s.created_at), told) + "。"
 
 
 def call(entry: Entry) -> str:
@@ -44,7 +44,7 @@ def by_staff(sign_up: SignUp) -> str:
 def confirmed(entry: Entry, s: SignUp) -> Words:
     return Words("sign_up.confirmed", f"已报上《{entry.title}》",
                  f"{whom(s)}已报上{by_staff(s)}。{when(entry)}，{entry.place}。"
-                 f"{leaving(entry)}开始前会再提醒。")  # fmt: skip
+                 f"{leaving(entry, s)}开始前会再提醒。")  # fmt: skip
 
 
 def received(entry: Entry, s: SignUp) -> Words:
@@ -63,7 +63,7 @@ def waiting(entry: Entry, s: SignUp, number: int | None) -> Words:
 def moved_up(entry: Entry, s: SignUp) -> Words:
     return Words("place.moved_up", f"候补成功：《{entry.title}》",
                  f"有了空位，{whom(s)}已报上。{when(entry)}，{entry.place}。"
-                 f"来不了请尽快退出。{leaving(entry)}", urgent=True)  # fmt: skip
+                 f"来不了请尽快退出。{leaving(entry, s)}", urgent=True)  # fmt: skip
 
 
 def offered(entry: Entry, s: SignUp) -> Words:
@@ -106,7 +106,7 @@ def cancelled(entry: Entry, s: SignUp, reason: str) -> Words:
 def changed(entry: Entry, s: SignUp, sentence: str) -> Words:
     """sentence: before, after and why, in the catalogue's own words."""
     return Words("change.changed", f"活动有变动：《{entry.title}》",
-                 f"{sentence}{whom(s)}的名额还在；如果来不了，活动开始前都可以自己退出。"
+                 f"{sentence}{whom(s)}的名额还在；如果来不了，{leaving(entry, s)}"
                  f"{call(entry)}", urgent=True)  # fmt: skip
 
 

@@ -44,6 +44,7 @@ class Own:
     reason: str
     created_at: datetime
     withdraw_refusal: Refusal | None = None
+    leaving: str = ""  # until when it may be left
 
     @property
     def live(self) -> bool:
@@ -60,12 +61,15 @@ class Own:
     def steps(self, when: str) -> list[tuple[str, str, str]]:
         """For ui.steps, while it is live: where it stands and what comes until the day itself."""
         if self.status == CONFIRMED:
-            before = [("报名成功", "done", "名额已经给您留好"), ("开始前提醒您", "now", "前一天和前 2 小时各一次")]
+            before = [
+                ("报名成功", "done", "名额已经给您留好"),
+                ("开始前提醒您", "now", f"{deadlines.reminders_text()}各一次"),
+            ]
         elif self.status == PENDING:
             before = [("已提交", "done", "名额先给您留着"), ("主办方审核", "now", "通过或不通过都会通知您")]
         elif self.status == WAITING:
             ahead = f"前面还有 {(self.number or 1) - 1} 人，有人退出按先后递补"
-            turn = ("轮到了马上通知", "wait", "开始前一天内轮到，要请您确认一下")
+            turn = ("轮到了马上通知", "wait", deadlines.late_text())
             before = [(f"候补第 {self.number} 位", "now", ahead), turn]
         else:
             until = f"{clock.stamp(self.accept_by)} 前点下面的“我要参加”" if self.accept_by else ""
@@ -89,7 +93,7 @@ class Panel:
     needs_review: bool
     most_companions: int
     unit: str
-    withdraw_until: datetime | None
+    leaving: str  # until when whoever signs up now may leave
     phone: str
     walk_in: bool
     error: str = ""  # why the last try was refused, with the way out
@@ -109,22 +113,18 @@ class Panel:
         return "位" if self.unit == "人" else self.unit
 
     @property
-    def until(self) -> str:
-        return f"{clock.stamp(self.withdraw_until)} 前可自行退出" if self.withdraw_until else ""
-
-    @property
     def note(self) -> str:
         """What to know before the button is pressed."""
         if self.full:
             return f"已经满了，前面 {self.ahead} 人在等，有人退出按先后递补"
-        return "，".join(t for t in ("主办方审核后通知您" if self.needs_review else "", self.until) if t)
+        return f"{'主办方审核后通知您，' if self.needs_review else ''}{self.leaving}"
 
     def next_step(self, o: Own) -> str:
         """What comes next for a sign-up, or what became of it, in one sentence."""
         if o.status == CONFIRMED and o.withdraw_refusal:
             return o.withdraw_refusal.message
         if o.status == CONFIRMED:
-            return f"{self.until or '来不了可以退出'}，前一天和前 2 小时会提醒"
+            return f"{o.leaving}，{deadlines.reminders_text()}会提醒"
         if o.status == OFFERED:
             return f"请在 {clock.stamp(o.accept_by) if o.accept_by else '活动开始'} 前确认，过时名额给下一位"
         return f"原因：{o.reason}" if o.status == REFUSED else NEXT.get(o.status, "")
@@ -182,8 +182,8 @@ def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = "m
         mine=tuple(_latest(entry, mine, now)), refusal=refusal,
         full=entry.capacity is not None and (entry.waiting > 0 or entry.taken >= entry.capacity),
         ahead=entry.waiting, needs_review=entry.needs_review, most_companions=entry.max_companions, unit=entry.unit,
-        withdraw_until=rules.withdraw_deadline(entry), phone=entry.phone or entry.centre.phone, walk_in=entry.walk_in,
-        starts_at=entry.first_start,
+        leaving=rules.leaving_text(rules.leave_until(entry, now), now), phone=entry.phone or entry.centre.phone,
+        walk_in=entry.walk_in, starts_at=entry.first_start,
     )  # fmt: skip
 
 
@@ -212,7 +212,11 @@ def _latest(entry: Entry, mine: list[Own], now: datetime) -> list[Own]:
         if row.live or not (row.relative_id in by_person and by_person[row.relative_id].live):
             by_person[row.relative_id] = row
     return [
-        replace(o, withdraw_refusal=rules.may_withdraw(entry, o.status, o.created_at, now) if o.live else None)
+        replace(
+            o,
+            withdraw_refusal=rules.may_withdraw(entry, o.status, o.created_at, now) if o.live else None,
+            leaving=rules.leaving_text(rules.leave_until(entry, o.created_at), now),
+        )
         for o in by_person.values()
     ]
 

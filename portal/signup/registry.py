@@ -52,7 +52,8 @@ def _next_start(row: SignUp, now: datetime) -> datetime | None:
 def _next(row: SignUp, now: datetime) -> str:
     if row.status == CONFIRMED:
         refusal = rules.may_withdraw(row.entry, row.status, row.created_at, now)
-        return "来不了请打电话告诉主办方" if refusal else notices.leaving(row.entry).rstrip("。")
+        until = rules.leave_until(row.entry, row.created_at)
+        return "来不了请打电话告诉主办方" if refusal else rules.leaving_text(until, now)
     if row.status == OFFERED and row.accept_by is not None:
         return f"请在 {clock.stamp(row.accept_by)} 前确认，过时名额给下一位"
     if row.status == WAITING:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from portal.catalogue.windows import Windows, closes_at, opens_at, withdraw_deadline
 from portal.core import clock
 from portal.core.words import Refusal
 
@@ -19,11 +20,10 @@ SHORTEST_OFFER = timedelta(hours=2)  # to ask the family and answer
 LOW_LEAD = timedelta(hours=48)  # low enrolment is told so long before the start …
 LOW_WINDOW_LEAD = timedelta(hours=24)  # … and so long before sign-up closes, whichever is earlier
 LOW_SHARE = 0.3  # of the capacity
-REFUSAL_REASONS = ("不在服务对象范围内", "报名信息不完整", "同一家庭已经报名", "名额优先给未参加过的居民")
 PUBLISHED, CANCELLED = "published", "cancelled"
 
 
-class EntryFacts(Protocol):
+class EntryFacts(Windows, Protocol):
     """What the rules look at; catalogue's Entry has it all."""
 
     status: str
@@ -32,22 +32,9 @@ class EntryFacts(Protocol):
     walk_in: bool
     needs_review: bool
     max_companions: int
-    own_first_until: datetime | None
-    sign_up_from: datetime | None
-    sign_up_until: datetime | None
-    withdraw_until: datetime | None
-    first_start: datetime | None
-    last_end: datetime | None
     changed_at: datetime | None
     taken: int
     waiting: int
-
-
-def closes_at(entry: EntryFacts) -> datetime | None:
-    """From this moment on nobody signs up any more: the set end of the window, or the first session's start."""
-    if entry.sign_up_until is None:
-        return entry.first_start
-    return min(entry.sign_up_until, entry.last_end) if entry.last_end else entry.sign_up_until
 
 
 def over_at(entry: EntryFacts) -> datetime | None:
@@ -87,9 +74,9 @@ def _in_window(entry: EntryFacts, now: datetime) -> Refusal | None:
         return Refusal(
             "closed", f"报名已在 {clock.stamp(closing)} 截止。", "想补报，请打电话问主办方，或看看同类的其他活动。"
         )
-    if entry.sign_up_from is not None and now < entry.sign_up_from:
-        opening = clock.stamp(entry.sign_up_from)
-        return Refusal("not_yet", f"{opening} 开始报名。", "到时候再来，打开这一页就能报。", until=entry.sign_up_from)
+    opening = opens_at(entry)
+    if opening is not None and now < opening:
+        return Refusal("not_yet", f"{clock.stamp(opening)} 开始报名。", "到时候再来，打开这一页就能报。", until=opening)
     return None
 
 
@@ -138,20 +125,29 @@ def may_move_up(entry: EntryFacts, now: datetime) -> bool:
     return entry.status == PUBLISHED and (end is None or now < end)
 
 
-def withdraw_deadline(entry: EntryFacts) -> datetime | None:
-    """Until when a place may be given back by tap; None: no sessions yet, any time."""
-    return entry.withdraw_until or entry.first_start
+def leave_until(entry: EntryFacts, signed_up_at: datetime) -> datetime | None:
+    """Until when this person may leave by tap: the entry's deadline, or the start once something was changed after
+    they signed up (S4, C8); None: any time."""
+    deadline = withdraw_deadline(entry)
+    changed = entry.changed_at is not None and entry.changed_at >= signed_up_at
+    if deadline is None or (changed and entry.first_start is None):
+        return None
+    return max(deadline, entry.first_start) if changed and entry.first_start else deadline
+
+
+def leaving_text(until: datetime | None, now: datetime) -> str:
+    """'12月12日 20:00 前可自行退出'; past that moment, what to do instead (S4)."""
+    if until is None:
+        return "来不了请提前退出，把名额让给别人"
+    return f"{clock.stamp(until)} 前可自行退出" if now < until else "不能自己退出，来不了请打电话告诉主办方"
 
 
 def may_withdraw(entry: EntryFacts, status: str, signed_up_at: datetime, now: datetime) -> Refusal | None:
     """Why a resident may not leave by themselves any more; the waiting list may always be left (S2, S4, C8)."""
     if status in ("waiting", "offered"):
         return None
-    deadline = withdraw_deadline(entry)
+    deadline = leave_until(entry, signed_up_at)
     if deadline is None or now < deadline:
-        return None
-    changed = entry.changed_at is not None and entry.changed_at >= signed_up_at
-    if changed and (entry.first_start is None or now < entry.first_start):
         return None
     when = clock.stamp(deadline)
     return Refusal("late", f"{when} 以后不能自己退出了。", "来不了请打电话告诉主办方，好把名额让给别人。")

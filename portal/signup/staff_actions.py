@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from portal.catalogue import windows
 from portal.catalogue.models import PUBLISHED, Entry
 from portal.core import audit, clock, deadlines, outbox, scope, states
 from portal.core.access import Actor, Permission
@@ -122,7 +123,7 @@ def extend(actor: Actor, entry_id: int, until: datetime, now: datetime) -> Entry
     refusal = rules.extension_limit(entry, until, now)
     if refusal is not None:
         raise CannotExtend(refusal.message, advice=refusal.advice)
-    before = rules.closes_at(entry)
+    before = windows.closes_at(entry)
     entry.sign_up_until = until
     entry.version += 1
     entry.updated_at = now

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, request, url_for
 from wtforms import ValidationError
 
+from portal.catalogue import windows
 from portal.catalogue.actions import changing
 from portal.catalogue.models import Entry
 from portal.core import access, clock, forms, pages, registry
@@ -71,8 +72,8 @@ def _page(
     return pages.page(
         TEMPLATE, "board", entry=found, now=now, when=notices.when(found), live=live,
         ended=[r for r in rows if r.status not in queries.ORDER], pending=sum(r.status == "pending" for r in live),
-        offered=sum(r.status == "offered" for r in live), closes=rules.closes_at(found), may=may,
-        low=rules.is_low(found, now), reasons=rules.REFUSAL_REASONS, error=error, where=where, shown=shown or {},
+        offered=sum(r.status == "offered" for r in live), closes=windows.closes_at(found), may=may,
+        low=rules.is_low(found, now), error=error, where=where, shown=shown or {},
         typed=request.form, open_change=changing.open_change(found.id), may_plan=actor.can(Permission.PLAN),
         targets=queries.merge_targets(found, now) if may else [], may_print=actor.can(Permission.SIGN_UPS),
         may_unmask=actor.can(Permission.UNMASK),

@@ -107,7 +107,6 @@ class NotHere(DomainError):
     """Nothing to check in to at this door now."""
 
     message = "现在没有您在这里的预约。"
-    advice = "签到从开始前 30 分钟到结束；也许是在另一个场地？到“我的服务”看看。"
 
 
 class RoomTaken(DomainError):

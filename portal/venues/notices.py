@@ -6,6 +6,7 @@ from datetime import datetime
 
 from portal.core import clock
 from portal.core.words import Words
+from portal.venues import rules
 from portal.venues.models import APPROVED, PENDING, Booking, BookingSeries, Venue
 from portal.venues.rules import eligibility
 
@@ -34,9 +35,8 @@ def call(venue: Venue) -> str:
 
 
 def arrive(venue: Venue) -> str:
-    if not venue.release:
-        return "到了请扫门口的二维码签到。"
-    return f"到了请扫门口的二维码签到；开始 {venue.release} 分钟还没有人来，就让给别人。"
+    release = rules.release_text(venue.release)
+    return f"到了请扫门口的二维码签到{f'；开始 {release}还没有人来，就让给别人' if release else ''}。"
 
 
 def leaving(row: Booking) -> str:
@@ -126,7 +126,7 @@ def withdrawn(row: Booking, reason: str) -> Words:
 
 def released(row: Booking) -> Words:
     return Words("booking.released", f"预约已释放：{row.venue.name}",
-                 f"{when(row)}，开始 {row.venue.release} 分钟没有签到，场地已让给别人。"
+                 f"{when(row)}，开始 {rules.release_text(row.venue.release)}没有签到，场地已让给别人。"
                  f"如果您在现场，请找工作人员。{call(row.venue)}", urgent=True)  # fmt: skip
 
 

@@ -140,6 +140,12 @@ def test_withdraw_until_the_deadline_or_after_a_change() -> None:
     assert rules.may_withdraw(changed, "confirmed", NOW, late) is None
     assert rules.may_withdraw(changed, "confirmed", NOW + 2 * DAY, late) is not None
     assert rules.may_withdraw(changed, "confirmed", NOW, START) is not None
+    assert rules.leave_until(facts, NOW) == facts.withdraw_until and rules.leave_until(changed, NOW) == START
+
+
+def test_what_is_said_of_leaving_is_true_at_that_moment() -> None:
+    assert rules.leaving_text(START, START - DAY) == "12月13日 8:30 前可自行退出"
+    assert "打电话" in rules.leaving_text(START, START) and "提前退出" in rules.leaving_text(None, START)
 
 
 def test_low_enrolment() -> None:

@@ -30,6 +30,7 @@ from portal.core.db import db
 from portal.core.errors import DomainError, NotAllowed, NotYourTurn
 
 EDITABLE = (DRAFT, RETURNED, ACCEPTED)
+TEMPLATE_NAME_MAX = 80
 
 
 class NotEditable(DomainError):
@@ -185,8 +186,8 @@ def save_template(actor: Actor, entry: Entry, name: str, now: datetime) -> Templ
     centre = db.session.get_one(Centre, actor.centre_id)
     entry_values.need_inside(actor, centre)
     name = name.strip() or entry.title
-    if len(name) > 80:
-        raise DomainError("模板名称最多 80 个字。", field="name")
+    if len(name) > TEMPLATE_NAME_MAX:
+        raise DomainError(f"模板名称最多 {TEMPLATE_NAME_MAX} 个字。", field="name")
     values = entry_values.to_json(entry_values.values_of(entry))
     stored = {k: v for k, v in values.items() if k not in entry_values.DATES | {"sessions", "month", "cover"}}
     template = Template(centre_id=centre.id, name=name, values=stored, created_at=now)

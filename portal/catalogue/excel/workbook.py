@@ -16,6 +16,7 @@ from openpyxl.utils.cell import range_boundaries
 
 from portal.catalogue.timetext.parts import PlanUnreadable
 from portal.catalogue.timetext.tidy import tidy
+from portal.core.text import megabytes
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_UNPACKED = 20 * 1024 * 1024
@@ -60,7 +61,7 @@ def open_sheets(data: bytes) -> list[Sheet]:
     """All worksheets of an .xlsx file in their order.
 
     Raises PlanUnreadable, with what to do instead, for anything that is not a healthy workbook of
-    at most 2 MB: old .xls, password, broken zip, zip bomb, XML with a DTD.
+    at most MAX_BYTES: old .xls, password, broken zip, zip bomb, XML with a DTD.
     """
     _check_kind(data)
     archive_sheets = _check_archive(data)
@@ -79,7 +80,7 @@ def _check_kind(data: bytes) -> None:
     if not data:
         raise PlanUnreadable("这个文件是空的，请重新选择要上传的 Excel 文件")
     if len(data) > MAX_BYTES:
-        raise PlanUnreadable("文件超过 2 MB；请去掉图片和多余的工作表后再上传")
+        raise PlanUnreadable(f"文件超过 {megabytes(MAX_BYTES)}；请去掉图片和多余的工作表后再上传")
     if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         if "EncryptedPackage".encode("utf-16-le") in data:
             raise PlanUnreadable("文件设了打开密码；请在 Excel 里去掉密码，保存后再上传")

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, make_response, redirect, request, url_for
 
+from portal.catalogue import windows
 from portal.catalogue.models import Entry
 from portal.catalogue.paper import documents, printing
 from portal.catalogue.public import queries
@@ -125,5 +126,5 @@ def _poster(entry: Entry) -> documents.ActivityPoster:
         url=pages.absolute(url_for("catalogue.short", entry_id=entry.id)), issued_on=clock.today(now),
         fee_text="免费" if not entry.fee else f"{entry.fee / 100:.2f} 元",
         sign_up_text="扫码看详情" if entry.walk_in else "扫码报名",
-        deadline_text=f"{clock.stamp(entry.sign_up_until)} 前报名" if entry.sign_up_until else "",
+        deadline_text=windows.closes_text(entry),
     )  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import aliased
 
+from portal.catalogue import windows
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntrySession
 from portal.centres.models import Centre
 from portal.core import clock
@@ -76,8 +77,16 @@ class Row:
         return None
 
     @property
+    def first_start(self) -> datetime | None:
+        return self.sessions[0][0] if self.sessions else None
+
+    @property
+    def last_end(self) -> datetime | None:
+        return self.sessions[-1][1] if self.sessions else None
+
+    @property
     def over_at(self) -> datetime:
-        return self.sessions[-1][1] if self.sessions else datetime.max.replace(tzinfo=UTC)
+        return self.last_end or datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -258,9 +267,10 @@ def places_tag(row: Row, now: datetime) -> tuple[str, str]:
         return "已结束", "neutral"
     if row.walk_in:
         return "直接到场", "blue"
-    if row.sign_up_from and row.sign_up_from > now:
-        return f"{clock.stamp(row.sign_up_from)} 开始报名", "gold"
-    if (row.sign_up_until or row.sessions[0][0]) <= now:
+    opening, closing = windows.opens_at(row), windows.closes_at(row)
+    if opening and opening > now:
+        return f"{clock.stamp(opening)} 开始报名", "gold"
+    if closing is not None and closing <= now:
         return "报名已截止", "neutral"
     if row.free is None:
         return "名额不限", "green"

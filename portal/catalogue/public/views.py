@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, g, jsonify, redirect, request, url_for
 from icalendar import Calendar, Event
 
+from portal.catalogue import windows
 from portal.catalogue.public import month_snapshot, queries
 from portal.centres import profile
 from portal.centres import queries as centres
@@ -144,7 +145,7 @@ def service(entry_id: int) -> Response:
     viewer = access.viewer()
     panels = registry.panels(entry, viewer, now)
     return pages.page(
-        "catalogue/public/service.html", entry=entry, now=now, panels=panels,
+        "catalogue/public/service.html", entry=entry, now=now, panels=panels, windows=windows,
         sessions=queries.sessions_view(entry, now),
         changes=queries.changes(entry.id), similar=queries.similar(entry, now),
         short_url=pages.absolute(url_for("catalogue.short", entry_id=entry.id)),

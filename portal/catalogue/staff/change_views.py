@@ -18,7 +18,6 @@ from portal.catalogue.staff import forms, queries, sessions_field
 from portal.catalogue.staff.entry_views import outlook_of
 from portal.catalogue.staff.month_views import bp, entry_or_404, number
 from portal.catalogue.states import CHANGE, publishes
-from portal.centres import profile
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, states
 from portal.core.access import Permission
@@ -54,7 +53,7 @@ def _change_page(entry: Entry, form: forms.ChangeForm, status: int = 200, **extr
     open_one = changing.open_change(entry.id)
     context = {
         "cancel": forms.ReasonForm(formdata=None), "preview": None, "at_once": _at_once(entry),
-        "reasons": profile.current().return_reasons.get("change", ()), "typed": typed, "month": entry.month,
+        "typed": typed, "month": entry.month,
         "about": {"month": entry.month, "entry": entry.id}, "outlook": outlook_of(form, typed, entry),
         "spans": sessions_field.shown(typed.spans), "open_one": _shown(open_one) if open_one else None,
     }  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import actions, rules
+from portal.catalogue import actions, rules, windows
 from portal.catalogue.actions import entry_values, room_holds
 from portal.catalogue.actions.entry_values import InvalidRow
 from portal.catalogue.actions.guides import centre_inside
@@ -65,7 +65,7 @@ def _page(form: forms.EntryForm, month: str, status: int = 200, **context: Any) 
     entry: Entry | None = context.get("entry")
     about = {"month": month} | ({"entry": entry.id} if entry is not None else {"centre": context["home"].id})
     return pages.page(
-        "catalogue/staff/edit.html", status=status, form=form, month=month, typed=typed, about=about,
+        "catalogue/staff/edit.html", status=status, form=form, month=month, typed=typed, about=about, windows=windows,
         outlook=outlook_of(form, typed, entry),
         spans=sessions_field.shown(typed.spans), cover=uploads.known(form.cover.data), accept=uploads.ACCEPT,
         **({"entry": None, "mode": "new", "conflict": None, "next_url": back(context.get("entry"))} | context),
@@ -270,7 +270,7 @@ def entry(entry_id: int) -> Response:
         room_words=room_words, change_labels=CHANGE.labels,
         changes=queries.changes_of(found) if found.status in (PUBLISHED, CANCELLED) else [],
         may_plan=actor.can(Permission.PLAN) and actor.department_id is None, cover=uploads.known(found.cover),
-        groups=[profile.current().groups.get(g, g) for g in found.groups or ()],
+        groups=[profile.current().groups.get(g, g) for g in found.groups or ()], windows=windows,
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from portal.catalogue.staff import sessions_field
 from portal.catalogue.timetext.parts import SHANGHAI, Problem
 from portal.centres import profile
 from portal.core import clock
-from portal.core.forms import Form, MonthField, strip
+from portal.core.forms import Form, MonthField, at_most, strip
 from portal.core.incoming import whole_number
 from portal.people.forms import Checkboxes, Choose, Pick, picks
 
@@ -41,7 +41,7 @@ SHOWN_AT = {"walk_in": "mode", "weekly": "sessions", "cover": "cover_file", "gro
 
 def _text(label: str, most: int, *, required: str = "", hint: str = "", **attrs: Any) -> StringField:
     checks: list[Any] = [DataRequired(required)] if required else [Optional()]
-    checks.append(Length(max=most, message=f"最多 {most} 个字。"))
+    checks.append(at_most(most))
     return StringField(label, checks, filters=[strip], description=hint, render_kw=attrs or None)
 
 
@@ -96,7 +96,7 @@ class RowForm(Form):
     title = _text("服务名称", rules.TITLE_MAX, required="请填写服务名称。", hint="居民看到的名字")
     category_id = Choose("类别", coerce=_number, validators=[DataRequired("请选择类别。")])
     sessions = TextAreaField(
-        "时间", [Length(max=2000, message="时间最多 2000 个字。")], filters=[strip],
+        "时间", [at_most(2000, "时间")], filters=[strip],
         description="照平常写，一行一个，例如：12月13日 8:30-11:00，或 每周五19:30-21:00",
         render_kw={"rows": 3},
     )  # fmt: skip
@@ -113,7 +113,7 @@ class RowForm(Form):
     )  # fmt: skip
     unit = Choose("单位", choices=picks((u, u) for u in rules.UNITS), default="人")
     content = TextAreaField(
-        "服务内容", [Length(max=rules.CONTENT_MAX, message=f"最多 {rules.CONTENT_MAX} 个字。")], filters=[strip],
+        "服务内容", [at_most(rules.CONTENT_MAX)], filters=[strip],
         description="一两句话说清做什么、要带什么、下雨怎么办", render_kw={"rows": 4},
     )  # fmt: skip
     organiser = _text("主办单位", rules.ORGANISER_MAX, hint="不填就是本中心")
@@ -198,18 +198,20 @@ class EntryForm(RowForm):
     groups = Checkboxes("适合人群", [Optional()], description="居民按人群筛选用；不勾就按“服务对象”的文字判断")
     needs_review = BooleanField("报名要审核", description="勾上后，每个报名由您确认才算成功")
     max_companions = IntegerField(
-        "每人可带几位同行", [Optional(), NumberRange(0, rules.COMPANIONS_MAX, "应在 0 到 9 之间。")], default=0,
-        render_kw={"inputmode": "numeric"},
+        "每人可带几位同行", default=0, render_kw={"inputmode": "numeric"},
+        validators=[Optional(), NumberRange(0, rules.COMPANIONS_MAX, f"应在 0 到 {rules.COMPANIONS_MAX} 之间。")],
     )  # fmt: skip
     own_first_until = MomentField("本社区优先到", "这之前只有本社区居民能报")
     sign_up_from = MomentField("报名开始", "不填就是发布后马上开始")
-    sign_up_until = MomentField("报名截止", "不填就到活动开始")
-    withdraw_until = MomentField("自行退出截止", "不填就到活动开始")
+    sign_up_until = MomentField("报名截止")
+    withdraw_until = MomentField("自行退出截止")
     fee = DecimalField(
         "费用（元）", [Optional(), NumberRange(0, 10000, "费用应在 0 到 10000 元之间。")], default=0,
         render_kw={"inputmode": "decimal"},
     )  # fmt: skip
-    cover_file = FileField("封面图", description="JPG、PNG 或 WebP，不超过 8 MB；会自动缩小，并去掉拍摄地点等信息")
+    cover_file = FileField(
+        "封面图",
+    )
     remove_cover = BooleanField("不要现在的封面图")
     reason = StringField(
         "更正说明", [Optional(), Length(max=200)], filters=[strip], description="给编制单位看，例如：统一地点写法"
@@ -263,7 +265,7 @@ class ChangeForm(RowForm):
 
     version = HiddenField()
     reason = TextAreaField(
-        "变更的原因", [DataRequired("请写明原因，会告诉每位已报名的人。"), Length(max=200, message="最多 200 个字。")],
+        "变更的原因", [DataRequired("请写明原因，会告诉每位已报名的人。"), at_most(200)],
         filters=[strip], render_kw={"rows": 2},
     )  # fmt: skip
 
@@ -276,7 +278,7 @@ class ReasonForm(Form):
     """One sentence why; for returning, refusing and cancelling."""
 
     reason = TextAreaField(
-        "理由", [DataRequired("请写明理由，对方才知道怎么改。"), Length(max=500, message="最多 500 个字。")],
+        "理由", [DataRequired("请写明理由，对方才知道怎么改。"), at_most(500)],
         filters=[strip], render_kw={"rows": 3},
     )  # fmt: skip
     field = Choose("哪一处要改", validators=[Optional()], choices=picks([("", "整条")]))

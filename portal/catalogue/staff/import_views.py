@@ -13,6 +13,7 @@ from portal.catalogue.actions import room_holds
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.actions.importing import PreviewRow, problems_of, rows_of
 from portal.catalogue.categories import leaf_categories
+from portal.catalogue.excel.workbook import MAX_BYTES
 from portal.catalogue.models import PlanImport
 from portal.catalogue.staff import choices, forms, queries, sessions_field
 from portal.catalogue.staff.entry_views import outlook_of
@@ -58,7 +59,7 @@ def import_plan() -> Response:
         else:
             return pages.see_other(url_for(".plan", import_id=plan.id))
     return pages.page(
-        "catalogue/staff/import.html", status=422 if form.is_submitted() else 200, form=form, now=now,
+        "catalogue/staff/import.html", status=422 if form.is_submitted() else 200, form=form, now=now, most=MAX_BYTES,
         unfinished=[(p, len(rows_of(p))) for p in choices.unfinished_imports(actor)],
     )  # fmt: skip
 

@@ -251,7 +251,7 @@ def _tools(actor: Actor, wanted: Filter, lines: list[Line]) -> dict[str, Any]:
         "ready_checks": sum(1 for line in ready if line.row.errors), "may_file": level.files_list,
         "months": sorted({*queries.months(actor, clock.now()), wanted.month}, reverse=True),
         "list_centre": wanted.centre or own, "has": has_endpoint, "submit_to": next(iter(review_chain(own)), None),
-        "reasons": profile.current().return_reasons.get("catalogue", ()), "is_board": True,
+        "is_board": True,
     }  # fmt: skip
 
 

@@ -26,7 +26,6 @@ from portal.catalogue.staff.month_views import (
     row_fragment,
 )
 from portal.catalogue.states import status_text
-from portal.centres import profile
 from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.db import db
@@ -112,10 +111,8 @@ def _ask_reason(entry: Entry, form: forms.ReasonForm, status: int) -> Response:
     if pages.wants_fragment():
         return row_fragment(entry, status, asking=form)
     row = queries.row(entry, access.actor(), clock.now())
-    reasons = profile.current().return_reasons.get("catalogue", ())
     return pages.page(
         "catalogue/staff/return.html", status=status, entry=entry, row=row, form=form, next_url=back(entry),
-        reasons=reasons,
     )  # fmt: skip
 
 

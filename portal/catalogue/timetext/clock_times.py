@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from portal.catalogue.timetext.days import error, warning
 from portal.catalogue.timetext.grammar import Times
 from portal.catalogue.timetext.parts import Problem
 from portal.catalogue.timetext.tokens import Clock
+from portal.core.clock import lasting
 
 DAY = 24 * 60
 DEFAULT_LENGTH = 60
@@ -91,7 +93,8 @@ def _end_after(times: Times, start: int) -> tuple[int, list[Problem]]:
 def _open_end(times: Times, start: int) -> tuple[Minutes, list[Problem]]:
     if times.minutes:
         return Minutes(start, start + min(times.minutes, DAY)), []
-    return Minutes(start, start + DEFAULT_LENGTH), [warning("没有结束时间，按 1 小时算，请核对")]
+    usual = lasting(timedelta(minutes=DEFAULT_LENGTH))
+    return Minutes(start, start + DEFAULT_LENGTH), [warning(f"没有结束时间，按 {usual}算，请核对")]
 
 
 def _spoken_afternoon(times: Times) -> tuple[Minutes | None, list[Problem]]:

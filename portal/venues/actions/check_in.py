@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 
@@ -16,10 +16,9 @@ from portal.venues import locks, rules
 from portal.venues.actions import approval, waiting_list
 from portal.venues.errors import NotHere, VenueGone
 from portal.venues.models import APPROVED, RELEASED, Booking, Venue
-from portal.venues.rules.eligibility import EARLY
+from portal.venues.rules import eligibility
+from portal.venues.rules.eligibility import EARLY, LOOK_BACK
 from portal.venues.states import MACHINE
-
-LOOK_BACK = timedelta(days=1)
 
 
 def is_at_door(venue: Venue, door_key: str) -> bool:
@@ -30,7 +29,7 @@ def is_at_door(venue: Venue, door_key: str) -> bool:
 def check_in(actor: Actor, venue_id: int, door_key: str, now: datetime) -> Booking:
     """The resident stands at the door: their booking of now is used. Twice is the same as once.
 
-    From 30 minutes before the start until the end. Raises VenueGone (wrong key), NotHere. Lock: the venue.
+    From EARLY before the start until the end. Raises VenueGone (wrong key), NotHere. Lock: the venue.
     """
     with scope.system("who holds this room now"):
         venue = locks.lock(venue_id)
@@ -53,8 +52,8 @@ def _nothing_here(venue: Venue, actor: Actor, now: datetime) -> NotHere:
         Booking.starts_at <= now, Booking.ends_at > now,
     )  # fmt: skip
     if db.session.scalars(late).first() is None:
-        return NotHere()
-    return NotHere(f"开始 {venue.release} 分钟没有签到，您的预约已经释放。",
+        return NotHere(advice=f"签到从{eligibility.early_text()}到结束；也许是在另一个场地？到“我的服务”看看。")
+    return NotHere(f"开始 {rules.release_text(venue.release)}没有签到，您的预约已经释放。",
                    advice="还空着的话，可以马上再订后面的时间，或找工作人员。")  # fmt: skip
 
 
@@ -63,7 +62,7 @@ def check_in_by_staff(actor: Actor, booking_id: int, now: datetime) -> Booking:
     approval.must(actor)
     venue, row = locks.find(booking_id)
     if row.status != APPROVED or not row.starts_at - EARLY <= now < row.ends_at + LOOK_BACK:
-        raise NotHere("这份预约现在不能登记到场。", advice="已订上的预约，从开始前 30 分钟到第二天都可以登记。")
+        raise NotHere("这份预约现在不能登记到场。", advice=f"已订上的预约，从{eligibility.noted_text()}都可以登记。")
     return _arrive(venue, row, actor, now)
 
 
@@ -112,4 +111,4 @@ def _release(booking_id: int, now: datetime) -> int:
     return 0
 
 
-__all__ = ["EARLY", "check_in", "check_in_by_staff", "is_at_door", "no_shows", "release_no_shows"]
+__all__ = ["EARLY", "LOOK_BACK", "check_in", "check_in_by_staff", "is_at_door", "no_shows", "release_no_shows"]

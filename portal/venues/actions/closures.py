@@ -84,7 +84,7 @@ def check(span: Span, reason: str, now: datetime) -> None:
     if span.end <= now:
         raise ClosureRefused("这段时间已经过去了。", advice="请选以后的时间。")
     if span.end - span.start > LONGEST:
-        raise ClosureRefused("一次最多停用一年。", advice="长期不用的场地可以在“场地”里停用。")
+        raise ClosureRefused(f"一次最多停用{clock.said(LONGEST)}。", advice="长期不用的场地可以在“场地”里停用。")
 
 
 def _locked(actor: Actor, centre_id: int, venue_id: int | None) -> dict[int, Venue]:

@@ -131,7 +131,7 @@ class CentreWeek:
 class DoorPoster:
     """The sheet at the door. door_url holds the secret key of the door; book_url is public.
 
-    release: so many minutes after the start an unused room is given on; 0: never.
+    early: '30 分钟' before the start one may check in. release: '15 分钟' after it a room nobody came to is given on.
     """
 
     name: str
@@ -141,8 +141,8 @@ class DoorPoster:
     issued_on: date
     place: str = ""
     phone: str = ""
-    release: int = 0
-    early: int = 30
+    release: str = ""
+    early: str = ""
     responsible: str = ""
     facts: tuple[str, ...] = field(default=())
 

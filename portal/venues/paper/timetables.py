@@ -156,6 +156,7 @@ def door_poster(venue: Venue, now: datetime) -> documents.DoorPoster:
     return documents.DoorPoster(
         name=venue.name, centre_name=centre.name, place=venue.place, phone=venue.phone or centre.phone,
         door_url=pages.absolute(f"/venues/{venue.id}/door/{venue.door_key}"),
-        book_url=pages.absolute(f"/venues/{venue.id}"), issued_on=clock.today(now), release=venue.release,
-        early=int(EARLY.total_seconds() // 60), facts=(f"可容 {venue.capacity} 人",) if venue.capacity else (),
+        book_url=pages.absolute(f"/venues/{venue.id}"), issued_on=clock.today(now),
+        release=rules.release_text(venue.release), early=clock.lasting(EARLY),
+        facts=(f"可容 {venue.capacity} 人",) if venue.capacity else (),
     )  # fmt: skip

@@ -103,6 +103,10 @@ class Panel:
     span: Span | None = None  # the wish that was refused
 
     @property
+    def answer(self) -> str:
+        return rules.answer_text(self.venue.approve_hours)
+
+    @property
     def field(self) -> str:
         return (self.error.field or "") if self.error is not None else ""
 

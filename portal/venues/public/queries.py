@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from portal.centres import profile
 from portal.centres.models import Centre
-from portal.core import clock, scope
+from portal.core import clock, deadlines, scope
 from portal.core.access import Viewer
 from portal.core.db import db
 from portal.people.models import Relative
@@ -31,6 +31,7 @@ from portal.venues.models import (
 from portal.venues.rules import eligibility
 from portal.venues.states import LABELS, TONES
 
+NEXT_SHOWN = timedelta(hours=24)  # what the sheet at the door looks ahead
 PAST_SHOWN = timedelta(days=90)  # how long a finished booking stays on /me
 
 
@@ -113,15 +114,15 @@ class Own:
             until = f"{clock.stamp(row.decide_by)} 前答复，过时由上一级来办" if row.decide_by else "结果会通知您"
             return [("已提交", "done", "这段时间先给您留着"), (f"{self.decider}审批", "now", until), last]
         if row.status == WAITING:
-            turn = ("轮到了马上通知您", "wait", "开始前一天内轮到，要请您确认一下")
+            turn = ("轮到了马上通知您", "wait", deadlines.late_text())
             return [(self.label, "now", "有人退订按先后递补"), turn, last]
         until = f"{clock.stamp(row.accept_by)} 前点“我要这个时间”" if row.accept_by else ""
         return [("有空位了", "done", ""), ("请您确认", "now", until), last]
 
     @property
     def _coming(self) -> str:
-        release = self.row.venue.release
-        lost = f"；开始 {rules.duration(release)}没签到，场地放给别人" if release else ""
+        release = rules.release_text(self.row.venue.release)
+        lost = f"；开始 {release}没签到，场地放给别人" if release else ""
         return f"{clock.hour(self.row.starts_at - check_in.EARLY)} 起扫门口的二维码，点“我到了”{lost}"
 
 
@@ -216,7 +217,7 @@ def door(one: Venue, viewer_id: int | None, now: datetime) -> Door:
     """The next 24 hours of a room at its door, masked. One statement."""
     wanted = select(Booking).where(
         Booking.venue_id == one.id, Booking.status.in_(HOLDS), Booking.ends_at > now,
-        Booking.starts_at > now - timedelta(days=2), Booking.starts_at < now + timedelta(days=1),
+        Booking.starts_at > now - timedelta(days=2), Booking.starts_at < now + NEXT_SHOWN,
     )  # fmt: skip
     with scope.system("what is on in this room, never whose"):
         rows = list(db.session.scalars(wanted.order_by(Booking.starts_at)))
@@ -245,7 +246,7 @@ def _present(row: Booking | None) -> str:
 
 def _following(row: Booking | None, now: datetime) -> str:
     if row is None:
-        return "接下来 24 小时没有人订"
+        return f"接下来 {clock.lasting(NEXT_SHOWN)}没有人订"
     day = "" if clock.today(row.starts_at) == clock.today(now) else "明天 "
     return f"{day}{clock.hour(row.starts_at)}–{clock.hour(row.ends_at)} {_what(row)}"
 

@@ -231,7 +231,7 @@ def room_page(
         "venues/public/room.html", "panel", error=error, venue=venue, shown=shown, panel=panel, today=today, now=now,
         kind=queries.kind_word(venue.kind), who=WHO.get(venue.who_may, ""), hours=_week_text(shown.terms),
         last=rules.last_day(shown.terms, now), average=feedback.average([f"venue:{venue.id}"]).get(f"venue:{venue.id}"),
-        as_week="week" in request.args, duration=rules.duration, part_words=day_words.part_words,
+        as_week="week" in request.args, rules=rules, part_words=day_words.part_words,
         end_text=day_words.end_text,
         home_centre=viewers.brief_of(venue.centre), before=shown.week[0].day - WEEK, after=shown.week[0].day + WEEK,
     )  # fmt: skip

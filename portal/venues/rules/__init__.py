@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from portal.core import clock
@@ -35,14 +35,22 @@ from portal.venues.rules.opening_hours import (
     open_spans,
     wall_minutes,
 )
-from portal.venues.rules.refusals import duration, earliest_start, hours_text, last_day, longest_of, refusal
+from portal.venues.rules.refusals import (
+    ahead_text,
+    duration,
+    earliest_start,
+    hours_text,
+    last_day,
+    longest_of,
+    refusal,
+)
 
 __all__ = [
-    "MAX_HOURS", "MOST_DATES", "Closure", "Refusal", "Span", "Terms", "Use", "alternatives",
-    "cancel_until", "closed_why", "closures_on", "collides", "decide_by", "duration", "earliest_start", "ends",
-    "free_spans", "held", "hours_of", "hours_text", "idle", "last_day", "local_day", "longest_of", "moment",
-    "open_spans", "over_limits", "refusal", "release_at", "series_refusal", "series_spans", "starts",
-    "use", "wall_minutes",
+    "MAX_HOURS", "MOST_DATES", "Closure", "Refusal", "Span", "Terms", "Use", "ahead_text", "alternatives",
+    "answer_text", "cancel_text", "cancel_until", "closed_why", "closures_on", "collides", "decide_by", "duration",
+    "earliest_start", "ends", "free_spans", "held", "hours_of", "hours_text", "idle", "last_day",
+    "limits_text", "local_day", "longest_of", "moment", "open_spans", "over_limits", "refusal", "release_at",
+    "release_text", "series_refusal", "series_spans", "starts", "terms_text", "use", "wall_minutes",
 ]  # fmt: skip
 
 MOST_DATES = 120  # of one series
@@ -164,6 +172,49 @@ def cancel_until(start: datetime, minutes: int) -> datetime:
 def release_at(start: datetime, minutes: int) -> datetime | None:
     """When a room nobody checked in to is given on (V5); None: never (0 minutes)."""
     return start + minutes * MINUTE if minutes > 0 else None
+
+
+# In words -------------------------------------------------------------------------------------------------------------
+# What rules say of a usual booking far ahead, so that pages follow them; None of these looks at a number itself.
+
+_NOW = clock.at(date(2026, 1, 5), time(9))
+_LATER = _NOW + timedelta(days=300)
+
+
+def _words(length: timedelta) -> str:
+    return duration(length // MINUTE)
+
+
+def terms_text(terms: Terms) -> str:
+    """'至少提前 1 小时，最多提前 14 天；一次 30 分钟到 3 小时' (V1)."""
+    notice = earliest_start(terms, _NOW) - _NOW
+    early = f"至少提前 {_words(notice)}，" if notice else ""
+    return f"{early}{ahead_text(terms, _NOW)}；一次 {duration(terms.shortest)}到 {duration(longest_of(terms))}"
+
+
+def limits_text(terms: Terms) -> str:
+    """'每人每周最多 4 小时，每月最多 3 次'; '' without limits (V5)."""
+    week = f"每人每周最多 {terms.hours_per_week} 小时" if terms.hours_per_week else ""
+    return "，".join(
+        filter(None, (week, f"每月最多 {terms.bookings_per_month} 次" if terms.bookings_per_month else ""))
+    )
+
+
+def answer_text(hours: int) -> str:
+    """'24 小时内答复': how long a request may wait for its decision (V3)."""
+    return f"{(decide_by(_NOW, hours, _LATER) - _NOW) / timedelta(hours=1):g} 小时内答复"
+
+
+def cancel_text(minutes: int) -> str:
+    """'开始前 2 小时可以自己退订' (V5)."""
+    lead = _LATER - cancel_until(_LATER, minutes)
+    return f"开始前 {_words(lead)}可以自己退订" if lead else "开始前都可以自己退订"
+
+
+def release_text(minutes: int) -> str:
+    """'15 分钟' after the start a room nobody checked in to is given on (V5); '' where it never is."""
+    moment = release_at(_LATER, minutes)
+    return _words(moment - _LATER) if moment else ""
 
 
 # Use ------------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from portal.core import clock
 from portal.venues import rules
 from portal.venues.models import APPROVED, OWN, STAFF_ONLY, Booking
 from portal.venues.rules import Refusal, Span
@@ -13,6 +14,7 @@ from portal.venues.rules import Refusal, Span
 # Whoever booked by mistake may take it back even when the deadline has already passed.
 SECOND_THOUGHTS = timedelta(minutes=15)
 EARLY = timedelta(minutes=30)  # before the start one may check in: people come a little early
+LOOK_BACK = timedelta(days=1)  # after the end staff may still note that somebody came
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,16 @@ def may_book(venue: Bookable, home_path: str | None) -> Refusal | None:
     if venue.who_may == OWN and home_path is not None and not home_path.startswith(venue.centre.path):
         return Refusal("not_own", f"这个场地只给{venue.centre.label}的居民用。", f"可以订别的场地，或{call[2:]}", "")
     return None
+
+
+def early_text() -> str:
+    """'开始前 30 分钟': from when on one may check in (V5)."""
+    return f"开始前 {clock.lasting(EARLY)}"
+
+
+def noted_text() -> str:
+    """'开始前 30 分钟到第二天': while staff may note that somebody came (V5)."""
+    return f"{early_text()}到{'第二天' if LOOK_BACK.days == 1 else f'结束后{clock.said(LOOK_BACK)}'}"
 
 
 def deadline(venue: Bookable, booking: Booking) -> datetime:

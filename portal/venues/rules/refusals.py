@@ -56,6 +56,11 @@ def last_day(terms: Terms, now: datetime) -> date:
     return local_day(now, terms.zone) + terms.ahead_days * DAY
 
 
+def ahead_text(terms: Terms, now: datetime) -> str:
+    """'最多提前 14 天'."""
+    return f"最多提前 {(last_day(terms, now) - local_day(now, terms.zone)).days} 天"
+
+
 def earliest_start(terms: Terms, now: datetime) -> datetime:
     """Before this moment no booking begins (UTC; not rounded to the grid)."""
     return now + terms.notice * MINUTE
@@ -87,7 +92,7 @@ def _too_early(terms: Terms, span: Span, now: datetime) -> Refusal | None:
     advice = f"请选{_stamp(_next_minute(earliest), terms.zone)}以后的时间。"
     if span.start < now:
         return Refusal("past", f"{_stamp(span.start, terms.zone)}已经过去了。", advice, "start")
-    return Refusal("too_soon", f"这个场地至少要提前 {duration(terms.notice)}订。", advice, "start")
+    return Refusal("too_soon", f"这个场地至少要提前 {duration((earliest - now) // MINUTE)}订。", advice, "start")
 
 
 def _next_minute(at: datetime) -> datetime:
@@ -99,8 +104,8 @@ def _too_far(terms: Terms, span: Span, now: datetime) -> Refusal | None:
     day, last = local_day(span.start, terms.zone), last_day(terms, now)
     if day <= last:
         return None
-    message = f"这个场地最多提前 {terms.ahead_days} 天订，现在能订到{clock.day(last)}。"
-    opens = clock.day(day - terms.ahead_days * DAY)
+    message = f"这个场地{ahead_text(terms, now)}订，现在能订到{clock.day(last)}。"
+    opens = clock.day(day - (last - local_day(now, terms.zone)))
     return Refusal("too_far", message, f"请选近一些的日子；{clock.day(day)}的从{opens}起可以订。", "day")
 
 

@@ -25,7 +25,6 @@ from portal.venues.staff.plan_views import (
     chosen_house,
     instead_of,
     may_write,
-    reasons,
     room_choices,
 )
 from portal.venues.states import MACHINE, TONES
@@ -118,7 +117,7 @@ def page_of(
         actions=line.actions if may else frozenset(), label=plan_queries.label(row), tone=TONES[row.status],
         of_list=row.source == BY_ACTIVITY, now=now, move=move, free=free, instead=instead,
         can_arrive=may and _can_arrive(row, now), error=error, where=where, phone=phone, typed=request.form,
-        reasons=reasons, notes=booking_queries.notes_of(row.venue_id, row.id), may_note=may_write(),
+        notes=booking_queries.notes_of(row.venue_id, row.id), may_note=may_write(),
         may_unmask=actor.can(Permission.UNMASK), passed_over=_passed_over(row),
     )  # fmt: skip
 

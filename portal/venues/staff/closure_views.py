@@ -18,7 +18,7 @@ from portal.venues.errors import ClosureRefused
 from portal.venues.models import BY_ACTIVITY, Booking
 from portal.venues.staff import booking_queries, forms, plan_queries
 from portal.venues.staff.plan_queries import House
-from portal.venues.staff.plan_views import bp, chosen_house, may_write, reasons, room_choices
+from portal.venues.staff.plan_views import bp, chosen_house, may_write, room_choices
 
 FIELDS = ("where", "first_day", "start", "last_day", "end", "reason")
 
@@ -74,7 +74,7 @@ def new_closure() -> Response:
 
 def _page(form: forms.ClosureForm, status: int = 200, **more: Any) -> Response:
     context = {"inside": None, "kept": [], "changed": False, **more}
-    return pages.page("venues/staff/closure_new.html", status=status, form=form, reasons=reasons("close"), **context)
+    return pages.page("venues/staff/closure_new.html", status=status, form=form, **context)
 
 
 def _target(form: forms.ClosureForm) -> tuple[int, int | None]:

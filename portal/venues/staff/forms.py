@@ -18,11 +18,11 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, InputRequired, Length, Optional
+from wtforms.validators import DataRequired, InputRequired, Optional
 from wtforms.widgets import CheckboxInput, DateInput, ListWidget, NumberInput, TimeInput
 
 from portal.core import clock
-from portal.core.forms import FULL_WIDTH, Form, LooseDateField, MobileField, strip
+from portal.core.forms import FULL_WIDTH, Form, LooseDateField, MobileField, at_most, strip
 from portal.core.incoming import whole_number
 from portal.venues import rules
 from portal.venues.rules import Span
@@ -145,7 +145,7 @@ def span_of(day: Day, start: Clock, end: Clock) -> Span | None:
 
 def _text(label: str, most: int, needed: str = "") -> StringField:
     first = DataRequired(needed) if needed else Optional()
-    return StringField(label, [first, Length(max=most, message=f"{label}最多 {most} 个字。")], filters=[strip])
+    return StringField(label, [first, at_most(most, label)], filters=[strip])
 
 
 class SpanForm(Form):
@@ -205,7 +205,7 @@ class MoveForm(SpanForm):
     """Another time or room for a booking, and why."""
 
     reason = TextAreaField(
-        "原因", [DataRequired("请写明原因，预约人会看到。"), Length(max=300, message="原因最多 300 个字。")],
+        "原因", [DataRequired("请写明原因，预约人会看到。"), at_most(300, "原因")],
         filters=[strip],
     )  # fmt: skip
 
@@ -253,9 +253,7 @@ class NoteForm(Form):
     """A word for colleagues about a room."""
 
     venue_id = Room("场地", [InputRequired("请选一个场地。")])
-    body = TextAreaField(
-        "备注", [DataRequired("请写一句情况。"), Length(max=300, message="备注最多 300 个字。")], filters=[strip]
-    )
+    body = TextAreaField("备注", [DataRequired("请写一句情况。"), at_most(300, "备注")], filters=[strip])
 
 
 def typed_day(raw: str | None, fallback: date) -> date:

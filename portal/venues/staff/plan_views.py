@@ -8,7 +8,6 @@ from typing import Any
 from flask import Blueprint, abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.centres import profile
 from portal.core import access, clock, pages, registry
 from portal.core.access import Permission
 from portal.core.errors import DomainError
@@ -17,7 +16,7 @@ from portal.venues import rules
 from portal.venues.actions import approval, check_in
 from portal.venues.errors import SlotTaken
 from portal.venues.models import Venue
-from portal.venues.rules import Span
+from portal.venues.rules import Span, timeline
 from portal.venues.staff import booking_queries, forms, plan_queries
 from portal.venues.staff.plan_queries import House
 from portal.venues.states import TONES
@@ -39,11 +38,6 @@ TWO_YEARS = timedelta(days=730)
 
 
 # What the pages of this blueprint share -------------------------------------------------------------------------------
-
-
-def reasons(kind: str) -> tuple[str, ...]:
-    """Usual reasons of this deployment: refuse, cancel, hand_up, move, close, prefer."""
-    return profile.current().venues.reasons.get(kind, ())
 
 
 def came_from(fallback: str) -> str:
@@ -102,7 +96,8 @@ def show_plan() -> Response:
     coming = [b for b in plan.bookings if b.ends_at > now or day != today]
     return pages.page(
         "venues/staff/plan.html", rooms=rooms, plan=plan, notes=notes, coming=coming,
-        over=len(plan.bookings) - len(coming), names={r.id: r.name for r in rooms}, **shared,
+        step=timedelta(minutes=timeline.STEP), over=len(plan.bookings) - len(coming),
+        names={r.id: r.name for r in rooms}, **shared,
     )  # fmt: skip
 
 

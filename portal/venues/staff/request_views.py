@@ -13,7 +13,7 @@ from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.venues.staff import booking_queries, plan_queries
 from portal.venues.staff.booking_views import approve_it, booking_or_404, hand_up_it, prefer_it, refuse_it
-from portal.venues.staff.plan_views import bp, chosen_house, may_write, reasons
+from portal.venues.staff.plan_views import bp, chosen_house, may_write
 from portal.venues.states import LABELS, MACHINE
 
 MOST_AT_ONCE = 100
@@ -44,7 +44,7 @@ def board(*, said: str = "", error: DomainError | None = None, where: int = 0, l
     return pages.page(
         "venues/staff/requests.html", "board", queue=queue, filters=booking_queries.REQUEST_TABS, kept=kept,
         houses=houses, house=house, now=now, may=may_write(), said=said, error=error, where=where, lost=lost,
-        typed=request.form, reasons=reasons, here=actor.centre_id,
+        typed=request.form, here=actor.centre_id,
     )  # fmt: skip
 
 

@@ -18,12 +18,12 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import InputRequired, Optional
 
 from portal.centres import profile, typed_hours
 from portal.centres.rules import Hours
 from portal.core import clock
-from portal.core.forms import FULL_WIDTH, Form, strip
+from portal.core.forms import FULL_WIDTH, Form, at_most, strip
 from portal.core.incoming import whole_number
 from portal.people.forms import Checkboxes, picks
 from portal.venues.actions import rooms as room_actions
@@ -112,11 +112,11 @@ class Kind(SelectField):
 
 
 def _line(label: str, most: int) -> StringField:
-    return StringField(label, [Optional(), Length(max=most, message=f"最多 {most} 个字。")], filters=[strip])
+    return StringField(label, [Optional(), at_most(most)], filters=[strip])
 
 
 def _text(label: str, most: int) -> TextAreaField:
-    return TextAreaField(label, [Optional(), Length(max=most, message=f"最多 {most} 个字。")], filters=[strip])
+    return TextAreaField(label, [Optional(), at_most(most)], filters=[strip])
 
 
 def _hours(hours: int) -> str:
@@ -143,9 +143,7 @@ class RoomForm(Form):
     """A room's facts, rules and hours. `seen` is the revision the form was filled with."""
 
     seen = HiddenField()
-    name = StringField(
-        "名称", [InputRequired("请写场地的名称。"), Length(max=60, message="最多 60 个字。")], filters=[strip]
-    )
+    name = StringField("名称", [InputRequired("请写场地的名称。"), at_most(60)], filters=[strip])
     kind = Kind("类型")
     place = _line("位置", 60)
     capacity = Whole("最多人数", 100_000, "人")

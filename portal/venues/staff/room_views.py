@@ -15,7 +15,7 @@ from portal.core import access, clock, incoming, pages, uploads
 from portal.core.access import Permission
 from portal.core.errors import DomainError, Stale
 from portal.core.forms import PhotoForm
-from portal.venues import room_queries
+from portal.venues import room_queries, rules
 from portal.venues.actions import import_csv
 from portal.venues.actions import rooms as room_actions
 from portal.venues.actions.rooms import RoomFacts, Week
@@ -80,7 +80,7 @@ def _lengths(venue: Venue) -> str:
     """The rules of a room in one line."""
     said = [f"{minutes_text(venue.shortest)}–{minutes_text(venue.longest)}", f"提前 {venue.ahead_days} 天内"]
     said += [f"留空 {venue.buffer} 分钟"] if venue.buffer else []
-    said += [f"{venue.release} 分钟未到释放"] if venue.release else []
+    said += [f"{rules.release_text(venue.release)}未到释放"] if venue.release else []
     return " · ".join(said)
 
 

@@ -89,7 +89,7 @@ def test_a_weekly_rule_unfolds_over_the_month() -> None:
     night = rules.unfold([5], time(22), time(0), MONTH)
     assert all(s.end - s.start == timedelta(hours=2) for s in night)
     assert rules.weekly_dict([4, 0, 1, 2, 3], time(16, 30), time(18))["label"] == "每周一至周五 16:30–18:00"
-    assert rules.weekly_dict([1, 3], time(9), time(10))["label"] == "每周二、周四 9:00–10:00"
+    assert rules.weekly_dict([1, 3], time(9), time(10))["label"] == "每周二、四 9:00–10:00"
 
 
 @pytest.mark.once

@@ -136,4 +136,4 @@ def test_other_deployments_get_the_usual_rooms_and_words_but_no_museums_of_anoth
     current = profile.load(code)
     monkeypatch.setattr(profile, "current", lambda: current)
     assert {row.facts.name for row in import_csv._shipped()} == {"会议室", "四点半课堂", "书吧", "老人活动室", "健身房"}
-    assert current.venues.reasons["refuse"] and current.venues.kinds["room"]
+    assert current.reasons["venues.refuse"] and current.venues.kinds["room"]

@@ -195,14 +195,15 @@ def test_the_doors_poster_holds_both_codes_and_says_what_to_do() -> None:
         date(2026, 11, 21),
         "二楼 203",
         "0755-84200001",
-        release=15,
+        release="15 分钟",
+        early="30 分钟",
     )
     made = documents.door_poster_pdf(poster)
     (text,) = text_of(made)
     for words in ("到了扫一扫", "我到了", "想订这个场地", "开始后15分钟", "0755-84200001", "第1页共1页"):
         assert words in text
     assert codes_in(picture(made, 1, 72)) == sorted([URL, f"{URL}/door/{KEY}"])
-    assert "让给别人" not in text_of(documents.door_poster_pdf(dataclasses.replace(poster, release=0)))[0]
+    assert "让给别人" not in text_of(documents.door_poster_pdf(dataclasses.replace(poster, release="")))[0]
 
 
 # From the database ----------------------------------------------------------------------------------------------------

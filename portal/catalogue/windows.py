@@ -1,0 +1,106 @@
+"""When sign-up for an entry opens and closes, until when a place may be given back, and the words for it (SPEC S3, S4).
+
+The one place: pages, forms, messages and posters print these words and never look at the columns themselves. Pure.
+Moments are aware UTC and half-open: at the moment itself it is too late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from portal.core import clock
+
+
+class Window(Protocol):
+    """The columns of an entry that stand behind the rules; None: the usual, which the rules say."""
+
+    @property
+    def sign_up_from(self) -> datetime | None: ...
+    @property
+    def sign_up_until(self) -> datetime | None: ...
+    @property
+    def first_start(self) -> datetime | None: ...
+    @property
+    def last_end(self) -> datetime | None: ...
+
+
+class Windows(Window, Protocol):
+    @property
+    def own_first_until(self) -> datetime | None: ...
+    @property
+    def withdraw_until(self) -> datetime | None: ...
+
+
+Rule = Callable[[Windows], datetime | None]
+
+
+def opens_at(entry: Window) -> datetime | None:
+    """Before this moment nobody signs up (S3); None: from publication on."""
+    return entry.sign_up_from
+
+
+def closes_at(entry: Window) -> datetime | None:
+    """From this moment on nobody signs up any more: the set end of the window, or the first session's start (S3)."""
+    if entry.sign_up_until is None:
+        return entry.first_start
+    return min(entry.sign_up_until, entry.last_end) if entry.last_end else entry.sign_up_until
+
+
+def withdraw_deadline(entry: Windows) -> datetime | None:
+    """Until when a place may be given back by tap (S4); None: no sessions yet, any time."""
+    return entry.withdraw_until or entry.first_start
+
+
+# In words -------------------------------------------------------------------------------------------------------------
+
+
+def opens_text(entry: Window) -> str:
+    """'12月1日 9:00 开始', '发布后就能报'."""
+    opening = opens_at(entry)
+    return f"{clock.stamp(opening)} 开始" if opening else "发布后就能报"
+
+
+def closes_text(entry: Window, word: str = "前报名") -> str:
+    """'12月3日 9:00 前报名'; '' where it goes on until the activity begins and need not be said."""
+    closing = closes_at(entry)
+    return "" if closing is None or closing == entry.first_start else f"{clock.stamp(closing)} {word}"
+
+
+def window_text(entry: Window) -> str:
+    """Both ends: '发布后就能报，到活动开始为止', '12月1日 9:00 开始，12月3日 9:00 截止'."""
+    return f"{opens_text(entry)}，{closes_text(entry, '截止') or '到活动开始为止'}"
+
+
+def own_first_text(entry: Windows) -> str:
+    """'12月3日 9:00 前本社区居民优先'; '' where nobody comes first."""
+    return f"{clock.stamp(entry.own_first_until)} 前本社区居民优先" if entry.own_first_until else ""
+
+
+def withdraw_text(entry: Windows) -> str:
+    """'12月12日 20:00 前可自行退出', '活动开始前都可自行退出'."""
+    deadline = withdraw_deadline(entry)
+    if deadline is None or deadline == entry.first_start:
+        return "活动开始前都可自行退出"
+    return f"{clock.stamp(deadline)} 前可自行退出"
+
+
+@dataclass(frozen=True)
+class _Usual:
+    """An entry for which nothing was set."""
+
+    first_start: datetime = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    last_end: datetime = datetime(2026, 1, 5, 10, tzinfo=UTC)
+    sign_up_from: None = None
+    sign_up_until: None = None
+    own_first_until: None = None
+    withdraw_until: None = None
+
+
+def usual_text(rule: Rule) -> str:
+    """What `rule` says of an entry for which nothing was set: '活动开始', '活动开始前 2 小时'."""
+    usual = _Usual()
+    lead = usual.first_start - (rule(usual) or usual.first_start)
+    return "活动开始" + (f"前{clock.said(lead)}" if lead > timedelta() else f"后{clock.said(-lead)}" if lead else "")
