@@ -109,7 +109,7 @@ def on_published(payload: dict[str, Any], now: datetime) -> None:
         key = f"published:{payload['ids'][0]}:{centre_id}"
         own = [account.id for account in people.staff_of([centre_id], (Role.MANAGER, Role.OPERATOR))]
         words = notices.published(payload["month"], count)  # nobody does anything about it, so nobody else is told
-        tell_staff(own, notices.KIND, words.title, words.body, words.link, key, now)
+        tell_staff(own, words.kind, words.title, words.body, words.link, key, now)
 
 
 @outbox.handler("catalogue.room_missing")

@@ -49,7 +49,7 @@ def submitted(centre: Centre, month: str, count: int) -> Words:
 
 def lifted(centre: Centre, month: str, count: int) -> Words:
     body = f"{centre.label}暂无值班账户，{count} 条待审核的服务已转到您这里，请逐条审核。"
-    return Words(f"{centre.label}的{clock.month_name(month)}清单请您审核", body, month_link(month))
+    return Words(KIND, f"{centre.label}的{clock.month_name(month)}清单请您审核", body, month_link(month))
 
 
 def returned(entry: Entry, who: str, reason: str) -> Words:

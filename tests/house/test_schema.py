@@ -48,7 +48,7 @@ def test_down_to_nothing_and_up_again(empty: Flask) -> None:
 
 
 def test_photos_become_attachments_and_photos_again(empty: Flask) -> None:
-    upgrade(revision="0006")
+    upgrade(revision="0005")
     centre = "INSERT INTO centre (id, code, name, short_name, level, kind, path, depth, address, phone, functions, " \
         "responsible, intro, note, active, created_at, updated_at) VALUES ({0}, 'c{0}', 'C', '', 'community', " \
         "'community', '/{0}/', 0, '', '', '[]', '', '', '', true, '2026-11-01', '2026-11-25 02:00')"  # fmt: skip
@@ -73,7 +73,7 @@ def test_photos_become_attachments_and_photos_again(empty: Flask) -> None:
         when = connection.execute(text("SELECT count(DISTINCT created_at) FROM attachment")).scalar()
     assert rows == [(k, s, 7, "photo", f"{k}{p}.jpg", p) for k, s in (("centre", 7), ("venue", 3)) for p in (1, 2)]
     assert when == 2
-    downgrade(revision="0006")
+    downgrade(revision="0005")
     with db.engine.connect() as connection:
         assert "attachment" not in inspect(connection).get_table_names()
         for owner, number in (("centre", 7), ("venue", 3)):

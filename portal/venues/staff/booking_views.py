@@ -231,9 +231,8 @@ def accept(booking_id: int) -> str:
 @_act("decline")
 def decline(booking_id: int) -> str:
     """The person said on the phone that they do not want the offered time."""
-    return (
-        f"已替预约人放弃“{on_behalf.decline(access.actor(), _free(booking_id), clock.now()).title}”，时间让给下一位。"
-    )
+    row = on_behalf.decline(access.actor(), _free(booking_id), clock.now())
+    return f"已替预约人放弃“{row.title}”，时间让给下一位。"
 
 
 @bp.post("/bookings/<int:booking_id>/withdraw")
@@ -241,9 +240,8 @@ def decline(booking_id: int) -> str:
 @_act("withdraw")
 def withdraw(booking_id: int) -> str:
     """The person said on the phone that they do not come."""
-    return (
-        f"已替预约人退订“{on_behalf.withdraw(access.actor(), _free(booking_id), clock.now()).title}”，对方会收到通知。"
-    )
+    row = on_behalf.withdraw(access.actor(), _free(booking_id), clock.now())
+    return f"已替预约人退订“{row.title}”，对方会收到通知。"
 
 
 @bp.post("/bookings/<int:booking_id>/arrived")
