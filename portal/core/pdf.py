@@ -97,12 +97,7 @@ def render(html: str, css: Sequence[str] = ("base.css",), *, seconds: float = SE
 
 
 def render_book(
-    parts: Sequence[Part],
-    frame: Frame,
-    *,
-    cache: Path | None = None,
-    seconds: float = SECONDS,
-    memory: int = MEMORY,
+    parts: Sequence[Part], frame: Frame, *, cache: Path | None = None, seconds: float = SECONDS, memory: int = MEMORY
 ) -> bytes:
     """Return the parts in order inside the frame; parts found in the directory `cache` are not laid out again.
 

@@ -143,8 +143,7 @@ def codes_sent(phone: str, address: str, now: datetime) -> CodesSent:
         return list(db.session.scalars(statement.order_by(LoginCode.sent_at)))
 
     return CodesSent(
-        to_phone=moments(LoginCode.phone == phone),
-        to_address=moments(LoginCode.address == address) if address else [],
+        to_phone=moments(LoginCode.phone == phone), to_address=moments(LoginCode.address == address) if address else []
     )
 
 

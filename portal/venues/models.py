@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import (
-    JSON,
-    CheckConstraint,
-    ColumnElement,
-    ForeignKey,
-    Index,
-    String,
-    Text,
-    event,
-    text,
-    true,
-)
+from sqlalchemy import JSON, CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, event, text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.centres.models import Centre

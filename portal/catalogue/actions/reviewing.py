@@ -208,13 +208,7 @@ def _returning_centre(entry: Entry, actor: Actor) -> int | None:
 
 
 def correct(
-    actor: Actor,
-    entry: Entry,
-    values: EntryValues,
-    now: datetime,
-    *,
-    reason: str = "",
-    version: int | None = None,
+    actor: Actor, entry: Entry, values: EntryValues, now: datetime, *, reason: str = "", version: int | None = None
 ) -> entry_values.Changes:
     """The reviewer mends a row in place; before and after stay visible to the author (C4).
 

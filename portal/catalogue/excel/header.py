@@ -9,10 +9,7 @@ from portal.catalogue.excel.workbook import Sheet
 from portal.catalogue.timetext.tidy import plain
 
 _HEADINGS = (
-    (
-        "number",
-        "序号 编号 序 no 行号",
-    ),
+    ("number", "序号 编号 序 no 行号"),
     (
         "category",
         "服务类别 类别 类型 服务类型 活动类别 活动类型 项目类别 项目类型 分类 服务分类 "
@@ -36,26 +33,11 @@ _HEADINGS = (
         "活动日期及时间 日期及时间 服务时段 时间安排 计划时间 开展日期及时间 时间日期 具体时间 "
         "上课时间 拟开展时间 计划开展时间 活动开展时间 服务开展时间",
     ),
-    (
-        "date",
-        "日期 活动日期 服务日期 开展日期 举办日期 计划日期",
-    ),
-    (
-        "weekday",
-        "星期 周几 星期几",
-    ),
-    (
-        "time",
-        "时段 时间段 活动时段 起止时间 具体时段",
-    ),
-    (
-        "start",
-        "开始时间 起始时间 开始",
-    ),
-    (
-        "end",
-        "结束时间 截止时间 结束",
-    ),
+    ("date", "日期 活动日期 服务日期 开展日期 举办日期 计划日期"),
+    ("weekday", "星期 周几 星期几"),
+    ("time", "时段 时间段 活动时段 起止时间 具体时段"),
+    ("start", "开始时间 起始时间 开始"),
+    ("end", "结束时间 截止时间 结束"),
     (
         "audience",
         "服务对象 参与对象 对象 活动对象 面向对象 参加对象 面向人群 服务人群 参与人群 "
@@ -83,18 +65,12 @@ _HEADINGS = (
         "联系人及联系方式 联系人联系方式 联系人与电话 咨询报名 报名方式 报名咨询 "
         "联系人姓名及电话 负责人及电话 负责人及联系方式 责任人及电话 负责人电话 咨询方式",
     ),
-    (
-        "contact_name",
-        "联系人 负责人 责任人 联系人姓名 活动负责人 服务负责人 联络人 姓名",
-    ),
+    ("contact_name", "联系人 负责人 责任人 联系人姓名 活动负责人 服务负责人 联络人 姓名"),
     (
         "contact_phone",
         "联系电话 电话 咨询电话 报名电话 手机 手机号 手机号码 联系人手机 服务电话 热线 电话号码 联络电话",
     ),
-    (
-        "remark",
-        "备注 说明 其他 备注说明 其他说明",
-    ),
+    ("remark", "备注 说明 其他 备注说明 其他说明"),
 )
 SYNONYMS: dict[str, tuple[str, ...]] = {name: tuple(words.split()) for name, words in _HEADINGS}
 _FIELD_OF = {name: field for field, names in SYNONYMS.items() for name in names}

@@ -209,9 +209,7 @@ class EntryForm(RowForm):
         "费用（元）", [Optional(), NumberRange(0, 10000, "费用应在 0 到 10000 元之间。")], default=0,
         render_kw={"inputmode": "decimal"},
     )  # fmt: skip
-    cover_file = FileField(
-        "封面图",
-    )
+    cover_file = FileField("封面图")
     remove_cover = BooleanField("不要现在的封面图")
     reason = StringField(
         "更正说明", [Optional(), Length(max=200)], filters=[strip], description="给编制单位看，例如：统一地点写法"

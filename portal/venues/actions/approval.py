@@ -19,24 +19,8 @@ from portal.people.models import Resident
 from portal.venues import locks, occupancy, rules
 from portal.venues.actions import booking as residents
 from portal.venues.actions import waiting_list
-from portal.venues.errors import (
-    BookingOver,
-    BookingRefused,
-    InTheWay,
-    SlotTaken,
-    VenueGone,
-)
-from portal.venues.models import (
-    ACTIVE,
-    APPROVED,
-    BY_ACTIVITY,
-    BY_RESIDENT,
-    BY_STAFF,
-    PENDING,
-    WAITING,
-    Booking,
-    Venue,
-)
+from portal.venues.errors import BookingOver, BookingRefused, InTheWay, SlotTaken, VenueGone
+from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, BY_RESIDENT, BY_STAFF, PENDING, WAITING, Booking, Venue
 from portal.venues.rules import Refusal, Span
 from portal.venues.rules.eligibility import Wish
 from portal.venues.states import NOT_YOUR_TURN

@@ -17,17 +17,7 @@ from portal.core.db import db
 from portal.people.models import Relative
 from portal.venues import rules
 from portal.venues.actions import check_in
-from portal.venues.models import (
-    APPROVED,
-    BY_ACTIVITY,
-    HOLDS,
-    OFFERED,
-    PENDING,
-    RELEASED,
-    WAITING,
-    Booking,
-    Venue,
-)
+from portal.venues.models import APPROVED, BY_ACTIVITY, HOLDS, OFFERED, PENDING, RELEASED, WAITING, Booking, Venue
 from portal.venues.rules import eligibility
 from portal.venues.states import LABELS, TONES
 

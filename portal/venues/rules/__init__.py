@@ -35,15 +35,7 @@ from portal.venues.rules.opening_hours import (
     open_spans,
     wall_minutes,
 )
-from portal.venues.rules.refusals import (
-    ahead_text,
-    duration,
-    earliest_start,
-    hours_text,
-    last_day,
-    longest_of,
-    refusal,
-)
+from portal.venues.rules.refusals import ahead_text, duration, earliest_start, hours_text, last_day, longest_of, refusal
 
 __all__ = [
     "MAX_HOURS", "MOST_DATES", "Closure", "Refusal", "Span", "Terms", "Use", "ahead_text", "alternatives",

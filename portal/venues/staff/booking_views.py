@@ -19,14 +19,7 @@ from portal.venues.errors import SlotTaken
 from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, PENDING, Booking
 from portal.venues.rules import Span
 from portal.venues.staff import booking_queries, forms, plan_queries
-from portal.venues.staff.plan_views import (
-    bp,
-    came_from,
-    chosen_house,
-    instead_of,
-    may_write,
-    room_choices,
-)
+from portal.venues.staff.plan_views import bp, came_from, chosen_house, instead_of, may_write, room_choices
 from portal.venues.states import MACHINE, TONES
 
 REASON_MAX = 300
