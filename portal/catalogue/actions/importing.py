@@ -42,7 +42,7 @@ class RowsNotReady(DomainError):
 
 
 class NoSuchRow(DomainError):
-    status = 404
+    status = 422
     message = "表格里没有这一行。"
 
 
