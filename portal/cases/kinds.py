@@ -35,10 +35,5 @@ def of(name: str) -> Kind:
     return _kinds[name]
 
 
-def with_permission(permissions: frozenset[Permission]) -> list[str]:
-    """Names of the kinds that somebody with these rights does."""
-    return [kind.name for kind in _kinds.values() if kind.permission in permissions]
-
-
 def everything() -> list[Kind]:
     return list(_kinds.values())

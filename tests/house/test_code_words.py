@@ -127,7 +127,6 @@ BY_DECORATOR = re.compile(r"^(\w*bp|face|staff)\.|command|^event\.|^(outbox|regi
 # Named by nobody in the product, and why they stay: path:name -> reason.
 NAMED_BY_NOBODY = {
     "portal/cases/actions.py:stop_clock": "a case with several clocks: help requests and tasks stop one before the end",
-    "portal/cases/kinds.py:with_permission": "what a colleague may take over, once a second kind of case stands here",
 }
 
 
