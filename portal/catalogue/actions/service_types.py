@@ -12,11 +12,10 @@ from sqlalchemy import func, select
 
 from portal.catalogue.models import Category, Guide, ServiceType
 from portal.centres import profile
-from portal.centres.actions import RowProblem
+from portal.centres.actions import ImportRefused, RowProblem
 from portal.core import audit, registry
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
-from portal.core.errors import DomainError
 
 COLUMNS = ("category", "subcategory", "name", "source")
 LIMITS = {"category": 30, "subcategory": 30, "name": 60, "source": 80}
@@ -24,15 +23,8 @@ GUIDE_KIND = "guide"
 GUIDE_FIELDS = ("summary", "phone", "link", "steps", "materials", "time_limit", "fee", "address")
 
 
-class ServicesRefused(DomainError):
+class ServicesRefused(ImportRefused):
     """Nothing was imported; `problems` says why, line by line."""
-
-    status = 422
-    message = "文件里有错误，一行也没有导入。"
-
-    def __init__(self, problems: list[RowProblem]) -> None:
-        super().__init__()
-        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)

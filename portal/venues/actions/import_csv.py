@@ -14,12 +14,11 @@ from sqlalchemy import select
 
 from portal.centres import profile
 from portal.centres import queries as centres
-from portal.centres.actions import RowProblem
+from portal.centres.actions import ImportRefused, RowProblem
 from portal.centres.models import Centre
 from portal.core import audit, registry
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
-from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.venues.actions import rooms
 from portal.venues.actions.rooms import RoomFacts
@@ -39,15 +38,8 @@ WORD_LENGTH, KEY_LENGTH = 12, 80
 FILE = "venues.csv"
 
 
-class VenuesRefused(DomainError):
+class VenuesRefused(ImportRefused):
     """Nothing was imported; `problems` says why, line by line."""
-
-    status = 422
-    message = "文件里有错误，一行也没有导入。"
-
-    def __init__(self, problems: list[RowProblem]) -> None:
-        super().__init__()
-        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
