@@ -21,13 +21,13 @@ from flask.testing import FlaskClient
 from hypothesis import settings
 from jinja2 import Undefined
 from jinja2.runtime import missing
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from portal import create_app
 from portal.catalogue.public import month_snapshot
-from portal.core import clock, protection, reads, scope, sessions
+from portal.core import clock, protection, scope, sessions
 from portal.core.db import READ_METHODS, db
 from portal.venues.availability import room_snapshot
 from tests import factories, savepoints
@@ -156,14 +156,7 @@ class PostgresDatabase(Database):
         db.engine.dispose()
         self._copy(self.name, f"{self.name}_template")
         self._copy(self.name, f"{self.name}_shared")
-        engine, connect = db.engine, reads.connect
-        savepoints.install(engine, self._shared)
-
-        def read(other: Engine) -> Any:
-            outer = self._shared() if other is engine else None
-            return connect(other) if outer is None else outer.reader()
-
-        reads.connect = read
+        savepoints.install(db.engine, self._shared)
 
     def _shared(self) -> OuterTransaction | None:
         return None if self.own else self.outer
@@ -322,11 +315,9 @@ def count_queries(app: Flask) -> Callable[[], Any]:
         with app.app_context():
             engine = db.engine
         event.listen(engine, "before_cursor_execute", note)
-        reads.watch = seen.append
         try:
             yield seen
         finally:
-            reads.watch = None
             event.remove(engine, "before_cursor_execute", note)
 
     return counting

@@ -58,13 +58,15 @@ class SavepointConnection(psycopg.Connection[Any]):
     def set_autocommit(self, value: bool) -> None:
         """The outer transaction is open all the time."""
 
+    def set_isolation_level(self, value: Any) -> None:
+        """As with autocommit: what runs is decided outside."""
+
 
 class OuterTransaction:
     """The wire to a database that no test ever changes, and the transaction of the test that runs."""
 
     def __init__(self, address: str) -> None:
         self.wire = psycopg.connect(address, autocommit=True, prepare_threshold=None)
-        self.beside = psycopg.connect(address, autocommit=True)
         found = self.wire.execute("SELECT format('%I.%I', schemaname, sequencename), last_value FROM pg_sequences")
         numbers = [f"setval('{name}', {last or 1}, {last is not None})" for name, last in found.fetchall()]
         self.first_numbers = f"SELECT {', '.join(numbers)}"
@@ -73,7 +75,7 @@ class OuterTransaction:
 
     def usable(self) -> bool:
         """Whether no test has broken it."""
-        return self.wire.pgconn.transaction_status == TransactionStatus.IDLE and not self.beside.closed
+        return self.wire.pgconn.transaction_status == TransactionStatus.IDLE
 
     def begin(self) -> None:
         """Before a test. No rollback gives numbers back, so they start anew: ids are those of a fresh copy."""
@@ -90,7 +92,6 @@ class OuterTransaction:
             self.writer, self.open = None, False
             if not self.wire.closed:
                 self.wire.execute("ROLLBACK")
-                self._move_snapshot()
 
     def before(self, borrower: SavepointConnection, statement: str) -> None:
         """A savepoint for who is about to write."""
@@ -106,25 +107,12 @@ class OuterTransaction:
         if self.writer is borrower:
             self.writer = None
             self.wire.execute(how.format("test"))
-            self._move_snapshot()
         elif self.open and self.wire.pgconn.transaction_status == TransactionStatus.INERROR and self.writer is None:
             raise OwnDatabaseNeeded(f"a read failed, and with it the outer transaction: {HINT}")
-
-    def _move_snapshot(self) -> None:
-        """What a process keeps is proved fresh by the snapshot of the data (core.stamps, core.again), and inside one
-        transaction that stands still. Somebody else's transaction moves it, as a commit would.
-        """
-        self.beside.execute("SELECT pg_current_xact_id()")
-
-    def reader(self) -> SavepointConnection:
-        """For core.reads, which prepares statements under names of its own and forgets them with its connection."""
-        self.wire.execute("DEALLOCATE ALL")
-        return SavepointConnection(self)
 
     def close(self) -> None:
         """At the end of the session."""
         self.wire.close()
-        self.beside.close()
 
 
 def install(engine: Engine, outer: Callable[[], OuterTransaction | None]) -> None:

@@ -152,31 +152,6 @@ class Viewer(Protocol):
     def as_actor(self, address: str = "") -> Actor: ...
 
 
-Prefetch = Callable[[], tuple[str, dict[str, Any]] | None]
-
-
-def reading_with(source: Prefetch) -> Callable[[View], View]:
-    """What the view reads anyway, asked for in the same round trip as the viewer: one scalar, found in g.prefetched.
-
-    source() -> (scalar SQL with :names, values), or None when this request does not want it.
-    """
-
-    def decorate(view: View) -> View:
-        view.prefetch = source  # type: ignore[attr-defined]
-        return view
-
-    return decorate
-
-
-def prefetch() -> tuple[str, dict[str, Any]] | None:
-    """What this request's view wants to know in the viewer's round trip."""
-    endpoint = request.endpoint if request else None
-    if endpoint is None:
-        return None
-    source: Prefetch | None = getattr(current_app.view_functions.get(endpoint), "prefetch", None)
-    return source() if source is not None else None
-
-
 def of(view: Callable[..., Any]) -> Access | None:
     return getattr(view, "access", None)
 
@@ -194,8 +169,7 @@ def check_declared(app: Flask) -> None:
 
 def viewer() -> Viewer | None:
     """The signed-in viewer or None."""
-    # Where Flask-Login keeps whom it has loaded; its proxy asks for it in ten steps, and pages ask often.
-    user = g._get_current_object().get("_login_user") or current_user._get_current_object()
+    user = current_user._get_current_object()
     return user if user.is_authenticated else None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from flask import Flask, Response, current_app, g, request
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import CursorResult, DateTime, Dialect, Engine, Executable, MetaData, UpdateBase, event
+from sqlalchemy import Connection, CursorResult, DateTime, Dialect, Engine, Executable, MetaData, UpdateBase, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -28,6 +28,7 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+LONE_READ = "lone_read"  # execution option: one statement that needs no transaction around it
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -143,7 +144,9 @@ def _prepare_sqlite(engine: Engine) -> None:
         cursor.close()
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(LONE_READ):
+            return
         connection.exec_driver_sql("BEGIN IMMEDIATE" if _write_intent.get() else "BEGIN")
 
 

@@ -68,12 +68,12 @@ def lost_session(login: str) -> Response | None:
 
 def _on_token(error: CSRFError) -> Response:
     """No dead end: send it again with today's token, or go back to where it came from."""
-    from portal.core.pages import csrf_token
+    from flask_wtf.csrf import generate_csrf
 
     found = kept()
     if incoming.htmx() and from_here():
         answer = make_response("", 400)
-        answer.headers["X-New-Token"] = csrf_token()  # readable for our own pages only
+        answer.headers["X-New-Token"] = generate_csrf()  # readable for our own pages only
         return answer
     back = _back() if from_here() else ""
     page = render_template("errors/resend.html", kept=found, login="", back=back)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote_plus
 
-from flask import Flask, Response, current_app, flash, g, make_response, redirect, render_template, request, session
-from flask_wtf.csrf import generate_csrf
-from jinja2 import Template
+from flask import Flask, Response, current_app, flash, make_response, redirect, render_template, request
 from markupsafe import Markup, escape
 from sqlalchemy.exc import IntegrityError
 from werkzeug.urls import iri_to_uri
 
-from portal.core import again, assets, clock, errors, incoming, masks
+from portal.core import assets, clock, errors, incoming, masks
 from portal.core.db import db, give_up
 from portal.core.errors import DomainError
 from portal.core.text import megabytes
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
     from portal.core.forms import Form
 
 
+T = TypeVar("T")
 View = Callable[..., Any]
 Acting = Callable[[View], View]
 
@@ -123,99 +121,21 @@ def page_number() -> int:
     return incoming.whole_number(request.args.get("page"), 999) or 1
 
 
-CSRF_SLOT = "@csrf-token@"
-_tokens: dict[str, str] = {}
-_head: list[Callable[[], tuple[Any, ...]]] = []
+MOST_KEPT = 400  # parts of a snapshot, some 10 KB each
 
 
-def set_head_key(key: Callable[[], tuple[Any, ...]]) -> None:
-    """Installed by the people feature: everything of the viewer that a page's frame shows, as a hashable value."""
-    _head[:] = [key]
+def kept(store: dict[Any, T], key: Any, make: Callable[[], T]) -> T:
+    """A part of a page that is the same for everybody: made once for `key`, kept in `store`.
 
-
-def csrf_token() -> str:
-    """The CSRF token, or its slot while a page is rendered that will be kept for several people."""
-    return CSRF_SLOT if g.get("csrf_slot") else _signed_token()
-
-
-def _signed_token() -> str:
-    """Tokens have no time limit, so one signature serves a browser session for as long as this process lives."""
-    raw = session.get("csrf_token")
-    token = _tokens.get(raw) if raw else None
-    if token is None:
-        token = generate_csrf()
-        if len(_tokens) >= 4096:
-            _tokens.clear()
-        _tokens[session["csrf_token"]] = token
-    return token
-
-
-def remembered(store: dict[Any, Any], key: Any, make: Callable[[], dict[str, Any]]) -> Response:
-    """A page that is the same for everybody whose frame looks the same: rendered once, then only filled in.
-
-    store: a dict that its owner drops when the content changes. make(): the context, with 'template' and 'fragment';
-    and with 'frame' (a hashable value) when all around the fragment is the same wherever that value is: it is then
-    drawn once, with `framed` for the template to put where its fragment belongs.
-    The CSRF token stands as a slot in the kept text; a page with a flashed message is never kept.
+    store: belongs to what the part shows and goes with it (a month's snapshot). key: all that the part shows besides.
+    In a part stands no form that is posted, for its token is one's own.
     """
-    fragment = wants_fragment()
-    kept = "_flashes" not in session
-    head = tuple(part() for part in _head)
-    full_key = (key, fragment, *head)
-    parts = store.get(full_key) if kept else None
-    if parts is None:
-        # Kept as bytes on both sides of the slot: filling in is one join.
-        parts = _with_slot(make(), fragment, store if kept else {}, head).encode().split(CSRF_SLOT.encode())
-        if len(store) > 400:
+    found = store.get(key)
+    if found is None:
+        if len(store) >= MOST_KEPT:
             store.clear()
-        if kept:
-            store[full_key] = parts
-    body = _signed_token().encode().join(parts) if len(parts) > 1 else parts[0]
-    answer = current_app.response_class(body, mimetype="text/html")
-    answer.headers["Vary"] = "HX-Request, Cookie"
-    request.environ[again.SAY] = kept
-    return answer
-
-
-def _with_slot(context: dict[str, Any], fragment: bool, store: dict[Any, Any], head: tuple[Any, ...]) -> str:
-    name, part, frame = context.pop("template"), context.pop("fragment"), context.pop("frame", None)
-    g.csrf_slot = True
-    try:
-        if fragment:
-            return block(name, part, **context)
-        if frame is None:
-            return render_template(name, **context)
-        around = store.get((name, frame, *head))
-        if around is None:
-            around = store[name, frame, *head] = render_template(name, framed=SLOT, **context).split(SLOT)
-        return block(name, part, **context).join(around)
-    finally:
-        g.csrf_slot = False
-
-
-SLOT = f"@{secrets.token_hex(8)}@"  # nobody can type it
-
-
-def drawer(template: str, macro: str) -> Callable[..., Markup]:
-    """A macro of `template` that says nothing but what its (hashable) arguments say: drawn once for the same ones."""
-    return _drawer(current_app.jinja_env.get_template(template), macro)
-
-
-@lru_cache(maxsize=64)
-def _drawer(template: Template, macro: str) -> Callable[..., Markup]:
-    drawn: Callable[..., Markup] = lru_cache(maxsize=4096)(getattr(template.module, macro))
-    return drawn
-
-
-def slotted(template: str, macro: str) -> Callable[..., list[str]]:
-    """As `drawer`, for a macro that gets SLOT as its last argument: what it draws around the slots, to be joined."""
-    return _slotted(current_app.jinja_env.get_template(template), macro)
-
-
-@lru_cache(maxsize=64)
-def _slotted(template: Template, macro: str) -> Callable[..., list[str]]:
-    draw = getattr(template.module, macro)
-    return lru_cache(maxsize=8192)(lambda *values: str(draw(*values, SLOT)).split(SLOT))
+        found = store[key] = make()
+    return found
 
 
 def absolute(path: str) -> str:
@@ -277,10 +197,8 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
-        with_args=with_args, drawer=drawer, csrf_token=csrf_token, clock=clock, escape=escape,
+        with_args=with_args, clock=clock, escape=escape,
         asset=assets.addresses(str(app.static_folder), str(app.static_url_path)),
     )  # fmt: skip
-    # Flask-WTF offers its own by a context processor, which would write a real token into a kept page.
-    app.context_processor(lambda: {"csrf_token": csrf_token})
     # Macros are a global because a top-level import is invisible to a block rendered alone.
     app.jinja_env.globals["ui"] = app.jinja_env.get_template("ui.html").module

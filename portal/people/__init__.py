@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from flask_login import LoginManager
 
-from portal.core import clock, pages, registry
+from portal.core import clock, registry
 from portal.core.access import Permission
 
 WORDS = {
@@ -36,5 +36,4 @@ def load_viewers(login: LoginManager) -> None:
     """Tell Flask-Login how a session token becomes a viewer."""
     from portal.people import viewer
 
-    pages.set_head_key(viewer.head_key)
     login.user_loader(lambda token: viewer.load(token, clock.now()))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, and_, bindparam, column, func, or_, select, table
+from sqlalchemy.orm import aliased
 
 from portal.centres import profile
-from portal.centres.models import Centre
+from portal.centres.models import Centre, Department
 from portal.centres.queries import inside
 from portal.core import reads
 from portal.core.access import Role
@@ -20,48 +19,41 @@ from portal.core.db import db, is_sqlite
 from portal.core.sessions import WebSession
 from portal.people.models import KnownDevice, LoginCode, LoginFailure, Relative, Resident, StaffAccount
 
-# The hot path of every signed-in page: plain SQL, one round trip (core.reads). Reads the inbox's table (of notices,
-# above), as a count only, because a second statement per page would cost more than the rest of the head. `{more}` is
-# what the page itself wants to know in the same round trip (core.access.reading_with).
-_COLUMNS = {
-    "session_id": "s.id", "audience": "s.audience", "person_id": "s.person_id", "last_seen_at": "s.last_seen_at",
-    "resident_name": "r.name", "elder_mode": "r.elder_mode",
-    "home_id": "h.id", "home_code": "h.code", "home_name": "h.name", "home_short": "h.short_name",
-    "home_phone": "h.phone", "home_address": "h.address",
-    "staff_name": "a.name", "role": "a.role", "must_change": "a.must_change", "centre_id": "a.centre_id",
-    "centre_path": "c.path", "centre_name": "c.name", "centre_short": "c.short_name", "level": "c.level",
-    "department_id": "a.department_id", "department_name": "d.name",
-    "unread": "(SELECT count(*) FROM inbox_message m WHERE m.audience = s.audience AND m.person_id = s.person_id "
-    "AND m.read_at IS NULL)",
-}  # fmt: skip
-_VIEWER = f"""
-SELECT {", ".join(_COLUMNS.values())}, {{more}}
-FROM web_session s
-LEFT JOIN resident r ON s.audience = 'resident' AND r.id = s.person_id AND r.erased_at IS NULL
-LEFT JOIN centre h ON h.id = r.home_centre_id
-LEFT JOIN staff_account a ON s.audience = 'staff' AND a.id = s.person_id AND a.disabled_at IS NULL
-LEFT JOIN centre c ON c.id = a.centre_id
-LEFT JOIN department d ON d.id = a.department_id
-WHERE s.id = :session_id AND s.ended_at IS NULL AND s.expires_at > :now AND (r.id IS NOT NULL OR a.id IS NOT NULL)
-"""  # noqa: S608
-ViewerRow: Any = namedtuple("ViewerRow", [*_COLUMNS, "more"])  # type: ignore[misc]
-SEEN_AT = ViewerRow._fields.index("last_seen_at")
+# Every signed-in page begins with this one statement (core.reads). It counts in the inbox's table (of notices, above),
+# because a second statement per page would cost more than the rest of the head.
+_home, _unread = aliased(Centre), table("inbox_message", column("audience"), column("person_id"), column("read_at"))
+_UNREAD = select(func.count()).where(
+    _unread.c.audience == WebSession.audience, _unread.c.person_id == WebSession.person_id, _unread.c.read_at.is_(None)
+)
+_RESIDENT = and_(WebSession.audience == "resident", Resident.id == WebSession.person_id, Resident.erased_at.is_(None))
+_STAFF = and_(
+    WebSession.audience == "staff", StaffAccount.id == WebSession.person_id, StaffAccount.disabled_at.is_(None)
+)
+_VIEWER = (
+    select(
+        WebSession.id.label("session_id"), WebSession.audience, WebSession.person_id, WebSession.last_seen_at,
+        Resident.name.label("resident_name"), Resident.elder_mode,
+        _home.id.label("home_id"), _home.code.label("home_code"), _home.name.label("home_name"),
+        _home.short_name.label("home_short"), _home.phone.label("home_phone"), _home.address.label("home_address"),
+        StaffAccount.name.label("staff_name"), StaffAccount.role, StaffAccount.must_change, StaffAccount.centre_id,
+        Centre.path.label("centre_path"), Centre.name.label("centre_name"), Centre.short_name.label("centre_short"),
+        Centre.level, StaffAccount.department_id, Department.name.label("department_name"),
+        _UNREAD.scalar_subquery().label("unread"),
+    )
+    .select_from(WebSession)
+    .outerjoin(Resident, _RESIDENT)
+    .outerjoin(_home, _home.id == Resident.home_centre_id)
+    .outerjoin(StaffAccount, _STAFF)
+    .outerjoin(Centre, Centre.id == StaffAccount.centre_id)
+    .outerjoin(Department, Department.id == StaffAccount.department_id)
+    .where(WebSession.id == bindparam("session_id"), WebSession.ended_at.is_(None))
+    .where(WebSession.expires_at > bindparam("now"), or_(Resident.id.is_not(None), StaffAccount.id.is_not(None)))
+)  # fmt: skip
 
 
-@cache
-def _viewer_sql(more: str) -> str:
-    return _VIEWER.format(more=more)
-
-
-def viewer_row(session_id: str, now: datetime, more: str = "NULL", values: dict[str, Any] | None = None) -> Any | None:
-    """The live session's person with all a page's frame needs; idle limits are the caller's. One statement.
-
-    more: a scalar SQL expression that the page wants in the same round trip, with its `values`.
-    """
-    found = reads.row(_viewer_sql(more), {"session_id": session_id, "now": reads.bound(now), **(values or {})})
-    if found is None:
-        return None
-    return ViewerRow._make([*found[:SEEN_AT], reads.moment(found[SEEN_AT]), *found[SEEN_AT + 1 :]])
+def viewer_row(session_id: str, now: datetime) -> Row[Any] | None:
+    """The live session's person with all a page's frame needs; idle limits are the caller's. One statement."""
+    return reads.row(_VIEWER, session_id=session_id, now=now)
 
 
 # Residents ------------------------------------------------------------------------------------------------------------

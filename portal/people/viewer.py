@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import current_app, g, request
+from flask import current_app, g, request, session
 from sqlalchemy import update
 
 from portal.centres import queries as centres
@@ -93,14 +93,11 @@ class Viewer:
 def load(token: str, now: datetime) -> Viewer | None:
     """The viewer of a live session, or None. One statement; `last_seen_at` moves at most every five minutes."""
     session_id = sessions.fingerprint(token)
-    more = access.prefetch()
-    row = queries.viewer_row(session_id, now, *more) if more else queries.viewer_row(session_id, now)
-    if more:
-        g.prefetched = row.more if row is not None else None
+    row = queries.viewer_row(session_id, now)
     if row is None or row.last_seen_at + sessions.IDLE[row.audience] <= now:
         return None
     if now - row.last_seen_at >= sessions.TOUCH_EVERY:
-        _touch(session_id, now)
+        _touch(session_id, row.last_seen_at, now)
     if row.audience == "resident":
         return _resident(row, token)
     return _staff(row, token)
@@ -126,12 +123,14 @@ def _staff(row: Any, token: str) -> Viewer:
     )  # fmt: skip
 
 
-def _touch(session_id: str, now: datetime) -> None:
+def _touch(session_id: str, before: datetime, now: datetime) -> None:
     statement = update(sessions.WebSession).where(sessions.WebSession.id == session_id).values(last_seen_at=now)
     if request and request.method in db.READ_METHODS:
         db.side_write(statement)  # a GET's own transaction only reads
     else:
         db.db.session.execute(statement.execution_options(synchronize_session=False))
+    if request and before.date() != now.date():
+        session.modified = True  # the cookie lasts 180 days from its signing: signed anew by a day's first visit
 
 
 def _kept(key: tuple[Any, ...], make: Any) -> Any:
@@ -206,12 +205,3 @@ def elder_mode() -> bool:
 def context() -> dict[str, Any]:
     """What every page's frame needs."""
     return {"viewer": access.viewer(), "home_centre": home_centre(), "elder": elder_mode()}
-
-
-def head_key() -> tuple[Any, ...]:
-    """Everything that differs between two people's frames; see pages.remembered."""
-    user, home = access.viewer(), home_centre()
-    place = (home.code, *_opening(home.id)) if home is not None else ()
-    if user is None:
-        return ("", 0, elder_mode(), place)
-    return (user.audience, user.unread, user.elder, place)

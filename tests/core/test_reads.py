@@ -1,66 +1,56 @@
-"""The one read of every page: values, nothing found, errors, a lost connection."""
+"""Reads beside the request's transaction: what is committed by now, and stamps that move with each change."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam, select, text
 
+from portal.catalogue.models import Entry
 from portal.core import reads
 from portal.core.db import db
+from portal.people.models import StaffAccount
 from tests.servers import database_kind
 
-pytestmark = pytest.mark.own_database
+NAMED = select(StaffAccount.username, StaffAccount.created_at).where(StaffAccount.username == bindparam("name"))
 
 
-def test_values_by_name_in_any_order(session: Any) -> None:
-    sql = "SELECT username, id FROM staff_account WHERE username = :name AND (id > :least OR username = :name)"
-    found = reads.row(sql, {"least": 0, "name": "a1", "unused": 1})
-    assert found is not None and found[0] == "a1" and isinstance(found[1], int)
-    assert reads.row(sql, {"least": 0, "name": "nobody'; --"}) is None
-    assert reads.row("SELECT id FROM centre WHERE id = :id AND note = :missing", {"id": 1, "missing": None}) is None
+def test_a_row_or_none_with_the_types_of_its_columns(session: Any) -> None:
+    found = reads.row(NAMED, name="a1")
+    assert found is not None and found.username == "a1" and found.created_at.tzinfo is not None
+    assert reads.row(NAMED, name="nobody'; --") is None
 
 
-def test_moments_come_back_aware(session: Any) -> None:
-    at = datetime(2026, 11, 25, 2, 0, 0, 123456, UTC)
-    session.execute(text("UPDATE centre SET updated_at = :at"), {"at": reads.bound(at)})
-    session.commit()
-    found = reads.row("SELECT updated_at FROM centre WHERE updated_at = :at", {"at": reads.bound(at)})
-    assert found is not None and reads.moment(found[0]) == at
+@pytest.mark.own_database
+def test_it_sees_what_others_have_committed_since(session: Any) -> None:
+    session.execute(select(StaffAccount.id)).all()  # this transaction's view of the data begins here
+    with db.engine.connect() as other:
+        other.execute(text("UPDATE staff_account SET username = 'renamed' WHERE username = 'a1'"))
+        assert reads.row(NAMED, name="renamed") is None, "not committed yet"
+        other.commit()
+    assert reads.row(NAMED, name="renamed") is not None
 
 
-def test_a_wrong_statement_is_an_error_and_the_next_read_works(session: Any) -> None:
-    with pytest.raises(Exception, match="no_such_table"):
-        reads.row("SELECT 1 FROM no_such_table WHERE 1 = :one", {"one": 1})
-    assert reads.row("SELECT count(*) FROM centre", {}) is not None
-
-
-def test_it_cannot_write(session: Any) -> None:
-    with pytest.raises(Exception, match=r"read-?only"):
-        reads.row("UPDATE centre SET note = 'x' WHERE id = :id RETURNING id", {"id": 1})
-
-
+@pytest.mark.own_database
 def test_a_lost_connection_is_renewed(session: Any) -> None:
     if database_kind() == "sqlite":
         pytest.skip("a file does not hang up")
-    sql = "SELECT pg_backend_pid()"
-    first = reads.row(sql, {})
-    assert first is not None
-    with db.engine.connect() as connection:
-        connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": first[0]})
-    second = reads.row(sql, {})
+    number = select(text("pg_backend_pid()"))
+    with db.engine.connect() as other:
+        first = reads.row(number)
+        assert first is not None
+        other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": first[0]})
+        second = reads.row(number)
     assert second is not None and second != first
 
 
-def test_the_mark_changes_with_every_commit(session: Any) -> None:
-    if database_kind() == "postgresql":
-        assert reads.file_version() is None
-        return
-    before = reads.file_version()
-    assert reads.file_version() == before
-    session.execute(text("UPDATE centre SET note = 'x' WHERE id = 1"))
-    assert reads.file_version() == before  # not yet
+def test_a_stamp_moves_with_each_version_and_each_row(make: Any, town: Any, session: Any) -> None:
+    statement = reads.stamp(Entry)
+    assert reads.stamped(statement) == "0:0:0"
+    entry = make.entry(town.centres["A1"])
     session.commit()
-    assert reads.file_version() != before
+    first = reads.stamped(statement)
+    entry.version += 1
+    session.commit()
+    assert len({first, reads.stamped(statement), "0:0:0"}) == 3

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, abort, g, jsonify, redirect, request, url_for
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
 from icalendar import Calendar, Event
+from markupsafe import Markup
 
 from portal.catalogue import windows
 from portal.catalogue.public import month_snapshot, queries
@@ -16,7 +17,7 @@ from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core import access, clock, pages, registry
 from portal.core.incoming import whole_number
-from portal.people import viewer as people
+from portal.people import viewer as viewers
 
 bp = Blueprint("catalogue", __name__)
 
@@ -43,33 +44,29 @@ def _filters(now: datetime) -> tuple[month_snapshot.Filters, str]:
     return wanted, label
 
 
-def _stamp_wanted() -> tuple[str, dict[str, Any]] | None:
-    if request.query_string:
-        return None
-    return month_snapshot.stamp_question(clock.month_of(clock.today(clock.now())))
-
-
 @bp.get("/services")
 @access.public
-@access.reading_with(_stamp_wanted)
 def services() -> Response:
-    """The month's list. One query on the stamp when nothing has changed; see month_snapshot."""
+    """The month's list: what everybody sees of it is kept while the month's stamp stands (month_snapshot)."""
     now = clock.now()
-    key = (request.query_string, int(now.timestamp()) // 60)
-    if not request.query_string:
-        month = clock.month_of(clock.today(now))
-        snap = month_snapshot.snapshot(month, now, g.get("prefetched"))
-        return pages.remembered(snap.pages, key, lambda: _list_page(now, snap))
     wanted, label = _filters(now)
     snap = month_snapshot.snapshot(wanted.month, now)
-    return pages.remembered(snap.pages, key, lambda: _list_page(now, snap, wanted, label))
+    home = viewers.home_centre()
+    key = (request.query_string, int(now.timestamp()) // 60, home.code if home else "", viewers.elder_mode())
+    shown = pages.kept(snap.pages, key, lambda: _listed(now, snap, wanted, label))
+    return pages.page("catalogue/public/services.html", "results", shown=shown, wanted=shown.wanted)
 
 
-def _list_page(
-    now: datetime, snap: month_snapshot.Snapshot, wanted: month_snapshot.Filters | None = None, day_label: str = ""
-) -> dict[str, Any]:
-    """Template and context of a list page."""
-    wanted = wanted or month_snapshot.Filters(month=snap.month)
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list as drawn: what was asked with its page corrected, the line under the heading, the results."""
+
+    wanted: month_snapshot.Filters
+    line: str
+    results: Markup
+
+
+def _listed(now: datetime, snap: month_snapshot.Snapshot, wanted: month_snapshot.Filters, day_label: str) -> Listed:
     found = month_snapshot.select_rows(snap, wanted, now)
     last_page = max(1, -(-len(found) // month_snapshot.PAGE_SIZE))
     # An old address may name a page that is no more: then the last one is shown.
@@ -77,15 +74,16 @@ def _list_page(
     first = (wanted.page - 1) * month_snapshot.PAGE_SIZE
     shown = found[first : first + month_snapshot.PAGE_SIZE]
     centre = centres.by_code(wanted.centre) if wanted.centre else None
-    return {
-        "template": "catalogue/public/services.html", "fragment": "results",
-        "wanted": wanted, "day_label": day_label, "days": _by_day(shown, now, _mixed(centre)), "total": len(found),
-        "all_count": len(snap.rows), "ended": month_snapshot.ended_count(snap, now), "pages": last_page,
-        "category_chips": category_chips(queries.activity_categories(), wanted.category),
-        "groups": profile.current().groups,
-        "at_centre": centre, "near": _near(centre), "day_words": DAY_WORDS, "today": clock.today(now),
-        "months": _months(now), "district": profile.current().name,
-    }  # fmt: skip
+    results = render_template(
+        "catalogue/public/_list.html", wanted=wanted, day_label=day_label, total=len(found), pages=last_page,
+        days=_by_day(shown, now, _mixed(centre)), all_count=len(snap.rows), groups=profile.current().groups,
+        ended=month_snapshot.ended_count(snap, now), near=_near(centre), day_words=DAY_WORDS, months=_months(now),
+        category_chips=category_chips(queries.activity_categories(), wanted.category),
+    )  # fmt: skip
+    line = centre.label if centre else profile.current().name
+    if found and not wanted.any and not wanted.ended:
+        line += f" · 还有 {len(found)} 项"
+    return Listed(wanted, line, Markup(results))  # noqa: S704 drawn by a template
 
 
 def category_chips(categories: list[tuple[str, str]], chosen: str) -> list[tuple[str, str, bool]]:
@@ -117,7 +115,7 @@ def _mixed(chosen: Centre | None) -> bool:
 
 def _near(chosen: Centre | None) -> list[tuple[str, str, bool]]:
     """The centre chips: mine first, then the whole deployment; the rest behind 'all centres'."""
-    home = people.home_centre()
+    home = viewers.home_centre()
     chips = []
     if home is not None:
         chips.append((home.short_name, home.code, bool(chosen and chosen.code == home.code)))

@@ -21,9 +21,8 @@ from sqlalchemy import and_, select
 
 from portal.centres.models import Centre
 from portal.centres.rules import Hours, Opening, distance_km, opening
-from portal.core import clock, scope
+from portal.core import clock, reads, scope
 from portal.core.db import apart, db
-from portal.core.stamps import Stamp
 from portal.venues import occupancy, rules
 from portal.venues.models import Venue
 from portal.venues.rules import Span, Terms, day_words
@@ -32,9 +31,7 @@ from portal.venues.rules.day_words import Day
 AHEAD = 200  # days for which rules are kept: nobody books further ahead (actions.rooms allows 180)
 MOST_PARTS = 1000  # people type any number of people
 MOST_DAYS = 30_000  # room days kept before all are forgotten; a few megabytes
-STAMP = Stamp(
-    "(SELECT count(*) || ':' || coalesce(sum(version), 0) || ':' || coalesce(max(id), 0) FROM venue)", "board"
-)
+_STAMP = reads.stamp(Venue)
 ONE = timedelta(days=1)
 
 
@@ -192,9 +189,9 @@ _board: list[Board] = []
 _lock = threading.Lock()
 
 
-def current(now: datetime, answer: str | None = None) -> Board:
-    """The board, fresh as of this request. answer: to `STAMP.question`, when this request has asked it."""
-    stamp = STAMP.told(answer) if answer else STAMP.read()
+def current(now: datetime) -> Board:
+    """The board, fresh as of this request."""
+    stamp = reads.stamped(_STAMP)
     known = _board[0] if _board else None
     if known is not None and known.stamp == stamp and _young(known, now):
         return known
@@ -223,7 +220,6 @@ def minute(moment: datetime) -> int:
 def forget() -> None:
     """Drop everything held in memory (tests, another database)."""
     _board.clear()
-    STAMP.forget()
 
 
 # Reading --------------------------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ class Place:
 class Card(NamedTuple):
     """A room in a list. week: the strip (first is the day shown); span: the time that fits the wish, ready to book.
 
-    query: the wish as the room's page takes it, for HTML; told: when the room is free, in words.
+    query: the wish as the room's page takes it; told: when the room is free, in words.
     """
 
     venue: Venue | Room
@@ -137,7 +137,7 @@ class Hit(NamedTuple):
     rooms: int
     span: Span | None = None
     until: Mapping[int, datetime] = MappingProxyType({})
-    query: str = ""  # the wish as a room's page takes it, for HTML
+    query: str = ""  # the wish as a room's page takes it
     told: str = ""  # the span in words
 
 
@@ -149,7 +149,7 @@ def _hit(day: date, rooms: int, wanted: Wanted, span: Span | None = None) -> Hit
     query += [f"people={wanted.people}"] if wanted.people else []
     query += [f"function={quote_plus(wanted.function)}"] if wanted.function else []
     told = f"{clock.day(day)}{clock.hour(span.start)}–{days.end_text(span.end, day)} 有空" if span is not None else ""
-    return Hit(day, rooms, span, query="&amp;".join(query), told=told)
+    return Hit(day, rooms, span, query="&".join(query), told=told)
 
 
 def _typed(minutes: int | None) -> str:

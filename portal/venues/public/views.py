@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, abort, g, request
-from markupsafe import Markup
+from flask import Blueprint, Response, abort, request
 
 from portal.centres import rules as centre_rules
 from portal.core import access, clock, pages
@@ -19,7 +17,7 @@ from portal.people import viewer as viewers
 from portal.venues import rules
 from portal.venues.availability import room_snapshot, search
 from portal.venues.availability.room_snapshot import Board, House
-from portal.venues.availability.search import Card, Wanted
+from portal.venues.availability.search import Wanted
 from portal.venues.models import EVERYBODY, OWN, Venue
 from portal.venues.public import booking_panel, queries
 from portal.venues.rules import day_words
@@ -127,19 +125,12 @@ def _wrong(found: tuple[date, ...], opens: int | None, closes: int | None, today
 
 @bp.get("/venues")
 @access.public
-@access.reading_with(room_snapshot.STAMP.question)
 def find() -> Response:
     """The centre's rooms with the days ahead; with a wish, rooms free for it, the nearest first (V2)."""
     now = clock.now()
-    seen = room_snapshot.current(now, g.get("prefetched"))
+    seen = room_snapshot.current(now)
     viewers.know_hours(lambda centre_id: seen.opening(centre_id, now))
-    viewer = access.viewer()
-    # Whose rooms one may book depends on one's own home, not on the centre that is looked at or chosen by cookie.
-    home = None
-    if viewer is not None and viewer.audience == "resident":
-        home = viewer.home_centre.id if viewer.home_centre is not None else 0
-    key = ("find", request.query_string, room_snapshot.minute(now), home)
-    return pages.remembered(seen.pages, key, lambda: _find_page(seen, now))
+    return pages.page("venues/public/find.html", "results", **_find_page(seen, now))
 
 
 def _find_page(seen: Board, now: datetime) -> dict[str, Any]:
@@ -151,7 +142,7 @@ def _find_page(seen: Board, now: datetime) -> dict[str, Any]:
     context: dict[str, Any]
     if asked:
         found = search.free_for(wanted, now, seen)
-        context = {"found": found, "listed": _listed(found.cards, now), "told": _told(wanted, form)}
+        context = {"found": found, "told": _told(wanted, form)}
     else:
         near = [p for p in search.places(centre, now, seen) if not p.own]
         context = {
@@ -163,8 +154,7 @@ def _find_page(seen: Board, now: datetime) -> dict[str, Any]:
             centre.id, centre.code, centre.name, centre.label, centre.phone, centre.address
         )
     return context | {
-        "template": "venues/public/find.html", "fragment": "results", "frame": centre or "", "centre": centre,
-        "wanted": wanted, "form": form, "asked": asked,
+        "centre": centre, "wanted": wanted, "form": form, "asked": asked,
         "outside": search.outside(seen, wanted.kind), "day_words": DAY_WORDS,
         "functions": search.functions_offered(seen), "first": first,
         "today": today, "now": now, "hours": HOURS, "before": first - WEEK, "after": first + WEEK,
@@ -180,22 +170,6 @@ def _told(wanted: Wanted, form: Form) -> str:
         wanted.function, queries.kind_word(wanted.kind),
     )  # fmt: skip
     return " ".join(filter(None, said))
-
-
-def _listed(cards: Sequence[Card], now: datetime) -> Markup:
-    """The found rooms. What does not depend on the wish is drawn once a room, for people wish for many things."""
-    draw, tag = pages.slotted("venues/public/_parts.html", "found"), pages.drawer("ui.html", "tag")
-    items = []
-    for c in cards:
-        room = c.venue
-        link, tags, end = draw(
-            room.id, room.name, c.place.centre.label, c.place.far, room.capacity, room.functions, room.needs_approval
-        )
-        told = tag(c.told, "green")
-        if c.until and c.today and c.today.free and c.today.free[0].start > now:
-            told += tag(f"最早订 {clock.hour(c.today.free[0].start)}")
-        items.append(f"{link}{c.query}{tags}{told}{end}")
-    return Markup("\n".join(items))  # noqa: S704 drawn by templates
 
 
 def _first_day(today: date) -> date:
