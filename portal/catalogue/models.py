@@ -161,6 +161,11 @@ class Entry(CentreScoped, Base):
         return None if self.capacity is None else max(0, self.capacity - self.taken)
 
     @property
+    def call_phone(self) -> str:
+        """Whom to call about it: its own number, else the centre's."""
+        return self.phone or self.centre.phone
+
+    @property
     def author(self) -> str:
         """Whose row it is: a department's plan, else the centre that drew it up."""
         return self.department.name if self.department else self.author_centre.label

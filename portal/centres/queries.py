@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import cast
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm.util import identity_key
 
 from portal.centres import profile, rules
 from portal.centres.models import Centre, OpeningException, OpeningHours
-from portal.core import clock
+from portal.core import clock, reads
 from portal.core.db import db
 
 
@@ -60,6 +61,15 @@ def review_chain(centre: Centre) -> list[Centre]:
     """Strict ancestors whose level reviews, nearest first: who decides on this centre's rows, in order (C4)."""
     levels = {lv.code for lv in profile.current().review_levels}
     return [c for c in reversed(ancestors(centre)) if c.level in levels]
+
+
+_TREE = select(func.count(Centre.id), func.max(Centre.updated_at))
+
+
+def stamp() -> tuple[int, datetime | None]:
+    """Equal as long as nothing that centres say of themselves has changed: facts, hours, photos (facts.edit)."""
+    count, changed_at = cast(tuple[int, datetime | None], reads.row(_TREE))
+    return count, changed_at
 
 
 @dataclass(frozen=True, slots=True)

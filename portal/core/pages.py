@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote_plus
@@ -32,6 +33,18 @@ def block(template: str, name: str, /, **context: Any) -> str:
     page = current_app.jinja_env.get_template(template)
     current_app.update_template_context(context)
     return "".join(page.blocks[name](page.new_context(context)))
+
+
+def blocks(template: str, /, **context: Any) -> dict[str, Markup]:
+    """Every block of `template` by its name, drawn one by one; for `kept` parts that stand apart on their page."""
+    current_app.update_template_context(context)
+    page = current_app.jinja_env.get_template(template)
+    return {name: Markup("".join(draw(page.new_context(context)))) for name, draw in page.blocks.items()}  # noqa: S704
+
+
+def ui() -> Any:
+    """The macros of ui.html, for what is drawn before its page is."""
+    return current_app.jinja_env.globals["ui"]
 
 
 def wants_fragment() -> bool:
@@ -121,21 +134,27 @@ def page_number() -> int:
     return incoming.whole_number(request.args.get("page"), 999) or 1
 
 
-MOST_KEPT = 400  # parts of a snapshot, some 10 KB each
+MOST_KEPT = 2000  # cards of half a KB, parts of some 8 KB
 
 
-def kept(store: dict[Any, T], key: Any, make: Callable[[], T]) -> T:
-    """A part of a page that is the same for everybody: made once for `key`, kept in `store`.
+def kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:
+    """A part of a page that is the same for everybody: made once for `key`, kept in this process.
 
-    store: belongs to what the part shows and goes with it (a month's snapshot). key: all that the part shows besides.
-    In a part stands no form that is posted, for its token is one's own.
+    key: what kind of part, the stamps or versions of the rows it shows, and all else that it shows. In a part stands no
+    form that is posted, for its token is one's own.
     """
+    store: dict[Any, T] = current_app.extensions.setdefault("portal_kept", {})
     found = store.get(key)
     if found is None:
-        if len(store) >= MOST_KEPT:
-            store.clear()
         found = store[key] = make()
+        if len(store) > MOST_KEPT:
+            store.pop(next(iter(store)), None)  # the oldest
     return found
+
+
+def minute(now: datetime) -> int:
+    """For keys of parts that say what time it is: they are a minute old at most."""
+    return int(now.timestamp()) // 60
 
 
 def absolute(path: str) -> str:

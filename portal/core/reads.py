@@ -7,6 +7,7 @@ session's statements only, so this module is for queries files (a house test say
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import current_app
@@ -29,6 +30,18 @@ def row(statement: Executable, **values: Any) -> Row[Any] | None:
     """The first row of `statement` with its bound `values`, or None."""
     with _engine().connect() as connection:
         return connection.execute(statement, values).first()
+
+
+def rows(statement: Executable, **values: Any) -> Sequence[Row[Any]]:
+    """All rows of `statement` with its bound `values`."""
+    with _engine().connect() as connection:
+        return connection.execute(statement, values).all()
+
+
+def own_rows(statement: Executable, **values: Any) -> Sequence[Row[Any]]:
+    """As `rows`, but inside the request's transaction: what it has written shows, what others commit may not."""
+    db.session.flush()
+    return db.session.connection().execute(statement, values).all()
 
 
 def stamp(model: Any) -> Select[Any, Any, Any]:

@@ -51,10 +51,11 @@ class NavItem:
 
 
 WaitingSource = Callable[[Actor, datetime], list[Waiting]]
-MineSource = Callable[[int, datetime], list[Mine]]
+MineSource = Callable[[int, datetime, bool], list[Mine]]  # resident, now, only what is to come
 DueJob = Callable[[datetime], int]
-# fn(entry, viewer or None, now) -> (template, its context)
-PanelSource = Callable[[Any, Any, datetime], tuple[str, dict[str, Any]]]
+Part = tuple[str, dict[str, Any]]  # a template and its context
+PanelSource = Callable[[Any, Any, datetime], Part]  # entry, viewer or None, now
+FactSource = Callable[[Any], Part]
 
 waiting_sources: dict[str, WaitingSource] = {}
 mine_sources: dict[str, MineSource] = {}
@@ -63,6 +64,7 @@ personal_sources: dict[str, Callable[[int], dict[str, Any]]] = {}
 erasers: dict[str, Callable[[int, datetime], None]] = {}
 nav_items: dict[str, NavItem] = {}
 panel_sources: dict[str, PanelSource] = {}
+fact_sources: dict[str, FactSource] = {}
 
 
 def _name(function: Callable[..., Any]) -> str:
@@ -76,7 +78,7 @@ def waiting(source: WaitingSource) -> WaitingSource:
 
 
 def mine(source: MineSource) -> MineSource:
-    """fn(resident_id, now) -> what /me shows of this feature."""
+    """fn(resident_id, now, coming) -> what /me shows of this feature; coming: without what is over, for home."""
     mine_sources[_name(source)] = source
     return source
 
@@ -100,17 +102,30 @@ def erase(eraser: Callable[[int, datetime], None]) -> Callable[[int, datetime], 
 
 
 def panel(source: PanelSource) -> PanelSource:
-    """fn(entry, viewer, now) -> (template, context): what an upper feature adds to an entry's own page."""
+    """fn(entry, viewer, now) -> (template, context): what an upper feature adds at the thumb of an entry's own page.
+
+    Of the entry only columns may be used, and `call_phone`.
+    """
     panel_sources[_name(source)] = source
     return source
 
 
-def panels(entry: Any, viewer: Viewer | None, now: datetime) -> list[tuple[str, dict[str, Any]]]:
-    """All panels of an entry's page, each a template with its context; the page includes them in turn:
+def fact(source: FactSource) -> FactSource:
+    """fn(entry) -> (template, context): a line among the facts of an entry's page, the same for everybody."""
+    fact_sources[_name(source)] = source
+    return source
+
+
+def panels(entry: Any, viewer: Viewer | None, now: datetime) -> list[Part]:
+    """All panels of an entry's page, each included in turn:
     `{% for template, context in panels %}{% with panel = context.panel %}{% include template %}{% endwith %}…`.
-    context['where'] == 'facts': a line among the page's facts; without it a bar at the thumb.
     """
     return [source(entry, viewer, now) for source in panel_sources.values()]
+
+
+def facts(entry: Any) -> list[Part]:
+    """All further facts of an entry, to be included as `panels` are."""
+    return [source(entry) for source in fact_sources.values()]
 
 
 def nav(section: str, label: str, icon: str, endpoint: str, permission: Permission, position: int) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 from sqlalchemy.orm import aliased, contains_eager, joinedload
 
 from portal.cases import ladder
@@ -16,7 +16,7 @@ from portal.cases.models import Case
 from portal.cases.queries import NOT_DONE
 from portal.centres import profile
 from portal.centres.models import Centre
-from portal.core import clock, scope
+from portal.core import clock, reads, scope
 from portal.core.access import Actor
 from portal.core.db import db
 from portal.feedback import rules, subjects
@@ -59,17 +59,21 @@ class Average:
 NOBODY = Average(0, 0.0, False)
 
 
+_AVERAGES = (
+    select(Evaluation.group_key, func.count().label("given"), func.sum(Evaluation.stars).label("stars"))
+    .where(Evaluation.group_key.in_(bindparam("keys", expanding=True)), Evaluation.stars.is_not(None))
+    .group_by(Evaluation.group_key)
+)
+
+
 def average(group_keys: Iterable[str]) -> dict[str, Average]:
     """The average of each group that has any answer; one statement for all. Only figures, so in every scope (S7)."""
     keys = list(dict.fromkeys(group_keys))
-    if not keys:
-        return {}
-    statement = select(Evaluation.group_key, func.count(), func.sum(Evaluation.stars))
-    statement = statement.where(Evaluation.group_key.in_(keys), Evaluation.stars.is_not(None))
     least = policy().public_minimum
-    with scope.system("an average tells nobody's answer"):
-        rows = db.session.execute(statement.group_by(Evaluation.group_key)).all()
-    return {key: Average(count, rules.rounded(int(total or 0), count), count >= least) for key, count, total in rows}
+    found = reads.rows(_AVERAGES, keys=keys) if keys else []
+    return {
+        row.group_key: Average(row.given, rules.rounded(int(row.stars), row.given), row.given >= least) for row in found
+    }
 
 
 def asked_of(subject_kind: str, subject_id: int) -> list[Evaluation]:

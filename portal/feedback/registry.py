@@ -13,7 +13,7 @@ from portal.feedback.states import LABELS, TONES
 
 
 @registry.mine
-def my_evaluations(resident_id: int, now: datetime) -> list[Mine]:
+def my_evaluations(resident_id: int, now: datetime, _coming: bool) -> list[Mine]:
     """What I am asked, and the call-backs I wait for: who has it and until when."""
     return [_mine(row, call, now) for row, call in queries.mine(resident_id, now)]
 

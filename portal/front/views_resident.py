@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, abort, flash, make_response, redirect, request, url_for
+from markupsafe import Markup
 
 from portal.catalogue.public import month_snapshot
 from portal.catalogue.public import queries as public_queries
 from portal.centres import profile
 from portal.centres import queries as centres
-from portal.centres.models import Centre
 from portal.core import access, clock, pages, qr
 from portal.core.incoming import whole_number
 from portal.front import queries
@@ -31,8 +32,7 @@ def home() -> Response:
     brief = viewers.home_centre()
     if brief is None or request.args.get("choose"):
         return pages.page("front/choose.html", choices=people.home_choices(), district=_district(now), now=now)
-    centre = centres.get(brief.id)
-    return _centre_page(centre, now, at_home=True) if centre else abort(404)
+    return _centre_page(brief.code, now, at_home=True)
 
 
 def _district(now: datetime) -> dict[str, Any]:
@@ -46,23 +46,55 @@ def _district(now: datetime) -> dict[str, Any]:
 @access.public
 def centre(code: str) -> Response:
     """A centre's public page; the visitor's choice is remembered (N3)."""
-    found = centres.by_code(code)
-    if found is None or not found.active:
-        abort(404)
-    answer = _centre_page(found, clock.now(), at_home=False)
+    answer = _centre_page(code, clock.now(), at_home=False)
     if access.viewer() is None:
-        _remember(answer, found.code)
+        _remember(answer, code)
     return answer
 
 
-def _centre_page(found: Centre, now: datetime, at_home: bool) -> Response:
-    page = queries.centre_page(found, now)
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a centre says of itself to everybody. parts: drawn blocks of front/_centre.html."""
+
+    brief: viewers.CentreBrief
+    path: str
+    mixed: bool  # rows of several centres stand under it
+    opening: str
+    rooms: int
+    parts: dict[str, Markup]
+
+
+def _centre_page(code: str, now: datetime, at_home: bool) -> Response:
+    """What is the same for everybody is kept as long as it is true; only one's own next things are read each time."""
+    told = pages.kept(("centre", code, queries.stamp(), pages.minute(now)), lambda: _told(code, now))
+    snap = month_snapshot.snapshot(clock.month_of(clock.today(now)), now)
+    key = ("centre month", code, snap.month, snap.stamp, told.opening, told.rooms, pages.minute(now))
+    month, parts = pages.kept(key, lambda: _month(told, snap, now))
     user = access.viewer()
     mine = queries.next_of_mine(user.id, now) if user is not None and user.audience == "resident" else []
-    elder = viewers.elder_mode()
-    template = "front/elder.html" if elder else "front/centre.html"
+    template = "front/elder.html" if viewers.elder_mode() else "front/centre.html"
     # The frame speaks of the centre whose page this is, not of the visitor's own.
-    return pages.page(template, page=page, mine=mine, at_home=at_home, now=now, home_centre=viewers.brief_of(found))
+    return pages.page(
+        template, told=told, month=month, parts=told.parts | parts, mine=mine, at_home=at_home, home_centre=told.brief
+    )
+
+
+def _told(code: str, now: datetime) -> Told:
+    found = centres.by_code(code)
+    if found is None or not found.active:
+        abort(404)
+    page = queries.centre_page(found, now)
+    return Told(
+        viewers.brief_of(found), found.path, not profile.current().level(found.level).files_list, page.opening.text,
+        len(page.rooms), pages.blocks("front/_centre.html", page=page),
+    )  # fmt: skip
+
+
+def _month(
+    told: Told, snap: month_snapshot.Snapshot, now: datetime
+) -> tuple[queries.CentreMonth, dict[str, Markup]]:  # fmt: skip
+    month = queries.centre_month(snap, told.path, told.mixed, now)
+    return month, pages.blocks("front/_month.html", told=told, month=month)
 
 
 EMERGENCY = (("120", "急救"), ("110", "报警"), ("119", "火警"))

@@ -17,7 +17,6 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from portal.catalogue.models import PUBLISHED, Entry
 from portal.core import outbox, registry, scope
-from portal.core.access import Viewer
 from portal.core.db import db
 from portal.feedback import actions as feedback
 from portal.feedback import queries as evaluations
@@ -108,9 +107,9 @@ def _ask(entry: Entry, row: SignUp) -> Ask:
     )  # fmt: skip
 
 
-@registry.panel
-def average_of(entry: Entry, _viewer: Viewer | None, _now: datetime) -> tuple[str, dict[str, Any]]:
+@registry.fact
+def average_of(entry: Entry) -> tuple[str, dict[str, Any]]:
     """'评价 4.8（23 人）' on an activity's page, once enough people have answered. One statement."""
     key = series_key(entry.centre_id, entry.title)
     found = evaluations.average([key]).get(key, evaluations.NOBODY)
-    return "feedback/_average.html", {"panel": found, "where": "facts"}
+    return "feedback/_average.html", {"panel": found}

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, and_, exists, func, select
+from sqlalchemy import ScalarSelect, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from portal.cases import ladder
 from portal.catalogue.models import Entry
 from portal.centres.models import Centre
 from portal.centres.queries import inside
-from portal.core import clock, deadlines, scope
+from portal.core import clock, deadlines, reads, scope
 from portal.core.access import Actor, Permission, Viewer
 from portal.core.db import db
 from portal.core.words import Refusal
@@ -130,13 +130,29 @@ class Panel:
         return f"原因：{o.reason}" if o.status == REFUSED else NEXT.get(o.status, "")
 
 
-def _number(row: Any) -> ScalarSelect[int]:
-    """Place in the queue: how many wait with a number not greater than this one's."""
-    other = aliased(SignUp)
-    ahead = select(func.count()).where(
-        other.entry_id == row.entry_id, other.status == WAITING, other.queue_no <= row.queue_no
+_other = aliased(SignUp)
+#: Place in the queue: how many wait with a number not greater than this one's.
+_NUMBER = (
+    select(func.count())
+    .where(_other.entry_id == SignUp.entry_id, _other.status == WAITING, _other.queue_no <= SignUp.queue_no)
+    .correlate(SignUp)
+    .scalar_subquery()
+)
+_OWN = (
+    select(
+        SignUp.id, SignUp.entry_id, SignUp.status, SignUp.relative_id, SignUp.places, SignUp.accept_by,
+        SignUp.refusal_reason, SignUp.created_at, Relative.name.label("relative"), _NUMBER.label("number"),
     )
-    return ahead.correlate(row).scalar_subquery()
+    .outerjoin(Relative, Relative.id == SignUp.relative_id)
+    .where(SignUp.resident_id == bindparam("resident_id"), SignUp.entry_id == bindparam("entry_id"))
+    .where(SignUp.status.in_((*ACTIVE, *ENDED_SHOWN)))
+    .order_by(SignUp.id)
+)  # fmt: skip
+_RELATIVES = (
+    select(Relative.id, Relative.name, Relative.relation)
+    .where(Relative.resident_id == bindparam("resident_id"), Relative.removed_at.is_(None))
+    .order_by(Relative.id)
+)
 
 
 def place_number(sign_up: SignUp) -> int | None:
@@ -144,25 +160,18 @@ def place_number(sign_up: SignUp) -> int | None:
     if sign_up.status != WAITING:
         return None
     with scope.system("counting who is ahead"):
-        return db.session.scalar(select(_number(SignUp)).where(SignUp.id == sign_up.id))
+        return db.session.scalar(select(_NUMBER).where(SignUp.id == sign_up.id))
 
 
 def own(resident_id: int, entry_id: int) -> list[Own]:
     """The resident's sign-ups of one entry, live or ended with something to tell, oldest first. One statement."""
-    statement = select(SignUp, Relative.name, _number(SignUp))
-    statement = statement.outerjoin(Relative, Relative.id == SignUp.relative_id)
-    statement = statement.where(
-        SignUp.resident_id == resident_id, SignUp.entry_id == entry_id, SignUp.status.in_((*ACTIVE, *ENDED_SHOWN))
-    )
-    with scope.system("own rows, and how many are ahead"):
-        rows = db.session.execute(statement.order_by(SignUp.id)).all()
-    return [_own(*row) for row in rows]
+    return [_own(row) for row in reads.own_rows(_OWN, resident_id=resident_id, entry_id=entry_id)]
 
 
-def _own(row: SignUp, relative: str | None, number: int | None) -> Own:
+def _own(row: Any) -> Own:
     return Own(
-        row.id, row.entry_id, row.status, relative or "我", row.relative_id, row.places,
-        number if row.status == WAITING else None, row.accept_by, row.refusal_reason, row.created_at,
+        row.id, row.entry_id, row.status, row.relative or "我", row.relative_id, row.places,
+        row.number if row.status == WAITING else None, row.accept_by, row.refusal_reason, row.created_at,
     )  # fmt: skip
 
 
@@ -182,7 +191,7 @@ def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = "m
         mine=tuple(_latest(entry, mine, now)), refusal=refusal,
         full=entry.capacity is not None and (entry.waiting > 0 or entry.taken >= entry.capacity),
         ahead=entry.waiting, needs_review=entry.needs_review, most_companions=entry.max_companions, unit=entry.unit,
-        leaving=rules.leaving_text(rules.leave_until(entry, now), now), phone=entry.phone or entry.centre.phone,
+        leaving=rules.leaving_text(rules.leave_until(entry, now), now), phone=entry.call_phone,
         walk_in=entry.walk_in, starts_at=entry.first_start,
     )  # fmt: skip
 
@@ -223,19 +232,21 @@ def _latest(entry: Entry, mine: list[Own], now: datetime) -> list[Own]:
 
 def _people(viewer: Viewer, mine: list[Own]) -> list[tuple[str, str]]:
     taken = {o.relative_id for o in mine if o.live}
-    rows = db.session.execute(
-        select(Relative.id, Relative.name, Relative.relation)
-        .where(Relative.resident_id == viewer.id, Relative.removed_at.is_(None)).order_by(Relative.id)
-    ).all()  # fmt: skip
+    rows = reads.own_rows(_RELATIVES, resident_id=viewer.id)
     people = [] if None in taken else [("me", f"我（{viewer.name}）")]
-    return people + [(str(i), f"{relation}（{name}）") for i, name, relation in rows if i not in taken]
+    return people + [(str(r.id), f"{r.relation}（{r.name}）") for r in rows if r.id not in taken]
 
 
-def mine(resident_id: int, now: datetime) -> list[tuple[SignUp, int | None]]:
-    """All sign-ups of a resident with entry, relative and place number, newest entry first; at most 100 (S9)."""
-    statement = select(SignUp, _number(SignUp)).join(Entry, Entry.id == SignUp.entry_id)
+def mine(resident_id: int, now: datetime, coming: bool = False) -> list[tuple[SignUp, int | None]]:
+    """All sign-ups of a resident with entry, relative and place number, newest entry first; at most 100 (S9).
+
+    coming: only live ones of what is not over.
+    """
+    statement = select(SignUp, _NUMBER).join(Entry, Entry.id == SignUp.entry_id)
     statement = statement.options(joinedload(SignUp.entry).selectinload(Entry.sessions), joinedload(SignUp.relative))
     statement = statement.where(SignUp.resident_id == resident_id).order_by(Entry.first_start.desc(), SignUp.id.desc())
+    if coming:
+        statement = statement.where(SignUp.status.in_(ACTIVE), or_(Entry.last_end.is_(None), Entry.last_end > now))
     with scope.system("own rows, and how many are ahead"):
         return [(row, number) for row, number in db.session.execute(statement.limit(100))]
 

@@ -14,9 +14,9 @@ from portal.signup.states import LABELS, TONES
 
 
 @registry.mine
-def my_services(resident_id: int, now: datetime) -> list[Mine]:
+def my_services(resident_id: int, now: datetime, coming: bool) -> list[Mine]:
     """Every sign-up of mine with what happens next; upcoming ones first to start first."""
-    found = [_mine(row, number, now) for row, number in queries.mine(resident_id, now)]
+    found = [_mine(row, number, now) for row, number in queries.mine(resident_id, now, coming)]
     found.sort(key=lambda m: m.starts_at.timestamp() if m.starts_at else 0.0)
     return found
 

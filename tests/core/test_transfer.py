@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+from datetime import timedelta
 from typing import Any
 
 import pytest
+
+from portal.core import clock
 
 PAGES = ["/services", "/venues", "/centres", "/help", "/c/A1", "/api/v1/services"]
 
@@ -23,7 +26,7 @@ def test_a_page_a_browser_has_is_answered_by_304(client: Any, town: Any, path: s
 
 def test_a_changed_page_is_sent(client: Any, town: Any, session: Any) -> None:
     tag = client.get("/c/A1").headers["ETag"]
-    town.centres["A1"].phone = "0755-8420 9999"
+    town.centres["A1"].phone, town.centres["A1"].updated_at = "0755-8420 9999", clock.now() + timedelta(seconds=1)
     session.commit()
     changed = client.get("/c/A1", headers={"If-None-Match": tag})
     assert changed.status_code == 200 and "9999" in changed.get_data(as_text=True)

@@ -231,11 +231,11 @@ def test_my_services_say_what_happens_next(session: Any, town: Town, entry: Entr
     actions.sign_up(Actor("resident", town.residents[4].id, "x"), entry.id, None, 0, now)
     fill(session, town, entry, now, 2)
     source = registry.mine_sources["portal.signup.registry.my_services"]
-    first, second = source(town.residents[4].id, now)[0], source(town.residents[1].id, now)[0]
+    first, second = source(town.residents[4].id, now, False)[0], source(town.residents[1].id, now, False)[0]
     assert (first.section, first.status_text) == ("upcoming", "已报上")
     assert "前可自行退出" in first.next_text
     assert (second.section, second.status_text) == ("waiting", "候补第 1 位")
-    over = source(town.residents[4].id, entry.last_end)[0]
+    over = source(town.residents[4].id, entry.last_end, False)[0]
     assert over.section == "past"
 
 
@@ -245,7 +245,7 @@ def test_my_services_name_the_next_date_of_a_series(session: Any, town: Town, ma
     entry = make.entry(town.centres["A1"], sessions=dates)
     fill(session, town, entry, now, 1)
     source = registry.mine_sources["portal.signup.registry.my_services"]
-    mine = source(town.residents[0].id, dates[1][0] - timedelta(days=1))[0]
+    mine = source(town.residents[0].id, dates[1][0] - timedelta(days=1), True)[0]
     assert mine.when == f"下一次 {clock.span(*dates[1])}，还有 2 场"
     assert mine.starts_at == dates[1][0]
     assert mine.section == "upcoming"

@@ -8,18 +8,18 @@ of centres and categories are not covered by the stamp; a snapshot is therefore 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from markupsafe import Markup
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import aliased
 
 from portal.catalogue import windows
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntrySession
 from portal.centres.models import Centre
-from portal.core import clock, reads
-from portal.core.db import apart, db
+from portal.core import clock, pages, reads
 from portal.core.text import fold
 
 PAGE_SIZE = 20
@@ -86,13 +86,16 @@ class Row:
 
 @dataclass(slots=True)
 class Snapshot:
-    """A month's public rows. `pages` caches rendered lists by filter; it lives and dies with the stamp."""
+    """A month's public rows."""
 
     month: str
     stamp: str
     loaded_at: datetime
     rows: dict[int, Row]
-    pages: dict[Any, Any] = field(default_factory=dict)
+
+    def below(self, path: str) -> Snapshot:
+        """The rows of `path` and below."""
+        return replace(self, rows={i: row for i, row in self.rows.items() if row.centre_path.startswith(path)})
 
 
 _snapshots: dict[str, Snapshot] = {}
@@ -132,8 +135,7 @@ def snapshot(month: str, now: datetime) -> Snapshot:
     known = _snapshots.get(month)
     if known is not None and known.stamp == stamp and abs(now - known.loaded_at) < MAX_AGE:
         return known
-    # Apart from this request's transaction, which may be older than the stamp: kept rows must not be.
-    with _lock, apart():
+    with _lock:
         keep = known.rows if known is not None and abs(now - known.loaded_at) < MAX_AGE else {}
         fresh = _load(month, stamp, now, keep)
         if known is not None and keep:
@@ -150,7 +152,7 @@ def forget() -> None:
 
 
 def _load(month: str, stamp: str, now: datetime, keep: dict[int, Row]) -> Snapshot:
-    versions = {row.id: row.version for row in db.session.execute(_VERSIONS, {"month": month})}
+    versions = {row.id: row.version for row in reads.rows(_VERSIONS, month=month)}
     rows = {i: keep[i] for i, version in versions.items() if i in keep and keep[i].version == version}
     missing = [i for i in versions if i not in rows]
     for start in range(0, len(missing), 500):
@@ -160,10 +162,9 @@ def _load(month: str, stamp: str, now: datetime, keep: dict[int, Row]) -> Snapsh
 
 def _rows(ids: list[int]) -> dict[int, Row]:
     sessions: dict[int, list[tuple[datetime, datetime]]] = {}
-    for entry_id, start, end in db.session.execute(_SESSIONS, {"ids": ids}):
-        sessions.setdefault(entry_id, []).append((start, end))
-    records = db.session.execute(_ROWS, {"ids": ids}).mappings()
-    return {record["id"]: _row(dict(record), sessions.get(record["id"], [])) for record in records}
+    for row in reads.rows(_SESSIONS, ids=ids):
+        sessions.setdefault(row.entry_id, []).append((row.starts_at, row.ends_at))
+    return {row.id: _row(row._asdict(), sessions.get(row.id, [])) for row in reads.rows(_ROWS, ids=ids)}
 
 
 def _row(said: dict[str, Any], sessions: list[tuple[datetime, datetime]]) -> Row:
@@ -270,22 +271,16 @@ def places_tag(row: Row, now: datetime) -> tuple[str, str]:
     return (f"仅剩 {row.free} {unit}", "gold") if few else (f"余 {row.free} {unit}", "green")
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What ui.card needs."""
+def card(row: Row, session: tuple[datetime, datetime], now: datetime, with_centre: bool = False) -> Markup:
+    """The row's card as ui.card draws it: anew when the row changes, and each minute.
 
-    url: str
-    day: str
-    weekday: str
-    title: str
-    line: str
-    tags: tuple[tuple[str, str], ...]
-    today: bool
-    note: str = ""
+    with_centre: say whose it is; needed wherever several centres' rows stand in one list.
+    """
+    key = ("card", row.id, row.version, session[0], with_centre, pages.minute(now))
+    return pages.kept(key, lambda: _drawn(row, session, now, with_centre))
 
 
-def card(row: Row, session: tuple[datetime, datetime], now: datetime, with_centre: bool = False) -> Card:
-    """with_centre: say whose it is; needed wherever several centres' rows stand in one list."""
+def _drawn(row: Row, session: tuple[datetime, datetime], now: datetime, with_centre: bool) -> Markup:
     start, end = session
     on, today = clock.local(start).date(), clock.today(now)
     names = {today: "今天", today + timedelta(days=1): "明天"}
@@ -295,14 +290,13 @@ def card(row: Row, session: tuple[datetime, datetime], now: datetime, with_centr
     if row.changed and row.status != CANCELLED:
         tags.append(("有调整", "gold"))
     hours = f"{clock.hour(start)}–{clock.hour(end)}"
-    return Card(
-        url=f"/services/{row.id}", day=str(on.day), weekday=names.get(on, clock.weekday(on)), title=row.title,
-        line=" · ".join([hours, *where]), tags=tuple(tags), today=on == today,
-        note=row.weekly.replace(hours, "").strip(),  # the hours stand in the line above
-    )  # fmt: skip
+    note = row.weekly.replace(hours, "").strip()  # the hours stand in the line above
+    day, line = names.get(on, clock.weekday(on)), " · ".join([hours, *where])
+    drawn: Markup = pages.ui().card(f"/services/{row.id}", str(on.day), day, row.title, line, tags, on == today, note)
+    return drawn
 
 
-def upcoming(month: str, centre_path: str, now: datetime, limit: int = 6) -> tuple[int, list[Card]]:
+def upcoming(month: str, centre_path: str, now: datetime, limit: int = 6) -> tuple[int, list[Markup]]:
     """How many activities a subtree still has this month, and the nearest as cards (home and centre pages)."""
     snap = snapshot(month, now)
     rows = select_rows(snap, Filters(month=month, centre_path=centre_path), now)

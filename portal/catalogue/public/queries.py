@@ -4,15 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import or_, select
-from sqlalchemy.orm import joinedload, selectinload
+from markupsafe import Markup
+from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy.orm import aliased, joinedload, selectinload
 
-from portal.catalogue.models import Category, Entry, EntryChange, Guide
+from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntryChange, Guide
 from portal.catalogue.public import month_snapshot
-from portal.core import clock, pages, scope
+from portal.centres.models import Centre
+from portal.core import clock, pages, reads, scope
 from portal.core.db import db
 from portal.core.text import fold
+
+_BRIEF = (
+    select(
+        Entry.id, Entry.revision, Entry.month, Entry.title, Entry.status, Entry.centre_id, Entry.capacity, Entry.unit,
+        Entry.taken, Entry.waiting, Entry.walk_in, Entry.needs_review, Entry.max_companions, Entry.changed_at,
+        Entry.own_first_until, Entry.sign_up_from, Entry.sign_up_until, Entry.withdraw_until, Entry.first_start,
+        Entry.last_end, func.coalesce(func.nullif(Entry.phone, ""), Centre.phone).label("call_phone"),
+    )
+    .join(Centre, Centre.id == Entry.centre_id)
+    .where(Entry.id == bindparam("id"), Entry.status.in_(PUBLIC))
+)  # fmt: skip
+
+
+def brief(entry_id: int) -> Any | None:
+    """What decides about a public entry's page and its sign-up: a row of columns, named as Entry's; None: no such."""
+    return reads.row(_BRIEF, id=entry_id)
 
 
 def entry(entry_id: int) -> Entry | None:
@@ -24,12 +43,19 @@ def entry(entry_id: int) -> Entry | None:
     return db.session.scalar(statement)
 
 
+_above = aliased(Category)
+# 政策咨询服务 is mostly guides, but a 政策咨询日 is an activity like others of 大众化服务.
+_CATEGORIES = (
+    select(Category.id, Category.code, Category.name, Category.parent_id)
+    .outerjoin(_above, _above.id == Category.parent_id)
+    .where((Category.kind == "activity") | ((Category.kind == "guide") & (_above.kind == "activity")))
+    .order_by(Category.position)
+)
+
+
 def activity_categories() -> list[tuple[str, str]]:
     """Code and name of the categories that activities stand in, in the order of the profile."""
-    # 政策咨询服务 is mostly guides, but a 政策咨询日 is an activity like others of 大众化服务.
-    below = Category.parent.has(Category.kind == "activity")
-    rows = select(Category).where((Category.kind == "activity") | ((Category.kind == "guide") & below))
-    found = list(db.session.scalars(rows.order_by(Category.position)))
+    found = reads.rows(_CATEGORIES)
     parents = {c.parent_id for c in found if c.parent_id}
     return [(c.code, c.name) for c in found if c.id not in parents]
 
@@ -65,14 +91,16 @@ def changes(entry_id: int) -> list[EntryChange]:
         return list(db.session.scalars(statement.order_by(EntryChange.decided_at.desc())))
 
 
-def similar(item: Entry, now: datetime, limit: int = 3) -> list[month_snapshot.Card]:
-    """Others of the same category with free places, nearest in time: the way out when this one is full."""
+def similar(item: Any, now: datetime, limit: int = 3) -> list[Markup]:
+    """Others of the same category with free places, nearest in time: the way out when this one is full or over."""
+    full = item.capacity is not None and item.taken >= item.capacity
+    if not (full or item.status == CANCELLED or (item.last_end and item.last_end <= now)):
+        return []
     snap = month_snapshot.snapshot(item.month, now)
-    code = item.category.code
+    code = snap.rows[item.id].category if item.id in snap.rows else ""
     rows = month_snapshot.select_rows(snap, month_snapshot.Filters(month=item.month, category=code, free=True), now)
-    return [month_snapshot.card(row, session, now, with_centre=True) for row, session in rows if row.id != item.id][
-        :limit
-    ]
+    others = [(row, session) for row, session in rows if row.id != item.id][:limit]
+    return [month_snapshot.card(row, session, now, with_centre=True) for row, session in others]
 
 
 def share_text(item: Entry, url: str) -> str:

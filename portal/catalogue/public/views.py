@@ -52,8 +52,8 @@ def services() -> Response:
     wanted, label = _filters(now)
     snap = month_snapshot.snapshot(wanted.month, now)
     home = viewers.home_centre()
-    key = (request.query_string, int(now.timestamp()) // 60, home.code if home else "", viewers.elder_mode())
-    shown = pages.kept(snap.pages, key, lambda: _listed(now, snap, wanted, label))
+    key = ("list", snap.month, snap.stamp, request.query_string, pages.minute(now), home, viewers.elder_mode())
+    shown = pages.kept(key, lambda: _listed(now, snap, wanted, label))
     return pages.page("catalogue/public/services.html", "results", shown=shown, wanted=shown.wanted)
 
 
@@ -94,11 +94,11 @@ def category_chips(categories: list[tuple[str, str]], chosen: str) -> list[tuple
 
 def _by_day(
     shown: list[tuple[month_snapshot.Row, tuple[datetime, datetime]]], now: datetime, with_centre: bool
-) -> list[tuple[str, list[month_snapshot.Card]]]:
+) -> list[tuple[str, list[Markup]]]:
     """Cards under the headings of their days, in order."""
     today = clock.today(now)
     names = {today: "今天 · ", today + timedelta(days=1): "明天 · "}
-    groups: list[tuple[str, list[month_snapshot.Card]]] = []
+    groups: list[tuple[str, list[Markup]]] = []
     for row, session in shown:
         on = clock.local(session[0]).date()
         heading = f"{names.get(on, '')}{on.month}月{on.day}日 {clock.weekday(on)}"
@@ -137,17 +137,27 @@ def _has(month: str) -> bool:
 @bp.get("/services/<int:entry_id>")
 @access.public
 def service(entry_id: int) -> Response:
-    """One service with everything one needs to decide, and the confirm bar of the sign-up room."""
+    """One service with everything one needs to decide, and the confirm bar of the sign-up feature."""
     now = clock.now()
-    entry = queries.entry(entry_id) or abort(404)
-    viewer = access.viewer()
-    panels = registry.panels(entry, viewer, now)
+    brief = queries.brief(entry_id) or abort(404)
+    # Sign-ups change what `brief` says and nothing of what is kept.
+    key = ("service", entry_id, brief.revision, brief.status, centres.stamp(), pages.minute(now))
+    told = pages.kept(key, lambda: _told(entry_id, now))
+    panels = registry.panels(brief, access.viewer(), now)
     return pages.page(
-        "catalogue/public/service.html", entry=entry, now=now, panels=panels, windows=windows,
-        sessions=queries.sessions_view(entry, now),
-        changes=queries.changes(entry.id), similar=queries.similar(entry, now),
-        short_url=pages.absolute(url_for("catalogue.short", entry_id=entry.id)),
-        share_text=queries.share_text(entry, pages.absolute(url_for("catalogue.short", entry_id=entry.id))),
+        "catalogue/public/service.html", entry=brief, told=told, panels=panels, now=now,
+        facts=registry.facts(brief), similar=queries.similar(brief, now),
+    )  # fmt: skip
+
+
+def _told(entry_id: int, now: datetime) -> dict[str, Markup]:
+    """What a service's page says to everybody whatever happens to its places, drawn: the blocks of its template."""
+    entry = queries.entry(entry_id) or abort(404)
+    short_url = pages.absolute(url_for("catalogue.short", entry_id=entry.id))
+    return pages.blocks(
+        "catalogue/public/_service.html", entry=entry, now=now, windows=windows,
+        sessions=queries.sessions_view(entry, now), changes=queries.changes(entry.id), short_url=short_url,
+        share_text=queries.share_text(entry, short_url),
     )  # fmt: skip
 
 

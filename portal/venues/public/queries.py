@@ -142,9 +142,10 @@ def _number(row: Booking) -> int | None:
     return 1 + int(db.session.scalar(ahead) or 0)
 
 
-def mine(resident_id: int, now: datetime) -> list[Own]:
-    """Every booking of a resident's that is to come or ended lately. One statement."""
-    wanted = select(Booking).where(Booking.resident_id == resident_id, Booking.ends_at > now - PAST_SHOWN)
+def mine(resident_id: int, now: datetime, coming: bool = False) -> list[Own]:
+    """Every booking of a resident's that is to come or, unless `coming`, ended lately. One statement."""
+    since = now if coming else now - PAST_SHOWN
+    wanted = select(Booking).where(Booking.resident_id == resident_id, Booking.ends_at > since)
     with scope.system("own bookings"):
         rows = db.session.scalars(wanted.options(*_WITH).order_by(Booking.starts_at, Booking.id))
         return [Own(row, None, eligibility.deadline(row.venue, row)) for row in rows]

@@ -14,9 +14,9 @@ from portal.venues.public.queries import Own
 
 
 @registry.mine
-def my_bookings(resident_id: int, now: datetime) -> list[Mine]:
+def my_bookings(resident_id: int, now: datetime, coming: bool) -> list[Mine]:
     """Every booking of mine with what happens next."""
-    return [_mine(one, now) for one in queries.mine(resident_id, now)]
+    return [_mine(one, now) for one in queries.mine(resident_id, now, coming)]
 
 
 def _mine(one: Own, now: datetime) -> Mine:
