@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import joinedload
 
 from portal.catalogue.models import PUBLIC, Entry
@@ -60,16 +60,26 @@ def _path(entry: Entry) -> str:
     return entry.centre.path if entry.own_first_until is not None else "/"
 
 
+_LIVE = select(SignUp.id).where(
+    SignUp.entry_id == bindparam("entry"), SignUp.person_key == bindparam("key"), SignUp.status.in_(ACTIVE)
+)
+_LAST = select(func.max(SignUp.queue_no)).where(SignUp.entry_id == bindparam("entry"), SignUp.status == WAITING)
+_OF_THEIRS = and_(
+    Relative.id == bindparam("relative"), Relative.resident_id == Resident.id, Relative.removed_at.is_(None)
+)
+_PERSON = (
+    select(Resident.name, Centre.path, _LIVE.scalar_subquery(), _LAST.scalar_subquery(), Relative.id)
+    .outerjoin(Centre, Centre.id == Resident.home_centre_id)
+    .outerjoin(Relative, _OF_THEIRS)
+    .where(Resident.id == bindparam("resident"), Resident.erased_at.is_(None))
+)
+
+
 def find_person(entry: Entry, resident_id: int, relative_id: int | None) -> Person:
     """One statement: the person, their home, their live sign-up for `entry` and the queue's last number."""
     key = f"v{relative_id}" if relative_id else f"r{resident_id}"
-    live = select(SignUp.id).where(SignUp.entry_id == entry.id, SignUp.person_key == key, SignUp.status.in_(ACTIVE))
-    last = select(func.max(SignUp.queue_no)).where(SignUp.entry_id == entry.id, SignUp.status == WAITING)
-    statement = select(Resident.name, Centre.path, live.scalar_subquery(), last.scalar_subquery(), Relative.id)
-    statement = statement.outerjoin(Centre, Centre.id == Resident.home_centre_id)
-    relative = (Relative.resident_id == Resident.id) & Relative.removed_at.is_(None)
-    statement = statement.outerjoin(Relative, relative & (Relative.id == (relative_id or 0)))
-    row = db.session.execute(statement.where(Resident.id == resident_id, Resident.erased_at.is_(None))).one_or_none()
+    values = {"entry": entry.id, "key": key, "resident": resident_id, "relative": relative_id or 0}
+    row = db.session.execute(_PERSON, values).one_or_none()
     if row is None or (relative_id and row[4] is None):
         raise NoSuchPerson()
     if not row[0].strip():

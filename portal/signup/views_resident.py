@@ -8,9 +8,10 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, request, url_for
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload, selectinload
 
-from portal.catalogue.models import PUBLIC, Entry
+from portal.catalogue.models import Entry
+from portal.catalogue.public import queries as public_queries
+from portal.centres import queries as centres
 from portal.core import access, clock, pages, registry
 from portal.core.access import Viewer
 from portal.core.db import db
@@ -31,12 +32,6 @@ def panel_of(entry: Entry, viewer: Viewer | None, now: datetime) -> tuple[str, d
     """The thumb bar of a service's page; `?for=` keeps whom one meant while signing in on the way."""
     panel = queries.panel(entry, viewer, now, selected=request.args.get("for", "me"))
     return "signup/_panel.html", {"panel": panel}
-
-
-def _entry(entry_id: int) -> Entry:
-    statement = select(Entry).where(Entry.id == entry_id, Entry.status.in_(PUBLIC))
-    options = (joinedload(Entry.centre), selectinload(Entry.sessions))
-    return db.session.scalars(statement.options(*options)).one_or_none() or abort(404)
 
 
 def _resident() -> Any:
@@ -77,14 +72,25 @@ def _page(
     entry_id: int, *, fresh: int = 0, error: DomainError | None = None, said: str = "", chosen: str = "me"
 ) -> Response:
     """The panel: the sentence of a refusal in place, with the way out and what was chosen; or what was done."""
-    entry, now = _entry(entry_id), clock.now()
-    panel = queries.panel(entry, _resident(), now, selected=chosen)
+    now = clock.now()
+    brief = public_queries.brief(entry_id) or abort(404)
+    panel = queries.panel(brief, _resident(), now, selected=chosen)
     if error is not None:
         companions = whole_number(request.form.get("companions"), 99) or 0
         panel = replace(panel, error=f"{error.message}{error.advice}", companions=companions)
     still = error is None and not said and not pages.wants_fragment()
     panel = replace(panel, fresh=fresh, said=said, still=still)
-    return pages.page(TEMPLATE, "panel", panel=panel, entry=entry, when=notices.when(entry), now=now, error=error)
+    key = ("answer", entry_id, brief.revision, centres.stamp())
+    told = pages.kept(key, lambda: _told(entry_id))
+    return pages.page(TEMPLATE, "panel", panel=panel, told=told, error=error)
+
+
+def _told(entry_id: int) -> dict[str, str]:
+    """What the answer says of the entry: when and where, and the category to look further in."""
+    entry = public_queries.entry(entry_id) or abort(404)
+    return {"when": notices.when(entry), "category": entry.category.code} | pages.blocks(
+        "signup/_facts.html", entry=entry, when=notices.when(entry)
+    )
 
 
 def _refused(error: DomainError, entry_id: int) -> Response:

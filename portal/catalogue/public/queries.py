@@ -30,8 +30,11 @@ _BRIEF = (
 
 
 def brief(entry_id: int) -> Any | None:
-    """What decides about a public entry's page and its sign-up: a row of columns, named as Entry's; None: no such."""
-    return reads.row(_BRIEF, id=entry_id)
+    """What decides about a public entry's page and its sign-up: a row of columns, named as Entry's; None: no such.
+
+    Read inside the request's transaction, so that who has just signed up is counted.
+    """
+    return next(iter(reads.own_rows(_BRIEF, id=entry_id)), None)
 
 
 def entry(entry_id: int) -> Entry | None:
