@@ -1,7 +1,7 @@
-"""WSGI entry: `granian --interface wsgi wsgi:app`, `flask --app wsgi …`."""
+"""What servers take: `granian --interface rsgi wsgi:door`, `flask --app wsgi`; any other WSGI server `wsgi:app`."""
 
 from portal import create_app
-from portal.core import compressed
+from portal import door as doors
 
 app = create_app()
-compressed.init_app(app)
+door = doors.of(app)

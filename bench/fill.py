@@ -21,10 +21,14 @@ from portal.people.models import Resident
 from portal.signup.models import SignUp
 
 ACTIVITIES, RESIDENTS, SIGN_UPS, OLD_ENTRIES, CHUNK = 300, 100_000, 1_000_000, 5_000, 10_000
+POPULAR, PLACES = 20, 30  # the activities that four of five want, and their places
 
 
-def fill(now: datetime, scale: float = 1.0) -> str:
-    """Fill the empty, migrated database; returns the token of a signed-in resident. scale < 1 for a quick look."""
+def fill(now: datetime, scale: float = 1.0) -> tuple[str, str]:
+    """Fill the empty, migrated database; returns the token of a signed-in resident and the code of their centre.
+
+    scale < 1 for a quick look.
+    """
     began = clock_time.monotonic()
     chosen = profile.load("dapeng")
     with writing(), scope.system("bench"):
@@ -33,7 +37,7 @@ def fill(now: datetime, scale: float = 1.0) -> str:
     with writing(), scope.system("bench"):
         entries = _entries(now, int(OLD_ENTRIES * scale))
         people = max(2_000, int(RESIDENTS * scale))
-        _residents(people, now)
+        code = _residents(people, now)
     _sign_ups(int(SIGN_UPS * scale), people, entries, now)
     with writing(), scope.system("bench"):
         _inbox(now)
@@ -42,7 +46,7 @@ def fill(now: datetime, scale: float = 1.0) -> str:
             db.session.commit()
     analyse()
     print(f"filled in {clock_time.monotonic() - began:.0f} s", flush=True)
-    return token
+    return token, code
 
 
 def analyse() -> None:
@@ -82,17 +86,19 @@ def _entries(now: datetime, old: int) -> int:
 
 
 def _entry(number: int, start: datetime, centre_id: int, category_id: int, now: datetime) -> dict[str, Any]:
+    popular = number <= POPULAR
     titles = ("亲子绘本阅读会", "长者智能手机学习班", "海洋守护净滩行动", "普法教育：民法典与邻里纠纷", "冬至包汤圆")
     return {
         "id": number, "month": clock.month_of(start), "centre_id": centre_id, "author_centre_id": centre_id,
         "category_id": category_id, "title": f"{titles[number % 5]}（第{number}场）", "content": "活动内容" * 20,
-        "organiser": "社区党群服务中心", "place": "二楼书吧", "audience": "全体居民", "groups": [], "capacity": 80,
+        "organiser": "社区党群服务中心", "place": "二楼书吧", "audience": "全体居民", "groups": [],
+        "capacity": PLACES if popular else 80,
         "unit": "人", "status": "published", "first_start": start, "last_end": start + timedelta(minutes=45),
-        "published_at": now, "taken": number % 70, "created_at": now, "updated_at": now,
+        "published_at": now, "taken": 0 if popular else number % 70, "created_at": now, "updated_at": now,
     }  # fmt: skip
 
 
-def _residents(count: int, now: datetime) -> None:
+def _residents(count: int, now: datetime) -> str:
     home = db.session.query(Centre).filter(Centre.level == "community").first()
     for start in range(1, count + 1, CHUNK):
         db.session.execute(
@@ -111,6 +117,8 @@ def _residents(count: int, now: datetime) -> None:
                 for number in range(start, min(start + CHUNK, count + 1))
             ],
         )
+    assert home is not None
+    return home.code
 
 
 def _sign_ups(count: int, people: int, entries: int, now: datetime) -> None:

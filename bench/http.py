@@ -70,11 +70,13 @@ def on_core(core: int) -> Iterator[None]:
 
 @contextmanager
 def served(target: str, env: dict[str, str]) -> Iterator[Served]:
-    """`target` on granian, one worker, one blocking thread, pinned to one core."""
+    """`target` on granian, one worker, pinned to one core: the portal's door, or a bare WSGI app."""
     port = free_port()
+    door = target.endswith(":door")
     command = [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "1", "--blocking-threads", "1", "--no-ws", "--log-level", "warning", target,
+        sys.executable, "-m", "granian", "--interface", "rsgi" if door else "wsgi", "--host", "127.0.0.1",
+        "--port", str(port), "--workers", "1", "--no-ws", "--log-level", "warning",
+        *([] if door else ["--blocking-threads", "1"]), target,
     ]  # fmt: skip
     with on_core(SERVER_CORE):
         process = subprocess.Popen(command, env=os.environ | env, cwd=ROOT)

@@ -1,4 +1,4 @@
-"""Migrate and fill the database of DATABASE_URL, sign people in, count the list's statements. Prints one JSON object.
+"""Migrate and fill the database of DATABASE_URL, sign people in. Prints one JSON object.
 
 In a process of its own, so that nothing of it is left in the one that measures: python -m bench.prepare [--scale 0.05]
 """
@@ -9,19 +9,17 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from typing import Any
 
 from flask import Flask
 from flask_migrate import upgrade
 from itsdangerous import URLSafeTimedSerializer
-from sqlalchemy import event
 
 from bench.fill import fill
 from portal import create_app
-from portal.core import clock, reads, scope, sessions
-from portal.core.db import db, writing
+from portal.core import clock, scope, sessions
+from portal.core.db import writing
 
 CSRF = "0" * 40  # what Flask-WTF keeps in the session; a form carries it signed
 PEOPLE = 1500  # signed in, to sign up
@@ -35,32 +33,6 @@ def cookies(app: Flask, tokens: list[str]) -> list[str]:
     return [f"{name}={signer.dumps(kept | {'_user_id': token})}" for token in tokens]
 
 
-def statements(
-    app: Flask,
-    cookie: str,
-    path: str = "/services",
-    card: str = 'class="act"',
-    cards: int = 20,
-    between: Callable[[], None] = lambda: None,
-) -> int:
-    """How many statements a list of somebody signed in sends after `between`; by default nothing has changed.
-
-    Raises when it does not show so many cards.
-    """
-    seen: list[str] = []
-    client = app.test_client(use_cookies=False)
-    client.get(path, headers={"Cookie": cookie})
-    between()
-    with app.app_context():
-        event.listen(db.engine, "before_cursor_execute", lambda _c, _cur, text, *_rest: seen.append(text))
-    reads.watch = seen.append
-    page = client.get(path, headers={"Cookie": cookie})
-    reads.watch = None
-    if page.status_code != 200 or page.text.count(card) != cards:
-        raise RuntimeError(f"{path} answered {page.status_code} with {page.text.count(card)} cards, not {cards}")
-    return len([text for text in seen if not text.startswith(("BEGIN", "PRAGMA")) and text != reads.MARK_SQL])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0)
@@ -69,15 +41,16 @@ def main() -> None:
     app = create_app()
     with redirect_stdout(sys.stderr), app.app_context():
         upgrade()
-        first = fill(clock.now(), scale)
+        first, code = fill(clock.now(), scale)
         with writing(), scope.system("bench"):
             people = range(2, 2 + PEOPLE)
             others = [sessions.open_session("resident", number, clock.now()) for number in people]
     told = {
         "cookies": cookies(app, [first, *others]),
+        "code": code,
         "csrf": URLSafeTimedSerializer(app.config["SECRET_KEY"], salt="wtf-csrf-token").dumps(CSRF),
     }
-    print(json.dumps(told | {"statements": statements(app, told["cookies"][0])}))
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

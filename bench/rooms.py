@@ -137,7 +137,7 @@ JUDGED = (
 
 def turns_of(district: District, count: int, everything: bool) -> Rooms:
     """Medians over `count` turns, beside hello."""
-    with http.served("bench.hello:app", {}) as bare, http.served("wsgi:app", district.env) as portal:
+    with http.served("bench.hello:app", {}) as bare, http.served("wsgi:door", district.env) as portal:
         sides = Sides(district.process, bare, portal)
         rooms = Rooms(district, sides, Bookings(district, portal.port))
         sides.bare_turn()

@@ -22,14 +22,14 @@ POSTGRES = ("shared_buffers=256MB", "synchronous_commit=on", "fsync=on", "full_p
 
 @dataclass(frozen=True)
 class Town:
-    """cookies: of people who are signed in; the first one reads, the others sign up."""
+    """cookies: of people who are signed in; code: the centre where all are at home."""
 
     kind: str
     process: int  # the database server; 0 when it is a library
     env: dict[str, str]
     cookies: list[str]
     csrf: str
-    statements: int
+    code: str
 
 
 def environment(url: str, folder: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -42,6 +43,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def granian(port: int, door: str, workers: int = 1) -> list[str]:
+    """The command that serves `door` ('module:name') on a loopback port as the Procfile does."""
+    return [
+        sys.executable, "-m", "granian", "--interface", "rsgi", "--host", "127.0.0.1", "--port", str(port),
+        "--workers", str(workers), "--no-ws", "--backlog", "2048", "--backpressure", "2048", "--log-level", "warning",
+        "--workers-kill-timeout", "3", door,
+    ]  # fmt: skip
 
 
 def chromium_path() -> str | None:

@@ -63,12 +63,12 @@ def review_chain(centre: Centre) -> list[Centre]:
     return [c for c in reversed(ancestors(centre)) if c.level in levels]
 
 
-_TREE = select(func.count(Centre.id), func.max(Centre.updated_at))
+TREE = select(func.count(Centre.id), func.max(Centre.updated_at))
 
 
 def stamp() -> tuple[int, datetime | None]:
     """Equal as long as nothing that centres say of themselves has changed: facts, hours, photos (facts.edit)."""
-    count, changed_at = cast(tuple[int, datetime | None], reads.row(_TREE))
+    count, changed_at = cast(tuple[int, datetime | None], reads.row(TREE))
     return count, changed_at
 
 

@@ -64,11 +64,11 @@ def _headers(headers: Headers, _path: str, _url: str) -> None:
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask) -> WhiteNoise:
     """Answer /static/ before Flask sees it. Addresses carry a digest of the content, so a month's keeping is safe."""
     folder = _squeezed(Path(str(app.static_folder)), Path(app.config["DATA_DIR"]) / "cache" / "static")
     os.utime(folder)  # in use: an age is counted from the last start
-    app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
+    files = WhiteNoise(
         app.wsgi_app,
         root=str(folder),
         prefix=str(app.static_url_path),
@@ -76,3 +76,5 @@ def init_app(app: Flask) -> None:
         allow_all_origins=False,
         add_headers_function=_headers,
     )
+    app.wsgi_app = files  # type: ignore[method-assign]
+    return files

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, g, has_request_context, request
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, CursorResult, DateTime, Dialect, Engine, Executable, MetaData, UpdateBase, event
 from sqlalchemy.exc import SQLAlchemyError
@@ -150,8 +150,17 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if _write_intent.get() else "BEGIN")
 
 
+def in_reading_request() -> bool:
+    """Whether a page is being read, so that this request writes nothing."""
+    return has_request_context() and request.method in READ_METHODS and "write_token" in g
+
+
 def _before_request() -> None:
-    g.write_token = _write_intent.set(request.method not in READ_METHODS)
+    reading = request.method in READ_METHODS
+    g.write_token = _write_intent.set(not reading)
+    if reading and not is_sqlite():
+        # Each statement of READ COMMITTED sees what is committed by then anyway; this spares BEGIN and ROLLBACK.
+        db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
 
 
 def _commit(response: Response) -> Response:

@@ -109,13 +109,23 @@ def call_back_of(evaluation_id: int) -> CallBack | None:
         return db.session.scalars(statement.options(_WITH_PLACE)).one_or_none()
 
 
+_ASKED = Evaluation.given_at.is_(None) & (Evaluation.answer_until > bindparam("now"))
+_CALLED = CallBack.status.in_(UNDONE) | (CallBack.closed_at > bindparam("recent"))
+_OPEN = (
+    select(Evaluation.id)
+    .outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id)
+    .where(Evaluation.resident_id == bindparam("resident_id"), or_(_ASKED, _CALLED))
+)
+
+
 def mine(resident_id: int, now: datetime) -> list[tuple[Evaluation, CallBack | None]]:
-    """What /me shows: still asked, or a call-back that is on its way or was closed lately. One statement."""
+    """What /me shows: still asked, or a call-back that is on its way or was closed lately. At most two statements."""
     recent = now - timedelta(days=policy().again_days)
-    asked = Evaluation.given_at.is_(None) & (Evaluation.answer_until > now)
-    called = CallBack.status.in_(UNDONE) | (CallBack.closed_at > recent)
+    ids = [row.id for row in reads.own_rows(_OPEN, resident_id=resident_id, now=now, recent=recent)]
+    if not ids:
+        return []
     statement = select(Evaluation, CallBack).outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id)
-    statement = statement.where(Evaluation.resident_id == resident_id, or_(asked, called))
+    statement = statement.where(Evaluation.id.in_(ids))
     statement = statement.options(joinedload(Evaluation.relative), _WITH_PLACE)
     statement = statement.order_by(Evaluation.answer_until, Evaluation.id)
     with scope.system("own rows"):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from markupsafe import Markup
+from sqlalchemy import select, true
 
 from portal.catalogue.public import month_snapshot
 from portal.centres import facts
@@ -44,12 +45,17 @@ class CentreMonth:
     listed: bool  # anything published this month, so there is something to print
 
 
-_ROOMS = reads.stamp(Venue)
+_of_month, _of_centres = month_snapshot.STAMP.subquery(), centres.TREE.subquery()
+_of_rooms = reads.stamp(Venue).subquery()
+_STAMPS = select(_of_month, _of_centres, _of_rooms).select_from(
+    _of_month.join(_of_centres, true()).join(_of_rooms, true())
+)
 
 
-def stamp() -> tuple[tuple[int, datetime | None], str]:
-    """Equal as long as centres and rooms say the same of themselves."""
-    return centres.stamp(), reads.stamped(_ROOMS)
+def stamps(month: str) -> tuple[str, str]:
+    """The month's stamp, and one that is equal as long as centres and rooms say the same of themselves."""
+    found = reads.row(_STAMPS, month=month) or ()
+    return ":".join(map(str, found[:3])), ":".join(map(str, found[3:]))
 
 
 def centre_page(centre: Centre, now: datetime) -> CentrePage:

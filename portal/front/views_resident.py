@@ -66,8 +66,10 @@ class Told:
 
 def _centre_page(code: str, now: datetime, at_home: bool) -> Response:
     """What is the same for everybody is kept as long as it is true; only one's own next things are read each time."""
-    told = pages.kept(("centre", code, queries.stamp(), pages.minute(now)), lambda: _told(code, now))
-    snap = month_snapshot.snapshot(clock.month_of(clock.today(now)), now)
+    month_now = clock.month_of(clock.today(now))
+    of_month, of_centres = queries.stamps(month_now)
+    told = pages.kept(("centre", code, of_centres, pages.minute(now)), lambda: _told(code, now))
+    snap = month_snapshot.snapshot(month_now, now, of_month)
     key = ("centre month", code, snap.month, snap.stamp, told.opening, told.rooms, pages.minute(now))
     month, parts = pages.kept(key, lambda: _month(told, snap, now))
     user = access.viewer()

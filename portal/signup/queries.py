@@ -155,6 +155,14 @@ _RELATIVES = (
 )
 
 
+_COMING = (
+    select(SignUp.id)
+    .join(Entry, Entry.id == SignUp.entry_id)
+    .where(SignUp.resident_id == bindparam("resident_id"), SignUp.status.in_(ACTIVE))
+    .where(or_(Entry.last_end.is_(None), Entry.last_end > bindparam("now")))
+)
+
+
 def place_number(sign_up: SignUp) -> int | None:
     """Place in the queue from 1, or None when it does not wait (S2). One statement."""
     if sign_up.status != WAITING:
@@ -237,18 +245,30 @@ def _people(viewer: Viewer, mine: list[Own]) -> list[tuple[str, str]]:
     return people + [(str(r.id), f"{r.relation}（{r.name}）") for r in rows if r.id not in taken]
 
 
+_MINE = (
+    select(SignUp, _NUMBER)
+    .join(Entry, Entry.id == SignUp.entry_id)
+    .options(joinedload(SignUp.entry).selectinload(Entry.sessions), joinedload(SignUp.relative))
+    .order_by(Entry.first_start.desc(), SignUp.id.desc())
+    .limit(100)
+)
+_MINE_OF = _MINE.where(SignUp.resident_id == bindparam("resident_id"))
+_MINE_BY = _MINE.where(SignUp.id.in_(bindparam("ids", expanding=True)))
+
+
 def mine(resident_id: int, now: datetime, coming: bool = False) -> list[tuple[SignUp, int | None]]:
     """All sign-ups of a resident with entry, relative and place number, newest entry first; at most 100 (S9).
 
     coming: only live ones of what is not over.
     """
-    statement = select(SignUp, _NUMBER).join(Entry, Entry.id == SignUp.entry_id)
-    statement = statement.options(joinedload(SignUp.entry).selectinload(Entry.sessions), joinedload(SignUp.relative))
-    statement = statement.where(SignUp.resident_id == resident_id).order_by(Entry.first_start.desc(), SignUp.id.desc())
+    statement, values = _MINE_OF, dict[str, Any](resident_id=resident_id)
     if coming:
-        statement = statement.where(SignUp.status.in_(ACTIVE), or_(Entry.last_end.is_(None), Entry.last_end > now))
+        ids = [row.id for row in reads.own_rows(_COMING, resident_id=resident_id, now=now)]
+        if not ids:
+            return []
+        statement, values = _MINE_BY, {"ids": ids}
     with scope.system("own rows, and how many are ahead"):
-        return [(row, number) for row, number in db.session.execute(statement.limit(100))]
+        return [(row, number) for row, number in db.session.execute(statement, values)]
 
 
 # Staff ----------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.factories import NOW
-from tests.servers import Server, database_kind, free_port, postgres
+from tests.servers import Server, database_kind, free_port, granian, postgres
 
 ROOT = Path(__file__).parents[2]
 SECRET_KEY = "browser tests only"
@@ -57,11 +57,7 @@ class Portal(Server):
 
     def command(self) -> list[str]:
         """See Server."""
-        return [
-            sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port),
-            "--workers", str(self.workers), "--blocking-threads", "1", "--no-ws", "--log-level", "warning",
-            "--workers-kill-timeout", "3", "--working-dir", str(ROOT), "tests.browser.stand:app",
-        ]  # fmt: skip
+        return granian(self.port, "tests.browser.stand:door", self.workers)
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """See Server."""

@@ -1,6 +1,6 @@
 """The portal exactly as it is served, but with its clock set: December's list is always next month's.
 
-granian takes `tests.browser.stand:app`, `flask --app tests.browser.stand` runs the commands. The clock goes on from
+granian takes `tests.browser.stand:door`, `flask --app tests.browser.stand` runs the commands. The clock goes on from
 where PORTAL_TEST_CLOCK_SHIFT (seconds) puts it, so a walk over the months is the same in any year.
 """
 
@@ -21,6 +21,6 @@ def _now() -> datetime:
 
 clock.now = _now
 
-from wsgi import app  # noqa: E402 - the clock is set before anything reads it
+from wsgi import app, door  # noqa: E402 - the clock is set before anything reads it
 
-__all__ = ["app"]
+__all__ = ["app", "door"]

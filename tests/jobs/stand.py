@@ -1,6 +1,6 @@
 """The portal as the crash test runs it: the same worker, scheduler and web process, with one effect and one page more.
 
-`python -m tests.jobs.stand worker|schedule`; granian takes `tests.jobs.stand:app`.
+`python -m tests.jobs.stand worker|schedule`; granian takes `tests.jobs.stand:door`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from flask import Flask, request
 
 import jobs
+from portal import door
 from portal.core import access, clock, outbox
 from portal.notices import actions, deliveries
 
@@ -42,9 +43,9 @@ def _with_page(app: Flask) -> Flask:
     return app
 
 
-def __getattr__(name: str) -> Flask:
-    if name == "app":
-        return _with_page(jobs.app())
+def __getattr__(name: str) -> Any:
+    if name == "door":
+        return door.of(_with_page(jobs.app()))
     raise AttributeError(name)
 
 

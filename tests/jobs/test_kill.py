@@ -25,7 +25,7 @@ from portal.core.db import db
 from portal.people.models import Resident
 from tests.notices import gateway_server
 from tests.notices.gateway_server import FakeGateway
-from tests.servers import RedisServer, free_port
+from tests.servers import RedisServer, free_port, granian
 
 ROOT = Path(__file__).parents[2]
 RESIDENTS, BATCH = 500, 10
@@ -65,11 +65,7 @@ class Stand:
         }  # fmt: skip
         self.redis.start()
         self.env["REDIS_URL"] = self.redis.url
-        web = [
-            str(Path(python).with_name("granian")), "--interface", "wsgi", "--host", "127.0.0.1",
-            "--port", str(self.port), "--workers", "1", "--blocking-threads", "1", "--no-ws", "--log-level", "warning",
-            "tests.jobs.stand:app",
-        ]  # fmt: skip
+        web = granian(self.port, "tests.jobs.stand:door")
         module = [python, "-m", "tests.jobs.stand"]
         self.web = Process(web, self.env, home / "web.log")
         self.worker = Process([*module, "worker"], self.env, home / "worker.log")

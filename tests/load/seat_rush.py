@@ -30,7 +30,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy import create_engine, text
 
-from tests.servers import free_port, postgres
+from tests.servers import free_port, granian, postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 4
@@ -66,13 +66,13 @@ class Portal:
 
     def __init__(
         self, database: str, locked: bool, people: int, places: int, seed_with: str = "tests.load.seed",
-        control: str = "tests.load.unlocked:app",
+        control: str = "tests.load.unlocked:door",
     ) -> None:  # fmt: skip
         self.home = Path(tempfile.mkdtemp(prefix="portal-rush-"))
         self.port = free_port()
         name = f"rush_{uuid.uuid4().hex[:12]}"
         self.url = f"sqlite:///{self.home / 'portal.db'}" if database == "sqlite" else postgres().create(name)
-        self.app = "wsgi:app" if locked else control
+        self.door = "wsgi:door" if locked else control
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("PORTAL_")} | {
             "DATABASE_URL": self.url, "PORTAL_DATA_DIR": str(self.home), "SECRET_KEY": "load test only",
             "REDIS_URL": "redis://127.0.0.1:1/0", "PORTAL_RATE_LIMITS": "0", "PORTAL_LOG_LEVEL": "ERROR",
@@ -84,10 +84,7 @@ class Portal:
         self.seeded: dict[str, Any] = json.loads(done.stdout)
 
     def __enter__(self) -> Portal:
-        command = [
-            sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port),
-            "--workers", str(WORKERS), "--blocking-threads", "1", "--no-ws", "--log-level", "warning", self.app,
-        ]  # fmt: skip
+        command = granian(self.port, self.door, WORKERS)
         with (self.home / "log").open("wb") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
         deadline = time.monotonic() + SECONDS

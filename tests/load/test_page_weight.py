@@ -14,7 +14,7 @@ LIMIT, REQUESTS = 60_000, 5  # bytes over the wire with headers; as the issue as
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with town.filled("sqlite", 0.002) as filled, http.served("wsgi:app", filled.env) as portal:
+    with town.filled("sqlite", 0.002) as filled, http.served("wsgi:door", filled.env) as portal:
         yield portal.port
 
 

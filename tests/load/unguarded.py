@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError
 
 from portal.core.db import db
 from portal.venues import locks, occupancy, overlap_constraint
-from wsgi import app
+from wsgi import app, door
 
 
 def unlocked(statement: Any, of: Any) -> Any:
@@ -43,4 +43,4 @@ with app.app_context():
         pass  # another worker was faster
     db.engine.dispose()
 
-__all__ = ["app"]
+__all__ = ["door"]

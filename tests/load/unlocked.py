@@ -9,7 +9,7 @@ from sqlalchemy import Select
 
 from portal.catalogue.models import Entry
 from portal.signup import waiting_list
-from wsgi import app
+from wsgi import door
 
 BREATH = 0.02  # seconds between look and write: a busy machine falls into the gap every time
 look = waiting_list.lock
@@ -28,4 +28,4 @@ def look_and_wait(entry_id: int) -> Entry:
 waiting_list.for_update = unlocked
 waiting_list.lock = look_and_wait
 
-__all__ = ["app"]
+__all__ = ["door"]

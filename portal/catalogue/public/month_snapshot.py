@@ -25,7 +25,7 @@ from portal.core.text import fold
 PAGE_SIZE = 20
 MAX_AGE = timedelta(minutes=1)
 # Reads only ix_entry_stamp.
-_STAMP = reads.stamp(Entry).where(Entry.month == bindparam("month"), Entry.status.in_(PUBLIC))
+STAMP = reads.stamp(Entry).where(Entry.month == bindparam("month"), Entry.status.in_(PUBLIC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +126,12 @@ _VERSIONS = select(Entry.id, Entry.version).where(Entry.month == bindparam("mont
 
 def read_stamp(month: str) -> str:
     """The month's stamp, by one query on one index; begins with '0:' when nothing is published."""
-    return reads.stamped(_STAMP, month=month)
+    return reads.stamped(STAMP, month=month)
 
 
-def snapshot(month: str, now: datetime) -> Snapshot:
-    """The month's public rows, fresh as of this request."""
-    stamp = read_stamp(month)
+def snapshot(month: str, now: datetime, stamp: str = "") -> Snapshot:
+    """The month's public rows, fresh as of this request. stamp: when this request has read it."""
+    stamp = stamp or read_stamp(month)
     known = _snapshots.get(month)
     if known is not None and known.stamp == stamp and abs(now - known.loaded_at) < MAX_AGE:
         return known

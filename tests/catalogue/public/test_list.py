@@ -119,7 +119,8 @@ def test_one_query_when_nothing_changed(client: FlaskClient, month: Any, count_q
     text(client)
     with count_queries() as seen:
         text(client)
-    assert len(seen) == 1 and "sum(entry.version)" in seen[0], seen
+    read = [s for s in seen if s != "BEGIN"]
+    assert len(read) == 1 and "sum(entry.version)" in read[0], seen
 
 
 def test_one_changed_row_is_read_alone(client: FlaskClient, month: Any, session: Any, count_queries: Any) -> None:
@@ -141,7 +142,8 @@ def test_two_for_somebody_signed_in(
     text(client)
     with count_queries() as seen:
         text(client)
-    assert len(seen) == 2 and "web_session" in seen[0] and "sum(entry.version)" in seen[1], seen
+    read = [s for s in seen if s != "BEGIN"]
+    assert len(read) == 2 and "web_session" in read[0] and "sum(entry.version)" in read[1], seen
 
 
 def test_a_cold_list_costs_a_fixed_number_of_queries(

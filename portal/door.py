@@ -1,0 +1,174 @@
+"""The door of a web process: what is slow or too much is met here, before it takes a thread from others (SPEC Q8).
+
+granian hands every request to `Door` in its event loop (RSGI). A body is read here, as slowly as a phone sends it; only
+a complete request takes one of the few threads in which the app runs, and granian waits for those who read slowly. Who
+finds all threads taken waits in line, people in the middle of something before those who look; nobody waits longer than
+PATIENCE for a thread: then a calm page says when to come again, and comes again by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import io
+import itertools
+import os
+import random
+import re
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from flask import Flask
+from whitenoise import WhiteNoise
+
+from portal.core import compressed
+from portal.core.db import READ_METHODS
+from portal.core.headers import FIXED
+
+PATIENCE = 1.0  # seconds in line; a request takes some 5 ms, so whoever waits longer waits for the whole crowd
+SLOWEST, LEAST_SECONDS = 1024, 60  # a body may take a minute, or a second for each KB
+BODIES = 64 * 1024 * 1024  # bytes of bodies that are being read, in this process
+AGAIN = (4, 9)  # seconds until a refused page asks again; spread, so that a crowd does not come back as one
+# Sent forms are told by their method; these are the pages between them, and what watches the portal.
+FIRST = re.compile(r"/(services/\d+/sign-up|login|register|healthz|readyz|metrics)\b")
+Answer = tuple[int, list[tuple[str, str]], bytes]
+
+
+class Refused(Exception):
+    """Answered without the app; its argument is the HTTP status."""
+
+
+class Line:
+    """So many at once, the others in line: by rank, then by arrival."""
+
+    def __init__(self, at_once: int) -> None:
+        self.free = at_once
+        self.waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self.arrival = itertools.count()
+
+    async def turn(self, rank: int) -> None:
+        """Returns when it is one's turn; `done` must follow. Raises Refused(503) after PATIENCE seconds."""
+        if self.free:
+            self.free -= 1
+            return
+        mine = asyncio.get_running_loop().create_future()
+        heapq.heappush(self.waiting, (rank, next(self.arrival), mine))
+        try:
+            await asyncio.wait_for(mine, PATIENCE)
+        except TimeoutError:
+            raise Refused(503) from None
+
+    def done(self) -> None:
+        """The next one's turn."""
+        while self.waiting:
+            following = heapq.heappop(self.waiting)[2]
+            if not following.done():
+                following.set_result(None)
+                return
+        self.free += 1
+
+
+class Door:
+    """One for each web process. files: answers /static/ without a thread."""
+
+    def __init__(self, app: Flask, files: WhiteNoise, at_once: int) -> None:
+        self.app, self.files = app, files
+        self.line, self.threads = Line(at_once), ThreadPoolExecutor(at_once, "web")
+        self.largest = int(app.config["MAX_CONTENT_LENGTH"])
+        self.reading = 0
+        with app.app_context():
+            self.pages = {status: _page(app, status) for status in (408, 413, 503)}
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        try:
+            status, headers, body = await self._answer(scope, protocol)
+        except Refused as refused:
+            status, headers, body = self._refusal(refused.args[0], scope.method)
+        protocol.response_bytes(status, headers, body)
+
+    async def _answer(self, scope: Any, protocol: Any) -> Answer:
+        reads = scope.method in READ_METHODS
+        if reads and scope.path in self.files.files:
+            return _run(self.files, _environ(scope, b""))
+        environ = _environ(scope, b"" if reads else await self._body(scope, protocol))
+        await self.line.turn(0 if not reads or FIRST.match(scope.path) else 1)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.threads, _run, self.app, environ)
+        finally:
+            self.line.done()
+
+    async def _body(self, scope: Any, protocol: Any) -> bytes:
+        """The whole body. Raises Refused: 413 too large, 408 too slow, 503 too many at once."""
+        announced = scope.headers.get("content-length", "")
+        size = int(announced) if announced.isdecimal() else self.largest
+        if size > self.largest:
+            raise Refused(413)
+        if self.reading + size > BODIES:
+            raise Refused(503)
+        self.reading += size
+        try:
+            async with asyncio.timeout(max(LEAST_SECONDS, size / SLOWEST)):
+                body = bytearray()
+                async for chunk in protocol:
+                    body += chunk
+                    if len(body) > self.largest:
+                        raise Refused(413)
+                return bytes(body)
+        except TimeoutError:
+            raise Refused(408) from None
+        finally:
+            self.reading -= size
+
+    def _refusal(self, status: int, method: str) -> Answer:
+        headers = [*FIXED.items(), ("content-type", "text/html; charset=utf-8"), ("cache-control", "no-store")]
+        if status == 503:
+            again = str(random.randint(*AGAIN))  # noqa: S311 spreads a crowd, guards nothing
+            headers.append(("retry-after", again))
+            if method == "GET":  # what was sent is not sent again by itself
+                headers.append(("refresh", again))
+        return status, headers, self.pages[status]
+
+
+def _page(app: Flask, status: int) -> bytes:
+    name = "busy" if status == 503 else "413" if status == 413 else "400"
+    return app.jinja_env.get_template(f"errors/{name}.html").render().encode()
+
+
+def _environ(scope: Any, body: bytes) -> dict[str, Any]:
+    """The request as WSGI wants it (PEP 3333): bytes of the path as Latin-1, headers as HTTP_NAME."""
+    host, _, port = scope.server.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method, "SCRIPT_NAME": "", "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string, "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "SERVER_NAME": host, "SERVER_PORT": port, "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.version": (1, 0), "wsgi.url_scheme": scope.scheme, "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr, "wsgi.multithread": True, "wsgi.multiprocess": True, "wsgi.run_once": False,
+        "CONTENT_LENGTH": str(len(body)),
+    }  # fmt: skip
+    if scope.authority:
+        environ["HTTP_HOST"] = scope.authority  # HTTP/2 has no Host header
+    for name, value in scope.headers.items():
+        key = "CONTENT_TYPE" if name == "content-type" else "HTTP_" + name.upper().replace("-", "_")
+        if key in ("HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"):
+            continue  # the body is here, whole
+        joint = "; " if name == "cookie" else ","
+        environ[key] = f"{environ[key]}{joint}{value}" if key in environ and key != "HTTP_HOST" else value
+    return environ
+
+
+def _run(app: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> Answer:
+    """Let the WSGI `app` answer, whole."""
+    head: list[Any] = []
+    answer = app(environ, lambda status, headers, _error=None: head.extend((int(status[:3]), headers)))
+    try:
+        body = b"".join(answer)
+    finally:
+        getattr(answer, "close", lambda: None)()
+    return head[0], head[1], body
+
+
+def of(app: Flask) -> Door:
+    """The door of `app`, with its static files. PORTAL_WEB_THREADS: how many requests a process works on at once."""
+    return Door(app, compressed.init_app(app), max(1, int(os.environ.get("PORTAL_WEB_THREADS", "2"))))
