@@ -36,7 +36,7 @@ def fill(now: datetime, scale: float = 1.0) -> tuple[str, str]:
         centre_actions.import_centres(units, chosen, system_actor(), now)
     with writing(), scope.system("bench"):
         entries = _entries(now, int(OLD_ENTRIES * scale))
-        people = max(2_000, int(RESIDENTS * scale))
+        people = max(5_000, int(RESIDENTS * scale))
         code = _residents(people, now)
     _sign_ups(int(SIGN_UPS * scale), people, entries, now)
     with writing(), scope.system("bench"):

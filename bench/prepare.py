@@ -22,7 +22,6 @@ from portal.core import clock, scope, sessions
 from portal.core.db import writing
 
 CSRF = "0" * 40  # what Flask-WTF keeps in the session; a form carries it signed
-PEOPLE = 1500  # signed in, to sign up
 
 
 def cookies(app: Flask, tokens: list[str]) -> list[str]:
@@ -36,14 +35,15 @@ def cookies(app: Flask, tokens: list[str]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0)
-    scale = parser.parse_args().scale
+    parser.add_argument("--people", type=int, default=1500, help="signed in, to sign up")
+    chosen = parser.parse_args()
     logging.getLogger("alembic").setLevel(logging.WARNING)
     app = create_app()
     with redirect_stdout(sys.stderr), app.app_context():
         upgrade()
-        first, code = fill(clock.now(), scale)
+        first, code = fill(clock.now(), chosen.scale)
         with writing(), scope.system("bench"):
-            people = range(2, 2 + PEOPLE)
+            people = range(2, 2 + chosen.people)
             others = [sessions.open_session("resident", number, clock.now()) for number in people]
     told = {
         "cookies": cookies(app, [first, *others]),

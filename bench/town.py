@@ -70,8 +70,11 @@ def run(module: str, env: dict[str, str], *arguments: str) -> dict[str, object]:
 
 
 @contextmanager
-def filled(kind: str, scale: float) -> Iterator[Town]:
-    """A town of 300 activities this month, 100,000 residents, a million sign-ups; scale < 1 for a quick look."""
+def filled(kind: str, scale: float, people: int = 1500) -> Iterator[Town]:
+    """A town of 300 activities this month, 100,000 residents, a million sign-ups; scale < 1 for a quick look.
+
+    people: so many are signed in.
+    """
     with empty(kind) as (env, process):
-        told = run("bench.prepare", env, "--scale", str(scale))
+        told = run("bench.prepare", env, "--scale", str(scale), "--people", str(people))
         yield Town(kind, process, env, **told)  # type: ignore[arg-type]
