@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
@@ -203,26 +204,36 @@ def guide(guide_id: int) -> Response:
 @bp.get("/calendar/<code>.ics")
 @access.public
 def calendar(code: str) -> Response:
-    """A centre's published activities, this month and the next, for a calendar program."""
+    """A centre's published activities for a calendar program: this month and the next, or the `month` asked for."""
     centre = centres.by_code(code) or abort(404)
     now = clock.now()
-    this = clock.month_of(clock.today(now))
+    this, asked = clock.month_of(clock.today(now)), request.args.get("month", "")
+    months = [asked] if clock.is_month(asked) else [this, clock.add_months(this, 1)]
+    snaps = [month_snapshot.snapshot(month, now) for month in months]
+    key = ("ics", code, tuple((s.month, s.stamp) for s in snaps), centres.stamp(), clock.today(now))
+    body = pages.kept(key, lambda: _book(centre.label, [s.below(centre.path) for s in snaps], now))
+    return Response(body, mimetype="text/calendar")
+
+
+def _book(label: str, snaps: list[month_snapshot.Snapshot], now: datetime) -> bytes:
     book = Calendar()
     book.add("prodid", "-//saoma-diandan//services//ZH")
     book.add("version", "2.0")
-    book.add("x-wr-calname", f"{centre.label} 服务清单")
-    for month in (this, clock.add_months(this, 1)):
-        for row in month_snapshot.snapshot(month, now).rows.values():
-            if row.centre_path.startswith(centre.path):
-                for number, session in enumerate(row.sessions):
-                    book.add_component(_event(row, number, session, now))
-    return Response(book.to_ical(), mimetype="text/calendar")
+    book.add("x-wr-calname", f"{label} 服务清单")
+    # The day, not the moment: two processes say the same, so that an unchanged calendar is answered by 304.
+    made = clock.at(clock.today(now), time())
+    for row in [row for snap in snaps for row in snap.rows.values()]:
+        for number, session in enumerate(row.sessions):
+            book.add_component(_event(row, number, session, made))
+    body: bytes = book.to_ical()
+    return body
 
 
-def _event(row: month_snapshot.Row, number: int, session: tuple[datetime, datetime], now: datetime) -> Event:
+def _event(row: month_snapshot.Row, number: int, session: tuple[datetime, datetime], made: datetime) -> Event:
     event = Event()
     event.add("uid", f"entry-{row.id}-{number}@saoma-diandan")
-    event.add("dtstamp", now)
+    event.add("dtstamp", made)
+    event.add("sequence", row.version)
     event.add("dtstart", clock.local(session[0]))
     event.add("dtend", clock.local(session[1]))
     event.add("summary", row.title)
@@ -233,24 +244,28 @@ def _event(row: month_snapshot.Row, number: int, session: tuple[datetime, dateti
     return event
 
 
+API_PAGE = 200  # services in one answer; `next` leads on
+
+
 @bp.get("/api/v1/services")
 @access.public
 def api_services() -> Response:
-    """Published services as JSON for other platforms; public fields only (SPEC C10)."""
-    month = request.args.get("month", "")
+    """Published services as JSON for other platforms; public fields only (SPEC C10). count: of all pages."""
+    month, page = request.args.get("month", ""), pages.page_number()
     now = clock.now()
     if month and not clock.is_month(month):
         return _api_error("month must look like 2026-12")
-    month = month or clock.month_of(clock.today(now))
-    path = ""
+    snap = month_snapshot.snapshot(month or clock.month_of(clock.today(now)), now)
     if request.args.get("centre"):
         centre = centres.by_code(request.args["centre"])
         if centre is None:
             return _api_error("unknown centre", 404)
-        path = centre.path
-    rows = [r for r in month_snapshot.snapshot(month, now).rows.values() if r.centre_path.startswith(path)]
-    rows.sort(key=lambda r: (r.sessions[0][0] if r.sessions else now, r.id))
-    return jsonify({"month": month, "count": len(rows), "services": [_public(row) for row in rows]})
+        snap = snap.below(centre.path)
+    rows = sorted(snap.rows.values(), key=lambda r: (r.sessions[0][0] if r.sessions else now, r.id))
+    shown = rows[(page - 1) * API_PAGE : page * API_PAGE]
+    following = pages.absolute(pages.with_args(page=page + 1)) if len(rows) > page * API_PAGE else None
+    services = [pages.kept(("json", row), partial(_public, row)) for row in shown]
+    return jsonify({"month": snap.month, "count": len(rows), "next": following, "services": services})
 
 
 def _api_error(message: str, status: int = 400) -> Response:

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from portal.catalogue.models import Entry
-from portal.catalogue.public import month_snapshot
+from portal.catalogue.public import month_snapshot, views
 from portal.core import clock
 from tests import factories
 
@@ -206,6 +206,31 @@ def test_weekly_service_tells_its_rule(client: FlaskClient, town: Any, make: Any
     page = client.get(f"/services/{entry.id}").get_data(as_text=True)
     page = re.sub(r"</?span[^>]*>", "", page)
     assert "每周一、四、五 9:00–11:00" in page and "下一次 11月26日（周四）9:00–11:00" in page and "全部 3 次" in page
+
+
+def test_the_api_leads_from_page_to_page(client: FlaskClient, town: Any, make: Any, monkeypatch: Any) -> None:
+    for number in range(5):
+        make.entry(town.centres["A1"], spans(26), title=f"第{number}场")
+    monkeypatch.setattr(views, "API_PAGE", 2)
+    found, following = [], "/api/v1/services?centre=A1"
+    while following:
+        data = client.get(following.removeprefix("https://portal.example")).get_json()
+        assert data["count"] == 5 and len(data["services"]) <= 2
+        found += [row["title"] for row in data["services"]]
+        following = data["next"]
+    assert found == [f"第{number}场" for number in range(5)]
+
+
+def test_an_unchanged_calendar_is_not_sent_again(client: FlaskClient, month: Any, session: Any) -> None:
+    first = client.get("/calendar/A1.ics")
+    tag = {"If-None-Match": first.headers["ETag"]}
+    assert client.get("/calendar/A1.ics", headers=tag).status_code == 304
+    assert client.get("/calendar/A1.ics?month=2026-12").data.count(b"BEGIN:VEVENT") == 0
+    entry = session.get(Entry, month["today"].id)
+    entry.title, entry.version = "改了名的活动", entry.version + 1
+    session.commit()
+    changed = client.get("/calendar/A1.ics", headers=tag)
+    assert changed.status_code == 200 and "改了名的活动" in changed.get_data(as_text=True)
 
 
 def test_calendar_and_json_hold_public_facts_only(client: FlaskClient, month: Any) -> None:
