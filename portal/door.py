@@ -79,7 +79,9 @@ class Door:
         self.largest = int(app.config["MAX_CONTENT_LENGTH"])
         self.reading = 0
         with app.app_context():
-            self.pages = {status: _page(app, status) for status in (408, 413, 503)}
+            from portal.operations.metrics import REFUSED
+
+            self.refused, self.pages = REFUSED, {status: _page(app, status) for status in (408, 413, 503)}
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         try:
@@ -122,6 +124,7 @@ class Door:
             self.reading -= size
 
     def _refusal(self, status: int, method: str) -> Answer:
+        self.refused.labels(str(status)).inc()
         headers = [*FIXED.items(), ("content-type", "text/html; charset=utf-8"), ("cache-control", "no-store")]
         if status == 503:
             again = str(random.randint(*AGAIN))  # noqa: S311 spreads a crowd, guards nothing

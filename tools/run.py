@@ -173,6 +173,7 @@ def prepare_database(config: dict[str, Any], env: dict[str, str]) -> str:
 def environment(config: dict[str, Any], port: int, host: str) -> tuple[dict[str, str], list[str]]:
     """The variables for all processes, and the names of the processes to start."""
     data = Path(config["DATA_DIR"])
+    shutil.rmtree(data / "metrics", ignore_errors=True)  # counts of processes that are no more
     outside = lan_address() if host in {"0.0.0.0", "::"} else ""  # noqa: S104 compared, not bound
     env = dict(os.environ)
     env.update(

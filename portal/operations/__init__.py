@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from flask import Flask
 
 
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and commands to the app."""
     from portal.core import job_queue, outbox
+
+    # prometheus_client chooses where counts live when it is imported, so the folder is named before that.
+    folder = os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(Path(app.config["DATA_DIR"]) / "metrics"))
+    Path(folder).mkdir(parents=True, exist_ok=True)
     from portal.operations import cli, metrics, views
 
     app.register_blueprint(views.bp)
