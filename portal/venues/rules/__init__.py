@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from portal.core import clock
 from portal.core.words import Refusal
@@ -25,11 +24,11 @@ from portal.venues.rules.opening_hours import (
     closed_why,
     closures_on,
     collides,
-    day_bounds,
     held,
     hours_of,
     local_day,
     merged,
+    midnight,
     minus,
     moment,
     open_spans,
@@ -79,9 +78,9 @@ def over_limits(terms: Terms, own: Iterable[Span], wanted: Span) -> Refusal | No
 def _week(terms: Terms, own: list[Span], wanted: Span) -> Refusal | None:
     if terms.hours_per_week is None:
         return None
-    day = local_day(wanted.start, terms.zone)
+    day = local_day(wanted.start)
     monday = day - day.weekday() * DAY
-    begin, end = day_bounds(terms.zone, monday)[0], day_bounds(terms.zone, monday + 6 * DAY)[1]
+    begin, end = midnight(monday), midnight(monday + 7 * DAY)
     used = sum(span.minutes for span in own if begin <= span.start < end)
     left = terms.hours_per_week * 60 - used
     if wanted.minutes <= left:
@@ -98,9 +97,9 @@ def _week(terms: Terms, own: list[Span], wanted: Span) -> Refusal | None:
 def _month(terms: Terms, own: list[Span], wanted: Span) -> Refusal | None:
     if terms.bookings_per_month is None:
         return None
-    first = local_day(wanted.start, terms.zone).replace(day=1)
+    first = local_day(wanted.start).replace(day=1)
     following = (first + 31 * DAY).replace(day=1)
-    begin, end = day_bounds(terms.zone, first)[0], day_bounds(terms.zone, following)[0]
+    begin, end = midnight(first), midnight(following)
     used = sum(begin <= span.start < end for span in own)
     if used < terms.bookings_per_month:
         return None
@@ -112,17 +111,13 @@ def _month(terms: Terms, own: list[Span], wanted: Span) -> Refusal | None:
 
 
 def series_spans(
-    first: date, until: date, weekdays: frozenset[int], opens: int, closes: int, zone: ZoneInfo = clock.SHANGHAI,
-    skip: frozenset[date] = frozenset(),
-) -> list[Span]:  # fmt: skip
-    """One span per chosen weekday from `first` to `until` (included), at the same wall-clock time whatever the clock.
-
-    Ask `series_refusal` first; nothing is cut off here. A time that the clock jumps over wholly falls out.
-    """
+    first: date, until: date, weekdays: frozenset[int], opens: int, closes: int, skip: frozenset[date] = frozenset()
+) -> list[Span]:
+    """One span per chosen weekday from `first` to `until` (included). Ask `series_refusal` first; nothing is cut off
+    here."""
     days = (first + offset * DAY for offset in range((until - first).days + 1))
     chosen = (day for day in days if day.weekday() in weekdays and day not in skip)
-    spans = (Span(moment(day, opens, zone), moment(day, closes, zone)) for day in chosen)
-    return [span for span in spans if span.start < span.end]
+    return [Span(moment(day, opens), moment(day, closes)) for day in chosen]
 
 
 def series_refusal(

@@ -18,16 +18,14 @@ from portal.venues.rules.opening_hours import (
     Span,
     Terms,
     collides,
-    day_bounds,
     grid,
     held,
     local_day,
     merged,
+    midnight,
     minus,
-    moment,
     on_grid,
     opening_around,
-    wall_minutes,
     within,
 )
 from portal.venues.rules.refusals import earliest_start, last_day, longest_of, refusal
@@ -41,7 +39,7 @@ def free_stretches(terms: Terms, day: date, taken: Iterable[Span], now: datetime
     Any two points of the grid inside a stretch, the right time apart, make a booking: the buffer before the next
     held span is taken off already.
     """
-    if not local_day(now, terms.zone) <= day <= last_day(terms, now):
+    if not local_day(now) <= day <= last_day(terms, now):
         return []
     pieces = opening_around(terms, day)
     if not pieces:
@@ -50,7 +48,7 @@ def free_stretches(terms: Terms, day: date, taken: Iterable[Span], now: datetime
     begin, finish, earliest = pieces[0][0], pieces[-1][1], earliest_start(terms, now)
     blocks = [(t.start - buffer, t.end) for t in taken if t.start - buffer < finish and t.end > begin]
     blocks += [(c.span.start, c.span.end) for c in terms.closures]
-    points = grid(terms.zone, day, terms.step)
+    points = grid(day, terms.step)
     stretches = []
     for start, end in minus(pieces, merged(sorted(blocks))):
         if end - max(start, earliest) < shortest:
@@ -69,7 +67,7 @@ def free_spans(terms: Terms, day: date, taken: Iterable[Span], now: datetime) ->
     stretches = free_stretches(terms, day, taken, now)
     if not stretches:
         return []
-    first, following, _ = day_bounds(terms.zone, day)
+    first, following = midnight(day), midnight(day + DAY)
     return [Span(max(s, first), min(e, following)) for s, e in stretches if s < following and e > first]
 
 
@@ -81,23 +79,23 @@ def starts(terms: Terms, day: date, taken: Iterable[Span], now: datetime, minute
     if not stretches:
         return []
     length, found = minutes * MINUTE, []
-    first, following, _ = day_bounds(terms.zone, day)
-    points = grid(terms.zone, day, terms.step)
+    first, following = midnight(day), midnight(day + DAY)
+    points = grid(day, terms.step)
     for start, end in stretches:
         for at in within(points, max(start, first), end - length):
-            if at < following and on_grid(at + length, terms.step, terms.zone):
+            if at < following and on_grid(at + length, terms.step):
                 found.append(at)
     return found
 
 
 def ends(terms: Terms, start: datetime, taken: Iterable[Span], now: datetime) -> list[datetime]:
     """Every end that a booking from `start` may have, until the next obstacle; [] when it may not start then."""
-    if not on_grid(start, terms.step, terms.zone):
+    if not on_grid(start, terms.step):
         return []
-    day = local_day(start, terms.zone)
+    day = local_day(start)
     for begin, end in free_stretches(terms, day, taken, now):
         if begin <= start < end:
-            points = grid(terms.zone, day, terms.step)
+            points = grid(day, terms.step)
             latest = min(end, start + longest_of(terms) * MINUTE)
             return list(within(points, start + terms.shortest * MINUTE, latest))
     return []
@@ -126,15 +124,15 @@ def alternatives(terms: Terms, wanted: Span, taken: Iterable[Span], now: datetim
 def _shifts(terms: Terms, wanted: Span, taken: Sequence[Span], now: datetime) -> list[Span]:
     """The same length on the same day, the nearest first."""
     minutes = wanted.minutes
-    found = starts(terms, local_day(wanted.start, terms.zone), taken, now, minutes)
+    found = starts(terms, local_day(wanted.start), taken, now, minutes)
     found.sort(key=lambda at: (abs(at - wanted.start), at))
     return [Span(at, at + minutes * MINUTE) for at in found if at != wanted.start]
 
 
 def _parts(terms: Terms, wanted: Span, taken: Sequence[Span], now: datetime) -> list[Span]:
     """Free parts of the wish itself, the longest first."""
-    day = local_day(wanted.start, terms.zone)
-    points, longest = grid(terms.zone, day, terms.step), longest_of(terms) * MINUTE
+    day = local_day(wanted.start)
+    points, longest = grid(day, terms.step), longest_of(terms) * MINUTE
     found = []
     for start, end in free_stretches(terms, day, taken, now):
         inside = within(points, max(start, wanted.start), min(end, wanted.end))
@@ -146,16 +144,12 @@ def _parts(terms: Terms, wanted: Span, taken: Sequence[Span], now: datetime) -> 
 
 
 def _later_days(terms: Terms, wanted: Span, taken: Sequence[Span], now: datetime) -> list[Span]:
-    """The same hours by the wall clock on the days after the wished one."""
+    """The same hours on the days after the wished one."""
     if wanted.minutes > MAX_HOURS * 60:
         return []
-    zone = terms.zone
-    first, last = local_day(wanted.start, zone), local_day(wanted.end, zone)
-    opens, closes = wall_minutes(wanted.start, zone), wall_minutes(wanted.end, zone)
     found = []
-    for offset in range(1, min(LATER_DAYS, (last_day(terms, now) - first).days) + 1):
-        later = offset * DAY
-        span = Span(moment(first + later, opens, zone), moment(last + later, closes, zone))
+    for offset in range(1, min(LATER_DAYS, (last_day(terms, now) - local_day(wanted.start)).days) + 1):
+        span = Span(wanted.start + offset * DAY, wanted.end + offset * DAY)
         if refusal(terms, span, None, now) is None and not any(collides(held(span, terms.buffer), t) for t in taken):
             found.append(span)
     return found

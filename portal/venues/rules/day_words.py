@@ -93,9 +93,7 @@ def typed(text: str | None) -> int | None:
 
 def at(day: date, minutes: int) -> datetime:
     """UTC of `day` at minutes after midnight; beyond 1440 it is the next day."""
-    return rules.moment(day + timedelta(days=minutes // 1440), minutes % 1440) if minutes > 1440 else (
-        rules.moment(day, minutes)
-    )  # fmt: skip
+    return rules.moment(day, minutes)
 
 
 def day_of(terms: Terms, day: date, taken: Iterable[Span], now: datetime) -> Day:

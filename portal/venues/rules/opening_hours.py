@@ -1,8 +1,7 @@
-"""When a room is open (SPEC V1): weekly hours, days that differ, closures; exact on days when the clock changes too.
+"""When a room is open (SPEC V1): weekly hours, days that differ, closures.
 
-A wall-clock time means the first moment of its day at which the clock shows that time or a later one: hours that the
-clock jumps over begin at the jump, hours that it shows twice begin the first time. Only the standard library and
-`core.clock`; intervals are half-open, moments aware UTC, hours minutes after local midnight.
+Only the standard library and `core.clock`, whose one zone is the deployment's; intervals are half-open, moments aware
+UTC, hours minutes after local midnight.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from portal.core import clock
 
@@ -68,70 +66,43 @@ class Terms:
     bookings_per_month: int | None = None
     cancel: int = 120  # before the start
     release: int = 0  # after the start
-    zone: ZoneInfo = clock.SHANGHAI
 
 
 # Wall clocks ----------------------------------------------------------------------------------------------------------
 
 
-def local_day(moment: datetime, zone: ZoneInfo = clock.SHANGHAI) -> date:
-    return moment.astimezone(zone).date()
+def local_day(moment: datetime) -> date:
+    return clock.local(moment).date()
 
 
-def wall_minutes(moment: datetime, zone: ZoneInfo = clock.SHANGHAI) -> int:
+def wall_minutes(moment: datetime) -> int:
     """Minutes after local midnight that the wall clock shows."""
-    there = moment.astimezone(zone)
+    there = clock.local(moment)
     return there.hour * 60 + there.minute
 
 
-def moment(day: date, minutes: int, zone: ZoneInfo = clock.SHANGHAI) -> datetime:
-    """UTC of local `day` at `minutes` (0–1440) after midnight; 1440 is the next day's beginning."""
-    first, following, even = day_bounds(zone, day)
-    if minutes >= 1440:
-        return following
-    return first + minutes * MINUTE if even else _instant(zone, datetime.combine(day, time()) + minutes * MINUTE)
+def moment(day: date, minutes: int) -> datetime:
+    """UTC of local `day` at `minutes` after midnight; 1440 is the next day's beginning."""
+    return midnight(day) + minutes * MINUTE
 
 
 @lru_cache(maxsize=2048)
-def day_bounds(zone: ZoneInfo, day: date) -> tuple[datetime, datetime, bool]:
-    """First moment of a local day, first of the next, and whether the clock runs evenly between (24 hours)."""
-    first, following = (_instant(zone, datetime.combine(d, time())) for d in (day, day + DAY))
-    return first, following, following - first == DAY
-
-
-def _instant(zone: ZoneInfo, wall: datetime) -> datetime:
-    """The first moment at which the clock of `zone` shows naive `wall` or later."""
-    found = wall.replace(tzinfo=zone).astimezone(UTC)
-    if found.astimezone(zone).replace(tzinfo=None) == wall:
-        return found
-    early, late = wall.replace(tzinfo=zone, fold=1).astimezone(UTC), found  # the jump lies between
-    while late - early > timedelta(seconds=1):
-        middle = early + (late - early) // timedelta(seconds=2) * timedelta(seconds=1)
-        if middle.astimezone(zone).replace(tzinfo=None) < wall:
-            early = middle
-        else:
-            late = middle
-    return late
+def midnight(day: date) -> datetime:
+    """UTC of the first moment of a local day; the next one's is 24 hours later, for the clock has not changed since
+    1991."""
+    return clock.at(day, time())
 
 
 @lru_cache(maxsize=512)
-def grid(zone: ZoneInfo, day: date, step: int) -> tuple[datetime, ...]:
+def grid(day: date, step: int) -> tuple[datetime, ...]:
     """Every moment of `day`, the day before and the day after at which a booking may start or end, in order."""
-    points = [p for d in (day - DAY, day, day + DAY) for p in _grid_of(zone, d, step)]
-    return (*points, day_bounds(zone, day + DAY)[1])
+    points = [moment(d, minutes) for d in (day - DAY, day, day + DAY) for minutes in range(0, 1440, step)]
+    return (*points, midnight(day + 2 * DAY))
 
 
-@lru_cache(maxsize=512)
-def _grid_of(zone: ZoneInfo, day: date, step: int) -> tuple[datetime, ...]:
-    first, following, even = day_bounds(zone, day)
-    minutes = range(0, (following - first) // MINUTE, step if even else 1)
-    points = (first + m * MINUTE for m in minutes)
-    return tuple(p for p in points if even or wall_minutes(p, zone) % step == 0)
-
-
-def on_grid(moment: datetime, step: int, zone: ZoneInfo = clock.SHANGHAI) -> bool:
+def on_grid(moment: datetime, step: int) -> bool:
     """Whether a moment falls on the grid of `step` minutes after midnight."""
-    there = moment.astimezone(zone)
+    there = clock.local(moment)
     return not (there.second or there.microsecond or (there.hour * 60 + there.minute) % step)
 
 
@@ -156,10 +127,8 @@ def opening(terms: Terms, day: date) -> list[Pair]:
     hours = hours_of(terms, day)
     if not hours:
         return []
-    first, _, even = day_bounds(terms.zone, day)
-    if even:
-        return merged((first + opens * MINUTE, first + closes * MINUTE) for opens, closes in hours)
-    return merged((moment(day, opens, terms.zone), moment(day, closes, terms.zone)) for opens, closes in hours)
+    first = midnight(day)
+    return merged((first + opens * MINUTE, first + closes * MINUTE) for opens, closes in hours)
 
 
 def opening_around(terms: Terms, day: date) -> list[Pair]:

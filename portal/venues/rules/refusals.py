@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from portal.core import clock
 from portal.core.words import Refusal
@@ -43,8 +42,8 @@ def _hour(minutes: int) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}"
 
 
-def _stamp(at: datetime, zone: ZoneInfo) -> str:
-    there = at.astimezone(zone)
+def _stamp(at: datetime) -> str:
+    there = clock.local(at)
     return f"{clock.day(there.date())}{clock.hour(there.time())}"
 
 
@@ -53,12 +52,12 @@ def _stamp(at: datetime, zone: ZoneInfo) -> str:
 
 def last_day(terms: Terms, now: datetime) -> date:
     """The last local day on which a booking may begin."""
-    return local_day(now, terms.zone) + terms.ahead_days * DAY
+    return local_day(now) + terms.ahead_days * DAY
 
 
 def ahead_text(terms: Terms, now: datetime) -> str:
     """'最多提前 14 天'."""
-    return f"最多提前 {(last_day(terms, now) - local_day(now, terms.zone)).days} 天"
+    return f"最多提前 {(last_day(terms, now) - local_day(now)).days} 天"
 
 
 def earliest_start(terms: Terms, now: datetime) -> datetime:
@@ -89,9 +88,9 @@ def _too_early(terms: Terms, span: Span, now: datetime) -> Refusal | None:
     earliest = earliest_start(terms, now)
     if span.start >= earliest:
         return None
-    advice = f"请选{_stamp(_next_minute(earliest), terms.zone)}以后的时间。"
+    advice = f"请选{_stamp(_next_minute(earliest))}以后的时间。"
     if span.start < now:
-        return Refusal("past", f"{_stamp(span.start, terms.zone)}已经过去了。", advice, "start")
+        return Refusal("past", f"{_stamp(span.start)}已经过去了。", advice, "start")
     return Refusal("too_soon", f"这个场地至少要提前 {duration((earliest - now) // MINUTE)}订。", advice, "start")
 
 
@@ -101,11 +100,11 @@ def _next_minute(at: datetime) -> datetime:
 
 
 def _too_far(terms: Terms, span: Span, now: datetime) -> Refusal | None:
-    day, last = local_day(span.start, terms.zone), last_day(terms, now)
+    day, last = local_day(span.start), last_day(terms, now)
     if day <= last:
         return None
     message = f"这个场地{ahead_text(terms, now)}订，现在能订到{clock.day(last)}。"
-    opens = clock.day(day - (last - local_day(now, terms.zone)))
+    opens = clock.day(day - (last - local_day(now)))
     return Refusal("too_far", message, f"请选近一些的日子；{clock.day(day)}的从{opens}起可以订。", "day")
 
 
@@ -133,16 +132,16 @@ def _length(terms: Terms, span: Span) -> Refusal | None:
 
 def _grid(terms: Terms, span: Span) -> Refusal | None:
     for at, name, word in ((span.start, "start", "开始"), (span.end, "end", "结束")):
-        if not on_grid(at, terms.step, terms.zone):
-            below = wall_minutes(at, terms.zone) // terms.step * terms.step
+        if not on_grid(at, terms.step):
+            below = wall_minutes(at) // terms.step * terms.step
             nearest = f"{_hour(below)} 或 {_hour(min(below + terms.step, 1440))}"
-            message = f"这个场地按 {duration(terms.step)}一格来订，{_hour(wall_minutes(at, terms.zone))} 不在格子上。"
+            message = f"这个场地按 {duration(terms.step)}一格来订，{_hour(wall_minutes(at))} 不在格子上。"
             return Refusal("off_step", message, f"{word}时间请改成 {nearest}。", name)
     return None
 
 
 def _days(terms: Terms, span: Span) -> list[date]:
-    first, last = local_day(span.start, terms.zone), local_day(span.end - timedelta.resolution, terms.zone)
+    first, last = local_day(span.start), local_day(span.end - timedelta.resolution)
     return [first] if first == last else [first, last]
 
 
@@ -153,15 +152,15 @@ def _closed(terms: Terms, span: Span) -> Refusal | None:
             return Refusal("closed", closed_why(terms, day) or "", advice, "day")
     for closure in terms.closures:
         if collides(closure.span, span):
-            until = _stamp(closure.span.end, terms.zone)
+            until = _stamp(closure.span.end)
             why = f"：{closure.reason.rstrip('。')}。" if closure.reason else "。"
-            message = f"{_stamp(closure.span.start, terms.zone)}到{until}不开放{why}"
+            message = f"{_stamp(closure.span.start)}到{until}不开放{why}"
             return Refusal("closed", message, f"请避开这段时间，{until}以后再用，或者找别的场地。", "day")
     return None
 
 
 def _outside(terms: Terms, span: Span) -> Refusal | None:
-    pieces = opening_around(terms, local_day(span.start, terms.zone))
+    pieces = opening_around(terms, local_day(span.start))
     if any(start <= span.start and span.end <= end for start, end in pieces):
         return None
     days = [(day, terms.exception_reasons.get(day, "")) for day in _days(terms, span)]

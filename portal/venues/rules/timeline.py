@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from portal.venues.rules import Span, Terms, open_spans
-from portal.venues.rules.opening_hours import MINUTE, day_bounds
+from portal.venues.rules.opening_hours import MINUTE, midnight
 
 STEP = 30  # minutes of a column
 DAY_END = 1440
@@ -53,16 +53,15 @@ class Block:
         return (self.end - self.start) // STEP
 
 
-def minutes_of(span: Span, day: date, terms: Terms) -> tuple[int, int]:
-    """A span as minutes of `day`, cut at both midnights; days on which the clock changes are shown as even ones."""
-    first, _, _ = day_bounds(terms.zone, day)
+def minutes_of(span: Span, day: date) -> tuple[int, int]:
+    """A span as minutes of `day`, cut at both midnights."""
+    first = midnight(day)
     return tuple(min(max((at - first) // MINUTE, 0), DAY_END) for at in (span.start, span.end))  # type: ignore[return-value]
 
 
-def minute_now(day: date, terms: Terms, now: datetime) -> int:
+def minute_now(day: date, now: datetime) -> int:
     """Minutes of `day` that are over: 0 before it, 1440 after it."""
-    first, _, _ = day_bounds(terms.zone, day)
-    return min(max((now - first) // MINUTE, 0), DAY_END)
+    return min(max((now - midnight(day)) // MINUTE, 0), DAY_END)
 
 
 def bounds(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
@@ -74,7 +73,7 @@ def bounds(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
 
 def opening_minutes(terms: Terms, day: date) -> list[tuple[int, int]]:
     """When a room is open on `day`, closures taken off."""
-    return [minutes_of(span, day, terms) for span in open_spans(terms, day)]
+    return [minutes_of(span, day) for span in open_spans(terms, day)]
 
 
 def row(

@@ -232,27 +232,27 @@ def day_plan(venues: Sequence[Venue], day: date, now: datetime) -> DayPlan:
         by_room[booking.venue_id].append(booking)
     opened = {v.id: timeline.opening_minutes(terms[v.id], day) for v in venues}
     weekly = [pair for v in venues for pair in rules.hours_of(terms[v.id], day)]
-    held = {v.id: _held(by_room[v.id], day, terms[v.id]) for v in venues}
+    held = {v.id: _held(by_room[v.id], day) for v in venues}
     first, last = timeline.bounds([*weekly, *((h.start, h.end) for row in held.values() for h in row)])
     plan = [
         _plan_row(v, terms[v.id], day, now, opened[v.id], held[v.id], by_room[v.id], notes.get(v.id, []), (first, last))
         for v in venues
     ]
     today = clock.today(now) == day
-    minute = timeline.minute_now(day, terms[ids[0]], now) if today else None
+    minute = timeline.minute_now(day, now) if today else None
     hours = list(range(first, last, 60))
     now_hour = minute // 60 * 60 if minute is not None and first <= minute < last else None
     return DayPlan(hours, plan, [shown(b) for b in found if b.status in HOLDS], now_hour)
 
 
-def _held(bookings: Sequence[Booking], day: date, terms: rules.Terms) -> list[timeline.Held]:
+def _held(bookings: Sequence[Booking], day: date) -> list[timeline.Held]:
     waiting = [b for b in bookings if b.status == WAITING]
     result = []
     for booking in bookings:
         if booking.status not in HOLDS:
             continue
-        start, end = timeline.minutes_of(Span(booking.starts_at, booking.ends_at), day, terms)
-        until = timeline.minutes_of(Span(booking.starts_at, booking.held_until), day, terms)[1]
+        start, end = timeline.minutes_of(Span(booking.starts_at, booking.ends_at), day)
+        until = timeline.minutes_of(Span(booking.starts_at, booking.held_until), day)[1]
         result.append(timeline.Held(start, end, until, shown(booking, len(competing(booking, waiting)))))
     return result
 
@@ -261,10 +261,8 @@ def _plan_row(
     room: Venue, terms: rules.Terms, day: date, now: datetime, opened: list[tuple[int, int]],
     held: list[timeline.Held], bookings: list[Booking], notes: list[VenueNote], bounds: tuple[int, int],
 ) -> PlanRow:  # fmt: skip
-    shut = [
-        timeline.Shut(*timeline.minutes_of(c.span, day, terms), c.reason) for c in rules.closures_on(terms, day)
-    ]  # fmt: skip
-    passed = timeline.minute_now(day, terms, now)
+    shut = [timeline.Shut(*timeline.minutes_of(c.span, day), c.reason) for c in rules.closures_on(terms, day)]
+    passed = timeline.minute_now(day, now)
     blocks = timeline.row(*bounds, opened, shut, held, passed, clock.today(now) == day)
     return PlanRow(
         room, blocks, timeline.free_text(blocks), sum(b.status == WAITING for b in bookings), notes,

@@ -257,7 +257,7 @@ def open_minutes(venues: Sequence[Venue], span: Span) -> dict[int, Minutes]:
 
 def open_on(terms: rules.Terms, day: date) -> Minutes:
     """Open minutes of one day per part."""
-    begin, sums = rules.moment(day, 0, terms.zone), NONE
+    begin, sums = rules.moment(day, 0), NONE
     for piece in rules.open_spans(terms, day):
         sums = _plus(sums, parts_of((piece.start - begin) // MINUTE, (piece.end - begin) // MINUTE))
     return sums

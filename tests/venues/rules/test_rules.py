@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, time, timedelta
 
 import pytest
 
@@ -155,19 +154,6 @@ def test_whoever_comes_right_after_closing_is_not_disturbed() -> None:
     assert texts(rules.free_spans(TERMS, WEDNESDAY, [span("21:15-22:00")], NOW))[-1] == "12-02 14:00–21:00"
 
 
-def test_the_grid_is_the_wall_clocks() -> None:
-    berlin = ZoneInfo("Europe/Berlin")
-    terms = Terms(dict.fromkeys(range(7), ((0, 1440),)), step=120, longest=1440, ahead_days=30, zone=berlin)
-    spring, now = date(2026, 3, 29), datetime(2026, 3, 20, tzinfo=UTC)
-    shown = [start.astimezone(berlin).hour for start in rules.starts(terms, spring, [], now, 120)]
-    assert shown == [4, 6, 8, 10, 12, 14, 16, 18, 20, 22]  # 2 o'clock did not exist, from 0 o'clock none is two hours
-    whole_day = rules.ends(terms, rules.moment(spring - timedelta(days=1), 1380, berlin), [], now)
-    assert whole_day == []  # 23 is not on the grid
-    hourly = replace(terms, step=60)
-    late = rules.moment(spring - timedelta(days=1), 1380, berlin)
-    assert rules.ends(hourly, late, [], now)[-1] == late + timedelta(hours=24) == rules.moment(spring, 1440, berlin)
-
-
 def test_today_begins_after_the_notice_and_other_days_are_out_of_reach() -> None:
     assert texts(rules.free_spans(TERMS, day_of(1), [], NOW + timedelta(seconds=1)))[0] == "12-01 14:00–21:00"
     assert texts(rules.free_spans(TERMS, day_of(1), [], NOW))[0] == "12-01 11:00–12:00"
@@ -243,10 +229,6 @@ def test_a_booking_counts_where_it_starts() -> None:
     weekly = replace(terms, bookings_per_month=None)
     assert rules.over_limits(weekly, [sunday_night], span("9:00-11:00", day_of(8))) is None
     assert rules.over_limits(terms, [span("0:00-1:00", date(2027, 1, 1))], span("9:00-10:00", day_of(31))) is None
-    berlin = ZoneInfo("Europe/Berlin")
-    new_year = Span(rules.moment(date(2027, 1, 1), 0, berlin), rules.moment(date(2027, 1, 1), 60, berlin))
-    old_year = Span(new_year.start - timedelta(minutes=30), new_year.start)
-    assert rules.over_limits(replace(terms, zone=berlin), [old_year], new_year) is None
 
 
 def test_bookings_per_month() -> None:
@@ -262,14 +244,6 @@ def test_bookings_per_month() -> None:
 
 
 # Series ---------------------------------------------------------------------------------------------------------------
-
-
-def test_a_series_keeps_its_hour_when_the_clock_changes() -> None:
-    berlin = ZoneInfo("Europe/Berlin")
-    found = rules.series_spans(
-        date(2026, 3, 22), date(2026, 4, 5), frozenset({6}), 540, 600, berlin, frozenset({date(2026, 4, 5)})
-    )
-    assert [s.start.hour for s in found] == [8, 7] and [s.minutes for s in found] == [60, 60]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Rules of venues against a slow model that looks at every five minutes of three days (SPEC V1, V2, V5, V7).
 
 The model knows nothing of intervals: a grain of five minutes is open or not, closed or not, taken or not, and a
-booking is a walk over grains. Days on which the clock changes, in several zones, are as likely as any other.
+booking is a walk over grains of Shanghai's clock.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from portal.core import clock
 from portal.venues import rules
 from portal.venues.rules import Closure, Span, Terms
 
@@ -23,16 +23,7 @@ pytestmark = pytest.mark.once
 
 GRAIN = timedelta(minutes=5)
 DAY = timedelta(days=1)
-BERLIN, NEW_YORK, SHANGHAI = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), ZoneInfo("Asia/Shanghai")
-LORD_HOWE, SAO_PAULO = ZoneInfo("Australia/Lord_Howe"), ZoneInfo("America/Sao_Paulo")
-DAYS = [
-    (SHANGHAI, date(2026, 12, 2)), (SHANGHAI, date(2027, 1, 1)), (SHANGHAI, date(2028, 2, 29)),
-    (SHANGHAI, date(1986, 5, 4)), (SHANGHAI, date(1991, 9, 15)),  # summer time in China began and ended for good
-    (BERLIN, date(2026, 3, 28)), (BERLIN, date(2026, 3, 29)), (BERLIN, date(2026, 10, 25)), (BERLIN, date(2026, 10, 26)),
-    (NEW_YORK, date(2026, 3, 8)), (NEW_YORK, date(2026, 11, 1)),
-    (LORD_HOWE, date(2026, 4, 5)), (LORD_HOWE, date(2026, 10, 4)),  # by half an hour
-    (SAO_PAULO, date(2018, 11, 4)), (SAO_PAULO, date(2018, 2, 17)),  # at midnight
-]  # fmt: skip
+DAYS = [date(2026, 12, 2), date(2027, 1, 1), date(2028, 2, 29)]
 quick = settings(derandomize=True, deadline=None, max_examples=120, suppress_health_check=list(HealthCheck))
 
 
@@ -40,12 +31,12 @@ quick = settings(derandomize=True, deadline=None, max_examples=120, suppress_hea
 
 
 @lru_cache(maxsize=200)
-def grains(zone: ZoneInfo, day: date) -> tuple[tuple[datetime, int], ...]:
+def grains(day: date) -> tuple[tuple[datetime, int], ...]:
     """Every grain of a local day with the wall clock's minute, found by looking at each."""
     at = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=20)
     found = []
     while at < datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=48):
-        there = at.astimezone(zone)
+        there = clock.local(at)
         if there.date() == day:
             found.append((at, there.hour * 60 + there.minute))
         at += GRAIN
@@ -53,9 +44,9 @@ def grains(zone: ZoneInfo, day: date) -> tuple[tuple[datetime, int], ...]:
 
 
 @lru_cache(maxsize=200)
-def walls(zone: ZoneInfo, day: date) -> dict[datetime, int]:
+def walls(day: date) -> dict[datetime, int]:
     """The wall clock's minute of each grain from the day before to the second day after."""
-    return {at: wall for offset in (-1, 0, 1, 2) for at, wall in grains(zone, day + offset * DAY)}
+    return {at: wall for offset in (-1, 0, 1, 2) for at, wall in grains(day + offset * DAY)}
 
 
 def cells(span: Span) -> Iterator[datetime]:
@@ -72,7 +63,7 @@ def hours_of(terms: Terms, day: date) -> tuple[tuple[int, int], ...]:
 def opened(terms: Terms, day: date) -> set[datetime]:
     """Grains of a day from the first that shows `opens` or later to before the first that shows `closes` or later."""
     result: set[datetime] = set()
-    all_of_day = grains(terms.zone, day)
+    all_of_day = grains(day)
     for opens, closes in hours_of(terms, day):
         first = next((i for i, (_, wall) in enumerate(all_of_day) if wall >= opens), len(all_of_day))
         last = next((i for i, (_, wall) in enumerate(all_of_day) if wall >= closes), len(all_of_day))
@@ -93,14 +84,14 @@ class Model:
         for closure in self.terms.closures:
             self.open -= {at for at in self.open if closure.span.start <= at < closure.span.end}
         self.busy = {at for span in self.taken for at in cells(span)}
-        self.wall = walls(self.terms.zone, self.day)
+        self.wall = walls(self.day)
 
     def on_grid(self, at: datetime) -> bool:
         return at in self.wall and self.wall[at] % self.terms.step == 0
 
     def may_start(self, at: datetime) -> bool:
-        today = self.now.astimezone(self.terms.zone).date()
-        day = at.astimezone(self.terms.zone).date()
+        today = clock.local(self.now).date()
+        day = clock.local(at).date()
         early_enough = today <= day <= today + self.terms.ahead_days * DAY
         return early_enough and self.on_grid(at) and at >= self.now + timedelta(minutes=self.terms.notice)
 
@@ -121,7 +112,7 @@ class Model:
         return found
 
     def starts_of(self, day: date) -> list[datetime]:
-        return [at for at, _ in grains(self.terms.zone, day)]
+        return [at for at, _ in grains(day)]
 
     def free(self) -> list[Span]:
         """Grains of the day that some booking could have, those that follow each other put together."""
@@ -167,9 +158,9 @@ def spans_near(draw: st.DrawFn, begin: datetime, longest: int = 60) -> Span:
 
 @st.composite
 def scenes(draw: st.DrawFn) -> Model:
-    zone, day = draw(st.sampled_from(DAYS))
-    begin = grains(zone, day)[0][0]
-    step = draw(st.sampled_from([15, 30] if zone is LORD_HOWE else [5, 15, 30, 60]))
+    day = draw(st.sampled_from(DAYS))
+    begin = grains(day)[0][0]
+    step = draw(st.sampled_from([5, 15, 30, 60]))
     shortest = draw(st.integers(1, 24)) * 5
     longest = -(-shortest // step) * step + draw(st.integers(0, 40)) * 10
     near = [day + offset * DAY for offset in range(-1, 9)]
@@ -186,7 +177,6 @@ def scenes(draw: st.DrawFn) -> Model:
         step=step,
         ahead_days=ahead,
         notice=draw(st.sampled_from([60, 0, 120, 1440])),
-        zone=zone,
     )
     buffer = timedelta(minutes=draw(st.sampled_from([terms.buffer, 0])))
     used = draw(st.lists(spans_near(begin), max_size=8))
@@ -202,7 +192,7 @@ def scenes(draw: st.DrawFn) -> Model:
 @given(scenes())
 def test_open_spans_are_the_open_grains(model: Model) -> None:
     terms, day = model.terms, model.day
-    expected = together([at for at, _ in grains(terms.zone, day) if at in model.open])
+    expected = together([at for at, _ in grains(day) if at in model.open])
     assert rules.open_spans(terms, day) == expected
     assert (rules.closed_why(terms, day) is None) == bool(expected)
 
@@ -246,14 +236,14 @@ def test_every_start_has_an_end_and_every_end_is_a_start_of_that_length(model: M
 
 def expected_code(model: Model, span: Span, people: int) -> str | None:
     """The first rule in the agreed order that the model finds broken."""
-    terms, zone, now = model.terms, model.terms.zone, model.now
-    first, last = span.start.astimezone(zone).date(), (span.end - timedelta(seconds=1)).astimezone(zone).date()
+    terms, now = model.terms, model.now
+    first, last = clock.local(span.start).date(), clock.local(span.end - timedelta(seconds=1)).date()
     length = (span.end - span.start) / timedelta(minutes=1)
     broken = {
         "reversed": span.end <= span.start,
         "past": span.start < now,
         "too_soon": span.start < now + timedelta(minutes=terms.notice),
-        "too_far": first > now.astimezone(zone).date() + terms.ahead_days * DAY,
+        "too_far": first > clock.local(now).date() + terms.ahead_days * DAY,
         "bad_people": people < 1,
         "too_many_people": terms.capacity is not None and people > terms.capacity,
         "too_short": length < terms.shortest,
@@ -314,10 +304,9 @@ def _nearest_are_there(model: Model, wanted: Span, found: list[Span]) -> None:
     if parts:
         longest = max(parts, key=lambda p: (p.end - p.start, -p.start.timestamp()))
         assert longest in found
-    later = [s for s in found if s.start.astimezone(model.terms.zone).date() > model.day and s not in parts]
-    clocks = {(s.start.astimezone(model.terms.zone).time(), s.end.astimezone(model.terms.zone).time()) for s in later}
-    zone = model.terms.zone
-    assert clocks <= {(wanted.start.astimezone(zone).time(), wanted.end.astimezone(zone).time())}
+    later = [s for s in found if clock.local(s.start).date() > model.day and s not in parts]
+    clocks = {(clock.local(s.start).time(), clock.local(s.end).time()) for s in later}
+    assert clocks <= {(clock.local(wanted.start).time(), clock.local(wanted.end).time())}
     assert [s.start for s in later] == sorted(s.start for s in later)
 
 
@@ -325,26 +314,26 @@ def _nearest_are_there(model: Model, wanted: Span, found: list[Span]) -> None:
 @given(scenes())
 def test_the_same_hours_on_later_days(model: Model) -> None:
     """With the wished day taken wholly, exactly the days remain on which the same hours may be booked."""
-    terms, zone, now = model.terms, model.terms.zone, model.now
+    terms, now = model.terms, model.now
     opens = 600 // terms.step * terms.step
     closes = opens - -terms.shortest // terms.step * terms.step
-    wanted = Span(rules.moment(model.day, opens, zone), rules.moment(model.day, closes, zone))
-    all_day = Span(grains(zone, model.day)[0][0], grains(zone, model.day)[-1][0] + GRAIN)
+    wanted = Span(rules.moment(model.day, opens), rules.moment(model.day, closes))
+    all_day = Span(grains(model.day)[0][0], grains(model.day)[-1][0] + GRAIN)
     expected = []
     for offset in range(1, 8):
         other = Model(terms, model.day + offset * DAY, [*model.taken, all_day], now)
-        start, end = (next(at for at, wall in grains(zone, other.day) if wall == m) for m in (opens, closes))
+        start, end = (next(at for at, wall in grains(other.day) if wall == m) for m in (opens, closes))
         if end in other.ends(start):
             expected.append(Span(start, end))
     found = rules.alternatives(terms, wanted, [*model.taken, all_day], now, 20)
     assert found == expected
 
 
-def borders(zone: ZoneInfo, day: date) -> list[datetime]:
-    """Where weeks and months around `day` begin by the calendar of the place."""
+def borders(day: date) -> list[datetime]:
+    """Where weeks and months around `day` begin by the calendar."""
     month = [day.replace(day=1), (day.replace(day=28) + 4 * DAY).replace(day=1)]
     week = [day - day.weekday() * DAY, day + (7 - day.weekday()) * DAY]
-    return [grains(zone, first)[0][0] for first in [*week, *month, day]]
+    return [grains(first)[0][0] for first in [*week, *month, day]]
 
 
 @settings(quick, max_examples=250)
@@ -355,15 +344,15 @@ def borders(zone: ZoneInfo, day: date) -> list[datetime]:
     st.none() | st.integers(-1, 1),
 )
 def test_limits(
-    where: tuple[ZoneInfo, date], booked: list[tuple[int, int, int]], hours_spare: int | None, times_spare: int | None
+    day: date, booked: list[tuple[int, int, int]], hours_spare: int | None, times_spare: int | None
 ) -> None:
-    """Weeks and months by the calendar of the place, counted one booking at a time, close to where they begin."""
-    zone, half = where[0], timedelta(minutes=30)
-    begins = [(borders(*where)[border] + shift * half, length * half) for border, shift, length in booked]
+    """Weeks and months by the calendar, counted one booking at a time, close to where they begin."""
+    half = timedelta(minutes=30)
+    begins = [(borders(day)[border] + shift * half, length * half) for border, shift, length in booked]
     wanted, *own = (Span(begin, begin + length) for begin, length in begins)
 
     def there(span: Span) -> date:
-        return span.start.astimezone(zone).date()
+        return clock.local(span.start).date()
 
     same_week = [s for s in own if there(s).isocalendar()[:2] == there(wanted).isocalendar()[:2]]
     same_month = [s for s in own if (there(s).year, there(s).month) == (there(wanted).year, there(wanted).month)]
@@ -375,7 +364,7 @@ def test_limits(
         expected = "week_limit"
     elif times is not None and len(same_month) + 1 > times:
         expected = "month_limit"
-    found = rules.over_limits(Terms({}, hours_per_week=hours, bookings_per_month=times, zone=zone), own, wanted)
+    found = rules.over_limits(Terms({}, hours_per_week=hours, bookings_per_month=times), own, wanted)
     assert (found.code if found else None) == expected
 
 
@@ -389,26 +378,25 @@ def test_limits(
     st.frozensets(st.integers(-2, 20), max_size=4),
 )
 def test_series_hold_the_wall_clock(
-    where: tuple[ZoneInfo, date],
+    day: date,
     length: int,
     weekdays: frozenset[int],
     opens: int,
     closes: int,
     without: frozenset[int],
 ) -> None:
-    zone, day = where
     first, until = day - 3 * DAY, day - 3 * DAY + length * DAY
     skip = frozenset(day + offset * DAY for offset in without)
     found = rules.series_refusal(first, until, weekdays, opens * 60, closes * 60, skip)
     if length < 0 or closes <= opens:
         assert found and found.code == "reversed"
         return
-    terms = Terms(dict.fromkeys(weekdays, ((opens * 60, closes * 60),)), zone=zone)
+    terms = Terms(dict.fromkeys(weekdays, ((opens * 60, closes * 60),)))
     days = [first + offset * DAY for offset in range(length + 1)]
     kept = [d for d in days if d not in skip and d.weekday() in weekdays]
     assert (found.code if found else None) == (None if kept else "empty")
     expected = [together(sorted(opened(terms, d))) for d in kept]
-    assert rules.series_spans(first, until, weekdays, opens * 60, closes * 60, zone, skip) == [
+    assert rules.series_spans(first, until, weekdays, opens * 60, closes * 60, skip) == [
         span for spans in expected for span in spans
     ]
 
@@ -424,24 +412,8 @@ def test_use_counts_each_open_grain_once(model: Model) -> None:
 @settings(quick, max_examples=80)
 @given(scenes(), st.data())
 def test_two_bookings_collide_when_they_share_a_grain(model: Model, data: st.DataObject) -> None:
-    begin, buffer = grains(model.terms.zone, model.day)[0][0], model.terms.buffer
+    begin, buffer = grains(model.day)[0][0], model.terms.buffer
     a, b = (rules.held(data.draw(spans_near(begin)), buffer) for _ in range(2))
     assert rules.collides(a, b) == bool(set(cells(a)) & set(cells(b))) == rules.collides(b, a)
     after = Span(a.end, a.end + GRAIN)
     assert not rules.collides(a, after) and not rules.collides(after, a)
-
-
-@quick
-@given(st.sampled_from(DAYS), st.integers(0, 1440))
-def test_moment_is_the_first_that_shows_the_time(where: tuple[ZoneInfo, date], minutes: int) -> None:
-    zone, day = where
-    found = rules.moment(day, minutes, zone)
-    midnight = datetime(day.year, day.month, day.day)
-    wished = midnight + timedelta(minutes=minutes)
-
-    def wall(at: datetime) -> datetime:
-        return at.astimezone(zone).replace(tzinfo=None)
-
-    assert wall(found) >= wished
-    earlier = [found - timedelta(minutes=m) for m in range(1, 240)]
-    assert all(wall(at) < wished for at in earlier)
