@@ -117,7 +117,7 @@ def _of_room(
             if luck.random() >= love:
                 continue
             span = _within(luck, venue, stretch)
-            if span is None or any(rules.collides(rules.held(span, venue.buffer), other) for other in held):
+            if span is None or not rules.is_clear(span, venue.buffer, held):
                 continue
             row = _row(town, venue, span)
             if row["status"] in HOLDS:

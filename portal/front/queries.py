@@ -16,7 +16,6 @@ from portal.centres.models import Centre
 from portal.core import clock, reads, registry
 from portal.core.attachments import Attachment
 from portal.venues.availability import search
-from portal.venues.availability.room_snapshot import Room
 from portal.venues.models import Venue
 
 
@@ -30,7 +29,7 @@ class CentrePage:
     above: Centre | None
     below: list[Centre]
     photos: list[Attachment]
-    rooms: list[Room]  # booked here, in the centre's own order
+    rooms: list[Venue]  # booked here, in the centre's own order
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -144,22 +143,15 @@ def _kept(key: tuple[Any, ...], make: Any) -> Any:
     return found[1]
 
 
-def _opening(centre_id: int, told: Callable[[], centre_rules.Opening | None] = lambda: None) -> tuple[str, bool]:
-    """What the head says of a centre's hours. told: asked first when it is not known; None: read."""
+def _opening(centre_id: int) -> tuple[str, bool]:
+    """What the head says of a centre's hours."""
 
     def make() -> tuple[str, bool]:
-        opening = told() or centres.opening(centre_id, clock.now())
+        opening = centres.opening(centre_id, clock.now())
         return (f"到 {opening.until}" if opening.open_now else opening.next_text), opening.open_now
 
     answer: tuple[str, bool] = _kept(("hours", centre_id), make)
     return answer
-
-
-def know_hours(told: Callable[[int], centre_rules.Opening | None]) -> None:
-    """A page that knows hours of centres anyway spares its head two statements."""
-    home = home_centre()
-    if home is not None:
-        _opening(home.id, lambda: told(home.id))
 
 
 def brief_of(centre: Centre) -> CentreBrief:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from sqlalchemy import Date, Integer, cast, literal, null, or_, select, union_all
+from sqlalchemy import Date, Integer, bindparam, cast, literal, null, or_, select, union_all
 
 from portal.centres.models import OpeningException, OpeningHours
 from portal.core import clock
@@ -17,39 +17,6 @@ from portal.venues.rules import Span
 
 FIRST_DAY, LAST_DAY = date(1902, 1, 1), date(9998, 1, 1)
 LONGEST_HOLD = timedelta(days=2)  # a day and a generous buffer; bounds the look-up of what is taken
-
-
-class RoomFacts(Protocol):
-    """What the rules read of a room: a Venue, or what a board keeps of one."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def centre_id(self) -> int: ...
-    @property
-    def own_hours(self) -> bool: ...
-    @property
-    def buffer(self) -> int: ...
-    @property
-    def shortest(self) -> int: ...
-    @property
-    def longest(self) -> int: ...
-    @property
-    def step(self) -> int: ...
-    @property
-    def notice(self) -> int: ...
-    @property
-    def ahead_days(self) -> int: ...
-    @property
-    def capacity(self) -> int | None: ...
-    @property
-    def hours_per_week(self) -> int | None: ...
-    @property
-    def bookings_per_month(self) -> int | None: ...
-    @property
-    def cancel(self) -> int: ...
-    @property
-    def release(self) -> int: ...
 
 
 Weekly = dict[int, list[tuple[int, int]]]
@@ -101,7 +68,7 @@ def _hours(
     return _weekly(sorted(weekly["venue"])), _weekly(sorted(weekly["centre"])), exceptions
 
 
-def closures(venues: Sequence[RoomFacts], start: datetime, end: datetime) -> dict[int, tuple[rules.Closure, ...]]:
+def closures(venues: Sequence[Venue], start: datetime, end: datetime) -> dict[int, tuple[rules.Closure, ...]]:
     """Per venue what is closed in [start, end): its own closures and those of its whole centre. One statement."""
     wanted = select(VenueClosure).where(
         VenueClosure.centre_id.in_({v.centre_id for v in venues}), VenueClosure.lifted_at.is_(None),
@@ -119,7 +86,7 @@ def closures(venues: Sequence[RoomFacts], start: datetime, end: datetime) -> dic
     }
 
 
-def terms_of(venues: Sequence[RoomFacts], first: date, until: date) -> dict[int, rules.Terms]:
+def terms_of(venues: Sequence[Venue], first: date, until: date) -> dict[int, rules.Terms]:
     """The rules of each venue for the local days [first, until): hours, exceptions, closures. Two statements.
 
     A venue without hours of its own follows its centre's weekly hours; the centre's exceptions (closed, other hours)
@@ -141,7 +108,7 @@ def terms_of(venues: Sequence[RoomFacts], first: date, until: date) -> dict[int,
     }
 
 
-def _terms(venue: RoomFacts, weekly: Weekly, odd: list[Odd], shut: tuple[rules.Closure, ...]) -> rules.Terms:
+def _terms(venue: Venue, weekly: Weekly, odd: list[Odd], shut: tuple[rules.Closure, ...]) -> rules.Terms:
     return rules.Terms(
         weekly={day: tuple(spans) for day, spans in weekly.items()},
         exceptions={x.day: () if x.opens is None or x.closes is None else ((x.opens, x.closes),) for x in odd},
@@ -158,6 +125,17 @@ def terms_for(venue: Venue, around: datetime) -> rules.Terms:
     return terms_of([venue], day - timedelta(days=1), day + timedelta(days=8))[venue.id]
 
 
+_TAKEN = (
+    select(Booking.venue_id, Booking.starts_at, Booking.held_until)
+    .where(
+        Booking.venue_id.in_(bindparam("venues", expanding=True)), Booking.status.in_(HOLDS),
+        Booking.id.not_in(bindparam("but", expanding=True)), Booking.starts_at < bindparam("until"),
+        Booking.starts_at > bindparam("earliest"), Booking.held_until > bindparam("since"),
+    )
+    .order_by(Booking.starts_at)
+)  # fmt: skip
+
+
 def taken(
     venue_ids: Collection[int], start: datetime, end: datetime, but: Collection[int] = ()
 ) -> dict[int, list[Span]]:
@@ -165,14 +143,15 @@ def taken(
 
     but: bookings that do not count (the one that is being moved).
     """
-    wanted = select(Booking.venue_id, Booking.starts_at, Booking.held_until).where(
-        Booking.venue_id.in_(venue_ids), Booking.status.in_(HOLDS), Booking.starts_at < end,
-        Booking.starts_at > start - LONGEST_HOLD, Booking.held_until > start,
-    )  # fmt: skip
-    if but:
-        wanted = wanted.where(Booking.id.not_in(but))
+    values = {
+        "venues": list(venue_ids),
+        "but": list(but),
+        "until": end,
+        "earliest": start - LONGEST_HOLD,
+        "since": start,
+    }
     found: dict[int, list[Span]] = {venue_id: [] for venue_id in venue_ids}
-    for venue_id, first, last in db.session.execute(wanted.order_by(Booking.starts_at)):
+    for venue_id, first, last in db.session.execute(_TAKEN, values):
         found[venue_id].append(Span(first, last))
     return found
 

@@ -254,7 +254,7 @@ def other_rooms(venue: Venue, span: Span, people: int | None = None) -> tuple[tu
     need = people or venue.capacity or 0
     free = [
         r for r in rooms
-        if not any(rules.collides(rules.held(span, r.buffer), t) for t in taken[r.id])
+        if rules.is_clear(span, r.buffer, taken[r.id])
         and not any(c.span.start < span.end and span.start < c.span.end for c in terms[r.id].closures)
         and any(o.start <= span.start and span.end <= o.end for o in rules.open_spans(terms[r.id], day))
     ]  # fmt: skip

@@ -1,28 +1,28 @@
 """Which room is free when, near whom (SPEC V2): the search, a centre's week, a room's day, and what a loser is offered.
 
-Lists and searches are answered from the board (room_snapshot.py), one room from the database. What is taken is read for
-everybody, never by whom.
+Everything is answered from the snapshot of rooms (room_snapshot.py) and judged by the rules that judge a booking, so
+that what is offered can be booked.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from types import MappingProxyType
 from typing import NamedTuple
-from urllib.parse import quote_plus
+from urllib.parse import urlencode
 
 from sqlalchemy import select
 
 from portal.centres import profile
 from portal.centres.models import Centre
-from portal.core import clock, scope
+from portal.centres.rules import distance_km
+from portal.core import clock, pages, scope
 from portal.core.db import db
 from portal.venues import occupancy, rules
-from portal.venues.availability import bit_search, room_snapshot
-from portal.venues.availability.room_snapshot import Board, House, Room
+from portal.venues.availability import room_snapshot
+from portal.venues.availability.room_snapshot import Snapshot
 from portal.venues.models import APPROVED, BY_ACTIVITY, Booking, Venue
 from portal.venues.rules import Span, Terms
 from portal.venues.rules import day_words as days
@@ -42,7 +42,7 @@ USUAL = 60  # minutes of a wish without an end
 class Wanted:
     """What somebody looks for. opens, closes: minutes after midnight; people 0: not said; home_path None: unknown."""
 
-    centre: Centre | House | None = None
+    centre: Centre | None = None
     days: tuple[date, ...] = ()
     opens: int | None = None
     closes: int | None = None
@@ -63,7 +63,7 @@ class Wanted:
 class Place:
     """A centre that has rooms, and how far it lies from the one asked for (None: unknown)."""
 
-    centre: Centre | House
+    centre: Centre
     km: float | None
     own: bool = False
 
@@ -80,23 +80,19 @@ class Card(NamedTuple):
     query: the wish as the room's page takes it; told: when the room is free, in words.
     """
 
-    venue: Venue | Room
+    venue: Venue
     place: Place
-    week: tuple[Day, ...] = ()
+    week: Sequence[Day] = ()
     span: Span | None = None
     until: datetime | None = None  # stands empty until then
     refusal: rules.Refusal | None = None
     query: str = ""
     told: str = ""
 
-    @property
-    def today(self) -> Day | None:
-        return self.week[0] if self.week else None
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of a search; other: offers of other times when nothing fits; too_many: the largest room nearby."""
+    """One page of a search; other: offers of other times when nothing fits; largest: what the largest room holds."""
 
     cards: list[Card]
     total: int
@@ -105,104 +101,100 @@ class Found:
     largest: int = 0
 
 
-def free_for(wanted: Wanted, now: datetime, seen: Board | None = None) -> Found:
-    """Rooms that fit, own centre first, then the nearest; PAGE a page. Two statements at most, none when all is known.
+class Hit(NamedTuple):
+    """A room that fits, the first day on which it does, and the span or until when it stands empty."""
+
+    room: Venue
+    day: date
+    span: Span | None = None
+    until: datetime | None = None
+
+
+def free_for(wanted: Wanted, now: datetime, seen: Snapshot | None = None) -> Found:
+    """Rooms that fit, own centre first, then the nearest; PAGE a page. One statement at most, none when all is known.
 
     With a time: rooms free for exactly that; without: rooms with anything free on those days. Nothing fits: other
     times of the nearest rooms.
     """
     seen = seen or room_snapshot.current(now)
-    order, _km = seen.near(wanted.centre)
-    suiting = bit_search.suiting(seen, wanted.function, wanted.kind, wanted.home_path)
-    large = suiting & bit_search.large(seen, wanted.people) if wanted.people else suiting
-    hits = _hits(seen, large, wanted, now)
-    fitting = sum(hit.rooms for hit in hits)
-    total = fitting.bit_count()
-    pages = max(1, -(-total // PAGE))
-    shown = bit_search.chosen(order, seen, fitting, (min(wanted.page, pages) - 1) * PAGE, PAGE)
     near = _places(seen, wanted.centre)
-    cards = _cards(seen, shown, hits, near)
-    if total:
-        return Found(cards, total, pages)
-    bit = bit_search.bits(seen)
-    largest = max((r.capacity or 0 for r in order if suiting & bit[r.id]), default=0)
-    tried = bit_search.chosen(order, seen, large, 0, TRIED)
-    return Found(cards, total, pages, _other_times(seen, tried, near, wanted, now), largest)
+    suiting = [room for room in _nearest(seen, wanted.centre) if _suits(room, wanted)]
+    large = [room for room in suiting if not wanted.people or (room.capacity or wanted.people) >= wanted.people]
+    hits = _hits(seen, large, wanted, now)
+    pages_ = max(1, -(-len(hits) // PAGE))
+    first = (min(wanted.page, pages_) - 1) * PAGE
+    if hits:
+        return Found([_card(seen, hit, near, wanted, now) for hit in hits[first : first + PAGE]], len(hits), pages_)
+    largest = max((room.capacity or 0 for room in suiting), default=0)
+    return Found([], 0, 1, _other_times(seen, large[:TRIED], near, wanted, now), largest)
 
 
-class Hit(NamedTuple):
-    """Rooms (one bit each) that are first found on this day: free for the span, or until the moment their bit tells."""
-
-    day: date
-    rooms: int
-    span: Span | None = None
-    until: Mapping[int, datetime] = MappingProxyType({})
-    query: str = ""  # the wish as a room's page takes it
-    told: str = ""  # the span in words
+def _suits(room: Venue, wanted: Wanted) -> bool:
+    """Whether a room is for this use, of this kind, and for somebody with this home, whenever it is free."""
+    if (wanted.function and wanted.function not in room.functions) or (wanted.kind and room.kind != wanted.kind):
+        return False
+    return may_book(room, wanted.home_path) is None
 
 
-def _hit(day: date, rooms: int, wanted: Wanted, span: Span | None = None) -> Hit:
-    query = [f"day={day.isoformat()}"]
-    if span is not None:
-        query.append(f"start={_typed(wanted.opens)}")
-        query += [f"end={_typed(wanted.closes)}"] if wanted.closes is not None else []
-    query += [f"people={wanted.people}"] if wanted.people else []
-    query += [f"function={quote_plus(wanted.function)}"] if wanted.function else []
-    told = f"{clock.day(day)}{clock.hour(span.start)}–{days.end_text(span.end, day)} 有空" if span is not None else ""
-    return Hit(day, rooms, span, query="&".join(query), told=told)
+def _hits(seen: Snapshot, rooms: list[Venue], wanted: Wanted, now: datetime) -> list[Hit]:
+    """The rooms that fit, each on the first of the wished days (today when none is wished) on which it does."""
+    today = clock.today(now)
+    if wanted.now:
+        taken = seen.know(rooms, today, 1)
+        until = ((room, days.free_now(seen.terms[room.id], taken[room.id, today], now)) for room in rooms)
+        return [Hit(room, today, until=end) for room, end in until if end is not None]
+    found: dict[int, Hit] = {}
+    for day in wanted.days or (today,):
+        left = [room for room in rooms if room.id not in found]
+        if 0 <= (day - today).days < room_snapshot.AHEAD:
+            span = span_of(day, wanted) if wanted.opens is not None else None
+            there = _free_at(seen, left, span, now) if span else _free_on(seen, left, day, now)
+            found |= {room.id: Hit(room, day, span) for room in there}
+    return [found[room.id] for room in rooms if room.id in found]
+
+
+def _free_at(seen: Snapshot, rooms: list[Venue], span: Span, now: datetime) -> list[Venue]:
+    """Rooms of which the span may be booked now: nobody has it, and no rule is against it."""
+    day = clock.today(span.start)
+    taken = seen.know(rooms, day, 1)
+    return [
+        room
+        for room in rooms
+        if rules.is_clear(span, room.buffer, taken[room.id, day])
+        and rules.refusal(seen.terms[room.id], span, None, now) is None
+    ]
+
+
+def _free_on(seen: Snapshot, rooms: list[Venue], day: date, now: datetime) -> list[Venue]:
+    """Rooms of which anything may be booked on a day."""
+    seen.know(rooms, day, 1)
+    return [room for room in rooms if seen.week(room, day, 1, now)[0].free]
+
+
+def _card(seen: Snapshot, hit: Hit, near: dict[int, Place], wanted: Wanted, now: datetime) -> Card:
+    asked = {"day": hit.day.isoformat()}
+    if hit.span is not None:
+        asked["start"] = _typed(wanted.opens)
+        asked |= {"end": _typed(wanted.closes)} if wanted.closes is not None else {}
+    asked |= {"people": str(wanted.people)} if wanted.people else {}
+    asked |= {"function": wanted.function} if wanted.function else {}
+    week = seen.week(hit.room, hit.day, 1, now) if hit.span is None else ()
+    place = near[hit.room.centre_id]
+    return Card(
+        hit.room, place, week, hit.span, hit.until, query=urlencode(asked, safe=":"), told=_told(hit, week, now)
+    )
+
+
+def _told(hit: Hit, week: Sequence[Day], now: datetime) -> str:
+    if hit.until is not None:
+        return f"现在空着，到 {clock.hour(hit.until)}"
+    if hit.span is not None:
+        return f"{clock.day(hit.day)}{clock.hour(hit.span.start)}–{days.end_text(hit.span.end, hit.day)} 有空"
+    return f"{'今天' if hit.day == clock.today(now) else clock.day(hit.day)} {week[0].hours} 有空"
 
 
 def _typed(minutes: int | None) -> str:
     return "" if minutes is None else f"{minutes // 60}:{minutes % 60:02d}"
-
-
-def _hits(seen: Board, among: int, wanted: Wanted, now: datetime) -> list[Hit]:
-    """On each wished day (today when none is wished) the rooms that were not found the day before."""
-    today = clock.today(now)
-    if wanted.now:
-        return [_now(seen, among, wanted, now)]
-    wished = [d for d in wanted.days or (today,) if 0 <= (d - today).days < room_snapshot.AHEAD]
-    if len(wished) > 1:  # a weekend in one statement
-        seen.week(seen.rooms.values(), wished[0], (wished[-1] - wished[0]).days + 1)
-    hits = []
-    for day in wished:
-        span = span_of(day, wanted) if wanted.opens is not None else None
-        found = bit_search.free_for(seen, day, span, now) if span else bit_search.day(seen, day).any
-        hits.append(_hit(day, found & among, wanted, span))
-        among &= ~found
-    return hits
-
-
-def _now(seen: Board, among: int, wanted: Wanted, now: datetime) -> Hit:
-    """Rooms that stand empty at this moment, and until when."""
-    today = clock.today(now)
-    bit, until = bit_search.bits(seen), {}
-    for room, (sheet,) in seen.week([r for r in seen.rooms.values() if among & bit[r.id]], today, 1).items():
-        end = days.free_now(seen.terms[room], sheet.taken, now)
-        if end is not None:
-            until[room] = end
-    return _hit(today, sum(bit[room] for room in until), wanted)._replace(until=until)
-
-
-def _cards(seen: Board, rooms: Sequence[Room], hits: Sequence[Hit], near: Mapping[int, Place]) -> list[Card]:
-    bit, cards = bit_search.bits(seen), []
-    for room in rooms:
-        hit = hits[0] if len(hits) == 1 else next(h for h in hits if h.rooms & bit[room.id])
-        if hit.span is not None:
-            cards.append(Card(room, near[room.centre_id], span=hit.span, query=hit.query, told=hit.told))
-            continue
-        (sheet,) = seen.week([room], hit.day, 1)[room.id]
-        until = hit.until.get(room.id)
-        told = _told(sheet.day, until, seen)
-        cards.append(Card(room, near[room.centre_id], (sheet.day,), None, until, query=hit.query, told=told))
-    return cards
-
-
-def _told(day: Day, until: datetime | None, seen: Board) -> str:
-    """When a found room is free."""
-    if until is not None:
-        return f"现在空着，到 {clock.hour(until)}"
-    return f"{'今天' if day.day == clock.today(seen.loaded_at) else clock.day(day.day)} {day.hours} 有空"
 
 
 def span_of(day: date, wanted: Wanted) -> Span:
@@ -212,21 +204,22 @@ def span_of(day: date, wanted: Wanted) -> Span:
 
 
 def _other_times(
-    seen: Board, rooms: Sequence[Room], near: dict[int, Place], wanted: Wanted, now: datetime
+    seen: Snapshot, rooms: Sequence[Venue], near: dict[int, Place], wanted: Wanted, now: datetime
 ) -> list[Card]:
     """Near times of the nearest rooms that are large enough; two of each. One statement at most."""
     today = clock.today(now)
     first = wanted.days[0] if wanted.days else today
     if not 0 <= (first - today).days < room_snapshot.AHEAD - STRIP:
         first = today
+    seen.know(rooms, first, STRIP + 1)
     offers = []
-    for room, sheets in zip(rooms, seen.week(rooms, first, STRIP + 1).values(), strict=True):
+    for room in rooms:
         place = near[room.centre_id]
         if wanted.opens is None:
-            free = next((s.day for s in sheets if s.day.free), None)
+            free = next((day for day in seen.week(room, first, STRIP + 1, now) if day.free), None)
             offers += [Card(room, place, (free,))] if free else []
             continue
-        taken = list({(t.start, t.end): t for s in sheets for t in s.taken}.values())
+        taken = seen.taken_in(room, first, STRIP + 1)
         for span in rules.alternatives(seen.terms[room.id], span_of(first, wanted), taken, now, most=2):
             offers.append(Card(room, place, span=span))
     return offers[:SHOWN]
@@ -236,17 +229,24 @@ def _other_times(
 
 
 def centre_week(
-    centre: Centre | House, first: date, now: datetime, home_path: str | None = None, seen: Board | None = None
+    centre: Centre, first: date, now: datetime, home_path: str | None = None, seen: Snapshot | None = None
 ) -> list[Card]:
     """The rooms of one centre with their strips from `first`, in the order of the centre. One statement at most."""
     seen = seen or room_snapshot.current(now)
-    rooms = sorted((r for r in seen.rooms.values() if r.centre_id == centre.id), key=lambda r: (r.position, r.id))
-    first = min(first, clock.today(seen.loaded_at) + timedelta(days=room_snapshot.AHEAD - STRIP))
-    sheets = seen.week(rooms, first, STRIP)
-    return [
-        Card(r, Place(r.centre, 0.0, own=True), tuple(s.day for s in sheets[r.id]), refusal=may_book(r, home_path))
-        for r in rooms
-    ]  # fmt: skip
+    rooms = _rooms_of(seen, centre.id)
+    first = min(first, clock.today(now) + timedelta(days=room_snapshot.AHEAD - STRIP))
+    seen.know(rooms, first, STRIP)
+    place = Place(centre, 0.0, own=True)
+    return [Card(r, place, seen.week(r, first, STRIP, now), refusal=may_book(r, home_path)) for r in rooms]
+
+
+def _rooms_of(seen: Snapshot, centre_id: int) -> list[Venue]:
+    return [room for room in seen.rooms.values() if room.centre_id == centre_id]
+
+
+def rooms_of(centre_id: int, now: datetime) -> list[Venue]:
+    """The rooms of one centre that are booked here, in its order."""
+    return _rooms_of(room_snapshot.current(now), centre_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,21 +255,23 @@ class RoomDay:
 
     terms: Terms
     taken: list[Span]
-    week: tuple[Day, ...]
+    week: Sequence[Day]
     day: Day
     pieces: list[days.Piece]
     starts: list[tuple[str, list[datetime]]]
 
 
-def room_day(venue: Venue, day: date | None, first: date | None, now: datetime, but: Collection[int] = ()) -> RoomDay:
-    """A room's day and the week from `first`. Without a day: the first of the week with something free. Six statements.
+def room_day(
+    venue: Venue, day: date | None, first: date | None, now: datetime, but: Collection[int] = (),
+    seen: Snapshot | None = None,
+) -> RoomDay:  # fmt: skip
+    """A room's day and the week from `first`. Without a day: the first of the week with something free.
 
-    but: bookings that do not count, namely the one that is being moved.
+    but: bookings that do not count, namely the one that is being moved; then all is read, in five statements.
     """
     first = first or clock.today(now)
     last = max(first + timedelta(days=STRIP), (day or first) + timedelta(days=1))
-    terms_, taken_ = known([venue], min(first, day or first), last, but)
-    terms, taken = terms_[venue.id], taken_[venue.id]
+    terms, taken = _known(seen or room_snapshot.current(now), venue, min(first, day or first), last, now, but)
     week = days.week_of(terms, first, STRIP, taken, now)
     shown = day or next((d.day for d in week if d.free), first)
     told = next((d for d in week if d.day == shown), None) or days.day_of(terms, shown, taken, now)
@@ -277,6 +279,32 @@ def room_day(venue: Venue, day: date | None, first: date | None, now: datetime, 
         terms, taken, week, told, days.pieces(terms, shown, taken, activities(venue.id, shown), now),
         days.start_groups(terms, shown, taken, now),
     )  # fmt: skip
+
+
+def _known(
+    seen: Snapshot, venue: Venue, first: date, until: date, now: datetime, but: Collection[int] = ()
+) -> tuple[Terms, list[Span]]:  # fmt: skip
+    """Rules and held spans of a room for the local days [first, until), from the snapshot when it has them."""
+    today = clock.today(now)
+    if venue.id in seen.rooms and not but and today <= first and until <= today + timedelta(days=room_snapshot.AHEAD):
+        return seen.terms[venue.id], seen.taken_in(venue, first, (until - first).days)
+    with scope.system("what is taken, never by whom"):
+        terms = occupancy.terms_of([venue], first, until)
+        # A day on either side, for rooms that stay open over midnight.
+        start, end = (clock.at(d, time()) for d in (first - timedelta(days=1), until + timedelta(days=1)))
+        return terms[venue.id], occupancy.taken([venue.id], start, end, but)[venue.id]
+
+
+def activities(venue_id: int, day: date) -> list[days.Public]:
+    """Public activities in the room on a local day: firm ones only, for a draft is not public. One statement."""
+    start, end = clock.at(day, time()), clock.at(day + timedelta(days=1), time())
+    wanted = select(Booking.starts_at, Booking.held_until, Booking.title, Booking.source_id).where(
+        Booking.venue_id == venue_id, Booking.source == BY_ACTIVITY, Booking.status == APPROVED,
+        Booking.starts_at < end, Booking.starts_at > start - occupancy.LONGEST_HOLD, Booking.held_until > start,
+    )  # fmt: skip
+    with scope.system("titles of published activities"):
+        rows = db.session.execute(wanted.order_by(Booking.starts_at)).all()
+    return [days.Public(Span(a, b), title, f"/services/{entry}" if entry else "") for a, b, title, entry in rows]
 
 
 # What a loser is offered ----------------------------------------------------------------------------------------------
@@ -300,112 +328,73 @@ def instead_of(wish: Wish, venue: Venue, home_path: str | None, now: datetime, m
 
     A handful of statements, however many rooms there are.
     """
-    day = clock.local(wish.start).date()
-    terms, taken = known([venue], day, day + timedelta(days=STRIP + 1))
-    times = rules.alternatives(terms[venue.id], wish.span, taken[venue.id], now)
+    day, seen = clock.today(wish.start), room_snapshot.current(now)
+    terms, taken = _known(seen, venue, day, day + timedelta(days=STRIP + 1), now)
+    times = rules.alternatives(terms, wish.span, taken, now)
     closes = days.minutes_after(day, wish.end)
     wanted = Wanted(
         venue.centre, (day,), days.minutes_after(day, wish.start), closes, wish.people, home_path=home_path
     )  # fmt: skip
-    cards = [c for c in free_for(wanted, now).cards if c.venue.id != venue.id]
+    cards = [c for c in free_for(wanted, now, seen).cards if c.venue.id != venue.id]
     rooms = [c for c in cards if c.place.own][:most]
     return Offers(times, rooms, [c for c in cards if not c.place.own][:most])
 
 
-# What is read ---------------------------------------------------------------------------------------------------------
+# Centres and places ---------------------------------------------------------------------------------------------------
 
 
-def places(near: Centre | House | None, now: datetime, seen: Board | None = None) -> list[Place]:
+def _km(one: Centre | None, other: Centre) -> float | None:
+    if one is None or one.latitude is None or one.longitude is None:
+        return None
+    if other.latitude is None or other.longitude is None:
+        return None
+    return distance_km(one.latitude, one.longitude, other.latitude, other.longitude)
+
+
+def _places(seen: Snapshot, near: Centre | None) -> dict[int, Place]:
+    """Centres with rooms by id: `near` itself first, then by distance; those of unknown place last."""
+
+    def make() -> dict[int, Place]:
+        own = near.id if near is not None else 0
+        found = {r.centre_id: Place(r.centre, _km(near, r.centre), r.centre_id == own) for r in seen.rooms.values()}
+        in_order = sorted(found.values(), key=lambda p: (not p.own, p.km is None, p.km or 0.0, p.centre.path))
+        return {place.centre.id: place for place in in_order}
+
+    return pages.kept(seen.parts, ("places", near.id if near is not None else 0), make)
+
+
+def _nearest(seen: Snapshot, near: Centre | None) -> list[Venue]:
+    """Every room, those of `near` first and then the nearest centres', in the order of each centre."""
+
+    def make() -> list[Venue]:
+        return [room for centre_id in _places(seen, near) for room in _rooms_of(seen, centre_id)]
+
+    return pages.kept(seen.parts, ("nearest", near.id if near is not None else 0), make)
+
+
+def places(near: Centre | None, now: datetime, seen: Snapshot | None = None) -> list[Place]:
     """Centres with rooms to book: `near` itself first, then by distance; those of unknown place last."""
     return list(_places(seen or room_snapshot.current(now), near).values())
 
 
-def _places(seen: Board, near: Centre | House | None) -> dict[int, Place]:
-    own = near.id if near is not None else 0
-
-    def read() -> dict[int, Place]:
-        order, km = seen.near(near)
-        return {r.centre_id: Place(r.centre, km.get(r.centre_id), r.centre_id == own) for r in order}
-
-    found: dict[int, Place] = seen.part(("places", own), read)
-    return found
-
-
-def rooms_of(centre_id: int, now: datetime) -> list[Room]:
-    """The rooms of one centre that are booked here, in its order."""
-    rooms = (r for r in room_snapshot.current(now).rooms.values() if r.centre_id == centre_id)
-    return sorted(rooms, key=lambda r: (r.position, r.id))
+def outside(seen: Snapshot, kind: str = "") -> list[tuple[str, list[Venue]]]:
+    """Places that are booked elsewhere, under the headings of the profile."""
+    words = profile.current().venues.kinds
+    order = {code: number for number, code in enumerate(words)}
+    groups: dict[str, list[Venue]] = {}
+    chosen = [v for v in seen.outside.values() if not kind or v.kind == kind][:OUTSIDE_SHOWN]
+    for one in sorted(chosen, key=lambda v: order.get(v.kind, len(order))):
+        groups.setdefault(words.get(one.kind, "其他地方"), []).append(one)
+    return list(groups.items())
 
 
-Outside = tuple[tuple[str, tuple[tuple[int, str, str, str], ...]], ...]
-
-
-def outside(seen: Board, kind: str = "") -> Outside:
-    """Places that are booked elsewhere, by the kinds of the profile: heading, and id, name, address, phone of each."""
-
-    def read() -> Outside:
-        words = profile.current().venues.kinds
-        order = {code: number for number, code in enumerate(words)}
-        groups: dict[str, list[tuple[int, str, str, str]]] = {}
-        chosen = [v for v in seen.outside if not kind or v.kind == kind][:OUTSIDE_SHOWN]
-        for one in sorted(chosen, key=lambda v: order.get(v.kind, len(order))):
-            heading = words.get(one.kind, "其他地方")
-            groups.setdefault(heading, []).append((one.id, one.name, one.address, one.phone))
-        return tuple((heading, tuple(items)) for heading, items in groups.items())
-
-    found: Outside = seen.part(("outside", kind), read)
-    return found
-
-
-def functions_offered(seen: Board) -> tuple[str, ...]:
+def functions_offered(seen: Snapshot) -> list[str]:
     """What rooms that can be booked are used for, most frequent first."""
-
-    def read() -> tuple[str, ...]:
-        counts = Counter(one for room in seen.rooms.values() for one in room.functions)
-        return tuple(sorted(counts, key=lambda one: (-counts[one], one))[:FUNCTIONS_SHOWN])
-
-    found: tuple[str, ...] = seen.part("functions", read)
-    return found
+    counts = Counter(one for room in seen.rooms.values() for one in room.functions)
+    return sorted(counts, key=lambda one: (-counts[one], one))[:FUNCTIONS_SHOWN]
 
 
-def kinds_offered(seen: Board) -> list[tuple[str, str]]:
+def kinds_offered(seen: Snapshot) -> list[tuple[str, str]]:
     """Kinds of rooms that can be booked here, as code and word, in the order of the profile."""
-    found: set[str] = seen.part("kinds", lambda: {room.kind for room in seen.rooms.values()})
+    found = {room.kind for room in seen.rooms.values()}
     return [(code, word) for code, word in profile.current().venues.kinds.items() if code in found]
-
-
-def known(
-    venues: Sequence[Venue], first: date, until: date, but: Collection[int] = ()
-) -> tuple[dict[int, Terms], dict[int, list[Span]]]:
-    """Rules and held spans of venues for the local days [first, until). At most five statements."""
-    if not venues:
-        return {}, {}
-    with scope.system("what is taken, never by whom"):
-        terms = occupancy.terms_of(venues, first, until)
-        # A day on either side, for rooms that stay open over midnight.
-        start, end = (clock.at(d, time()) for d in (first - timedelta(days=1), until + timedelta(days=1)))
-        return terms, occupancy.taken([v.id for v in venues], start, end, but)
-
-
-def activities(venue_id: int, day: date) -> list[days.Public]:
-    """Public activities in the room on a local day: firm ones only, for a draft is not public. One statement."""
-    start, end = clock.at(day, time()), clock.at(day + timedelta(days=1), time())
-    wanted = select(Booking.starts_at, Booking.held_until, Booking.title, Booking.source_id).where(
-        Booking.venue_id == venue_id, Booking.source == BY_ACTIVITY, Booking.status == APPROVED,
-        Booking.starts_at < end, Booking.held_until > start,
-    )  # fmt: skip
-    with scope.system("titles of published activities"):
-        rows = db.session.execute(wanted.order_by(Booking.starts_at)).all()
-    return [days.Public(Span(a, b), title, f"/services/{entry}" if entry else "") for a, b, title, entry in rows]
-
-
-def wish_of(wanted: Wanted, venue_id: int, day: date) -> Wish:
-    """The searched time as a wish for one room."""
-    span = span_of(day, wanted)
-    return Wish(venue_id, span.start, span.end, wanted.people or 1)
-
-
-__all__ = [
-    "Card", "Found", "Offers", "Place", "RoomDay", "Wanted", "centre_week", "free_for", "functions_offered",
-    "instead_of", "kinds_offered", "known", "outside", "places", "room_day", "rooms_of", "span_of", "wish_of",
-]  # fmt: skip

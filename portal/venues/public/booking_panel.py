@@ -133,10 +133,11 @@ class Panel:
 
 
 def panel(
-    venue: Venue, shown: RoomDay, viewer: Viewer | None, typed: Typed, now: datetime, error: DomainError | None = None
-) -> Panel:
-    """The panel for what is typed. error: why it was just refused; a taken time brings its offers."""
-    home = queries.home_path(viewer)
+    venue: Venue, shown: RoomDay, viewer: Viewer | None, home: str | None, typed: Typed, now: datetime,
+    error: DomainError | None = None,
+) -> Panel:  # fmt: skip
+    """The panel for what is typed. home: the path of the viewer's centre, None when unknown; error: why it was just
+    refused; a taken time brings its offers."""
     resident = viewer is not None and viewer.audience == "resident"
     made = Panel(venue, shown.day.day, typed, resident, refusal=eligibility.may_book(venue, home))
     opens = day_words.typed(typed.start)

@@ -21,12 +21,13 @@ from portal.people.refusals import NameMissing
 from portal.venues import evaluating
 from portal.venues.actions import booking
 from portal.venues.actions import check_in as check_in_actions
-from portal.venues.availability import search
+from portal.venues.availability import room_snapshot, search
+from portal.venues.availability.room_snapshot import Snapshot
 from portal.venues.errors import BookingGone, VenueGone
 from portal.venues.models import APPROVED, OFFERED, PENDING, STAFF_ONLY, Booking, Venue
 from portal.venues.public import booking_panel, queries
 from portal.venues.public.queries import Own
-from portal.venues.public.views import bp, room_page
+from portal.venues.public.views import bp, home_path, room_page, venue_of
 from portal.venues.rules import Span, day_words
 from portal.venues.rules.eligibility import Wish
 
@@ -39,8 +40,8 @@ def _resident() -> Any:
     return viewer if viewer is not None and viewer.audience == "resident" else None
 
 
-def _venue(venue_id: int) -> Venue:
-    found = queries.venue(venue_id)
+def _venue(seen: Snapshot, venue_id: int) -> Venue:
+    found = venue_of(seen, venue_id)
     if found is None:
         raise VenueGone()
     return found
@@ -75,7 +76,8 @@ def _ask(venue_id: int, write: Write) -> Response:
         return pages.see_other(url_for("people.profile", next=back))
     except (DomainError, IntegrityError) as refused:  # the database's own refusal of an overlap reads like a taken time
         error = pages.refused(refused)
-        return room_page(_venue(venue_id), now, typed, error)
+        seen = room_snapshot.current(now)
+        return room_page(seen, _venue(seen, venue_id), now, typed, error)
     return pages.see_other(url_for("venues.own_booking", booking_id=row.id, new=1))
 
 
@@ -126,13 +128,13 @@ def _move(one: Own, typed: booking_panel.Typed, now: datetime, error: DomainErro
     row = one.row
     if not _may_change(one, now) or (typed.day is None and error is None and "move" not in request.args):
         return None
-    home = queries.home_path(access.viewer())
+    home = home_path(room_snapshot.current(now))
     held = clock.local(row.starts_at).date()
     first = clock.today(now)
     day = typed.day or held
     first += timedelta(days=max(0, (day - first).days // search.STRIP * search.STRIP))
     shown = search.room_day(row.venue, day, first, now, but=[row.id])
-    panel = booking_panel.panel(row.venue, shown, access.viewer(), typed, now, error)
+    panel = booking_panel.panel(row.venue, shown, access.viewer(), home, typed, now, error)
     wish = Wish(row.venue_id, row.starts_at, row.ends_at, row.people)
     rooms = search.instead_of(wish, row.venue, home, now) if panel.start is None else None
     return {"shown": shown, "panel": panel, "rooms": rooms, "held": Span(row.starts_at, row.ends_at)}
@@ -224,7 +226,7 @@ def door(venue_id: int, door_key: str) -> Response:
 
 
 def _at_door(venue_id: int, door_key: str) -> Venue:
-    found = _venue(venue_id)
+    found = _venue(room_snapshot.current(clock.now()), venue_id)
     if not check_in_actions.is_at_door(found, door_key):
         raise VenueGone("这个二维码不是这间房门口的。", advice="请扫门口现在贴的二维码，或从“场地”里找。")
     if not found.bookable:

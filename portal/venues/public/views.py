@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort, render_template, request
+from markupsafe import Markup
 
+from portal.centres import queries as centres
 from portal.centres import rules as centre_rules
+from portal.centres.models import Centre
 from portal.core import access, clock, pages
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
@@ -16,8 +19,8 @@ from portal.feedback import queries as feedback
 from portal.people import viewer as viewers
 from portal.venues import rules
 from portal.venues.availability import room_snapshot, search
-from portal.venues.availability.room_snapshot import Board, House
-from portal.venues.availability.search import Wanted
+from portal.venues.availability.room_snapshot import Snapshot
+from portal.venues.availability.search import RoomDay, Wanted
 from portal.venues.models import EVERYBODY, OWN, Venue
 from portal.venues.public import booking_panel, queries
 from portal.venues.rules import day_words
@@ -68,24 +71,31 @@ class Form:
     error: str = ""
 
 
-def _centre(seen: Board) -> House | None:
-    """The centre asked for, else the visitor's own."""
-    code = request.args.get("centre", "")
-    if code:
-        return seen.house(code)
-    brief = viewers.home_centre()
-    return seen.houses.get(brief.id) if brief is not None else None
+def _known_centres(seen: Snapshot) -> dict[str, Centre]:
+    """Centres with rooms or places outside, by their code."""
+    there = (*seen.rooms.values(), *seen.outside.values())
+    return pages.kept(seen.parts, "centres", lambda: {v.centre.code: v.centre for v in there})
 
 
-def _home_path(seen: Board) -> str | None:
+def _centre(seen: Snapshot) -> Centre | None:
+    """The centre asked for, else the visitor's own. No statement for one with rooms."""
+    home = viewers.home_centre()
+    code = request.args.get("centre", "") or (home.code if home is not None else "")
+    if not code:
+        return None
+    found = _known_centres(seen).get(code) or centres.by_code(code)
+    return found if found is not None and found.active else None
+
+
+def home_path(seen: Snapshot) -> str | None:
     """The path of a resident's home centre ('' without one); None for somebody unknown. Mostly no statement."""
     viewer = access.viewer()
-    home = viewer.home_centre if viewer is not None and viewer.audience == "resident" else None
-    house = seen.houses.get(home.id) if home is not None else None
-    return house.path if house is not None else queries.home_path(viewer)
+    home = viewers.home_centre() if viewer is not None and viewer.audience == "resident" else None
+    known = _known_centres(seen).get(home.code) if home is not None else None
+    return known.path if known is not None else queries.home_path(viewer)
 
 
-def _wanted(seen: Board, now: datetime) -> tuple[Wanted, Form]:
+def _wanted(seen: Snapshot, now: datetime) -> tuple[Wanted, Form]:
     args, today = request.args, clock.today(now)
     word = args.get("day", "") or args.get("when", "")
     found = _days(word, today)
@@ -102,7 +112,7 @@ def _wanted(seen: Board, now: datetime) -> tuple[Wanted, Form]:
     wanted = Wanted(
         _centre(seen), found, opens, closes if opens is not None else None, people, args.get("function", "")[:20],
         args.get("kind", "")[:20], word == "now", whole_number(args.get("page"), 999) or 1,
-        _home_path(seen),
+        home_path(seen),
     )  # fmt: skip
     return wanted, form
 
@@ -129,36 +139,39 @@ def find() -> Response:
     """The centre's rooms with the days ahead; with a wish, rooms free for it, the nearest first (V2)."""
     now = clock.now()
     seen = room_snapshot.current(now)
-    viewers.know_hours(lambda centre_id: seen.opening(centre_id, now))
-    return pages.page("venues/public/find.html", "results", **_find_page(seen, now))
-
-
-def _find_page(seen: Board, now: datetime) -> dict[str, Any]:
-    """Template and context. All from the board: what it has not read yet is one statement."""
-    today = clock.today(now)
     wanted, form = _wanted(seen, now)
-    centre, asked = wanted.centre, wanted.asked or bool(form.error)
-    first = _first_day(today)
+    centre = wanted.centre
+    # What the results say follows from the address, the minute, the centre, one's own home and the size of type.
+    key = (request.query_string, _minute(now), centre.code if centre else "", wanted.home_path, viewers.elder_mode())
+    results = pages.kept(seen.parts, key, lambda: _results(seen, wanted, form, now))
+    home = viewers.brief_of(centre) if centre is not None else viewers.home_centre()
+    return pages.page("venues/public/find.html", "results", results=results, centre=centre, home_centre=home)
+
+
+def _minute(moment: datetime) -> int:
+    return int(moment.timestamp()) // 60
+
+
+def _results(seen: Snapshot, wanted: Wanted, form: Form, now: datetime) -> Markup:
+    """Everything of the page but its frame, the same for everybody who asks this. One statement at most."""
+    today, centre = clock.today(now), wanted.centre
+    asked, first = wanted.asked or bool(form.error), _first_day(today)
     context: dict[str, Any]
     if asked:
-        found = search.free_for(wanted, now, seen)
-        context = {"found": found, "told": _told(wanted, form)}
+        context = {"found": search.free_for(wanted, now, seen), "told": _told(wanted, form)}
     else:
         near = [p for p in search.places(centre, now, seen) if not p.own]
         context = {
             "cards": search.centre_week(centre, first, now, wanted.home_path, seen) if centre else [],
             "near": near[:NEAR_SHOWN], "more_near": len(near) > NEAR_SHOWN, "kinds": search.kinds_offered(seen),
         }  # fmt: skip
-    if isinstance(centre, House):
-        context["home_centre"] = viewers.CentreBrief(
-            centre.id, centre.code, centre.name, centre.label, centre.phone, centre.address
-        )
-    return context | {
-        "centre": centre, "wanted": wanted, "form": form, "asked": asked,
+    context |= {
+        "elder": viewers.elder_mode(), "centre": centre, "wanted": wanted, "form": form, "asked": asked,
         "outside": search.outside(seen, wanted.kind), "day_words": DAY_WORDS,
         "functions": search.functions_offered(seen), "first": first,
         "today": today, "now": now, "hours": HOURS, "before": first - WEEK, "after": first + WEEK,
     }  # fmt: skip
+    return Markup(render_template("venues/public/_results.html", **context))  # noqa: S704 drawn by a template
 
 
 def _told(wanted: Wanted, form: Form) -> str:
@@ -184,31 +197,49 @@ def _first_day(today: date) -> date:
 @access.public
 def room(venue_id: int) -> Response:
     """One room: facts, a week, the day in words, starts to choose from; `start` opens the panel to book."""
-    found = queries.venue(venue_id) or abort(404)
-    return room_page(found, clock.now(), booking_panel.from_request(request.args))
+    now = clock.now()
+    seen = room_snapshot.current(now)
+    return room_page(seen, venue_of(seen, venue_id) or abort(404), now, booking_panel.from_request(request.args))
+
+
+def venue_of(seen: Snapshot, venue_id: int) -> Venue | None:
+    """A room or a place outside in use, to be read only; None otherwise. Mostly no statement."""
+    return seen.rooms.get(venue_id) or seen.outside.get(venue_id) or queries.venue(venue_id)
 
 
 def room_page(
-    venue: Venue, now: datetime, typed: booking_panel.Typed, error: DomainError | None = None
-) -> Response:  # fmt: skip
+    seen: Snapshot, venue: Venue, now: datetime, typed: booking_panel.Typed, error: DomainError | None = None
+) -> Response:
     """The page of a room; what is outside is told how to book there. error: of a refused try."""
+    home = viewers.brief_of(venue.centre)
     if not venue.bookable:
         return pages.page(
-            "venues/public/outside.html", venue=venue, kind=queries.kind_word(venue.kind),
-            home_centre=viewers.brief_of(venue.centre), error=error,
-        )  # fmt: skip
-    viewer, today = access.viewer(), clock.today(now)
-    first = _first_day(today)
-    shown = search.room_day(venue, typed.day, _strip_from(first, typed.day), now)
-    panel = booking_panel.panel(venue, shown, viewer, typed, now, error)
-    return pages.page(
-        "venues/public/room.html", "panel", error=error, venue=venue, shown=shown, panel=panel, today=today, now=now,
-        kind=queries.kind_word(venue.kind), who=WHO.get(venue.who_may, ""), hours=_week_text(shown.terms),
-        last=rules.last_day(shown.terms, now), average=feedback.average([f"venue:{venue.id}"]).get(f"venue:{venue.id}"),
-        as_week="week" in request.args, rules=rules, part_words=day_words.part_words,
-        end_text=day_words.end_text,
-        home_centre=viewers.brief_of(venue.centre), before=shown.week[0].day - WEEK, after=shown.week[0].day + WEEK,
+            "venues/public/outside.html", venue=venue, kind=queries.kind_word(venue.kind), home_centre=home, error=error
+        )
+    first = _strip_from(_first_day(clock.today(now)), typed.day)
+    asked = (venue.id, _minute(now), typed.day, first)
+    shown = pages.kept(seen.parts, asked, lambda: search.room_day(venue, typed.day, first, now, seen=seen))
+    panel = booking_panel.panel(venue, shown, access.viewer(), home_path(seen), typed, now, error)
+    average = feedback.average([f"venue:{venue.id}"]).get(f"venue:{venue.id}")
+    more = {"as_week": "week" in request.args, "average": average, "elder": viewers.elder_mode()}
+    chosen = (panel.start, bool(panel.ends), panel.typed.people, panel.refusal)
+    main = pages.kept(
+        seen.parts, (*asked, *more.values(), *chosen), lambda: _room(venue, shown, panel, now, **more)
     )  # fmt: skip
+    return pages.page(
+        "venues/public/room.html", "panel", error=error, venue=venue, main=main, panel=panel, home_centre=home
+    )
+
+
+def _room(venue: Venue, shown: RoomDay, panel: booking_panel.Panel, now: datetime, **more: Any) -> Markup:
+    """All of a room's page but its frame and the panel: the same for everybody who may book it and looks at this."""
+    context = {
+        "venue": venue, "shown": shown, "panel": panel, "now": now, "today": clock.today(now),
+        "kind": queries.kind_word(venue.kind), "who": WHO.get(venue.who_may, ""), "hours": _week_text(shown.terms),
+        "last": rules.last_day(shown.terms, now), "rules": rules, "part_words": day_words.part_words,
+        "end_text": day_words.end_text, "before": shown.week[0].day - WEEK, "after": shown.week[0].day + WEEK,
+    }  # fmt: skip
+    return Markup(render_template("venues/public/_room.html", **context, **more))  # noqa: S704 drawn by a template
 
 
 def _strip_from(first: date, day: date | None) -> date:

@@ -26,6 +26,7 @@ from portal.venues.rules.opening_hours import (
     collides,
     held,
     hours_of,
+    is_clear,
     local_day,
     merged,
     midnight,
@@ -39,7 +40,7 @@ from portal.venues.rules.refusals import ahead_text, duration, earliest_start, h
 __all__ = [
     "MAX_HOURS", "MOST_DATES", "Closure", "Refusal", "Span", "Terms", "Use", "ahead_text", "alternatives",
     "answer_text", "cancel_text", "cancel_until", "closed_why", "closures_on", "collides", "decide_by", "duration",
-    "earliest_start", "ends", "free_spans", "held", "hours_of", "hours_text", "idle", "last_day",
+    "earliest_start", "ends", "free_spans", "held", "hours_of", "hours_text", "idle", "is_clear", "last_day",
     "limits_text", "local_day", "longest_of", "moment", "open_spans", "over_limits", "refusal", "release_at",
     "release_text", "series_refusal", "series_spans", "starts", "terms_text", "use", "wall_minutes",
 ]  # fmt: skip

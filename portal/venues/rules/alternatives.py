@@ -17,9 +17,8 @@ from portal.venues.rules.opening_hours import (
     Pair,
     Span,
     Terms,
-    collides,
     grid,
-    held,
+    is_clear,
     local_day,
     merged,
     midnight,
@@ -150,6 +149,6 @@ def _later_days(terms: Terms, wanted: Span, taken: Sequence[Span], now: datetime
     found = []
     for offset in range(1, min(LATER_DAYS, (last_day(terms, now) - local_day(wanted.start)).days) + 1):
         span = Span(wanted.start + offset * DAY, wanted.end + offset * DAY)
-        if refusal(terms, span, None, now) is None and not any(collides(held(span, terms.buffer), t) for t in taken):
+        if refusal(terms, span, None, now) is None and is_clear(span, terms.buffer, taken):
             found.append(span)
     return found

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from portal.core import clock
 from portal.venues import rules
-from portal.venues.models import APPROVED, OWN, STAFF_ONLY, Booking
+from portal.venues.models import APPROVED, OWN, STAFF_ONLY, Booking, Venue
 from portal.venues.rules import Refusal, Span
 
 # Whoever booked by mistake may take it back even when the deadline has already passed.
@@ -35,31 +34,7 @@ class Wish:
         return Span(self.start, self.end)
 
 
-class Owner(Protocol):
-    """The centre of a venue."""
-
-    @property
-    def phone(self) -> str: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def label(self) -> str: ...
-
-
-class Bookable(Protocol):
-    """A Venue, or what a snapshot keeps of one."""
-
-    @property
-    def phone(self) -> str: ...
-    @property
-    def who_may(self) -> str: ...
-    @property
-    def cancel(self) -> int: ...
-    @property
-    def centre(self) -> Owner: ...
-
-
-def may_book(venue: Bookable, home_path: str | None) -> Refusal | None:
+def may_book(venue: Venue, home_path: str | None) -> Refusal | None:
     """Who may: everybody, the centre's own residents, or nobody from outside. home_path None: not known yet."""
     phone = venue.phone or venue.centre.phone
     call = f"可以打电话 {phone} 问问。" if phone else "可以到中心问问。"
@@ -80,7 +55,7 @@ def noted_text() -> str:
     return f"{early_text()}到{'第二天' if LOOK_BACK.days == 1 else f'结束后{clock.said(LOOK_BACK)}'}"
 
 
-def deadline(venue: Bookable, booking: Booking) -> datetime:
+def deadline(venue: Venue, booking: Booking) -> datetime:
     """Until when the booker may withdraw or change it themselves.
 
     Who was moved by staff (then a reason stands on the booking) may say no until the start; who heard only now that it

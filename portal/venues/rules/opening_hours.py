@@ -71,6 +71,7 @@ class Terms:
 # Wall clocks ----------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4096)  # a search asks this of one wish for every room
 def local_day(moment: datetime) -> date:
     return clock.local(moment).date()
 
@@ -100,6 +101,7 @@ def grid(day: date, step: int) -> tuple[datetime, ...]:
     return (*points, midnight(day + 2 * DAY))
 
 
+@lru_cache(maxsize=4096)
 def on_grid(moment: datetime, step: int) -> bool:
     """Whether a moment falls on the grid of `step` minutes after midnight."""
     there = clock.local(moment)
@@ -124,11 +126,12 @@ def hours_of(terms: Terms, day: date) -> Hours:
 
 def opening(terms: Terms, day: date) -> list[Pair]:
     """Open stretches of a local day before closures; touching ones are one."""
-    hours = hours_of(terms, day)
-    if not hours:
-        return []
-    first = midnight(day)
-    return merged((first + opens * MINUTE, first + closes * MINUTE) for opens, closes in hours)
+    return list(_opened(hours_of(terms, day), day))
+
+
+@lru_cache(maxsize=4096)  # the rooms of a centre share their hours
+def _opened(hours: Hours, day: date) -> tuple[Pair, ...]:
+    return tuple(merged((moment(day, opens), moment(day, closes)) for opens, closes in hours))
 
 
 def opening_around(terms: Terms, day: date) -> list[Pair]:
@@ -212,3 +215,9 @@ def held(span: Span, buffer: int) -> Span:
 def collides(a: Span, b: Span) -> bool:
     """Whether two held spans overlap; touching ones do not (V2)."""
     return a.start < b.end and b.start < a.end
+
+
+def is_clear(span: Span, buffer: int, taken: Iterable[Span]) -> bool:
+    """Whether a booking with its buffer of minutes meets none of the held spans."""
+    start, end = span.start, span.end + buffer * MINUTE
+    return not any(start < t.end and t.start < end for t in taken)

@@ -273,7 +273,7 @@ def elsewhere(room: Venue, span: Span, people: int, now: datetime, but: Iterable
     free = [
         r for r in others
         if rules.refusal(replace(staff_terms(terms[r.id]), step=1), span, people, now) is None
-        and not any(rules.collides(rules.held(span, r.buffer), h) for h in held[r.id])
+        and rules.is_clear(span, r.buffer, held[r.id])
     ]  # fmt: skip
     blocking = with_names(occupancy.in_the_way(room.id, rules.held(span, room.buffer), skip))
     return Elsewhere(times, free, blocking)
