@@ -1,7 +1,7 @@
 """A district's rooms for the measurements: 300 rooms of 26 centres, and as many bookings as wanted.
 
 In a process of its own: python -m bench.fill_rooms [--bookings 100000] [--again]. Prints one JSON object: who is signed
-in, the centre whose week is looked at, and how many statements the pages send.
+in, the centre that is looked at, and the rooms.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ from typing import Any
 
 from flask import Flask
 from flask_migrate import upgrade
-from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import delete, func, insert, select
 
 from bench.fill import CHUNK, analyse
-from bench.prepare import CSRF, cookies
-from bench.prepare import statements as counted
+from bench.prepare import cookies
 from portal import create_app
 from portal.centres import actions as centre_actions
 from portal.centres import profile
@@ -31,18 +29,14 @@ from portal.core import clock, scope, sessions
 from portal.core.access import system_actor
 from portal.core.db import db, writing
 from portal.people.models import Resident
-from portal.venues import locks, overlap_constraint, rules
-from portal.venues.availability import room_snapshot
+from portal.venues import overlap_constraint, rules
 from portal.venues.models import APPROVED, BY_RESIDENT, Booking, Venue
 
 ROOMS, CENTRES, PEOPLE, OUTSIDE = 300, 26, 1500, 12
 FORTNIGHT = 14
 TITLE = "例会"
-CARDS = {"week": 12, "search": 20}  # on the first page of each question
-# Minutes after midnight and how long; a busy day has most of them taken. The last hour stays free for what is booked
-# while the pages are measured.
+# Minutes after midnight and how long; a busy day has most of them taken.
 SLOTS = ((540, 60), (600, 90), (720, 60), (840, 120), (960, 60), (1050, 90), (1140, 60))
-KEPT_FREE = 1200, 60
 FUNCTIONS = ("会议", "培训", "排练", "读书", "亲子活动", "棋牌", "舞蹈")
 KINDS = ("会议室", "多功能厅", "书吧", "舞蹈室", "四点半课堂", "党员活动室")
 
@@ -162,67 +156,12 @@ def _put(chunk: list[dict[str, Any]]) -> None:
             db.session.execute(insert(Booking), chunk)
 
 
-def asked(code: str, today: date) -> dict[str, str]:
-    """The two questions of the target: one centre's week, and rooms for 30 people on Saturday afternoon."""
-    saturday = today + timedelta(days=(5 - today.weekday()) % 7 or 7)
-    return {
-        "week": f"/venues?centre={code}",
-        "search": f"/venues?centre={code}&day={saturday.isoformat()}&from=14:00&to=16:00&people=30",
-    }
-
-
 def _told(app: Flask, now: datetime) -> dict[str, Any]:
     with app.app_context(), writing(), scope.system("bench"):
         tokens = [sessions.open_session("resident", n, now) for n in range(1, PEOPLE + 1)]
-        tokens.append(_staff(now))
         code = db.session.scalar(select(Centre.code).join(Venue, Venue.centre_id == Centre.id).order_by(Venue.id))
-        mine = list(db.session.scalars(select(Venue.id).where(Venue.needs_approval.is_(False)).order_by(Venue.id)))
-    made = cookies(app, tokens)
-    paths = asked(str(code), clock.today(now))
-    return {
-        "cookies": made[:-1], "staff": made[-1], "code": code, "rooms": mine, "paths": paths,
-        "csrf": URLSafeTimedSerializer(app.config["SECRET_KEY"], salt="wtf-csrf-token").dumps(CSRF),
-        "statements": _statements(app, made[0], paths, mine[0], now),
-    }  # fmt: skip
-
-
-def _statements(app: Flask, cookie: str, paths: dict[str, str], room: int, now: datetime) -> dict[str, int]:
-    """Of both pages: when nothing has changed, after somebody else's booking, and in a process that knows nothing."""
-
-    def booked() -> None:
-        with app.app_context(), writing(), scope.system("bench"):
-            locks.touch(locks.lock(room), now)
-
-    def forgotten() -> None:
-        room_snapshot.forget()
-        app.extensions["portal_again"].clear()
-        app.extensions.pop("portal_centre_brief", None)
-
-    cases = {"": lambda: None, " after a booking": booked, " by a process that knows nothing": forgotten}
-    return {
-        f"{name}{case}": counted(app, cookie, path, 'class="panel', CARDS[name], between)
-        for name, path in paths.items()
-        for case, between in cases.items()
-    }
-
-
-def _staff(now: datetime) -> str:
-    from portal.people.models import StaffAccount
-
-    district = db.session.scalar(select(Centre).where(Centre.level == "district"))
-    assert district is not None
-    account = StaffAccount(
-        username="bench",
-        name="测量",
-        centre_id=district.id,
-        role="manager",
-        password_hash="x",
-        must_change=False,
-        created_at=now,
-    )
-    db.session.add(account)
-    db.session.flush()
-    return sessions.open_session("staff", account.id, now)
+        found = list(db.session.scalars(select(Venue.id).where(Venue.bookable).order_by(Venue.id)))
+    return {"cookies": cookies(app, tokens), "code": code, "rooms": found}
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""Finding a room beside bare Flask (as bench.web does): one centre's week, and rooms free at a time for so many people.
+"""Finding a room: milliseconds of processor time a request, server and database together, somebody else each time.
 
-One person again and again; somebody else each time; another wish each time, so that no page is made twice; somebody
-else while rooms are being booked. Then ten times as many bookings.
+A list of a centre's rooms, a wish that nobody had before among 300 rooms, a room's page; then the same with ten times
+as many bookings.
 """
 
 from __future__ import annotations
@@ -12,34 +12,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
-from urllib.parse import urlencode
 
 from bench import http, town
 from bench.table import Line
-from bench.web import PER_SECOND, Sides, Turns, arriving
 from portal.core import clock
 
-TARGET = 0.20
-MOST_STATEMENTS = 6
+TARGETS = {"list of a centre's rooms": 5.0, "a wish nobody had before": 5.0, "a room": 5.0}  # ms
 BOOKINGS, TIMES = 100_000, 10
-FLAT = 0.85  # of the speed that ten times as many bookings leave
+GROWTH = 1.2  # times the cost, with ten times as many bookings
+SLICE = 0.5  # seconds of one turn
 AT_ONCE = 600  # wishes of one turn
 
 
 @dataclass(frozen=True)
 class District:
-    """A database with rooms. cookies: residents who are signed in; rooms: those that need no approval."""
+    """A database with rooms. cookies: residents who are signed in; code: the centre that is looked at."""
 
     kind: str
     process: int
     env: dict[str, str]
     cookies: list[str]
-    staff: str
-    csrf: str
     code: str
     rooms: list[int]
-    paths: dict[str, str]
-    statements: dict[str, int]
 
 
 @contextmanager
@@ -48,36 +42,6 @@ def filled(kind: str, bookings: int) -> Iterator[District]:
     with town.empty(kind) as (env, process):
         told = town.run("bench.fill_rooms", env, "--bookings", str(bookings))
         yield District(kind, process, env, **told)  # type: ignore[arg-type]
-
-
-class Bookings:
-    """One person after another books an hour that everybody has left free."""
-
-    def __init__(self, district: District, port: int) -> None:
-        self.district, self.port, self.count = district, port, 0
-        self.line = http.Connection(port)
-        self.first = clock.today()
-
-    def one(self) -> None:
-        """Book the next room. Raises RuntimeError when the portal refuses."""
-        rooms, cookies = self.district.rooms, self.district.cookies
-        room, day = rooms[self.count % len(rooms)], 1 + self.count // len(rooms)
-        self.count += 1
-        body = urlencode(
-            {
-                "day": (self.first + timedelta(days=day)).isoformat(),
-                "start": "20:00",
-                "end": "21:00",
-                "people": 5,
-                "title": "排练",
-                "csrf_token": self.district.csrf,
-            }
-        ).encode()
-        cookie = {"Cookie": cookies[1 + self.count % (len(cookies) - 1)]}
-        self.line.send(http.message("POST", self.port, f"/venues/{room}/book", cookie, body))
-        status, _ = self.line.read()
-        if status != 303:
-            raise RuntimeError(f"booking room {room} answered {status}")
 
 
 def wishes(code: str, today: date) -> list[str]:
@@ -94,81 +58,44 @@ def wishes(code: str, today: date) -> list[str]:
     return found
 
 
-class Rooms:
-    """What is measured in turns, on one district."""
+class Turns:
+    """Milliseconds a request of each kind, turn by turn."""
 
-    def __init__(self, district: District, sides: Sides, bookings: Bookings) -> None:
-        self.sides, self.bookings = sides, bookings
-        self.me = [{"Cookie": district.cookies[0]}]
-        self.crowd = [{"Cookie": cookie} for cookie in district.cookies[1:]]
-        self.staff = [{"Cookie": district.staff}]
-        self.paths, self.room = district.paths, district.rooms[0]
+    def __init__(self, district: District, served: http.Served) -> None:
+        self.roots = [served.process, *([district.process] if district.process else [])]
+        self.port, self.crowd = served.port, [{"Cookie": cookie} for cookie in district.cookies]
         self.wishes, self.at = wishes(district.code, clock.today()), 0
-        self.turns: dict[str, Turns] = {}
-
-    def turn(self, name: str, who: Sequence[dict[str, str]], path: str | Sequence[str]) -> None:
-        self.sides.list_turn(self.turns.setdefault(name, Turns()), who, path)
-
-    def others(self) -> None:
-        self.turn("search, somebody else each time", self.crowd, self.paths["search"])
-        self.at = (self.at + AT_ONCE) % len(self.wishes)
-        self.turn("search, somebody else with another wish each time", self.crowd, self.wishes[self.at :][:AT_ONCE])
-
-    def all(self) -> None:
-        self.turn("week of 12 rooms, signed in", self.me, self.paths["week"])
-        self.turn("week of 12 rooms, somebody else each time", self.crowd, self.paths["week"])
-        self.turn("search, signed in", self.me, self.paths["search"])
-        self.others()
-        with arriving(self.bookings):
-            name = f"search, somebody else, {PER_SECOND} bookings a second, their cost included"
-            self.turn(name, self.crowd, self.paths["search"])
         tomorrow = clock.today() + timedelta(days=1)
-        self.turn("a room's day", self.crowd, f"/venues/{self.room}?day={tomorrow}")
-        self.turn("staff: 300 rooms by hours", self.staff, f"/staff/venues?day={tomorrow}")
+        self.week = f"/venues?centre={district.code}"
+        self.rooms = [f"/venues/{room}?day={tomorrow}" for room in district.rooms]
+        self.found: dict[str, list[float]] = {name: [] for name in TARGETS}
+
+    def turn(self) -> None:
+        """One of each."""
+        self.at = (self.at + AT_ONCE) % len(self.wishes)
+        asked: list[str | Sequence[str]] = [self.week, self.wishes[self.at :][:AT_ONCE], self.rooms]
+        for name, paths in zip(TARGETS, asked, strict=True):
+            before = http.processor_seconds(*self.roots)
+            count = http.measure(self.port, paths, self.crowd, SLICE).count
+            self.found[name].append(1000 * (http.processor_seconds(*self.roots) - before) / count)
 
 
-JUDGED = (
-    "week of 12 rooms, signed in",
-    "week of 12 rooms, somebody else each time",
-    "search, signed in",
-    "search, somebody else each time",
-)
-
-
-def turns_of(district: District, count: int, everything: bool) -> Rooms:
-    """Medians over `count` turns, beside hello."""
-    with http.served("bench.hello:app", {}) as bare, http.served("wsgi:door", district.env) as portal:
-        sides = Sides(district.process, bare, portal)
-        rooms = Rooms(district, sides, Bookings(district, portal.port))
-        sides.bare_turn()
-        rooms.others()  # the first pages of a process are not what is measured
-        rooms.turns.clear()
-        for _ in range(count):
-            sides.bare_turn()
-            if everything:
-                rooms.all()
-            else:
-                rooms.others()
-    return rooms
+def milliseconds(district: District, count: int) -> dict[str, float]:
+    """The median of each kind over `count` turns, the first of a process left out."""
+    with http.served("wsgi:door", district.env) as portal:
+        turns = Turns(district, portal)
+        for _ in range(count + 1):
+            turns.turn()
+    return {name: statistics.median(figures[1:]) for name, figures in turns.found.items()}
 
 
 def measure(kind: str, count: int, bookings: int) -> list[Line]:
-    """One database: everything with `bookings`, then the search with ten times as many."""
+    """One database with `bookings`, then with ten times as many."""
     with filled(kind, bookings) as district, http.on_core(http.CLIENT_CORE):
-        few = turns_of(district, count, everything=True)
+        few = milliseconds(district, count)
         town.run("bench.fill_rooms", district.env, "--again", "--bookings", str(bookings * TIMES))
-        many = turns_of(district, count, everything=False)
-    group = f"rooms, {bookings:,} bookings, {town.LABELS[kind]}"
-    lines = [Line(group, "bare Flask hello", statistics.median(few.sides.hello.rates), "/s")]
-    lines += [t.line(group, name, TARGET if name in JUDGED else None) for name, t in few.turns.items()]
-    lines += [
-        Line(group, f"statements, {name}", number, "", target=MOST_STATEMENTS if name in district.paths else None)
-        for name, number in district.statements.items()
-    ]
-    group = f"rooms, {bookings * TIMES:,} bookings, {town.LABELS[kind]}"
-    for name, turns in many.turns.items():
-        lines.append(turns.line(group, name, TARGET if name in JUDGED else None))
-        before = statistics.median(few.turns[name].by_processor)
-        share = statistics.median(turns.by_processor) / before if before else 0.0
-        lines.append(Line(group, f"… beside {bookings:,}", share, "×", target=FLAT, at_least=True))
-    return lines
+        many = milliseconds(district, count)
+    label = town.LABELS[kind]
+    lines = [Line(f"rooms, {label}", name, few[name], "ms", target=most) for name, most in TARGETS.items()]
+    group, beside = f"rooms, {label}, {bookings * TIMES:,} bookings", f"{bookings:,}"
+    return lines + [Line(group, name, many[name], "ms", many[name] / few[name], beside, GROWTH) for name in TARGETS]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -39,7 +39,7 @@ _VENUES = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre),
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A day of a room in words, and what the hours that pass may change of it: today, and what is too soon by now."""
+    """A day of a room in words, and what the hours that pass may change of it: today, and the first start of it."""
 
     at: tuple[date, datetime]
     day: Day
@@ -49,8 +49,8 @@ class Told:
 class Snapshot:
     """All rooms in use by id, in the order of their centres: `rooms` to book, and `outside` what is booked elsewhere.
 
-    taken: what is held of a room on a day and on either side of it, buffers included. parts: what else is made from the
-    snapshot (`pages.kept`); it goes with it.
+    taken: what is held of a room on a local day and as long after it as its buffer, in order. parts: what else is made
+    from the snapshot (`pages.kept`); it goes with it.
     """
 
     stamp: str
@@ -63,43 +63,43 @@ class Snapshot:
     parts: dict[Any, Any] = field(default_factory=dict)
 
     def know(self, rooms: Sequence[Venue], first: date, count: int) -> dict[tuple[int, date], list[Span]]:
-        """What is taken of the rooms on `count` days from `first`; one statement for what is not known yet."""
+        """What is taken of the rooms on `count` days from `first` and the days on either side, by room and day.
+
+        One statement for what is not known yet.
+        """
         if len(self.taken) > MOST_DAYS:
             self.taken, self.days = {}, {}  # new ones: another thread may still be looking into the old
-        taken, wanted = self.taken, [first + n * ONE for n in range(count)]
-        missing = [room.id for room in rooms if any((room.id, day) not in taken for day in wanted)]
+        taken, wanted = self.taken, [first + n * ONE for n in range(-1, count + 1)]
+        ids = [room.id for room in rooms]
+        missing = {i for day in wanted for i in ids if (i, day) not in taken}
         if missing:
             with apart(), scope.system("what is taken, never by whom"):
-                found = occupancy.taken(missing, *_around(wanted[0], wanted[-1]))
+                found = occupancy.taken(missing, rules.moment(wanted[0], 0), rules.moment(wanted[-1] + ONE, 0))
             for day in wanted:
-                start, end = _around(day, day)
+                start = rules.moment(day, 0)
                 for room in missing:
+                    end = rules.moment(day, 1440 + self.terms[room].buffer)  # where a booking of that day holds it
                     taken[room, day] = [t for t in found[room] if t.start < end and t.end > start]
         return taken
 
+    def taken_in(self, room: Venue, first: date, count: int) -> list[Span]:
+        """What is held of a room from the day before `first` to the day after the last of `count`, in order."""
+        taken = self.know([room], first, count)
+        spans = [t for n in range(-1, count + 1) for t in taken[room.id, first + n * ONE]]
+        return list({(t.start, t.end): t for t in spans}.values())  # what goes over midnight stands in two days
+
     def week(self, room: Venue, first: date, count: int, now: datetime) -> list[Day]:
         """`count` days of a room in words. A day is told again only when the hours that pass have changed it."""
-        taken, days, terms = self.know([room], first, count), self.days, self.terms[room.id]
-        today, earliest = clock.today(now), rules.earliest_start(terms, now)
+        days, terms = self.days, self.terms[room.id]
+        today, earliest = clock.today(now), rules.whole_minute(rules.earliest_start(terms, now))
         found = []
         for day in (first + n * ONE for n in range(count)):
             key, at = (room.id, day), (today, max(earliest, rules.moment(day, 0)))
             told = days.get(key)
             if told is None or told.at != at:
-                told = days[key] = Told(at, day_words.day_of(terms, day, taken[key], now))
+                told = days[key] = Told(at, day_words.day_of(terms, day, self.taken_in(room, day, 1), now))
             found.append(told.day)
         return found
-
-    def taken_in(self, room: Venue, first: date, count: int) -> list[Span]:
-        """What is held of a room from the day before `first` to the day after the last, in order."""
-        taken = self.know([room], first, count)
-        spans = {(t.start, t.end): t for n in range(count) for t in taken[room.id, first + n * ONE]}
-        return [spans[key] for key in sorted(spans)]
-
-
-def _around(first: date, last: date) -> tuple[datetime, datetime]:
-    """From the beginning of the day before `first` to the end of the day after `last`."""
-    return clock.at(first - ONE, time()), clock.at(last + 2 * ONE, time())
 
 
 _kept: list[Snapshot] = []

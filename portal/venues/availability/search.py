@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from sqlalchemy import select
 
@@ -140,8 +140,8 @@ def _hits(seen: Snapshot, rooms: list[Venue], wanted: Wanted, now: datetime) -> 
     """The rooms that fit, each on the first of the wished days (today when none is wished) on which it does."""
     today = clock.today(now)
     if wanted.now:
-        taken = seen.know(rooms, today, 1)
-        until = ((room, days.free_now(seen.terms[room.id], taken[room.id, today], now)) for room in rooms)
+        seen.know(rooms, today, 1)
+        until = ((r, days.free_now(seen.terms[r.id], seen.taken_in(r, today, 1), now)) for r in rooms)
         return [Hit(room, today, until=end) for room, end in until if end is not None]
     found: dict[int, Hit] = {}
     for day in wanted.days or (today,):
@@ -157,12 +157,15 @@ def _free_at(seen: Snapshot, rooms: list[Venue], span: Span, now: datetime) -> l
     """Rooms of which the span may be booked now: nobody has it, and no rule is against it."""
     day = clock.today(span.start)
     taken = seen.know(rooms, day, 1)
-    return [
-        room
-        for room in rooms
-        if rules.is_clear(span, room.buffer, taken[room.id, day])
-        and rules.refusal(seen.terms[room.id], span, None, now) is None
-    ]
+    over_midnight = span.end > rules.moment(day, 1440)
+    found = []
+    for room in rooms:
+        terms, there = seen.terms[room.id], taken[room.id, day]
+        if over_midnight:
+            there = seen.taken_in(room, day, 1)
+        if rules.is_clear(span, terms.buffer, there) and rules.refusal(terms, span, None, now) is None:
+            found.append(room)
+    return found
 
 
 def _free_on(seen: Snapshot, rooms: list[Venue], day: date, now: datetime) -> list[Venue]:
@@ -172,17 +175,23 @@ def _free_on(seen: Snapshot, rooms: list[Venue], day: date, now: datetime) -> li
 
 
 def _card(seen: Snapshot, hit: Hit, near: dict[int, Place], wanted: Wanted, now: datetime) -> Card:
-    asked = {"day": hit.day.isoformat()}
-    if hit.span is not None:
-        asked["start"] = _typed(wanted.opens)
-        asked |= {"end": _typed(wanted.closes)} if wanted.closes is not None else {}
-    asked |= {"people": str(wanted.people)} if wanted.people else {}
-    asked |= {"function": wanted.function} if wanted.function else {}
     week = seen.week(hit.room, hit.day, 1, now) if hit.span is None else ()
-    place = near[hit.room.centre_id]
-    return Card(
-        hit.room, place, week, hit.span, hit.until, query=urlencode(asked, safe=":"), told=_told(hit, week, now)
-    )
+    place, told = near[hit.room.centre_id], _told(hit, week, now)
+    return Card(hit.room, place, week, hit.span, hit.until, query=_query(hit, wanted), told=told)
+
+
+def _query(hit: Hit, wanted: Wanted) -> str:
+    parts = [f"day={hit.day.isoformat()}"]
+    if hit.span is not None:
+        parts.append(f"start={_typed(wanted.opens)}")
+        parts += [f"end={_typed(wanted.closes)}"] if wanted.closes is not None else []
+    parts += [f"people={wanted.people}"] if wanted.people else []
+    parts += [f"function={quote_plus(wanted.function)}"] if wanted.function else []
+    return "&".join(parts)
+
+
+def _typed(minutes: int | None) -> str:
+    return "" if minutes is None else f"{minutes // 60}:{minutes % 60:02d}"
 
 
 def _told(hit: Hit, week: Sequence[Day], now: datetime) -> str:
@@ -191,10 +200,6 @@ def _told(hit: Hit, week: Sequence[Day], now: datetime) -> str:
     if hit.span is not None:
         return f"{clock.day(hit.day)}{clock.hour(hit.span.start)}–{days.end_text(hit.span.end, hit.day)} 有空"
     return f"{'今天' if hit.day == clock.today(now) else clock.day(hit.day)} {week[0].hours} 有空"
-
-
-def _typed(minutes: int | None) -> str:
-    return "" if minutes is None else f"{minutes // 60}:{minutes % 60:02d}"
 
 
 def span_of(day: date, wanted: Wanted) -> Span:
@@ -390,8 +395,12 @@ def outside(seen: Snapshot, kind: str = "") -> list[tuple[str, list[Venue]]]:
 
 def functions_offered(seen: Snapshot) -> list[str]:
     """What rooms that can be booked are used for, most frequent first."""
-    counts = Counter(one for room in seen.rooms.values() for one in room.functions)
-    return sorted(counts, key=lambda one: (-counts[one], one))[:FUNCTIONS_SHOWN]
+
+    def make() -> list[str]:
+        counts = Counter(one for room in seen.rooms.values() for one in room.functions)
+        return sorted(counts, key=lambda one: (-counts[one], one))[:FUNCTIONS_SHOWN]
+
+    return pages.kept(seen.parts, "functions", make)
 
 
 def kinds_offered(seen: Snapshot) -> list[tuple[str, str]]:

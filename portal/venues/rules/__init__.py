@@ -35,14 +35,23 @@ from portal.venues.rules.opening_hours import (
     open_spans,
     wall_minutes,
 )
-from portal.venues.rules.refusals import ahead_text, duration, earliest_start, hours_text, last_day, longest_of, refusal
+from portal.venues.rules.refusals import (
+    ahead_text,
+    duration,
+    earliest_start,
+    hours_text,
+    last_day,
+    longest_of,
+    refusal,
+    whole_minute,
+)
 
 __all__ = [
     "MAX_HOURS", "MOST_DATES", "Closure", "Refusal", "Span", "Terms", "Use", "ahead_text", "alternatives",
     "answer_text", "cancel_text", "cancel_until", "closed_why", "closures_on", "collides", "decide_by", "duration",
     "earliest_start", "ends", "free_spans", "held", "hours_of", "hours_text", "idle", "is_clear", "last_day",
     "limits_text", "local_day", "longest_of", "moment", "open_spans", "over_limits", "refusal", "release_at",
-    "release_text", "series_refusal", "series_spans", "starts", "terms_text", "use", "wall_minutes",
+    "release_text", "series_refusal", "series_spans", "starts", "terms_text", "use", "wall_minutes", "whole_minute",
 ]  # fmt: skip
 
 MOST_DATES = 120  # of one series

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from portal.core import clock
 from portal.venues import rules
-from portal.venues.models import APPROVED, OWN, STAFF_ONLY, Booking, Venue
+from portal.venues.models import APPROVED, EVERYBODY, OWN, STAFF_ONLY, Booking, Venue
 from portal.venues.rules import Refusal, Span
 
 # Whoever booked by mistake may take it back even when the deadline has already passed.
@@ -36,6 +36,8 @@ class Wish:
 
 def may_book(venue: Venue, home_path: str | None) -> Refusal | None:
     """Who may: everybody, the centre's own residents, or nobody from outside. home_path None: not known yet."""
+    if venue.who_may == EVERYBODY:
+        return None
     phone = venue.phone or venue.centre.phone
     call = f"可以打电话 {phone} 问问。" if phone else "可以到中心问问。"
     if venue.who_may == STAFF_ONLY:

@@ -220,4 +220,4 @@ def collides(a: Span, b: Span) -> bool:
 def is_clear(span: Span, buffer: int, taken: Iterable[Span]) -> bool:
     """Whether a booking with its buffer of minutes meets none of the held spans."""
     start, end = span.start, span.end + buffer * MINUTE
-    return not any(start < t.end and t.start < end for t in taken)
+    return all(other.end <= start or end <= other.start for other in taken)

@@ -88,13 +88,14 @@ def _too_early(terms: Terms, span: Span, now: datetime) -> Refusal | None:
     earliest = earliest_start(terms, now)
     if span.start >= earliest:
         return None
-    advice = f"请选{_stamp(_next_minute(earliest))}以后的时间。"
+    advice = f"请选{_stamp(whole_minute(earliest))}以后的时间。"
     if span.start < now:
         return Refusal("past", f"{_stamp(span.start)}已经过去了。", advice, "start")
     return Refusal("too_soon", f"这个场地至少要提前 {duration((earliest - now) // MINUTE)}订。", advice, "start")
 
 
-def _next_minute(at: datetime) -> datetime:
+def whole_minute(at: datetime) -> datetime:
+    """The first whole minute from a moment on."""
     whole = at.replace(second=0, microsecond=0)
     return whole if whole == at else whole + MINUTE
 
