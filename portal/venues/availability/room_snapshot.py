@@ -18,7 +18,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import contains_eager, selectinload
+from sqlalchemy.orm import contains_eager
 
 from portal.centres.models import Centre
 from portal.core import clock, reads, scope
@@ -34,7 +34,7 @@ MAX_AGE = timedelta(minutes=1)
 ONE = timedelta(days=1)
 _STAMP = reads.stamp(Venue)
 _VERSIONS = select(Venue.id, Venue.version).join(Venue.centre).where(Venue.active, Centre.active)
-_VENUES = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre), selectinload(Venue.photos))
+_VENUES = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre))
 
 
 @dataclass(frozen=True, slots=True)

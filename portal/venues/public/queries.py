@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload
 
 from portal.centres import profile
 from portal.centres.models import Centre
@@ -26,10 +26,10 @@ PAST_SHOWN = timedelta(days=90)  # how long a finished booking stays on /me
 
 
 def venue(venue_id: int) -> Venue | None:
-    """An active room or outside place with its centre and photos; None otherwise. Two statements."""
+    """An active room or outside place with its centre; None otherwise. One statement."""
     wanted = select(Venue).where(Venue.id == venue_id, Venue.active)
     with scope.system("rooms are public"):
-        return db.session.scalar(wanted.options(joinedload(Venue.centre), selectinload(Venue.photos)))
+        return db.session.scalar(wanted.options(joinedload(Venue.centre)))
 
 
 def kind_word(code: str) -> str:

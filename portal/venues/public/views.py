@@ -18,6 +18,7 @@ from portal.core.incoming import whole_number
 from portal.feedback import queries as feedback
 from portal.people import viewer as viewers
 from portal.venues import rules
+from portal.venues.actions.rooms import PHOTOS
 from portal.venues.availability import room_snapshot, search
 from portal.venues.availability.room_snapshot import Snapshot
 from portal.venues.availability.search import RoomDay, Wanted
@@ -71,10 +72,10 @@ class Form:
     error: str = ""
 
 
-def _known_centres(seen: Snapshot) -> dict[str, Centre]:
-    """Centres with rooms or places outside, by their code."""
+def _known_centres(seen: Snapshot) -> dict[int, Centre]:
+    """Centres with rooms or places outside."""
     there = (*seen.rooms.values(), *seen.outside.values())
-    return pages.kept(seen.parts, "centres", lambda: {v.centre.code: v.centre for v in there})
+    return pages.kept(seen.parts, "centres", lambda: {v.centre_id: v.centre for v in there})
 
 
 def _centre(seen: Snapshot) -> Centre | None:
@@ -83,15 +84,16 @@ def _centre(seen: Snapshot) -> Centre | None:
     code = request.args.get("centre", "") or (home.code if home is not None else "")
     if not code:
         return None
-    found = _known_centres(seen).get(code) or centres.by_code(code)
+    known = (centre for centre in _known_centres(seen).values() if centre.code == code)
+    found = next(known, None) or centres.by_code(code)
     return found if found is not None and found.active else None
 
 
 def home_path(seen: Snapshot) -> str | None:
     """The path of a resident's home centre ('' without one); None for somebody unknown. Mostly no statement."""
     viewer = access.viewer()
-    home = viewers.home_centre() if viewer is not None and viewer.audience == "resident" else None
-    known = _known_centres(seen).get(home.code) if home is not None else None
+    home = viewer.home_centre if viewer is not None and viewer.audience == "resident" else None
+    known = _known_centres(seen).get(home.id) if home is not None else None
     return known.path if known is not None else queries.home_path(viewer)
 
 
@@ -214,8 +216,9 @@ def room_page(
     home = viewers.brief_of(venue.centre)
     if not venue.bookable:
         return pages.page(
-            "venues/public/outside.html", venue=venue, kind=queries.kind_word(venue.kind), home_centre=home, error=error
-        )
+            "venues/public/outside.html", venue=venue, kind=queries.kind_word(venue.kind), photos=PHOTOS.of(venue.id),
+            home_centre=home, error=error,
+        )  # fmt: skip
     first = _strip_from(_first_day(clock.today(now)), typed.day)
     asked = (venue.id, _minute(now), typed.day, first)
     shown = pages.kept(seen.parts, asked, lambda: search.room_day(venue, typed.day, first, now, seen=seen))
@@ -234,7 +237,8 @@ def room_page(
 def _room(venue: Venue, shown: RoomDay, panel: booking_panel.Panel, now: datetime, **more: Any) -> Markup:
     """All of a room's page but its frame and the panel: the same for everybody who may book it and looks at this."""
     context = {
-        "venue": venue, "shown": shown, "panel": panel, "now": now, "today": clock.today(now),
+        "venue": venue, "photos": PHOTOS.of(venue.id), "shown": shown, "panel": panel, "now": now,
+        "today": clock.today(now),
         "kind": queries.kind_word(venue.kind), "who": WHO.get(venue.who_may, ""), "hours": _week_text(shown.terms),
         "last": rules.last_day(shown.terms, now), "rules": rules, "part_words": day_words.part_words,
         "end_text": day_words.end_text, "before": shown.week[0].day - WEEK, "after": shown.week[0].day + WEEK,

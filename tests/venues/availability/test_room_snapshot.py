@@ -14,14 +14,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
 
-from portal.centres import queries as centres
-from portal.centres.models import OpeningException
 from portal.core import clock, scope
 from portal.core.db import db, writing
 from portal.people.models import Resident
 from portal.venues.actions import booking, closures
 from portal.venues.actions import rooms as room_actions
-from portal.venues.availability import bit_search, room_snapshot, search
+from portal.venues.availability import room_snapshot, search
 from portal.venues.availability.search import Wanted
 from portal.venues.models import OWN, Booking, Venue, VenueClosure
 from tests.factories import NOW, Make, Town
@@ -98,8 +96,8 @@ def test_after_a_booking_the_same_few_whatever_the_number_of_rooms(
         counts.append(len(asked(seen)))
         for number in range(20):
             make.venue(others, name=f"更多{number}-{hour}")
-    # Who is looking (and the stamp), which versions, closures and bookings of the one room that moved.
-    assert counts == [5, 5]
+    # Who is looking, the stamp; which versions; the one room that moved, its hours, closures and bookings.
+    assert counts == [7, 7]
 
 
 def test_a_process_that_knows_nothing(
@@ -118,23 +116,8 @@ def test_a_process_that_knows_nothing(
     db.session.rollback()  # what this test has read is older than the sign-in
     for number in range(30):
         make.venue(town.centres["B1"], name=f"更多{number}")
-    # Who is looking, the stamp; rooms and centres; hours (for the page's head too); closures; bookings.
-    assert cold() == few == 6
-
-
-def test_the_head_says_the_same_hours_whoever_has_read_them(app: Flask, town: Town, make: Make, session: Any) -> None:
-    """Out of a room that keeps its centre's hours: open, before opening, closed by exception; else it is read."""
-    own, keeps = town.centres["A1"], town.centres["A2"]
-    make.venue(own, week={day: [(0, 1440)] for day in range(7)})
-    make.venue(keeps)
-    session.add(OpeningException(centre_id=keeps.id, day=date(2026, 11, 27), opens=None, closes=None, reason="停电"))
-    session.commit()
-    for moment in (at(25, 10), at(25, 8), at(25, 22), at(26, 22), at(27, 10), at(28, 20, 59)):
-        room_snapshot.forget()
-        told, read = room_snapshot.current(moment).opening(keeps.id, moment), centres.opening(keeps.id, moment)
-        assert told is not None
-        assert (told.open_now, told.until, told.next_text) == (read.open_now, read.until, read.next_text)
-    assert room_snapshot.current(NOW).opening(own.id, NOW) is None
+    # Who is looking, the stamp; versions, rooms with their centres, hours, closures; bookings.
+    assert cold() == few == 7
 
 
 # Fresh ----------------------------------------------------------------------------------------------------------------
@@ -302,13 +285,13 @@ def test_the_memory_is_bounded(app: Flask, rooms: Any, monkeypatch: pytest.Monke
     with app.app_context():
         seen = room_snapshot.current(NOW)
         for number in range(120):
-            bit_search.day(seen, NOW.date() + timedelta(days=number))
-            assert len(seen.sheets) <= 50 + len(seen.rooms)
+            search.free_for(Wanted(days=(NOW.date() + timedelta(days=number),)), NOW, seen)
+            assert len(seen.taken) <= 50 + 3 * len(seen.rooms)
 
 
 @pytest.mark.own_database
 def test_threads_get_whole_answers(app: Flask, rooms: list[Venue], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Days are dropped and boards renewed under the feet of searches that run."""
+    """Days are dropped and snapshots renewed under the feet of searches that run."""
     monkeypatch.setattr(room_snapshot, "MOST_DAYS", 4)
     wrong: list[object] = []
     stop = threading.Event()
@@ -325,10 +308,9 @@ def test_threads_get_whole_answers(app: Flask, rooms: list[Venue], monkeypatch: 
 
     def renew() -> None:
         while not stop.wait(0.005):
-            if room_snapshot._board:
-                room_snapshot._board[:] = [
-                    replace(room_snapshot._board[0], stamp="old", sheets=dict(room_snapshot._board[0].sheets))
-                ]
+            if room_snapshot._kept:
+                old = room_snapshot._kept[0]
+                room_snapshot._kept[:] = [replace(old, stamp="old", taken=dict(old.taken), days=dict(old.days))]
 
     threads = [threading.Thread(target=look, args=(n,)) for n in range(4)]
     other = threading.Thread(target=renew)
@@ -341,7 +323,7 @@ def test_threads_get_whole_answers(app: Flask, rooms: list[Venue], monkeypatch: 
     assert wrong == []
 
 
-def test_another_database_is_not_answered_from_this_ones_board(
+def test_another_database_is_not_answered_from_this_ones_snapshot(
     app: Flask, rooms: list[Venue], client: FlaskClient, session: Any
 ) -> None:
     """After a restore with the same stamp (as each test begins) `forget` starts anew."""
