@@ -17,7 +17,7 @@ from portal.core.incoming import whole_number
 from portal.venues import rules
 from portal.venues.actions import series
 from portal.venues.actions.series import Choice, PlannedDate, Rule
-from portal.venues.models import ACTIVE, BookingSeries
+from portal.venues.models import BookingSeries
 from portal.venues.staff import booking_queries, forms, plan_queries
 from portal.venues.staff.plan_views import bp, may_write, room_choices
 
@@ -174,12 +174,13 @@ def one_series(series_id: int) -> Response:
 
 
 def _page(row: BookingSeries, error: DomainError | None = None) -> Response:
-    now = clock.now()
-    dates = booking_queries.series_dates(row.id)
-    ahead = [b for b in dates if b.starts_at > now and b.status in ACTIVE]
+    now, page = clock.now(), pages.page_number()
+    dates, more = booking_queries.series_dates(row.id, page)
+    ahead = booking_queries.dates_ahead(row.id, now)
     context: dict[str, Any] = {
-        "row": row, "dates": dates, "ahead": len(ahead), "words": booking_queries.series_words(row), "now": now,
-        "may": may_write() and bool(ahead), "error": error, "typed": request.form,
+        "row": row, "dates": dates, "page": page, "more": more, "ahead": ahead, "now": now,
+        "words": booking_queries.series_words(row), "may": may_write() and bool(ahead), "error": error,
+        "typed": request.form,
     }  # fmt: skip
     return pages.page("venues/staff/series.html", **context)
 

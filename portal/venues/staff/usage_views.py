@@ -12,10 +12,11 @@ from flask import Blueprint, Response, abort, request
 
 from portal.centres import queries as centres
 from portal.centres.models import Centre
-from portal.core import access, clock, pages
+from portal.core import access, clock, pages, scope
 from portal.core.access import Permission
 from portal.core.incoming import whole_number
 from portal.venues import occupancy, room_queries, rules
+from portal.venues.availability import room_snapshot
 from portal.venues.models import BY_ACTIVITY, BY_RESIDENT, BY_STAFF, Booking, Venue
 from portal.venues.rules.opening_hours import MINUTE
 from portal.venues.states import LABELS, TONES
@@ -85,18 +86,35 @@ WORDS: dict[str, Any] = {
 # Figures --------------------------------------------------------------------------------------------------------------
 
 
+def _figures(choice: Choice, now: datetime) -> list[CentreUse]:
+    """A month's figures, kept while nothing is written about any room: for whoever looks on, or exports them.
+
+    What one may see of it is the scope's, so the scope is part of what they are kept by.
+    """
+    key = ("use", scope.current(), choice.path, choice.month)
+    seen = room_snapshot.current(now)
+    return pages.kept(seen.parts, key, lambda: usage.month_use(choice.path, choice.month, now))
+
+
+def _idle(choice: Choice, now: datetime) -> list[idle.Idle]:
+    """Idle rooms, kept in the same way."""
+    seen = room_snapshot.current(now)
+    key = ("idle", scope.current(), choice.path)
+    return pages.kept(seen.parts, key, lambda: idle.idle_rooms(choice.path, now))
+
+
 @bp.get("/use")
 @access.staff(Permission.VIEW)
 def overview() -> Response:
     """A month's use of the rooms of one's subtree, by centre; idle rooms with what could be done."""
     now = clock.now()
     choice = _choice(now)
-    groups = usage.month_use(choice.path, choice.month, now)
+    groups = _figures(choice, now)
     rooms = sum(len(g.rooms) for g in groups)
     return pages.page(
         "venues/staff/use.html", choice=choice, title=(choice.centre or _own_centre()).label, groups=groups,
         rooms=rooms, figures=usage.total(groups), by_room=len(groups) < 2 or rooms <= MOST_ROOMS,
-        idle=_striking_first(idle.idle_rooms(choice.path, now)), most_idle=MOST_IDLE, recent=idle.recent(now),
+        idle=_striking_first(_idle(choice, now)), most_idle=MOST_IDLE, recent=idle.recent(now),
         running=_running(choice.month, now),
         houses=_houses(groups, choice), before=clock.add_months(choice.month, -1),
         after=clock.add_months(choice.month, 1), idle_share=round(100 * idle.threshold("idle_share")),
@@ -106,7 +124,7 @@ def overview() -> Response:
 
 def _striking_first(found: list[idle.Idle]) -> list[idle.Idle]:
     """Where people looked for room in vain, then what is used least."""
-    return sorted(found, key=lambda i: (not i.unmet, i.use.figures.percent or 0, i.venue.id))
+    return sorted(found, key=lambda i: (not i.unmet, i.percent, i.venue.id))
 
 
 def _running(month: str, now: datetime) -> bool:
@@ -129,8 +147,8 @@ def export() -> Response:
     now = clock.now()
     choice = _choice(now)
     title = f"{(choice.centre or _own_centre()).label} {clock.month_name(choice.month, True)}场地使用情况"
-    groups = usage.month_use(choice.path, choice.month, now)
-    data = usage_export.to_xlsx(groups, idle.idle_rooms(choice.path, now), title)
+    groups = _figures(choice, now)
+    data = usage_export.to_xlsx(groups, _idle(choice, now), title)
     answer = Response(data, mimetype=usage_export.MIMETYPE)
     answer.headers["Content-Disposition"] = (
         f"attachment; filename=rooms-{choice.month}.xlsx; filename*=UTF-8''{quote(title)}.xlsx"

@@ -56,12 +56,11 @@ def _cells(figures: Figures) -> list[Any]:
 
 
 def _idle_cells(room: Idle) -> list[Any]:
-    figures = room.use.figures
-    return [
-        room.venue.centre.label, room.venue.name, hours(figures.open), hours(figures.booked),
-        _share(figures.booked, figures.open), "；".join(f"{days}{word}" for word, days in room.empty),
-        "；".join(f"{name} {times} 次" for name, times, _ in room.unmet),
-    ]  # fmt: skip
+    opened, booked = room.use.open_minutes, room.use.booked_minutes
+    empty = "；".join(f"{days}{word}" for word, days in room.empty)
+    unmet = "；".join(f"{name} {times} 次" for name, times, _ in room.unmet)
+    place = room.venue
+    return [place.centre.label, place.name, hours(opened), hours(booked), _share(booked, opened), empty, unmet]
 
 
 def _sheet(book: Any, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, extract, func, or_, select
@@ -22,7 +23,7 @@ from portal.core import clock
 from portal.core.db import db
 from portal.venues import occupancy, rules
 from portal.venues.models import APPROVED, BY_ACTIVITY, LAPSED, REFUSED, RELEASED, WAITING, Booking, Venue
-from portal.venues.rules.opening_hours import MINUTE
+from portal.venues.rules.opening_hours import MINUTE, Hours
 
 DAY = timedelta(days=1)
 # (key, word, from, until) in minutes of the local day.
@@ -172,12 +173,12 @@ def month_use(path: str, month: str, now: datetime) -> list[CentreUse]:
 def use_of(path: str, span: Span, now: datetime, venue_id: int | None = None) -> list[CentreUse]:
     """As month_use, for any days, or for one room. A room out of use stands here only with the bookings it had."""
     figures = _booked(path, span, now, venue_id)
-    venues = [v for v in _venues(path, venue_id) if v.active or v.id in figures]
+    venues = [v for v in venues_of(path, venue_id) if v.active or v.id in figures]
     opened = open_minutes([v for v in venues if v.active], span)
     for venue in venues:
         figures.setdefault(venue.id, Figures()).open_parts = opened.get(venue.id, NONE)
     found: list[CentreUse] = []
-    for centre, rooms in _by_centre(venues):
+    for centre, rooms in by_centre(venues):
         uses = tuple(RoomUse(v, figures[v.id]) for v in rooms)
         found.append(CentreUse(centre, uses, total(uses)))
     return found
@@ -191,7 +192,8 @@ def total(uses: Iterable[RoomUse | CentreUse]) -> Figures:
     return result
 
 
-def _venues(path: str, venue_id: int | None) -> list[Venue]:
+def venues_of(path: str, venue_id: int | None = None) -> list[Venue]:
+    """The rooms to book below `path`, retired ones too, or one of them. One statement."""
     wanted = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre))
     if venue_id is not None:
         wanted = wanted.where(Venue.id == venue_id)
@@ -199,7 +201,8 @@ def _venues(path: str, venue_id: int | None) -> list[Venue]:
     return list(db.session.scalars(wanted))
 
 
-def _by_centre(venues: Sequence[Venue]) -> Iterator[tuple[Centre, list[Venue]]]:
+def by_centre(venues: Sequence[Venue]) -> Iterator[tuple[Centre, list[Venue]]]:
+    """Each centre with its rooms, in tree order."""
     groups: dict[str, list[Venue]] = {}
     for venue in venues:
         groups.setdefault(venue.centre.path, []).append(venue)
@@ -240,26 +243,34 @@ def parts_of(start: int, end: int) -> Minutes:
 
 
 def open_minutes(venues: Sequence[Venue], span: Span) -> dict[int, Minutes]:
-    """Opening hours minus closures per part of the day. Rooms that share their hours are counted once."""
+    """Opening hours minus closures per part of the day. Two statements."""
     terms = occupancy.terms_of(venues, span.first, span.until)
-    kept: dict[Any, Minutes] = {}
-    found: dict[int, Minutes] = {}
-    for venue in venues:
-        mine = terms[venue.id]
-        key = (venue.centre_id, tuple(mine.weekly.items()), mine.closures)
-        if key not in kept:
-            kept[key] = NONE
-            for day in span.days:
-                kept[key] = _plus(kept[key], open_on(mine, day))
-        found[venue.id] = kept[key]
-    return found
+    return {venue.id: open_in(terms[venue.id], span.days) for venue in venues}
+
+
+def open_in(terms: rules.Terms, days: Iterable[date]) -> Minutes:
+    """Open minutes of some days per part."""
+    sums = NONE
+    for day in days:
+        sums = _plus(sums, open_on(terms, day))
+    return sums
 
 
 def open_on(terms: rules.Terms, day: date) -> Minutes:
     """Open minutes of one day per part."""
-    begin, sums = rules.moment(day, 0), NONE
-    for piece in rules.open_spans(terms, day):
-        sums = _plus(sums, parts_of((piece.start - begin) // MINUTE, (piece.end - begin) // MINUTE))
+    begin = rules.moment(day, 0)
+    if not terms.closures:
+        return _in_parts(rules.hours_of(terms, day))
+    return _in_parts(
+        tuple(((p.start - begin) // MINUTE, (p.end - begin) // MINUTE) for p in rules.open_spans(terms, day))
+    )
+
+
+@lru_cache(maxsize=1024)  # few hours are different
+def _in_parts(hours: Hours) -> Minutes:
+    sums = NONE
+    for opens, closes in hours:
+        sums = _plus(sums, parts_of(opens, closes))
     return sums
 
 
@@ -343,20 +354,17 @@ def unmet_by_function(path: str, span: Span) -> dict[int, dict[str, int]]:
     wanted = select(Booking.centre_id, Booking.function, number).where(
         _within(path), Booking.function != "", *_unmet(span)
     ).group_by(Booking.centre_id, Booking.function).order_by(number.desc(), Booking.function)  # fmt: skip
-    return _by_function(wanted)
-
-
-def booked_by_function(path: str, span: Span) -> dict[int, dict[str, int]]:
-    """centre → function → booked minutes: what its rooms are taken for. One statement."""
-    minutes = func.sum(_length())
-    wanted = select(Booking.centre_id, Booking.function, minutes).where(
-        _within(path), Booking.function != "", Booking.status == APPROVED, *_counts(span)[:2]
-    ).group_by(Booking.centre_id, Booking.function).order_by(minutes.desc(), Booking.function)  # fmt: skip
-    return _by_function(wanted)
-
-
-def _by_function(wanted: Any) -> dict[int, dict[str, int]]:
     found: dict[int, dict[str, int]] = {}
-    for centre_id, function, number in db.session.execute(wanted):
-        found.setdefault(centre_id, {})[function] = int(number)
+    for centre_id, function, times in db.session.execute(wanted):
+        found.setdefault(centre_id, {})[function] = int(times)
     return found
+
+
+def booked_by_room(path: str, span: Span) -> list[tuple[int, int, str, int]]:
+    """Room, centre, function ('' unknown) and booked minutes: what rooms are taken for. One statement."""
+    minutes = func.sum(_length())
+    wanted = select(Booking.venue_id, Booking.centre_id, Booking.function, minutes).where(
+        _within(path), Booking.status == APPROVED, *_counts(span)[:2]
+    ).group_by(Booking.venue_id, Booking.centre_id, Booking.function).order_by(Booking.function)  # fmt: skip
+    rows = db.session.execute(wanted)
+    return [(venue, centre, function, int(number)) for venue, centre, function, number in rows]

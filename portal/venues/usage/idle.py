@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -15,7 +16,7 @@ from portal.venues import occupancy, rules
 from portal.venues.models import APPROVED, Booking, Venue
 from portal.venues.rules.opening_hours import DAY
 from portal.venues.usage import figures as usage
-from portal.venues.usage.figures import PARTS, CentreUse, Figures, Minutes, RoomUse, Span
+from portal.venues.usage.figures import PARTS, Figures, Minutes, Span
 
 DEFAULTS = {
     "idle_days": 28.0, "idle_open_hours": 20.0, "idle_share": 0.1, "small_bookings": 5.0, "small_open_hours": 20.0,
@@ -31,14 +32,15 @@ class Idle:
     popular: (function, booked minutes) of the centre's rooms.
     """
 
-    use: RoomUse
+    venue: Venue
+    use: rules.Use
     empty: tuple[tuple[str, str], ...]
     unmet: tuple[tuple[str, int, bool], ...]
     popular: tuple[tuple[str, int], ...]
 
     @property
-    def venue(self) -> Venue:
-        return self.use.venue
+    def percent(self) -> int:
+        return round(100 * self.use.share)
 
 
 def threshold(name: str) -> float:
@@ -68,55 +70,59 @@ def asked_for(now: datetime) -> Span:
     return replace(span, until=span.until + DAY)
 
 
-def is_idle(figures: Figures) -> bool:
+def is_idle(use: rules.Use) -> bool:
     """Open long enough to judge, and booked for less than the threshold (V7)."""
-    return figures.open >= threshold("idle_open_hours") * 60 and rules.idle(figures.use, threshold("idle_share"))
+    return use.open_minutes >= threshold("idle_open_hours") * 60 and rules.idle(use, threshold("idle_share"))
 
 
 def idle_rooms(path: str, now: datetime) -> list[Idle]:
-    """Idle rooms below `path` with what speaks for using them otherwise. At most 15 statements.
+    """Idle rooms below `path` with what speaks for using them otherwise. Six statements.
 
     A room counts from the day it was entered: one that is new has not been idle for four weeks.
     """
     span = recent(now)
-    groups = usage.use_of(path, span, now)
-    found = [(g, u) for g in groups for u in g.rooms if u.venue.active and is_idle(u.figures)]
-    young = _too_young([u.venue for _, u in found], span)
-    idle = [(group, use) for group, use in found if use.venue.id not in young]
-    if not idle:
+    venues = [venue for _, rooms in usage.by_centre(usage.venues_of(path)) for venue in rooms if venue.active]
+    terms = occupancy.terms_of(venues, span.first, span.until)
+    booked, popular = _booked(path, span)
+    uses = {v.id: rules.Use(sum(usage.open_in(terms[v.id], span.days)), booked.get(v.id, 0)) for v in venues}
+    found = [v for v in venues if is_idle(uses[v.id]) and _old_enough(v, terms[v.id], span)]
+    if not found:
         return []
-    unmet, popular = usage.unmet_by_function(path, asked_for(now)), usage.booked_by_function(path, span)
-    empty = _empty([use.venue for _, use in idle], span)
-    return [_idle(group, use, empty[use.venue.id], unmet, popular) for group, use in idle]
+    unmet, empty = usage.unmet_by_function(path, asked_for(now)), _empty(found, terms, span)
+    return [_idle(v, uses[v.id], empty[v.id], unmet, popular) for v in found]
 
 
-def _too_young(venues: list[Venue], span: Span) -> set[int]:
-    """Rooms whose open hours since they were entered do not reach the threshold yet."""
-    entered = {v.id: clock.local(v.created_at).date() for v in venues}
-    recent_ones = [v for v in venues if entered[v.id] > span.first]
-    terms = occupancy.terms_of(recent_ones, span.first, span.until)
-    least = threshold("idle_open_hours") * 60
+def _booked(path: str, span: Span) -> tuple[dict[int, int], dict[int, dict[str, int]]]:
+    """Booked minutes of each room; and of each centre by what its rooms are taken for, the most first."""
+    rooms: Counter[int] = Counter()
+    centres: dict[int, Counter[str]] = {}
+    for venue_id, centre_id, function, minutes in usage.booked_by_room(path, span):
+        rooms[venue_id] += minutes
+        if function:
+            centres.setdefault(centre_id, Counter())[function] += minutes
+    return rooms, {centre_id: dict(liked.most_common()) for centre_id, liked in centres.items()}
 
-    def opened(venue: Venue) -> int:
-        return sum(sum(usage.open_on(terms[venue.id], day)) for day in span.days if day >= entered[venue.id])
 
-    return {v.id for v in recent_ones if opened(v) < least}
+def _old_enough(venue: Venue, terms: rules.Terms, span: Span) -> bool:
+    """Whether its open hours since it was entered reach the threshold."""
+    entered = clock.today(venue.created_at)
+    opened = sum(usage.open_in(terms, (day for day in span.days if day >= entered)))
+    return opened >= threshold("idle_open_hours") * 60
 
 
 def _idle(
-    group: CentreUse, use: RoomUse, empty: tuple[tuple[str, str], ...], unmet: Mapping[int, Mapping[str, int]],
+    venue: Venue, use: rules.Use, empty: tuple[tuple[str, str], ...], unmet: Mapping[int, Mapping[str, int]],
     popular: Mapping[int, Mapping[str, int]],
 ) -> Idle:  # fmt: skip
-    mine = set(use.venue.functions)
-    lacking = list(unmet.get(group.centre.id, {}).items())[:MOST_FUNCTIONS]
-    liked = tuple(popular.get(group.centre.id, {}).items())[:MOST_FUNCTIONS]
-    return Idle(use, empty, tuple((name, times, name in mine) for name, times in lacking), liked)
+    lacking = list(unmet.get(venue.centre_id, {}).items())[:MOST_FUNCTIONS]
+    liked = tuple(popular.get(venue.centre_id, {}).items())[:MOST_FUNCTIONS]
+    return Idle(venue, use, empty, tuple((name, times, name in venue.functions) for name, times in lacking), liked)
 
 
 # Which hours are empty ------------------------------------------------------------------------------------------------
 
 
-def _empty(venues: list[Venue], span: Span) -> dict[int, tuple[tuple[str, str], ...]]:
+def _empty(venues: list[Venue], terms: Mapping[int, rules.Terms], span: Span) -> dict[int, tuple[tuple[str, str], ...]]:
     """Per room the parts of the week in which it opens and was never booked. Idle rooms have few bookings to read."""
     start, end = span.moments
     wanted = select(Booking.venue_id, Booking.starts_at, Booking.ends_at).where(
@@ -129,7 +135,6 @@ def _empty(venues: list[Venue], span: Span) -> dict[int, tuple[tuple[str, str], 
         begin = rules.moment(day, 0)
         minutes = usage.parts_of((begins - begin) // timedelta(minutes=1), (ends - begin) // timedelta(minutes=1))
         _add(booked[venue_id], day, minutes)
-    terms = occupancy.terms_of(venues, span.first, span.until)
     found = {}
     for venue in venues:
         opened: dict[int, Minutes] = {}

@@ -70,6 +70,22 @@ def test_two_statements_when_nothing_has_changed(
     assert len(asked(seen)) == 2 and "web_session" in seen[0], seen
 
 
+def test_a_room_costs_as_few_statements_for_the_next_one_who_looks(
+    client: FlaskClient, rooms: list[Venue], town: Town, as_resident: Any, count_queries: Any
+) -> None:
+    """Who is looking, whether anything has changed, what people think of it; whom it may be booked for."""
+    path, other = (
+        f"/venues/{rooms[0].id}?day=2026-11-27",
+        as_resident(client.application.test_client(), town.residents[1]),
+    )
+    as_resident(client, town.residents[0])
+    for more, expected in (("", 3), ("&start=14:00", 4)):
+        page(client, path + more)
+        with count_queries() as seen:
+            page(other, path + more)
+        assert len(asked(seen)) == expected, seen
+
+
 def test_another_wish_asks_only_for_days_nobody_has_asked_for(
     client: FlaskClient, rooms: Any, count_queries: Any
 ) -> None:
@@ -255,6 +271,25 @@ def test_nobody_gets_the_page_of_somebody_with_another_home(
         "staff": [True, False],
         "nobody": [True, False],
     }
+
+
+def test_a_rooms_page_is_ones_own(app: Flask, town: Town, make: Make, as_resident: Any, session: Any) -> None:
+    """Whoever looks first: who may not book is told so, big type stays big, and the form carries one's own name."""
+    room = make.venue(town.centres["A1"], name="本社区活动室", who_may=OWN)
+    town.residents[1].elder_mode = True
+    session.commit()
+    path = f"/venues/{room.id}?day=2026-11-27&start=14:00"
+    shown = []
+    for person in (town.residents[2], town.residents[1], town.residents[0], None):
+        client = app.test_client()
+        if person is not None:
+            as_resident(client, person)
+        shown.append(page(client, path))
+    other, elder, own, nobody = shown
+    assert "只给甲一社区的居民用" in other and "book-form" not in other
+    assert all("只给甲一社区的居民用" not in text and "book-form" in text for text in (elder, own, nobody))
+    assert ["这一天的安排" in text for text in shown] == [True, False, True, True]
+    assert f"我（{town.residents[0].name}）" in own and f"我（{town.residents[0].name}）" not in elder + nobody
 
 
 def test_the_frame_is_ones_own(app: Flask, town: Town, rooms: Any, as_resident: Any, session: Any) -> None:

@@ -168,3 +168,15 @@ def test_series_belong_to_the_centre(
     assert client.post(f"{where}/end", data={"reason": "试试"}).status_code == status
     assert client.post(SERIES, data=form).status_code == (403 if who == "D-LOOK" else 422)
     assert {b.status for b in rows(session)} == {"approved"}
+
+
+def test_a_long_series_stands_on_several_pages(
+    form: dict[str, Any], town: Town, client: FlaskClient, as_staff: SignIn
+) -> None:
+    """A page holds a year of Tuesdays; the count of what is still to come is of all."""
+    as_staff(client, town.staff["A1"])
+    where = client.post(SERIES, data=form | {"weekdays": list("0123456"), "last_day": "2027-02-10"}).headers["Location"]
+    first, second = client.get(where).text, client.get(f"{where}?page=2").text
+    assert (first.count("<tr><td"), second.count("<tr><td")) == (60, 17)
+    assert "还有 <b>77</b> 次" in first and "还有 <b>77</b> 次" in second
+    assert "page=2" in first and "11月26日（周四）" in first and "2月10日（周三）" in second

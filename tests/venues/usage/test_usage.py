@@ -18,8 +18,9 @@ from sqlalchemy import insert
 
 from portal.centres.models import OpeningException
 from portal.core import clock, scope
-from portal.core.db import db
+from portal.core.db import db, writing
 from portal.venues import rules
+from portal.venues.actions import check_in
 from portal.venues.models import (
     APPROVED,
     BY_ACTIVITY,
@@ -216,7 +217,7 @@ def test_idle_rooms_and_what_to_do_with_them(rooms: list[Venue]) -> None:
     found = {i.venue.name: i for i in idle.idle_rooms(rooms[0].centre.path, NOW)}
     assert set(found) == {"站里", "少儿书吧"}
     lonely = found["站里"]
-    assert lonely.use.figures.booked == 180
+    assert lonely.use.booked_minutes == 180
     assert lonely.empty == (("上午", "周一至周四、周六、周日"), ("下午", "每天"), ("晚上", "每天"))
     assert lonely.unmet == (("舞蹈", 2, False), ("会议", 1, True))
     wanted = usage.Wanted(idle.asked_for(NOW), centre_id=station.centre_id, kind="unmet", function="舞蹈")
@@ -410,3 +411,21 @@ def test_a_month_that_runs_on(town: Town, rooms: list[Venue]) -> None:
     assert november.booked_parts == (120, 0, 60)
     assert november.counts["coming"] == 1
     assert december.booked == 0
+
+
+def test_kept_figures_follow_every_write_and_stay_in_their_scope(
+    client: FlaskClient, town: Town, rooms: list[Venue], as_staff: Any, session: Any
+) -> None:
+    """Who looks again sees what has been written meanwhile; a department sees nothing of what a district saw."""
+    today = clock.today(NOW)
+    row = booked(rooms[0], today, 540, 660)
+    session.commit()
+    number, page, clerk = row.id, f"/staff/venues/use?month={today:%Y-%m}", town.actor("A1")
+    session.rollback()
+    district = as_staff(client, town.staff["D"])
+    for _ in range(2):
+        assert "<b>0</b><span>次用了" in district.get(page).text
+    with client.application.app_context(), writing(), scope.system("somebody else's request"):
+        check_in.check_in_by_staff(clerk, number, NOW)
+    assert "<b>1</b><span>次用了" in district.get(page).text
+    assert "多功能厅" not in as_staff(client.application.test_client(), town.staff["ZFB"]).get(page).text
