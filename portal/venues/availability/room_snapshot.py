@@ -12,10 +12,10 @@ never what a request has written and may take back. Rooms and centres kept here 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import contains_eager
@@ -30,8 +30,10 @@ from portal.venues.rules.day_words import Day
 
 AHEAD = 200  # days for which rules are kept: nobody books further ahead (actions.rooms allows 180)
 MOST_DAYS = 30_000  # room days kept before all are forgotten; a few megabytes
+MOST_PARTS = 400  # parts of pages, some 20 KB each
 MAX_AGE = timedelta(minutes=1)
 ONE = timedelta(days=1)
+T = TypeVar("T")
 _STAMP = reads.stamp(Venue)
 _VERSIONS = select(Venue.id, Venue.version).join(Venue.centre).where(Venue.active, Centre.active)
 _VENUES = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre))
@@ -49,8 +51,8 @@ class Told:
 class Snapshot:
     """All rooms in use by id, in the order of their centres: `rooms` to book, and `outside` what is booked elsewhere.
 
-    taken: what is held of a room on a local day and as long after it as its buffer, in order. parts: what else is made
-    from the snapshot (`pages.kept`); it goes with it.
+    taken: what is held of a room on a local day and as long after it as its buffer, in order. parts: what pages have
+    made of it; they go with it, so that no page of rooms that were different outlives them.
     """
 
     stamp: str
@@ -60,7 +62,16 @@ class Snapshot:
     terms: dict[int, Terms]
     taken: dict[tuple[int, date], list[Span]] = field(default_factory=dict)
     days: dict[tuple[int, date], Told] = field(default_factory=dict)
-    parts: dict[Any, Any] = field(default_factory=dict)
+    parts: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    def part(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
+        """`make()`, once as long as the snapshot holds. key: all that the part says besides; nothing of one's own."""
+        found: T | None = self.parts.get(key)
+        if found is None:
+            found = self.parts[key] = make()
+            if len(self.parts) > MOST_PARTS:
+                self.parts.pop(next(iter(self.parts)), None)  # the oldest
+        return found
 
     def know(self, rooms: Sequence[Venue], first: date, count: int) -> dict[tuple[int, date], list[Span]]:
         """What is taken of the rooms on `count` days from `first` and the days on either side, by room and day.

@@ -13,12 +13,12 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from portal.centres import profile
 from portal.centres.models import Centre
 from portal.centres.rules import distance_km
-from portal.core import clock, pages, scope
+from portal.core import clock, scope
 from portal.core.db import db
 from portal.venues import occupancy, rules
 from portal.venues.availability import room_snapshot
@@ -300,15 +300,21 @@ def _known(
         return terms[venue.id], occupancy.taken([venue.id], start, end, but)[venue.id]
 
 
+_ACTIVITIES = (
+    select(Booking.starts_at, Booking.held_until, Booking.title, Booking.source_id)
+    .where(Booking.venue_id == bindparam("venue"), Booking.source == BY_ACTIVITY, Booking.status == APPROVED)
+    .where(Booking.starts_at < bindparam("until"), Booking.starts_at > bindparam("earliest"))
+    .where(Booking.held_until > bindparam("since"))
+    .order_by(Booking.starts_at)
+)
+
+
 def activities(venue_id: int, day: date) -> list[days.Public]:
     """Public activities in the room on a local day: firm ones only, for a draft is not public. One statement."""
-    start, end = clock.at(day, time()), clock.at(day + timedelta(days=1), time())
-    wanted = select(Booking.starts_at, Booking.held_until, Booking.title, Booking.source_id).where(
-        Booking.venue_id == venue_id, Booking.source == BY_ACTIVITY, Booking.status == APPROVED,
-        Booking.starts_at < end, Booking.starts_at > start - occupancy.LONGEST_HOLD, Booking.held_until > start,
-    )  # fmt: skip
+    start, end = rules.moment(day, 0), rules.moment(day, 1440)
+    values = {"venue": venue_id, "until": end, "earliest": start - occupancy.LONGEST_HOLD, "since": start}
     with scope.system("titles of published activities"):
-        rows = db.session.execute(wanted.order_by(Booking.starts_at)).all()
+        rows = db.session.execute(_ACTIVITIES, values).all()
     return [days.Public(Span(a, b), title, f"/services/{entry}" if entry else "") for a, b, title, entry in rows]
 
 
@@ -365,7 +371,7 @@ def _places(seen: Snapshot, near: Centre | None) -> dict[int, Place]:
         in_order = sorted(found.values(), key=lambda p: (not p.own, p.km is None, p.km or 0.0, p.centre.path))
         return {place.centre.id: place for place in in_order}
 
-    return pages.kept(seen.parts, ("places", near.id if near is not None else 0), make)
+    return seen.part(("places", near.id if near is not None else 0), make)
 
 
 def _nearest(seen: Snapshot, near: Centre | None) -> list[Venue]:
@@ -374,7 +380,7 @@ def _nearest(seen: Snapshot, near: Centre | None) -> list[Venue]:
     def make() -> list[Venue]:
         return [room for centre_id in _places(seen, near) for room in _rooms_of(seen, centre_id)]
 
-    return pages.kept(seen.parts, ("nearest", near.id if near is not None else 0), make)
+    return seen.part(("nearest", near.id if near is not None else 0), make)
 
 
 def places(near: Centre | None, now: datetime, seen: Snapshot | None = None) -> list[Place]:
@@ -400,7 +406,7 @@ def functions_offered(seen: Snapshot) -> list[str]:
         counts = Counter(one for room in seen.rooms.values() for one in room.functions)
         return sorted(counts, key=lambda one: (-counts[one], one))[:FUNCTIONS_SHOWN]
 
-    return pages.kept(seen.parts, "functions", make)
+    return seen.part(("functions",), make)
 
 
 def kinds_offered(seen: Snapshot) -> list[tuple[str, str]]:

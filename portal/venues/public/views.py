@@ -75,7 +75,7 @@ class Form:
 def _known_centres(seen: Snapshot) -> dict[int, Centre]:
     """Centres with rooms or places outside."""
     there = (*seen.rooms.values(), *seen.outside.values())
-    return pages.kept(seen.parts, "centres", lambda: {v.centre_id: v.centre for v in there})
+    return seen.part(("centres",), lambda: {v.centre_id: v.centre for v in there})
 
 
 def _centre(seen: Snapshot) -> Centre | None:
@@ -144,14 +144,11 @@ def find() -> Response:
     wanted, form = _wanted(seen, now)
     centre = wanted.centre
     # What the results say follows from the address, the minute, the centre, one's own home and the size of type.
-    key = (request.query_string, _minute(now), centre.code if centre else "", wanted.home_path, viewers.elder_mode())
-    results = pages.kept(seen.parts, key, lambda: _results(seen, wanted, form, now))
+    code, elder = centre.code if centre is not None else "", viewers.elder_mode()
+    key = ("find", request.query_string, pages.minute(now), code, wanted.home_path, elder)
+    results = seen.part(key, lambda: _results(seen, wanted, form, now))
     home = viewers.brief_of(centre) if centre is not None else viewers.home_centre()
     return pages.page("venues/public/find.html", "results", results=results, centre=centre, home_centre=home)
-
-
-def _minute(moment: datetime) -> int:
-    return int(moment.timestamp()) // 60
 
 
 def _results(seen: Snapshot, wanted: Wanted, form: Form, now: datetime) -> Markup:
@@ -220,14 +217,14 @@ def room_page(
             home_centre=home, error=error,
         )  # fmt: skip
     first = _strip_from(_first_day(clock.today(now)), typed.day)
-    asked = (venue.id, _minute(now), typed.day, first)
-    shown = pages.kept(seen.parts, asked, lambda: search.room_day(venue, typed.day, first, now, seen=seen))
+    asked = (venue.id, pages.minute(now), typed.day, first)
+    shown = seen.part(asked, lambda: search.room_day(venue, typed.day, first, now, seen=seen))
     panel = booking_panel.panel(venue, shown, access.viewer(), home_path(seen), typed, now, error)
     average = feedback.average([f"venue:{venue.id}"]).get(f"venue:{venue.id}")
     more = {"as_week": "week" in request.args, "average": average, "elder": viewers.elder_mode()}
     chosen = (panel.start, bool(panel.ends), panel.typed.people, panel.refusal)
-    main = pages.kept(
-        seen.parts, (*asked, *more.values(), *chosen), lambda: _room(venue, shown, panel, now, **more)
+    main = seen.part(
+        (*asked, *more.values(), *chosen), lambda: _room(venue, shown, panel, now, **more)
     )  # fmt: skip
     return pages.page(
         "venues/public/room.html", "panel", error=error, venue=venue, main=main, panel=panel, home_centre=home

@@ -86,21 +86,14 @@ WORDS: dict[str, Any] = {
 # Figures --------------------------------------------------------------------------------------------------------------
 
 
-def _figures(choice: Choice, now: datetime) -> list[CentreUse]:
-    """A month's figures, kept while nothing is written about any room: for whoever looks on, or exports them.
+def _figures(choice: Choice, now: datetime) -> tuple[list[CentreUse], list[idle.Idle]]:
+    """A month's use and the idle rooms, kept while nothing is written about any room: for whoever looks on, or exports.
 
     What one may see of it is the scope's, so the scope is part of what they are kept by.
     """
-    key = ("use", scope.current(), choice.path, choice.month)
-    seen = room_snapshot.current(now)
-    return pages.kept(seen.parts, key, lambda: usage.month_use(choice.path, choice.month, now))
-
-
-def _idle(choice: Choice, now: datetime) -> list[idle.Idle]:
-    """Idle rooms, kept in the same way."""
-    seen = room_snapshot.current(now)
-    key = ("idle", scope.current(), choice.path)
-    return pages.kept(seen.parts, key, lambda: idle.idle_rooms(choice.path, now))
+    seen, here = room_snapshot.current(now), (scope.current(), choice.path)
+    groups = seen.part(("use", choice.month, *here), lambda: usage.month_use(choice.path, choice.month, now))
+    return groups, seen.part(("idle", *here), lambda: idle.idle_rooms(choice.path, now))
 
 
 @bp.get("/use")
@@ -109,12 +102,12 @@ def overview() -> Response:
     """A month's use of the rooms of one's subtree, by centre; idle rooms with what could be done."""
     now = clock.now()
     choice = _choice(now)
-    groups = _figures(choice, now)
+    groups, idle_rooms = _figures(choice, now)
     rooms = sum(len(g.rooms) for g in groups)
     return pages.page(
         "venues/staff/use.html", choice=choice, title=(choice.centre or _own_centre()).label, groups=groups,
         rooms=rooms, figures=usage.total(groups), by_room=len(groups) < 2 or rooms <= MOST_ROOMS,
-        idle=_striking_first(_idle(choice, now)), most_idle=MOST_IDLE, recent=idle.recent(now),
+        idle=_striking_first(idle_rooms), most_idle=MOST_IDLE, recent=idle.recent(now),
         running=_running(choice.month, now),
         houses=_houses(groups, choice), before=clock.add_months(choice.month, -1),
         after=clock.add_months(choice.month, 1), idle_share=round(100 * idle.threshold("idle_share")),
@@ -147,8 +140,8 @@ def export() -> Response:
     now = clock.now()
     choice = _choice(now)
     title = f"{(choice.centre or _own_centre()).label} {clock.month_name(choice.month, True)}场地使用情况"
-    groups = _figures(choice, now)
-    data = usage_export.to_xlsx(groups, _idle(choice, now), title)
+    groups, idle_rooms = _figures(choice, now)
+    data = usage_export.to_xlsx(groups, idle_rooms, title)
     answer = Response(data, mimetype=usage_export.MIMETYPE)
     answer.headers["Content-Disposition"] = (
         f"attachment; filename=rooms-{choice.month}.xlsx; filename*=UTF-8''{quote(title)}.xlsx"
