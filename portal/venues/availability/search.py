@@ -7,7 +7,7 @@ that what is offered can be booked.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
@@ -119,7 +119,7 @@ def free_for(wanted: Wanted, now: datetime, seen: Snapshot | None = None) -> Fou
     seen = seen or room_snapshot.current(now)
     near = _places(seen, wanted.centre)
     suiting = [room for room in _nearest(seen, wanted.centre) if _suits(room, wanted)]
-    large = [room for room in suiting if not wanted.people or (room.capacity or wanted.people) >= wanted.people]
+    large = _large(suiting, wanted.people)
     hits = _hits(seen, large, wanted, now)
     pages_ = max(1, -(-len(hits) // PAGE))
     first = (min(wanted.page, pages_) - 1) * PAGE
@@ -134,6 +134,10 @@ def _suits(room: Venue, wanted: Wanted) -> bool:
     if (wanted.function and wanted.function not in room.functions) or (wanted.kind and room.kind != wanted.kind):
         return False
     return may_book(room, wanted.home_path) is None
+
+
+def _large(rooms: list[Venue], people: int) -> list[Venue]:
+    return [room for room in rooms if not people or (room.capacity or people) >= people]
 
 
 def _hits(seen: Snapshot, rooms: list[Venue], wanted: Wanted, now: datetime) -> list[Hit]:
@@ -153,19 +157,17 @@ def _hits(seen: Snapshot, rooms: list[Venue], wanted: Wanted, now: datetime) -> 
     return [found[room.id] for room in rooms if room.id in found]
 
 
-def _free_at(seen: Snapshot, rooms: list[Venue], span: Span, now: datetime) -> list[Venue]:
+def _free_at(seen: Snapshot, rooms: list[Venue], span: Span, now: datetime) -> Iterator[Venue]:
     """Rooms of which the span may be booked now: nobody has it, and no rule is against it."""
     day = clock.today(span.start)
     taken = seen.know(rooms, day, 1)
     over_midnight = span.end > rules.moment(day, 1440)
-    found = []
     for room in rooms:
         terms, there = seen.terms[room.id], taken[room.id, day]
         if over_midnight:
             there = seen.taken_in(room, day, 1)
         if rules.is_clear(span, terms.buffer, there) and rules.refusal(terms, span, None, now) is None:
-            found.append(room)
-    return found
+            yield room
 
 
 def _free_on(seen: Snapshot, rooms: list[Venue], day: date, now: datetime) -> list[Venue]:
@@ -342,13 +344,16 @@ def instead_of(wish: Wish, venue: Venue, home_path: str | None, now: datetime, m
     day, seen = clock.today(wish.start), room_snapshot.current(now)
     terms, taken = _known(seen, venue, day, day + timedelta(days=STRIP + 1), now)
     times = rules.alternatives(terms, wish.span, taken, now)
-    closes = days.minutes_after(day, wish.end)
-    wanted = Wanted(
-        venue.centre, (day,), days.minutes_after(day, wish.start), closes, wish.people, home_path=home_path
-    )  # fmt: skip
-    cards = [c for c in free_for(wanted, now, seen).cards if c.venue.id != venue.id]
-    rooms = [c for c in cards if c.place.own][:most]
-    return Offers(times, rooms, [c for c in cards if not c.place.own][:most])
+    own: list[Card] = []
+    near: list[Card] = []
+    known = 0 <= (day - clock.today(now)).days < room_snapshot.AHEAD
+    there = [room for room in _nearest(seen, venue.centre) if room.id != venue.id and may_book(room, home_path) is None]
+    for room in _free_at(seen, _large(there, wish.people) if known else [], wish.span, now):
+        place = _places(seen, venue.centre)[room.centre_id]
+        (own if place.own else near).append(Card(room, place, span=wish.span))
+        if len(near) == most:  # the centre's own came before them
+            break
+    return Offers(times, own[:most], near)
 
 
 # Centres and places ---------------------------------------------------------------------------------------------------

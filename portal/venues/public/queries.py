@@ -47,14 +47,18 @@ def home_path(viewer: Viewer | None) -> str | None:
     return found.path if found is not None else ""
 
 
+_RELATIVES = (
+    select(Relative.id, Relative.name, Relative.relation)
+    .where(Relative.resident_id == bindparam("resident"), Relative.removed_at.is_(None))
+    .order_by(Relative.id)
+)
+
+
 def people(viewer: Viewer | None) -> list[tuple[str, str]]:
     """For whom a resident may book: value and words, themselves first. One statement."""
     if viewer is None or viewer.audience != "resident":
         return []
-    wanted = select(Relative.id, Relative.name, Relative.relation).where(
-        Relative.resident_id == viewer.id, Relative.removed_at.is_(None)
-    )
-    rows = db.session.execute(wanted.order_by(Relative.id))
+    rows = db.session.execute(_RELATIVES, {"resident": viewer.id})
     return [("me", f"我（{viewer.name}）"), *((str(i), f"{relation}（{name}）") for i, name, relation in rows)]
 
 
