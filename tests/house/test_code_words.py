@@ -32,7 +32,7 @@ REPLACED = {
     "queue": "job_queue, waiting_list",
     "resend": "form_recovery",
     "rows": "entry_values",
-    "searching": "bit_search",
+    "searching": "search",
     "sources": "registry",
     "staff_face": "staff/",
     "staff_queries": "staff/queries",

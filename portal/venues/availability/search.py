@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
@@ -106,6 +107,7 @@ class Hit(NamedTuple):
 
     room: Venue
     day: date
+    query: str
     span: Span | None = None
     until: datetime | None = None
 
@@ -124,7 +126,7 @@ def free_for(wanted: Wanted, now: datetime, seen: Snapshot | None = None) -> Fou
     pages_ = max(1, -(-len(hits) // PAGE))
     first = (min(wanted.page, pages_) - 1) * PAGE
     if hits:
-        return Found([_card(seen, hit, near, wanted, now) for hit in hits[first : first + PAGE]], len(hits), pages_)
+        return Found([_card(seen, hit, near, now) for hit in hits[first : first + PAGE]], len(hits), pages_)
     largest = max((room.capacity or 0 for room in suiting), default=0)
     return Found([], 0, 1, _other_times(seen, large[:TRIED], near, wanted, now), largest)
 
@@ -144,16 +146,18 @@ def _hits(seen: Snapshot, rooms: list[Venue], wanted: Wanted, now: datetime) -> 
     """The rooms that fit, each on the first of the wished days (today when none is wished) on which it does."""
     today = clock.today(now)
     if wanted.now:
+        query = _query(today, wanted)
         seen.know(rooms, today, 1)
         until = ((r, days.free_now(seen.terms[r.id], seen.taken_in(r, today, 1), now)) for r in rooms)
-        return [Hit(room, today, until=end) for room, end in until if end is not None]
+        return [Hit(room, today, query, until=end) for room, end in until if end is not None]
     found: dict[int, Hit] = {}
     for day in wanted.days or (today,):
         left = [room for room in rooms if room.id not in found]
         if 0 <= (day - today).days < room_snapshot.AHEAD:
             span = span_of(day, wanted) if wanted.opens is not None else None
             there = _free_at(seen, left, span, now) if span else _free_on(seen, left, day, now)
-            found |= {room.id: Hit(room, day, span) for room in there}
+            query = _query(day, wanted)
+            found |= {room.id: Hit(room, day, query, span) for room in there}
     return [found[room.id] for room in rooms if room.id in found]
 
 
@@ -176,15 +180,15 @@ def _free_on(seen: Snapshot, rooms: list[Venue], day: date, now: datetime) -> li
     return [room for room in rooms if seen.week(room, day, 1, now)[0].free]
 
 
-def _card(seen: Snapshot, hit: Hit, near: dict[int, Place], wanted: Wanted, now: datetime) -> Card:
+def _card(seen: Snapshot, hit: Hit, near: dict[int, Place], now: datetime) -> Card:
     week = seen.week(hit.room, hit.day, 1, now) if hit.span is None else ()
     place, told = near[hit.room.centre_id], _told(hit, week, now)
-    return Card(hit.room, place, week, hit.span, hit.until, query=_query(hit, wanted), told=told)
+    return Card(hit.room, place, week, hit.span, hit.until, query=hit.query, told=told)
 
 
-def _query(hit: Hit, wanted: Wanted) -> str:
-    parts = [f"day={hit.day.isoformat()}"]
-    if hit.span is not None:
+def _query(day: date, wanted: Wanted) -> str:
+    parts = [f"day={day.isoformat()}"]
+    if wanted.opens is not None and not wanted.now:
         parts.append(f"start={_typed(wanted.opens)}")
         parts += [f"end={_typed(wanted.closes)}"] if wanted.closes is not None else []
     parts += [f"people={wanted.people}"] if wanted.people else []
@@ -200,8 +204,13 @@ def _told(hit: Hit, week: Sequence[Day], now: datetime) -> str:
     if hit.until is not None:
         return f"现在空着，到 {clock.hour(hit.until)}"
     if hit.span is not None:
-        return f"{clock.day(hit.day)}{clock.hour(hit.span.start)}–{days.end_text(hit.span.end, hit.day)} 有空"
+        return _span_told(hit.day, hit.span)
     return f"{'今天' if hit.day == clock.today(now) else clock.day(hit.day)} {week[0].hours} 有空"
+
+
+@lru_cache(maxsize=64)  # all the rooms of a page are free for the same
+def _span_told(day: date, span: Span) -> str:
+    return f"{clock.day(day)}{clock.hour(span.start)}–{days.end_text(span.end, day)} 有空"
 
 
 def span_of(day: date, wanted: Wanted) -> Span:
