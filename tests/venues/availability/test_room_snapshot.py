@@ -67,7 +67,7 @@ def test_two_statements_when_nothing_has_changed(
     page(as_resident(client, town.residents[0]), path)
     with count_queries() as seen:
         page(other, path)
-    assert len(asked(seen)) == 2 and "web_session" in seen[0], seen
+    assert len(asked(seen)) == 2 and "web_session" in asked(seen)[0], seen
 
 
 def test_a_room_costs_as_few_statements_for_the_next_one_who_looks(
