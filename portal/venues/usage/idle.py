@@ -104,8 +104,10 @@ def _booked(path: str, span: Span) -> tuple[dict[int, int], dict[int, dict[str, 
 
 
 def _old_enough(venue: Venue, terms: rules.Terms, span: Span) -> bool:
-    """Whether its open hours since it was entered reach the threshold."""
+    """Whether its open hours since it was entered reach the threshold; of an old one they are known to."""
     entered = clock.today(venue.created_at)
+    if entered <= span.first:
+        return True
     opened = sum(usage.open_in(terms, (day for day in span.days if day >= entered)))
     return opened >= threshold("idle_open_hours") * 60
 
