@@ -73,7 +73,7 @@ class Snapshot:
                 self.parts.pop(next(iter(self.parts)), None)  # the oldest
         return found
 
-    def know(self, rooms: Sequence[Venue], first: date, count: int) -> dict[tuple[int, date], list[Span]]:
+    def know(self, rooms: Sequence[int], first: date, count: int) -> dict[tuple[int, date], list[Span]]:
         """What is taken of the rooms on `count` days from `first` and the days on either side, by room and day.
 
         One statement for what is not known yet.
@@ -81,8 +81,7 @@ class Snapshot:
         if len(self.taken) > MOST_DAYS:
             self.taken, self.days = {}, {}  # new ones: another thread may still be looking into the old
         taken, wanted = self.taken, [first + n * ONE for n in range(-1, count + 1)]
-        ids = [room.id for room in rooms]
-        missing = {i for day in wanted for i in ids if (i, day) not in taken}
+        missing = {room for day in wanted for room in rooms if (room, day) not in taken}
         if missing:
             with apart(), scope.system("what is taken, never by whom"):
                 found = occupancy.taken(missing, rules.moment(wanted[0], 0), rules.moment(wanted[-1] + ONE, 0))
@@ -93,19 +92,19 @@ class Snapshot:
                     taken[room, day] = [t for t in found[room] if t.start < end and t.end > start]
         return taken
 
-    def taken_in(self, room: Venue, first: date, count: int) -> list[Span]:
+    def taken_in(self, room: int, first: date, count: int) -> list[Span]:
         """What is held of a room from the day before `first` to the day after the last of `count`, in order."""
         taken = self.know([room], first, count)
-        spans = [t for n in range(-1, count + 1) for t in taken[room.id, first + n * ONE]]
+        spans = [t for n in range(-1, count + 1) for t in taken[room, first + n * ONE]]
         return list({(t.start, t.end): t for t in spans}.values())  # what goes over midnight stands in two days
 
-    def week(self, room: Venue, first: date, count: int, now: datetime) -> list[Day]:
+    def week(self, room: int, first: date, count: int, now: datetime) -> list[Day]:
         """`count` days of a room in words. A day is told again only when the hours that pass have changed it."""
-        days, terms = self.days, self.terms[room.id]
+        days, terms = self.days, self.terms[room]
         today, earliest = clock.today(now), rules.whole_minute(rules.earliest_start(terms, now))
         found = []
         for day in (first + n * ONE for n in range(count)):
-            key, at = (room.id, day), (today, max(earliest, rules.moment(day, 0)))
+            key, at = (room, day), (today, max(earliest, rules.moment(day, 0)))
             told = days.get(key)
             if told is None or told.at != at:
                 told = days[key] = Told(at, day_words.day_of(terms, day, self.taken_in(room, day, 1), now))

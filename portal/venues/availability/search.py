@@ -120,68 +120,73 @@ def free_for(wanted: Wanted, now: datetime, seen: Snapshot | None = None) -> Fou
     """
     seen = seen or room_snapshot.current(now)
     near = _places(seen, wanted.centre)
-    suiting = [room for room in _nearest(seen, wanted.centre) if _suits(room, wanted)]
-    large = _large(suiting, wanted.people)
+    suiting = _suiting(seen, wanted)
+    large = _large(seen, suiting, wanted.people)
     hits = _hits(seen, large, wanted, now)
     pages_ = max(1, -(-len(hits) // PAGE))
     first = (min(wanted.page, pages_) - 1) * PAGE
     if hits:
         return Found([_card(seen, hit, near, now) for hit in hits[first : first + PAGE]], len(hits), pages_)
-    largest = max((room.capacity or 0 for room in suiting), default=0)
+    largest = max((seen.terms[number].capacity or 0 for number in suiting), default=0)
     return Found([], 0, 1, _other_times(seen, large[:TRIED], near, wanted, now), largest)
 
 
-def _suits(room: Venue, wanted: Wanted) -> bool:
-    """Whether a room is for this use, of this kind, and for somebody with this home, whenever it is free."""
-    if (wanted.function and wanted.function not in room.functions) or (wanted.kind and room.kind != wanted.kind):
-        return False
-    return may_book(room, wanted.home_path) is None
+def _suiting(seen: Snapshot, wanted: Wanted) -> list[int]:
+    """Rooms for this use, of this kind, and for somebody with this home, whenever they are free; the nearest first."""
+
+    def suits(room: Venue) -> bool:
+        if (wanted.function and wanted.function not in room.functions) or (wanted.kind and room.kind != wanted.kind):
+            return False
+        return may_book(room, wanted.home_path) is None
+
+    near = wanted.centre.id if wanted.centre is not None else 0
+    key = ("suiting", near, wanted.function, wanted.kind, wanted.home_path)
+    return seen.part(key, lambda: [room.id for room in _nearest(seen, wanted.centre) if suits(room)])
 
 
-def _large(rooms: list[Venue], people: int) -> list[Venue]:
-    return [room for room in rooms if not people or (room.capacity or people) >= people]
+def _large(seen: Snapshot, rooms: list[int], people: int) -> list[int]:
+    terms = seen.terms
+    return [number for number in rooms if not people or (terms[number].capacity or people) >= people]
 
 
-def _hits(seen: Snapshot, rooms: list[Venue], wanted: Wanted, now: datetime) -> list[Hit]:
+def _hits(seen: Snapshot, rooms: list[int], wanted: Wanted, now: datetime) -> list[Hit]:
     """The rooms that fit, each on the first of the wished days (today when none is wished) on which it does."""
     today = clock.today(now)
     if wanted.now:
-        query = _query(today, wanted)
         seen.know(rooms, today, 1)
-        until = ((r, days.free_now(seen.terms[r.id], seen.taken_in(r, today, 1), now)) for r in rooms)
-        return [Hit(room, today, query, until=end) for room, end in until if end is not None]
+        until = ((i, days.free_now(seen.terms[i], seen.taken_in(i, today, 1), now)) for i in rooms)
+        return [Hit(seen.rooms[i], today, _query(today, wanted), until=end) for i, end in until if end is not None]
     found: dict[int, Hit] = {}
     for day in wanted.days or (today,):
-        left = [room for room in rooms if room.id not in found]
+        left = [number for number in rooms if number not in found]
         if 0 <= (day - today).days < room_snapshot.AHEAD:
-            span = span_of(day, wanted) if wanted.opens is not None else None
+            span, query = span_of(day, wanted) if wanted.opens is not None else None, _query(day, wanted)
             there = _free_at(seen, left, span, now) if span else _free_on(seen, left, day, now)
-            query = _query(day, wanted)
-            found |= {room.id: Hit(room, day, query, span) for room in there}
-    return [found[room.id] for room in rooms if room.id in found]
+            found |= {number: Hit(seen.rooms[number], day, query, span) for number in there}
+    return [found[number] for number in rooms if number in found]
 
 
-def _free_at(seen: Snapshot, rooms: list[Venue], span: Span, now: datetime) -> Iterator[Venue]:
+def _free_at(seen: Snapshot, rooms: list[int], span: Span, now: datetime) -> Iterator[int]:
     """Rooms of which the span may be booked now: nobody has it, and no rule is against it."""
     day = clock.today(span.start)
     taken = seen.know(rooms, day, 1)
     over_midnight = span.end > rules.moment(day, 1440)
-    for room in rooms:
-        terms, there = seen.terms[room.id], taken[room.id, day]
+    for number in rooms:
+        terms, there = seen.terms[number], taken[number, day]
         if over_midnight:
-            there = seen.taken_in(room, day, 1)
+            there = seen.taken_in(number, day, 1)
         if rules.is_clear(span, terms.buffer, there) and rules.refusal(terms, span, None, now) is None:
-            yield room
+            yield number
 
 
-def _free_on(seen: Snapshot, rooms: list[Venue], day: date, now: datetime) -> list[Venue]:
+def _free_on(seen: Snapshot, rooms: list[int], day: date, now: datetime) -> list[int]:
     """Rooms of which anything may be booked on a day."""
     seen.know(rooms, day, 1)
-    return [room for room in rooms if seen.week(room, day, 1, now)[0].free]
+    return [number for number in rooms if seen.week(number, day, 1, now)[0].free]
 
 
 def _card(seen: Snapshot, hit: Hit, near: dict[int, Place], now: datetime) -> Card:
-    week = seen.week(hit.room, hit.day, 1, now) if hit.span is None else ()
+    week = seen.week(hit.room.id, hit.day, 1, now) if hit.span is None else ()
     place, told = near[hit.room.centre_id], _told(hit, week, now)
     return Card(hit.room, place, week, hit.span, hit.until, query=hit.query, told=told)
 
@@ -219,9 +224,7 @@ def span_of(day: date, wanted: Wanted) -> Span:
     return Span(days.at(day, opens), days.at(day, wanted.closes if wanted.closes is not None else opens + USUAL))
 
 
-def _other_times(
-    seen: Snapshot, rooms: Sequence[Venue], near: dict[int, Place], wanted: Wanted, now: datetime
-) -> list[Card]:
+def _other_times(seen: Snapshot, rooms: list[int], near: dict[int, Place], wanted: Wanted, now: datetime) -> list[Card]:
     """Near times of the nearest rooms that are large enough; two of each. One statement at most."""
     today = clock.today(now)
     first = wanted.days[0] if wanted.days else today
@@ -229,14 +232,15 @@ def _other_times(
         first = today
     seen.know(rooms, first, STRIP + 1)
     offers = []
-    for room in rooms:
+    for number in rooms:
+        room = seen.rooms[number]
         place = near[room.centre_id]
         if wanted.opens is None:
-            free = next((day for day in seen.week(room, first, STRIP + 1, now) if day.free), None)
+            free = next((day for day in seen.week(number, first, STRIP + 1, now) if day.free), None)
             offers += [Card(room, place, (free,))] if free else []
             continue
-        taken = seen.taken_in(room, first, STRIP + 1)
-        for span in rules.alternatives(seen.terms[room.id], span_of(first, wanted), taken, now, most=2):
+        taken = seen.taken_in(number, first, STRIP + 1)
+        for span in rules.alternatives(seen.terms[number], span_of(first, wanted), taken, now, most=2):
             offers.append(Card(room, place, span=span))
     return offers[:SHOWN]
 
@@ -251,9 +255,9 @@ def centre_week(
     seen = seen or room_snapshot.current(now)
     rooms = _rooms_of(seen, centre.id)
     first = min(first, clock.today(now) + timedelta(days=room_snapshot.AHEAD - STRIP))
-    seen.know(rooms, first, STRIP)
+    seen.know([room.id for room in rooms], first, STRIP)
     place = Place(centre, 0.0, own=True)
-    return [Card(r, place, seen.week(r, first, STRIP, now), refusal=may_book(r, home_path)) for r in rooms]
+    return [Card(r, place, seen.week(r.id, first, STRIP, now), refusal=may_book(r, home_path)) for r in rooms]
 
 
 def _rooms_of(seen: Snapshot, centre_id: int) -> list[Venue]:
@@ -303,7 +307,7 @@ def _known(
     """Rules and held spans of a room for the local days [first, until), from the snapshot when it has them."""
     today = clock.today(now)
     if venue.id in seen.rooms and not but and today <= first and until <= today + timedelta(days=room_snapshot.AHEAD):
-        return seen.terms[venue.id], seen.taken_in(venue, first, (until - first).days)
+        return seen.terms[venue.id], seen.taken_in(venue.id, first, (until - first).days)
     with scope.system("what is taken, never by whom"):
         terms = occupancy.terms_of([venue], first, until)
         # A day on either side, for rooms that stay open over midnight.
@@ -356,8 +360,10 @@ def instead_of(wish: Wish, venue: Venue, home_path: str | None, now: datetime, m
     own: list[Card] = []
     near: list[Card] = []
     known = 0 <= (day - clock.today(now)).days < room_snapshot.AHEAD
-    there = [room for room in _nearest(seen, venue.centre) if room.id != venue.id and may_book(room, home_path) is None]
-    for room in _free_at(seen, _large(there, wish.people) if known else [], wish.span, now):
+    suiting = _large(seen, _suiting(seen, Wanted(venue.centre, home_path=home_path)), wish.people)
+    others = [number for number in suiting if number != venue.id]
+    for number in _free_at(seen, others if known else [], wish.span, now):
+        room = seen.rooms[number]
         place = _places(seen, venue.centre)[room.centre_id]
         (own if place.own else near).append(Card(room, place, span=wish.span))
         if len(near) == most:  # the centre's own came before them

@@ -141,8 +141,8 @@ def district() -> Snapshot:
     """Three rooms, the second twice as large, the third only for its own centre's residents."""
     seen = Snapshot("", NOW, {}, {}, {})
     for number, (capacity, who) in enumerate(((10, "everybody"), (20, "everybody"), (30, "own")), 1):
-        own = Terms(weekly=dict.fromkeys(range(7), ((540, 1260),)))
-        put(seen, number, own, [], capacity=capacity, who_may=who, functions=[f"用途{number}"])
+        own = Terms(weekly=dict.fromkeys(range(7), ((540, 1260),)), capacity=capacity)
+        put(seen, number, own, [], who_may=who, functions=[f"用途{number}"])
     return seen
 
 
@@ -169,7 +169,7 @@ def test_days_that_nobody_can_book_are_no_question_for_the_database() -> None:
 
 def test_a_day_is_told_anew_when_the_hours_have_passed() -> None:
     seen = district()
-    room, today = seen.rooms[1], clock.today(NOW)
+    room, today = 1, clock.today(NOW)
     assert seen.week(room, today, 1, NOW)[0].hours == "10:30–21:00"
     assert seen.week(room, today, 1, NOW + timedelta(seconds=20))[0] is seen.week(room, today, 1, NOW)[0]
     assert seen.week(room, today, 1, NOW + timedelta(minutes=30))[0].hours == "11:00–21:00"
