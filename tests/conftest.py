@@ -29,6 +29,7 @@ from portal import create_app
 from portal.catalogue.public import month_snapshot
 from portal.core import clock, protection, scope, sessions
 from portal.core.db import READ_METHODS, db
+from portal.people import passwords
 from portal.venues.availability import room_snapshot
 from tests import factories, savepoints
 from tests.savepoints import OuterTransaction
@@ -185,6 +186,14 @@ class PostgresDatabase(Database):
     def close(self) -> None:
         if self.outer is not None:
             self.outer.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """Argon2 with its real parameters takes a tenth of a second each time (people.test_rules has them)."""
+    real, passwords.hasher = passwords.hasher, factories.HASHER
+    yield
+    passwords.hasher = real
 
 
 @pytest.fixture(scope="session")

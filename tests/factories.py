@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from portal.catalogue.models import Category, Entry, EntrySession
@@ -45,12 +46,12 @@ CATEGORIES = (
 )
 
 
+HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # a thousandth of what production takes
+
+
 def password_hash() -> str:
     global PASSWORD_HASH
-    if not PASSWORD_HASH:
-        from argon2 import PasswordHasher
-
-        PASSWORD_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    PASSWORD_HASH = PASSWORD_HASH or HASHER.hash(PASSWORD)
     return PASSWORD_HASH
 
 

@@ -10,29 +10,29 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 # Without 0/o, 1/l/i: people read these out over the telephone.
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
-_hasher = PasswordHasher()
+hasher = PasswordHasher()
 
 
 def hash_password(password: str) -> str:
-    return _hasher.hash(password)
+    return hasher.hash(password)
 
 
 @cache
 def _nobodys_hash() -> str:
-    return _hasher.hash(secrets.token_urlsafe(24))
+    return hasher.hash(secrets.token_urlsafe(24))
 
 
 def matches(password_hash: str | None, password: str) -> bool:
     """Whether the password is right. Takes as long for an unknown user (None) as for a known one."""
     try:
-        return _hasher.verify(password_hash or _nobodys_hash(), password) and password_hash is not None
+        return hasher.verify(password_hash or _nobodys_hash(), password) and password_hash is not None
     except (VerificationError, InvalidHashError):
         return False
 
 
 def is_dated(password_hash: str) -> bool:
     """Whether the hash was made with other parameters than today's."""
-    return _hasher.check_needs_rehash(password_hash)
+    return hasher.check_needs_rehash(password_hash)
 
 
 def one_time() -> str:

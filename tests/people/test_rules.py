@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from argon2 import PasswordHasher
 
 from portal.people import passwords, rules
 
@@ -82,3 +85,16 @@ def test_hashes() -> None:
     assert not passwords.matches(made, "eighteen green boats")
     assert not passwords.matches("not a hash", "x")
     assert not passwords.is_dated(made)
+
+
+def test_production_takes_argon2s_own_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a hash of weaker days is made anew at the next sign-in."""
+    weak = passwords.hash_password("seventeen green boats")
+    monkeypatch.setattr(passwords, "hasher", PasswordHasher())
+    strong = passwords.hash_password("seventeen green boats")
+    assert "m=65536,t=3,p=4" in strong and passwords.is_dated(weak) and not passwords.is_dated(strong)
+    code = "from portal.people import passwords; print(passwords.hasher.memory_cost, passwords.hasher.time_cost)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split() == [
+        b"65536",
+        b"3",
+    ]
