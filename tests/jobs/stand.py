@@ -13,7 +13,7 @@ from typing import Any
 from flask import Flask, request
 
 import jobs
-from portal import door
+from portal import door as doors
 from portal.core import access, clock, outbox
 from portal.notices import actions, deliveries
 
@@ -45,7 +45,7 @@ def _with_page(app: Flask) -> Flask:
 
 def __getattr__(name: str) -> Any:
     if name == "door":
-        return door.of(_with_page(jobs.app()))
+        return doors.of(_with_page(jobs.app()))
     raise AttributeError(name)
 
 
