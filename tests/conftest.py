@@ -240,7 +240,6 @@ def _fresh(request: pytest.FixtureRequest) -> Iterator[None]:
     with app.app_context():
         database.begin(request.node.get_closest_marker("own_database") is not None)
     # What a process remembers of one test's database must not reach the next.
-    app.extensions.pop("portal_centre_brief", None)
     app.extensions.pop("portal_kept", None)
     month_snapshot.forget()
     room_snapshot.forget()

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import current_app, g, request, session
+from flask import g, request, session
 from sqlalchemy import update
 
 from portal.centres import queries as centres
 from portal.centres import rules as centre_rules
 from portal.centres.models import Centre
-from portal.core import access, clock, db, sessions
+from portal.core import access, clock, db, pages, sessions
 from portal.core.access import ROLE_LABELS, Actor, Role
 from portal.people import queries
 
 CENTRE_COOKIE = "centre"
 ELDER_COOKIE = "elder"
-KEEP_SECONDS = 60  # opening hours and a visitor's centre may be this old on a page's head
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +130,6 @@ def _touch(session_id: str, before: datetime, now: datetime) -> None:
         session.modified = True  # the cookie lasts 180 days from its signing: signed anew by a day's first visit
 
 
-def _kept(key: tuple[Any, ...], make: Any) -> Any:
-    """`make()`, remembered in this process for KEEP_SECONDS."""
-    store: dict[Any, tuple[float, Any]] = current_app.extensions.setdefault("portal_centre_brief", {})
-    found = store.get(key)
-    if found is None or found[0] < time.monotonic():
-        if len(store) > 2000:
-            store.clear()
-        found = store[key] = (time.monotonic() + KEEP_SECONDS, make())
-    return found[1]
-
-
 def _opening(centre_id: int) -> tuple[str, bool]:
     """What the head says of a centre's hours."""
 
@@ -150,8 +137,7 @@ def _opening(centre_id: int) -> tuple[str, bool]:
         opening = centres.opening(centre_id, clock.now())
         return (f"到 {opening.until}" if opening.open_now else opening.next_text), opening.open_now
 
-    answer: tuple[str, bool] = _kept(("hours", centre_id), make)
-    return answer
+    return pages.kept(("hours", centre_id, pages.minute(clock.now())), make)
 
 
 def brief_of(centre: Centre) -> CentreBrief:
@@ -171,8 +157,7 @@ def chosen_centre() -> CentreBrief | None:
             return None
         return brief_of(centre)
 
-    brief: CentreBrief | None = _kept(("code", code), make)
-    return brief
+    return pages.kept(("chosen centre", code, pages.minute(clock.now())), make)
 
 
 def home_centre() -> CentreBrief | None:

@@ -202,7 +202,7 @@ class Counter:
     def __call__(self, client: FlaskClient, path: str) -> int:
         month_snapshot.forget()
         room_snapshot.forget()
-        self.app.extensions.pop("portal_centre_brief", None)
+        self.app.extensions.pop("portal_kept", None)
         with self.count_queries() as seen:
             answer = client.get(path)
         assert answer.status_code == 200, f"{path}: {answer.status_code}"

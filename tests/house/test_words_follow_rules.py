@@ -93,6 +93,7 @@ class House:
             person = self.town.residents[int(who)] if who.isdigit() else self.town.staff[who]
             sign_in(self.client, "resident" if who.isdigit() else "staff", person.id)
         self.session.rollback()
+        self.client.application.extensions.pop("portal_kept", None)
         for kept in (month_snapshot, room_snapshot):
             kept.forget()
         answer = self.client.post(path, data=form["data"]) if form else self.client.get(path)

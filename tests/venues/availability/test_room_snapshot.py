@@ -123,7 +123,7 @@ def test_a_process_that_knows_nothing(
 
     def cold() -> int:
         room_snapshot.forget()
-        client.application.extensions.pop("portal_centre_brief", None)
+        client.application.extensions.pop("portal_kept", None)
         with count_queries() as seen:
             page(client)
         return len(asked(seen))
