@@ -33,6 +33,7 @@ class Evaluation(CentreScoped, Base):
         Index("ix_evaluation_group", "group_key", "stars"),  # averages read only this index
         Index("ix_evaluation_resident", "resident_id", "id"),
         Index("ix_evaluation_given_at", "given_at", "id"),
+        Index("ix_evaluation_stars", "centre_id", "stars"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

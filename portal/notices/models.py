@@ -44,6 +44,10 @@ class Delivery(Base):
             sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL"),
         ),
         Index("ix_delivery_created_at", "created_at"),
+        Index(
+            "ix_delivery_failed", "created_at",
+            sqlite_where=text("outcome = 'failed'"), postgresql_where=text("outcome = 'failed'"),
+        ),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)

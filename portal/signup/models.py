@@ -33,6 +33,10 @@ class SignUp(CentreScoped, Base):
         ),
         Index("ix_sign_up_queue", "entry_id", "status", "queue_no"),
         Index("ix_sign_up_resident", "resident_id", "id"),
+        Index(
+            "ix_sign_up_pending", "entry_id",
+            sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'"),
+        ),
         # Offers whose deadline passes are looked for at every tick; few rows ever have one.
         Index(
             "ix_sign_up_accept_by", "accept_by",

@@ -197,6 +197,7 @@ class Booking(CentreScoped, Base):
         Index("ix_booking_waits", "waits_at_id", "status"),
         Index("ix_booking_source", "source", "source_id"),
         Index("ix_booking_starts", "starts_at", "status"),
+        Index("ix_booking_centre_starts", "centre_id", "starts_at"),
         Index("ix_booking_ends", "ends_at", "status"),
         Index(
             "ix_booking_accept_by", "accept_by",
@@ -204,6 +205,10 @@ class Booking(CentreScoped, Base):
         ),
         Index(
             "ix_booking_decide_by", "decide_by",
+            sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'"),
+        ),
+        Index(
+            "ix_booking_pending", "centre_id", "decide_by",
             sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'"),
         ),
     )  # fmt: skip
