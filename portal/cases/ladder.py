@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Select, and_, exists, false, select
 
 from portal.centres.models import Centre
-from portal.centres.queries import inside
 from portal.core.access import GRANTS, Actor, Permission
 from portal.core.db import db
 from portal.people.models import StaffAccount
@@ -96,14 +94,10 @@ def answers_for(actor: Actor, permission: Permission) -> Select[int]:
     """
     if actor.centre_id is None or actor.department_id is not None:
         return select(Centre.id).where(false())
-    between = aliased(Centre)
-    nearer = exists().where(
-        between.id != actor.centre_id,
-        between.path >= actor.centre_path,
-        func.substr(Centre.path, 1, func.length(between.path)) == between.path,
-        _works(between, permission),
-    )
-    return select(Centre.id).where(*inside(actor.centre_path), ~nearer)
+    # Downwards from the own one, no further than to where somebody works: as many steps as there are empty centres.
+    own = select(Centre.id).where(Centre.id == actor.centre_id).cte(recursive=True)
+    answers = own.union_all(select(Centre.id).where(Centre.parent_id == own.c.id, ~_works(Centre, permission)))
+    return select(answers.c.id)
 
 
 def instead(nominal: Centre, actual: Centre) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, and_, func, literal_column, select
 from sqlalchemy.orm import aliased
 
 from portal.cases import kinds, ladder, policy
@@ -13,13 +14,12 @@ from portal.cases.calendar import WorkClock
 from portal.cases.models import CLAIMED, OFFERED, WORK, CalendarDay, CalendarYear, Case, Handover
 from portal.centres import profile
 from portal.centres import queries as centres
-from portal.centres.models import Centre
+from portal.centres.models import Centre, label
 from portal.core import clock, registry
 from portal.core.access import Actor
-from portal.core.db import db
-from portal.core.registry import Waiting
+from portal.core.db import db, moment, packed
+from portal.core.registry import Waiting, Waits
 
-MOST = 50
 # Written out, not bound: only so does SQLite see that the small index of undone ones (ix_case_file_due) holds them all.
 NOT_DONE: ColumnElement[bool] = Case.status != literal_column("'done'")
 
@@ -56,31 +56,31 @@ def offered(case_id: int) -> Handover | None:
 # What waits -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A case in an inbox. offered: it is offered to this actor's centre, who has not answered yet."""
-
-    case: Case
-    centre: str
-    waits_at: str
-    offered: bool
+HAS = aliased(Centre)
 
 
 @registry.waiting
-def waits_for(actor: Actor, now: datetime) -> list[Waiting]:
+def waits_for(actor: Actor, now: datetime) -> list[Waits]:
     """Everything that waits for this staff member, of every kind: at their centre (or where nobody works below it) and
-    nobody else's; offered to it; from below what is long overdue. ONE statement, by the small index of undone ones.
+    nobody else's; offered to it; from below what is long overdue. By the small index of undone ones.
     """
-    wanted = [_mine(kind, actor, now) for kind in kinds.everything() if actor.can(kind.permission)]
-    if not wanted:
-        return []
-    has = aliased(Centre)
-    name = func.coalesce(func.nullif(Centre.short_name, ""), Centre.name)
-    has_name = func.coalesce(func.nullif(has.short_name, ""), has.name)
-    statement = select(Case, name, has_name, _offered_to(actor)).join(Centre, Centre.id == Case.centre_id)
-    statement = statement.join(has, has.id == Case.waits_at_id).where(NOT_DONE, or_(*wanted))
-    rows = db.session.execute(statement.order_by(Case.due_at, Case.id).limit(MOST))
-    return [_waiting(Line(*row), now) for row in rows]
+    return [_waits(kind, actor, now) for kind in kinds.everything() if actor.can(kind.permission)]
+
+
+def _waits(kind: kinds.Kind, actor: Actor, now: datetime) -> Waits:
+    mine = and_(NOT_DONE, _mine(kind, actor, now))
+    row = packed(
+        title=Case.title, detail=Case.detail, url=Case.url, since=Case.opened_at, due=Case.due_at,
+        owner=Case.owner_name, centre=label(Centre), waits_at=label(HAS), moved=Case.waits_at_id != Case.centre_id,
+        offered=_offered_to(actor),
+    )  # fmt: skip
+    rows = select(row).join(Centre, Centre.id == Case.centre_id).join(HAS, HAS.id == Case.waits_at_id)
+    return Waits(
+        kind.section,
+        select(func.count(Case.id)).where(mine).scalar_subquery(),
+        rows.where(mine).order_by(Case.due_at, Case.id),
+        lambda found: _waiting(kind, found, now),
+    )
 
 
 def _mine(kind: kinds.Kind, actor: Actor, now: datetime) -> ColumnElement[bool]:
@@ -103,20 +103,13 @@ def _offered_to(actor: Actor) -> ColumnElement[bool]:
     return waiting.where(Handover.to_department_id.is_(None), Handover.to_id == (actor.centre_id or 0)).exists()
 
 
-def _waiting(line: Line, now: datetime) -> Waiting:
-    case, kind = line.case, kinds.of(line.case.kind)
-    where = line.centre if case.waits_at_id == case.centre_id else f"{line.centre}，现在在{line.waits_at}"
-    state = f"{case.owner_name}在办" if case.owner_name else "等您答复是否接收" if line.offered else "还没有人接"
-    detail = " · ".join(part for part in (where, case.detail, state) if part)
-    return Waiting(
-        kind.section,
-        f"{kind.label}：{case.title}",
-        detail,
-        case.opened_at,
-        case.url,
-        case.due_at,
-        policy.tone(case.due_at, now),
-    )
+def _waiting(kind: kinds.Kind, found: dict[str, Any], now: datetime) -> Waiting:
+    due = moment(found["due"])
+    where = f"{found['centre']}，现在在{found['waits_at']}" if found["moved"] else found["centre"]
+    state = f"{found['owner']}在办" if found["owner"] else "等您答复是否接收" if found["offered"] else "还没有人接"
+    detail = " · ".join(part for part in (where, found["detail"], state) if part)
+    title, since = f"{kind.label}：{found['title']}", moment(found["since"]) or now
+    return Waiting(kind.section, title, detail, since, found["url"], due, policy.tone(due, now))
 
 
 # One case -------------------------------------------------------------------------------------------------------------

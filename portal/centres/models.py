@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Float, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ColumnElement, Float, ForeignKey, String, Text, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.core.db import Base, UTCDateTime
@@ -48,6 +48,11 @@ class Centre(Base):
     @property
     def label(self) -> str:
         return self.short_name or self.name
+
+
+def label(centre: type[Centre]) -> ColumnElement[str]:
+    """Centre.label in SQL, also of an alias."""
+    return func.coalesce(func.nullif(centre.short_name, ""), centre.name)
 
 
 class OpeningHours(Base):

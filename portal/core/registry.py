@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement, Select, literal_column, select, union_all
+
 from portal.core.access import Actor, Permission, Viewer
+from portal.core.db import db
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,20 @@ class Waiting:
     due: datetime | None = None
     tone: str = "neutral"
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What of one kind waits for somebody, not asked for yet: all kinds together are one statement.
+
+    count: scalar SQL. rows: a SELECT of one column, a JSON object a line (`db.packed`), the most pressing first.
+    line: such an object in words.
+    """
+
+    section: str
+    count: ColumnElement[Any]
+    rows: Select[Any]
+    line: Callable[[dict[str, Any]], Waiting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +67,7 @@ class NavItem:
     position: int
 
 
-WaitingSource = Callable[[Actor, datetime], list[Waiting]]
+WaitingSource = Callable[[Actor, datetime], list[Waits]]
 MineSource = Callable[[int, datetime, bool], list[Mine]]  # resident, now, only what is to come
 DueJob = Callable[[datetime], int]
 Part = tuple[str, dict[str, Any]]  # a template and its context
@@ -72,9 +89,37 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 def waiting(source: WaitingSource) -> WaitingSource:
-    """fn(actor, now) -> what waits for this staff member."""
+    """fn(actor, now) -> what waits for this staff member; it asks for nothing itself."""
     waiting_sources[_name(source)] = source
     return source
+
+
+MOST_LINES = 50  # of one kind; the counts know of the others
+
+
+def waiting_counts(actor: Actor, now: datetime) -> dict[str, int]:
+    """How much waits under each section of the left column. One statement, however many features there are."""
+    kinds = _kinds(actor, now, waiting_sources.values())
+    row = db.session.execute(select(*(kind.count for kind in kinds))).one() if kinds else ()
+    counts: dict[str, int] = {}
+    for kind, number in zip(kinds, row, strict=True):
+        counts[kind.section] = counts.get(kind.section, 0) + (number or 0)
+    return counts
+
+
+def waiting_lines(actor: Actor, now: datetime, *sources: WaitingSource) -> list[Waiting]:
+    """What waits, the most pressing first; of all features or only of `sources`. One statement."""
+    kinds = _kinds(actor, now, sources or waiting_sources.values())
+    parts = [select(literal_column(str(i)), kind.rows.limit(MOST_LINES).subquery()) for i, kind in enumerate(kinds)]
+    rows = db.session.execute(union_all(*parts)).all() if parts else []
+    return sorted(
+        (kinds[i].line(found) for i, found in rows),
+        key=lambda w: ({"red": 0, "gold": 1}.get(w.tone, 2), w.due or w.since),
+    )
+
+
+def _kinds(actor: Actor, now: datetime, sources: Iterable[WaitingSource]) -> list[Waits]:
+    return [kind for source in sources for kind in source(actor, now)]
 
 
 def mine(source: MineSource) -> MineSource:

@@ -15,7 +15,7 @@ from portal.cases import ladder
 from portal.cases.models import Case
 from portal.cases.queries import NOT_DONE
 from portal.centres import profile
-from portal.centres.models import Centre
+from portal.centres.models import Centre, label
 from portal.core import clock, reads, scope
 from portal.core.access import Actor
 from portal.core.db import db
@@ -273,7 +273,7 @@ def _answers(wanted: Wanted) -> list[ColumnElement[bool]]:
 def evaluations(wanted: Wanted, page: int = 1) -> tuple[list[Any], bool]:
     """(evaluation, centre, call-back's id and status) newest first, and whether there are more. No names (P8)."""
     statement = select(
-        Evaluation, func.coalesce(func.nullif(Centre.short_name, ""), Centre.name).label("centre"),
+        Evaluation, label(Centre).label("centre"),
         CallBack.id.label("call_back_id"), CallBack.status.label("call_back_status"),
     )  # fmt: skip
     statement = statement.join(Centre, Centre.id == Evaluation.centre_id)
@@ -335,7 +335,7 @@ def groups(kind: str = "", month: str = "", page: int = 1) -> tuple[list[Group],
     """Averages per group of the subtree: the lowest with enough answers first, small samples last. One statement."""
     p = policy()
     number, total = func.count(Evaluation.stars), func.coalesce(func.sum(Evaluation.stars), 0)
-    centre = func.max(func.coalesce(func.nullif(Centre.short_name, ""), Centre.name))
+    centre = func.max(label(Centre))
     low = func.count().filter(Evaluation.stars <= p.low_stars)
     statement = select(
         Evaluation.group_key, func.max(Evaluation.title), func.max(Evaluation.subject_kind), centre, func.count(),
@@ -350,7 +350,7 @@ def groups(kind: str = "", month: str = "", page: int = 1) -> tuple[list[Group],
     statement = statement.order_by(number < p.public_minimum, total * 1.0 / number, Evaluation.group_key)
     rows = db.session.execute(statement.limit(PAGE + 1).offset((page - 1) * PAGE)).all()
     found = [
-        Group(key, title, subjects.label(of_kind), at, asked, count, rules.rounded(int(sum_), count), bad,
+        Group(key, title, subjects.label(of_kind), at, asked, count, rules.rounded(int(sum_ or 0), count), bad,
               count < p.public_minimum)
         for key, title, of_kind, at, asked, count, sum_, bad in rows[:PAGE]
     ]  # fmt: skip

@@ -21,14 +21,17 @@ class NavLink:
     active: bool
 
 
-def waiting(actor: Actor, now: datetime) -> list[registry.Waiting]:
-    """Everything that waits for this staff member, the most pressing first; read once a request."""
-    if "waiting" not in g:
-        items = [item for source in registry.waiting_sources.values() for item in source(actor, now)]
-        order = {"red": 0, "gold": 1}
-        g.waiting = sorted(items, key=lambda w: (order.get(w.tone, 2), w.due or w.since))
-    found: list[registry.Waiting] = g.waiting
+def counts(actor: Actor, now: datetime) -> dict[str, int]:
+    """How much waits for this staff member in each section; asked once a request."""
+    if "waiting_counts" not in g:
+        g.waiting_counts = registry.waiting_counts(actor, now)
+    found: dict[str, int] = g.waiting_counts
     return found
+
+
+def tasks(found: dict[str, int]) -> int:
+    """How many tasks these are. Unread messages have a line of their own: they tell, they do not ask."""
+    return sum(count for section, count in found.items() if section != "my_messages")
 
 
 def context() -> dict[str, Any]:
@@ -38,13 +41,9 @@ def context() -> dict[str, Any]:
         return {}
     if scope.current() is None:
         return {}  # an address that leads nowhere: nothing was entered, and its error page shows no column
-    counts: dict[str, int] = {}
-    for item in waiting(user.as_actor(), clock.now()):
-        counts[item.section] = counts.get(item.section, 0) + item.count
-    # Unread messages tell, they do not ask: they have their own line and are nobody's task.
-    total = sum(count for section, count in counts.items() if section != "my_messages")
-    links = [NavLink("待我处理", url_for("front_staff.inbox"), "inbox", total, request.endpoint == "front_staff.inbox")]
-    links += _links(user, counts)
+    found, here = counts(user.as_actor(), clock.now()), request.endpoint == "front_staff.inbox"
+    links = [NavLink("待我处理", url_for("front_staff.inbox"), "inbox", tasks(found), here)]
+    links += _links(user, found)
     best = max((link for link in links[1:] if link.active), key=lambda link: len(link.url), default=None)
     return {"nav": [replace(link, active=link is best) if link is not links[0] else link for link in links]}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from portal.core import access, clock, pages
+from portal.core import access, clock, pages, registry
 from portal.core.access import Permission
 from portal.front import frame
 
@@ -14,9 +14,9 @@ bp = Blueprint("front_staff", __name__)
 @bp.get("/staff")
 @access.staff(Permission.VIEW)
 def inbox() -> Response:
-    """What waits, the most pressing first, with how long and until when."""
-    now = clock.now()
-    items = [item for item in frame.waiting(access.actor(), now) if item.section != "my_messages"]
+    """What waits, the most pressing first, with how long and until when. One statement, and the left column's."""
+    actor, now = access.actor(), clock.now()
+    items = [item for item in registry.waiting_lines(actor, now) if item.section != "my_messages"]
     overdue = sum(1 for item in items if item.due is not None and item.due < now)
-    total = sum(item.count for item in items)
+    total = frame.tasks(frame.counts(actor, now))
     return pages.page("front/inbox.html", items=items, total=total, overdue=overdue, now=now)

@@ -11,7 +11,8 @@ from sqlalchemy import delete, or_, select
 from portal.centres.models import Centre
 from portal.core import outbox, registry
 from portal.core.access import Actor, Permission
-from portal.core.db import db
+from portal.core.db import db, moment
+from portal.core.registry import Waiting, Waits
 from portal.notices import actions, queries, wording
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Resident, StaffAccount
@@ -43,26 +44,28 @@ def account_notice(payload: dict[str, Any], now: datetime) -> None:
 
 
 @registry.waiting
-def waiting(actor: Actor, now: datetime) -> list[registry.Waiting]:
+def waiting(actor: Actor, now: datetime) -> list[Waits]:
     """Unread messages, and texts that were given up."""
-    rows: list[registry.Waiting] = []
-    own = queries.newest_unread("staff", actor.id) if actor.id else None
-    if own is not None:
-        title = wording.unread(own.number)
-        rows.append(registry.Waiting(
-            "my_messages", title, own.title, own.since, url_for("notices_staff.inbox"), count=own.number
-        ))  # fmt: skip
-    if actor.can(Permission.MESSAGES):
-        # On every staff page, so it must be a short stretch of an index; older ones stand on their own page.
-        failed = queries.failed_deliveries(actor, [], since=now - RECENT)
-        fresh = [row for row in failed if not queries.is_stale(row.kind, row.created_at, now)]
-        if fresh:
-            said = wording.failed(len(fresh))
-            rows.append(registry.Waiting(
-                "messages", said.title, said.body, min(r.created_at for r in fresh),
-                url_for("notices_staff.deliveries", state="failed"), tone="gold", count=len(fresh),
-            ))  # fmt: skip
-    return rows
+    found = []
+    if actor.id:
+        found.append(Waits("my_messages", *queries.unread_of("staff", actor.id), lambda row: _unread(row, now)))
+    visible = queries.visible(actor)
+    if visible is not None and actor.can(Permission.MESSAGES):
+        given_up = queries.given_up(visible, now - RECENT, now)
+        found.append(Waits("messages", *given_up, lambda row: _failed(row, now)))
+    return found
+
+
+def _unread(row: dict[str, Any], now: datetime) -> Waiting:
+    number, since = row["number"], moment(row["since"]) or now
+    url = url_for("notices_staff.inbox")
+    return Waiting("my_messages", wording.unread(number), row["title"], since, url, count=number)
+
+
+def _failed(row: dict[str, Any], now: datetime) -> Waiting:
+    number, since = row["number"], moment(row["since"]) or now
+    said, url = wording.failed(number), url_for("notices_staff.deliveries", state="failed")
+    return Waiting("messages", said.title, said.body, since, url, tone="gold", count=number)
 
 
 @registry.personal

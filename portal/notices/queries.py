@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, exists, func, literal_column, null, or_, select
 
 from portal.centres.models import Centre
 from portal.core.access import Actor, Role
-from portal.core.db import db
+from portal.core.db import db, packed
 from portal.notices import kinds
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Resident
@@ -53,15 +53,38 @@ def unread(audience: str, person_id: int) -> int:
     return db.session.scalar(select(func.count()).select_from(InboxMessage).where(*own)) or 0
 
 
-def newest_unread(audience: str, person_id: int) -> Any:
-    """Count, newest title and time of the oldest unread one; None when everything is read."""
+def unread_of(audience: str, person_id: int) -> tuple[ScalarSelect[int], Select[Any]]:
+    """How many a person has not read; and one packed row: number, the newest title, since when the oldest waits."""
     own = (InboxMessage.audience == audience, InboxMessage.person_id == person_id, InboxMessage.read_at.is_(None))
     newest = select(InboxMessage.title).where(*own).order_by(InboxMessage.id.desc()).limit(1).scalar_subquery()
-    row = db.session.execute(
-        select(func.count().label("number"), func.min(InboxMessage.created_at).label("since"), newest.label("title"))
-        .where(*own)
-    ).one()  # fmt: skip
-    return row if row.number else None
+    return _summed(InboxMessage, own, newest)
+
+
+def given_up(
+    visible: ColumnElement[bool], since: datetime, now: datetime
+) -> tuple[ScalarSelect[int], Select[Any]]:  # fmt: skip
+    """Failed texts written from `since` on that are still of use: how many; and one packed row with the oldest."""
+    # Written out, not bound: only so does SQLite see that the small index of failed ones holds them all.
+    failed = Delivery.outcome == literal_column("'failed'")
+    return _summed(Delivery, (failed, Delivery.created_at >= since, ~_stale(now), visible), null())
+
+
+def _summed(
+    model: type[InboxMessage | Delivery], wanted: tuple[ColumnElement[bool], ...], title: Any
+) -> tuple[ScalarSelect[int], Select[Any]]:
+    number = select(func.count(model.id)).where(*wanted).scalar_subquery()
+    every = select(func.count(model.id).label("number"), func.min(model.created_at).label("since")).where(*wanted)
+    found = every.subquery().c
+    return number, select(packed(number=found.number, since=found.since, title=title)).where(found.number > 0)
+
+
+def _stale(now: datetime) -> ColumnElement[bool]:
+    """The SQL of is_stale."""
+    kept = [(kind.code, timedelta(minutes=kind.keep_minutes)) for kind in kinds.TABLE if kind.keep_minutes is not None]
+    return or_(*(
+        (Delivery.created_at < now - keep) & ((Delivery.kind == code) | Delivery.kind.startswith(f"{code}."))
+        for code, keep in kept
+    ))  # fmt: skip
 
 
 def is_stale(kind: str, created_at: datetime, now: datetime) -> bool:
@@ -77,9 +100,13 @@ def sees_all(actor: Actor) -> bool:
     """
     if actor.department_id is not None or not actor.centre_path:
         return False
+    return bool(db.session.scalar(select(_is_top(actor))))
+
+
+def _is_top(actor: Actor) -> ColumnElement[bool]:
     above = [int(i) for i in actor.centre_path.strip("/").split("/")]
     outside = or_(Centre.path < actor.centre_path, Centre.path >= actor.centre_path + ":")
-    return not db.session.scalar(select(exists().where(outside, Centre.id.not_in(above))))
+    return ~exists(select(Centre.id).where(outside, Centre.id.not_in(above)))
 
 
 def sees_login_codes(actor: Actor, sms_configured: bool) -> bool:
@@ -88,18 +115,17 @@ def sees_login_codes(actor: Actor, sms_configured: bool) -> bool:
     return not sms_configured and actor.role == Role.MANAGER and sees_all(actor)
 
 
-def _visible(actor: Actor) -> ColumnElement[bool] | None:
+def visible(actor: Actor) -> ColumnElement[bool] | None:
     """The deliveries this staff member may see: all, or those to residents at home in the subtree. None: none."""
     if actor.department_id is not None or not actor.centre_path:
         return None
-    if sees_all(actor):
-        return Delivery.id.is_not(None)
     inside = and_(Centre.path >= actor.centre_path, Centre.path < actor.centre_path + ":")
     # Asked row by row along primary keys: a list of all messages of the subtree would be built for every page.
-    return exists().where(
+    at_home = exists().where(
         InboxMessage.id == Delivery.message_id, InboxMessage.audience == "resident",
         Resident.id == InboxMessage.person_id, Centre.id == Resident.home_centre_id, inside,
     )  # fmt: skip
+    return _is_top(actor) | at_home
 
 
 def _in_state(state: str) -> ColumnElement[bool] | None:
@@ -110,41 +136,34 @@ def _in_state(state: str) -> ColumnElement[bool] | None:
 
 def deliveries(actor: Actor, state: str = "", before: int | None = None) -> Page:
     """Messages on their way or gone, newest first, 20 a page, as far as the actor may see them."""
-    visible = _visible(actor)
-    if visible is None:
+    seen = visible(actor)
+    if seen is None:
         return Page([], None)
     statement = select(
         Delivery.id, Delivery.channel, Delivery.recipient, Delivery.body, Delivery.kind, Delivery.created_at,
         Delivery.due_at, Delivery.done_at, Delivery.outcome, Delivery.attempts, Delivery.last_error,
-    ).where(visible)  # fmt: skip
+    ).where(seen)  # fmt: skip
     wanted = _in_state(state)
     return _page(statement if wanted is None else statement.where(wanted), Delivery.id, before)
 
 
 def delivery_counts(actor: Actor, now: datetime) -> dict[str, int]:
     """How many of the last days (COUNTED) stand in each state of STATES; one query."""
-    visible = _visible(actor)
-    if visible is None:
+    seen = visible(actor)
+    if seen is None:
         return dict.fromkeys(STATES, 0)
     state = case((Delivery.done_at.is_(None), "waiting"), else_=Delivery.outcome)
-    statement = select(state, func.count()).where(visible, Delivery.created_at >= now - COUNTED)
+    statement = select(state, func.count()).where(seen, Delivery.created_at >= now - COUNTED)
     found = {row[0]: row[1] for row in db.session.execute(statement.group_by(state))}
     return {name: found.get(name, 0) for name in STATES}
 
 
-def failed_deliveries(
-    actor: Actor, ids: Sequence[int], since: datetime | None = None, limit: int = 500
-) -> Sequence[Any]:
-    """Failed ones among `ids` (all failed ones when `ids` is empty) that the actor may see.
-
-    since: only those written from then on; without it the table has no index for the question.
-    """
-    visible = _visible(actor)
-    if visible is None:
+def failed_deliveries(actor: Actor, ids: Sequence[int], limit: int = 500) -> Sequence[Any]:
+    """Failed ones among `ids` (all failed ones when `ids` is empty) that the actor may see, the newest first."""
+    seen = visible(actor)
+    if seen is None:
         return []
-    statement = select(Delivery.id, Delivery.kind, Delivery.created_at).where(visible, Delivery.outcome == "failed")
-    if since is not None:
-        statement = statement.where(Delivery.created_at >= since)
+    statement = select(Delivery.id, Delivery.kind, Delivery.created_at).where(seen, Delivery.outcome == "failed")
     if ids:
         statement = statement.where(Delivery.id.in_(ids))
     return db.session.execute(statement.order_by(Delivery.created_at.desc()).limit(limit)).all()

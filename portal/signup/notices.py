@@ -14,10 +14,14 @@ def when(entry: Entry) -> str:
     if not entry.sessions:
         return "时间另行通知"
     first = clock.span(entry.sessions[0].starts_at, entry.sessions[0].ends_at)
-    label = (entry.weekly or {}).get("label")
-    if label:
-        return f"{label}，第一次 {first}"
-    return first if len(entry.sessions) == 1 else f"{first} 等 {len(entry.sessions)} 场"
+    return when_text(first, len(entry.sessions), (entry.weekly or {}).get("label"))
+
+
+def when_text(first: str, dates: int, weekly: str | None) -> str:
+    """first: the first of so many dates in words; weekly: the words of the rule they follow."""
+    if weekly:
+        return f"{weekly}，第一次 {first}"
+    return first if dates == 1 else f"{first} 等 {dates} 场"
 
 
 def whom(sign_up: SignUp) -> str:

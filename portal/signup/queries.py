@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, and_, bindparam, exists, func, or_, select
-from sqlalchemy.orm import aliased, joinedload, selectinload
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, func, literal_column, or_, select
+from sqlalchemy.orm import aliased, joinedload
 
 from portal.cases import ladder
-from portal.catalogue.models import Entry
-from portal.centres.models import Centre
+from portal.catalogue.models import Entry, EntrySession
+from portal.centres.models import Centre, label
 from portal.centres.queries import inside
 from portal.core import clock, deadlines, reads, scope
 from portal.core.access import Actor, Permission, Viewer
-from portal.core.db import db
+from portal.core.db import db, packed
 from portal.core.words import Refusal
 from portal.people.models import Relative, Resident
 from portal.signup import rules
@@ -447,24 +447,45 @@ def merge_targets(entry: Entry, now: datetime) -> list[Entry]:
     return sorted(open_ones, key=lambda e: e.category_id != entry.category_id)[:30]
 
 
-def waiting_rows(actor: Actor, now: datetime) -> tuple[list[tuple[Any, ...]], list[Entry]]:
-    """For the inbox: (entry id, title, centre, start, how many pending, since when), low entries. Three statements.
+# Written out, not bound: only so does SQLite see that the small index of pending ones holds them all.
+TO_CHECK: ColumnElement[bool] = SignUp.status == literal_column("'pending'")
+
+
+def to_check(actor: Actor, now: datetime) -> tuple[ScalarSelect[int], Select[Any]]:
+    """Sign-ups that wait for a decision: how many, and a packed row for each of their entries, the next to start first.
 
     The organiser's own things (and those of centres where nobody works); of others below only what nobody has decided
     a day before the start, so that an upper level's inbox holds what is really its own to do.
     """
+    late = and_(*inside(actor.centre_path), Entry.first_start <= now + deadlines.LATE)
     own = Entry.centre_id.in_(ladder.answers_for(actor, Permission.SIGN_UPS))
-    below = and_(*inside(actor.centre_path), Entry.first_start <= now + deadlines.LATE)
-    # From the few coming entries to their sign-ups by index, never through all sign-ups there ever were.
-    waits = (SignUp.entry_id == Entry.id) & (SignUp.status == PENDING)
-    since = select(func.min(SignUp.created_at)).where(waits).correlate(Entry).scalar_subquery()
-    pending = select(Entry.id, Entry.title, Centre.short_name, Entry.first_start, _counted(PENDING), since)
-    pending = pending.join(Centre, Centre.id == Entry.centre_id).where(
-        Entry.status == "published", Entry.last_end > now, own | below, exists().where(waits)
-    ).order_by(Entry.first_start, Entry.id)  # fmt: skip
-    low = select(Entry).join(Centre, Centre.id == Entry.centre_id).where(*_low(now), own)
-    low = low.options(joinedload(Entry.centre), selectinload(Entry.sessions)).order_by(Entry.first_start).limit(50)
-    return [tuple(r) for r in db.session.execute(pending)], list(db.session.scalars(low))
+    row = packed(
+        id=Entry.id, title=Entry.title, centre=Centre.short_name, start=Entry.first_start, count=func.count(SignUp.id),
+        since=func.min(SignUp.created_at),
+    )  # fmt: skip
+
+    def waiting(*columns: Any) -> Select[Any]:
+        found = select(*columns).select_from(SignUp).join(Entry, Entry.id == SignUp.entry_id)
+        found = found.join(Centre, Centre.id == Entry.centre_id)
+        return found.where(TO_CHECK, Entry.status == "published", Entry.last_end > now, own | late)
+
+    grouped = waiting(row).group_by(Entry.id, Entry.title, Centre.short_name, Entry.first_start)
+    return waiting(func.count(SignUp.id)).scalar_subquery(), grouped.order_by(Entry.first_start, Entry.id)
+
+
+def too_few(actor: Actor, now: datetime) -> tuple[ScalarSelect[int], Select[Any]]:
+    """The organiser's own entries with too few sign-ups: how many, and a packed row each, the next to start first."""
+    low = (*_low(now), Entry.centre_id.in_(ladder.answers_for(actor, Permission.SIGN_UPS)))
+    dates = select(func.count(EntrySession.id)).where(EntrySession.entry_id == Entry.id).scalar_subquery()
+    first = select(EntrySession.ends_at).where(EntrySession.entry_id == Entry.id).order_by(EntrySession.starts_at)
+    row = packed(
+        id=Entry.id, title=Entry.title, centre=label(Centre), start=Entry.first_start, until=Entry.sign_up_until,
+        taken=Entry.taken, capacity=Entry.capacity, unit=Entry.unit, weekly=Entry.weekly["label"].as_string(),
+        end=first.limit(1).scalar_subquery(), dates=dates,
+    )  # fmt: skip
+    rows = select(row).select_from(Entry).join(Centre, Centre.id == Entry.centre_id).where(*low)
+    count = select(func.count(Entry.id)).where(*low).scalar_subquery()
+    return count, rows.order_by(Entry.first_start, Entry.id)
 
 
 def low_entries(now: datetime) -> list[Entry]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from portal.core import clock, registry
 from portal.core.access import Actor, Permission
-from portal.core.registry import Mine, Waiting
+from portal.core.db import moment
+from portal.core.registry import Mine, Waiting, Waits
 from portal.signup import actions, notices, queries, rules
 from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
 from portal.signup.states import LABELS, TONES
@@ -64,26 +65,31 @@ def _next(row: SignUp, now: datetime) -> str:
 
 
 @registry.waiting
-def to_decide(actor: Actor, now: datetime) -> list[Waiting]:
+def to_decide(actor: Actor, now: datetime) -> list[Waits]:
     """Sign-ups to check and activities with too few people, of the actor's own centre; from below only what is late."""
     if not actor.can(Permission.SIGN_UPS) or actor.department_id is not None:
         return []
-    pending, low = queries.waiting_rows(actor, now)
-    found = [_pending(row, now) for row in pending]
-    for entry in low:
-        detail = f"{entry.centre.label} · {notices.when(entry)} · 只报了 {entry.taken} / {entry.capacity} {entry.unit}"
-        since = rules.low_alert_at(entry) or now
-        found.append(Waiting("sign_ups", f"报名人数不足：{entry.title}", detail, since,
-                             f"/staff/sign-ups/{entry.id}", entry.first_start, "gold"))  # fmt: skip
-    return found
+    return [
+        Waits("sign_ups", *queries.to_check(actor, now), lambda found: _pending(found, now)),
+        Waits("sign_ups", *queries.too_few(actor, now), lambda found: _too_few(found, now)),
+    ]
 
 
-def _pending(row: tuple[Any, ...], now: datetime) -> Waiting:
-    entry_id, title, centre, start, count, since = row
+def _pending(found: dict[str, Any], now: datetime) -> Waiting:
+    start, count = moment(found["start"]), found["count"]
     soon = start is not None and start - now < rules.LOW_LEAD
     begins = f"{clock.stamp(start)} 开始" if start else "时间未定"
-    return Waiting("sign_ups", f"{count} 份报名待审核：{title}", f"{centre} · {begins}", since,
-                   f"/staff/sign-ups/{entry_id}", start, "gold" if soon else "neutral", count)  # fmt: skip
+    title, detail = f"{count} 份报名待审核：{found['title']}", f"{found['centre']} · {begins}"
+    since, url = moment(found["since"]) or now, f"/staff/sign-ups/{found['id']}"
+    return Waiting("sign_ups", title, detail, since, url, start, "gold" if soon else "neutral", count)
+
+
+def _too_few(found: dict[str, Any], now: datetime) -> Waiting:
+    start, end = moment(found["start"]) or now, moment(found["end"]) or now
+    when = notices.when_text(clock.span(start, end), found["dates"], found["weekly"])
+    detail = f"{found['centre']} · {when} · 只报了 {found['taken']} / {found['capacity']} {found['unit']}"
+    since, url = rules.low_alert_at(start, moment(found["until"])), f"/staff/sign-ups/{found['id']}"
+    return Waiting("sign_ups", f"报名人数不足：{found['title']}", detail, since, url, start, "gold")
 
 
 @registry.personal

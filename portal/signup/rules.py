@@ -153,22 +153,18 @@ def may_withdraw(entry: EntryFacts, status: str, signed_up_at: datetime, now: da
     return Refusal("late", f"{when} 以后不能自己退出了。", "来不了请打电话告诉主办方，好把名额让给别人。")
 
 
-def low_alert_at(entry: EntryFacts) -> datetime | None:
+def low_alert_at(first_start: datetime, sign_up_until: datetime | None) -> datetime:
     """When too few sign-ups become the organiser's business: 48 h before the start or 24 h before the window ends."""
-    if entry.first_start is None or entry.capacity is None or entry.walk_in:
-        return None
-    moments = [entry.first_start - LOW_LEAD]
-    if entry.sign_up_until is not None:
-        moments.append(entry.sign_up_until - LOW_WINDOW_LEAD)
-    return min(moments)
+    alert = first_start - LOW_LEAD
+    return alert if sign_up_until is None else min(alert, sign_up_until - LOW_WINDOW_LEAD)
 
 
 def is_low(entry: EntryFacts, now: datetime) -> bool:
     """Fewer than 30 % of the places are taken although the alert's time has come and it has not begun."""
-    alert = low_alert_at(entry)
-    if alert is None or entry.status != PUBLISHED or not (alert <= now < (entry.first_start or now)):
+    start = entry.first_start
+    if start is None or entry.capacity is None or entry.walk_in or entry.status != PUBLISHED:
         return False
-    return entry.taken < (entry.capacity or 0) * LOW_SHARE
+    return low_alert_at(start, entry.sign_up_until) <= now < start and entry.taken < entry.capacity * LOW_SHARE
 
 
 def extension_limit(entry: EntryFacts, until: datetime, now: datetime) -> Refusal | None:

@@ -14,7 +14,7 @@ from portal.cases.errors import AlreadyOffered, BadNotice, MayNotDecline
 from portal.cases.models import DISPATCH, REFER, CalendarDay, CalendarYear, Case, CaseClock, Handover
 from portal.cases.policy import Policy, Term
 from portal.cases.states import MACHINE
-from portal.core import clock, outbox, scope, states
+from portal.core import clock, outbox, registry, scope, states
 from portal.core.access import Permission
 from portal.core.audit import AuditLog
 from portal.core.errors import NotAllowed
@@ -69,7 +69,7 @@ def test_responsibility_moves_only_on_acceptance(session: Any, town: Town) -> No
         actions.offer(town.actor("A"), row, DISPATCH, town.centres["A2"], "请上门", NOW)
     with pytest.raises(NotAllowed, match="甲一社区"):
         actions.accept(town.actor("A2"), offered, NOW)
-    [line] = [w for w in queries.waits_for(town.actor("A1"), NOW) if "求助" in w.title]
+    [line] = [w for w in registry.waiting_lines(town.actor("A1"), NOW, queries.waits_for) if "求助" in w.title]
     assert "等您答复是否接收" in line.detail
     actions.accept(town.actor("A1"), offered, NOW + HOUR)
     assert (row.waits_at.code, row.turn_since, row.due_at) == ("A1", NOW + HOUR, due)
@@ -179,13 +179,15 @@ def test_a_missed_clock_may_hand_the_case_up(session: Any, town: Town, monkeypat
 def test_a_department_has_what_it_accepted_and_nobody_else(session: Any, town: Town) -> None:
     row = case(town, "A")
     offered = actions.offer(town.actor("A"), row, REFER, town.centres["D"], "政法办办", NOW, department=town.department)
-    assert [w.title for w in queries.waits_for(town.actor("ZFB"), NOW)] == ["求助：上门理发"]
+    assert [w.title for w in registry.waiting_lines(town.actor("ZFB"), NOW, queries.waits_for)] == ["求助：上门理发"]
     actions.accept(town.actor("ZFB"), offered, NOW)
     assert row.department_id == town.department.id
-    assert queries.waits_for(town.actor("ZFB"), NOW) and not queries.waits_for(town.actor("D"), NOW)
+    assert registry.waiting_lines(town.actor("ZFB"), NOW, queries.waits_for) and not registry.waiting_lines(
+        town.actor("D"), NOW, queries.waits_for
+    )
     session.execute(StaffAccount.__table__.update().where(StaffAccount.username == "zfb").values(disabled_at=NOW))
     actions.resettle(NOW)
-    assert row.department_id is None and queries.waits_for(town.actor("D"), NOW)
+    assert row.department_id is None and registry.waiting_lines(town.actor("D"), NOW, queries.waits_for)
 
 
 def test_two_at_once_and_one_is_told(session: Any, town: Town) -> None:
@@ -202,7 +204,7 @@ def test_what_waits_is_one_statement(session: Any, town: Town, count_queries: An
     session.commit()
     actor = town.actor("A1")
     with count_queries() as few:
-        queries.waits_for(actor, NOW)
+        registry.waiting_lines(actor, NOW, queries.waits_for)
     assert len([s for s in few if not s.startswith(("BEGIN", "PRAGMA"))]) == 1
 
 

@@ -17,7 +17,7 @@ from portal.catalogue import actions, waiting
 from portal.catalogue.models import PUBLISHED, Entry
 from portal.catalogue.staff import coverage, queries
 from portal.catalogue.states import MACHINES
-from portal.core import outbox, scope
+from portal.core import outbox, registry, scope
 from portal.core.access import Actor
 from tests.catalogue.wording import MONTH, draft, span, values
 from tests.factories import NOW, Town
@@ -94,5 +94,5 @@ def test_what_waits_costs_few_queries(session: Any, town: Town, count_queries: A
     actor = town.actor(who)
     session.commit()
     with acting(town, who), count_queries() as seen:
-        waiting.waits_for(actor, NOW)
+        registry.waiting_lines(actor, NOW, waiting.waits_for)
     assert sum(q.startswith("SELECT") for q in seen) <= 6

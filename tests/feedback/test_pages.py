@@ -97,7 +97,7 @@ def test_the_inbox_asks_the_right_people(session: Any, town: Town, low: Low) -> 
     due = call.due_at
 
     def seen(key: str, now: Any) -> list[str]:
-        return [item.tone for item in to_call_back(town.actor(key), now)]
+        return [item.tone for item in registry.waiting_lines(town.actor(key), now, to_call_back)]
 
     assert seen("A1", NOW) == ["neutral"] and seen("A1-OP", NOW) == ["neutral"]
     assert seen("A", NOW) == seen("D", NOW) == seen("A2", NOW) == seen("D-LOOK", NOW) == seen("ZFB", NOW) == []
@@ -107,7 +107,7 @@ def test_the_inbox_asks_the_right_people(session: Any, town: Town, low: Low) -> 
     assert seen("A1-OP", NOW) == ["neutral"] and seen("A1", NOW) == [], "a colleague has it"
     calling.hand_up(town.actor("A1-OP"), call.id, "要街道协调", NOW)
     assert seen("A", NOW) == ["neutral"] and seen("A1", NOW) == []
-    [item] = to_call_back(town.actor("A"), NOW)
+    [item] = registry.waiting_lines(town.actor("A"), NOW, to_call_back)
     assert item.due == due and "甲一社区" in item.detail and item.url.endswith(str(call.id))
 
 

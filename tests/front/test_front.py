@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import func, literal, select, union_all
 
 from portal.catalogue.public import month_snapshot
 from portal.core import registry
 from portal.core.attachments import Attachment
+from portal.core.db import packed
 from tests import factories
 
 
@@ -118,16 +120,42 @@ def test_an_expired_session_answers_htmx_with_a_redirect(client: FlaskClient, to
     assert answer.status_code == 401 and answer.headers["HX-Redirect"].endswith("/login?next=/me")
 
 
+def _two_things(_actor: Any, now: Any) -> list[registry.Waits]:
+    def line(row: dict[str, Any]) -> registry.Waiting:
+        due, tone = (now.replace(day=20), "red") if row["late"] else (None, "neutral")
+        return registry.Waiting("catalogue", row["title"], "d", now, "/staff", due=due, tone=tone)
+
+    rows = union_all(
+        select(literal("不急的事").label("title"), literal(0).label("late")), select(literal("超时的事"), literal(1))
+    ).subquery()
+    found = select(packed(title=rows.c.title, late=rows.c.late))
+    return [registry.Waits("catalogue", select(func.count()).select_from(rows).scalar_subquery(), found, line)]
+
+
+def test_a_further_feature_asks_nothing_more(
+    app: Any, town: Any, as_staff: Any, count_queries: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The left column is one statement and the inbox one more, however many features come."""
+    client = as_staff(app.test_client(), town.staff["A1"])
+
+    def asked(path: str, sources: dict[str, Any]) -> list[str]:
+        monkeypatch.setattr(registry, "waiting_sources", sources)
+        with count_queries() as seen:
+            text(client, path)
+        return [s for s in seen if not s.startswith(("BEGIN", "PRAGMA"))]
+
+    now, none = dict(registry.waiting_sources), dict[str, Any]()
+    more = now | {f"t{i}": _two_things for i in range(20)}
+    for path, most in (("/staff/sessions", 1), ("/staff", 2)):
+        assert len(asked(path, now)) - len(asked(path, none)) <= most
+        assert len(asked(path, more)) == len(asked(path, now))
+    assert len(asked("/staff", more)) <= 4
+
+
 def test_staff_inbox_shows_the_most_pressing_first(
     client: FlaskClient, town: Any, as_staff: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def source(actor: Any, now: Any) -> list[registry.Waiting]:
-        return [
-            registry.Waiting("catalogue", "不急的事", "d", now, "/staff"),
-            registry.Waiting("catalogue", "超时的事", "d", now, "/staff", due=now.replace(day=20), tone="red"),
-        ]
-
-    monkeypatch.setattr(registry, "waiting_sources", {"t": source})
+    monkeypatch.setattr(registry, "waiting_sources", {"t": _two_things})
     page = text(as_staff(client, town.staff["A1"]), "/staff")
     assert page.index("超时的事") < page.index("不急的事") and "其中 1 项已超时" in page
     assert "2<span" in page.replace(" ", "")  # the count beside 待我处理

@@ -25,6 +25,7 @@ from portal.centres.models import Centre
 from portal.core import registry, scope
 from portal.core.access import Actor, Permission, Role, system_actor
 from portal.core.errors import DomainError
+from portal.core.registry import waiting_lines
 from portal.core.scope import StaffScope
 from portal.feedback import actions as feedback
 from portal.feedback import calling
@@ -182,10 +183,10 @@ class World:
             for account in self.accounts():
                 actor = people.actor_of(account)
                 with scope.use(StaffScope(actor.centre_path)):
-                    seen = [*cases.waits_for(actor, self.now), *rooms_waiting.to_decide(actor, self.now)]
+                    seen = waiting_lines(actor, self.now, cases.waits_for, rooms_waiting.to_decide)
                     urls |= {item.url for item in seen}
                     decided |= {row.entry.id for row in rows.waiting_rows(actor, self.now)}
-                    found = rows_waiting.waits_for(actor, self.now)
+                    found = waiting_lines(actor, self.now, rows_waiting.waits_for)
                     counted += sum(item.count for item in found)
             lost = [f"case {c.id} at {c.waits_at.code}" for c in undone if c.url not in urls]
             lost += [f"row {e.id}" for e in entries if e.status == IN_REVIEW and e.id not in decided]

@@ -18,6 +18,7 @@ from portal.notices.models import InboxMessage
 from portal.people.models import Relative
 from portal.signup import actions, reminders, staff_actions
 from portal.signup.models import SignUp
+from portal.signup.registry import to_decide
 from tests.factories import Make, Town
 
 
@@ -218,7 +219,7 @@ def test_low_enrolment_reaches_the_organiser_once(session: Any, town: Town, make
     assert [m.kind for m in told] == ["work.low"]
     assert told[0].link == f"/staff/sign-ups/{entry.id}"
     assert not inbox(session, town.staff["A2"], "staff")
-    waiting = list(registry.waiting_sources["portal.signup.registry.to_decide"](town.actor("A1"), soon))
+    waiting = registry.waiting_lines(town.actor("A1"), soon, to_decide)
     assert [w.title for w in waiting] == ["报名人数不足：冷门讲座"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from portal.core.registry import waiting_lines
 from portal.signup import actions, registry
 
 
@@ -13,9 +14,9 @@ def test_pending_sign_ups_wait_at_the_organisers(session: Any, town: Any, make: 
     entry = make.entry(town.centres["A1"], [(start, start + timedelta(hours=1))], needs_review=True)
     actions.sign_up(town.resident_actor(0), entry.id, None, 0, now)
     session.commit()
-    own = registry.to_decide(town.actor("A1"), now)
+    own = waiting_lines(town.actor("A1"), now, registry.to_decide)
     assert [w.count for w in own] == [1]
-    assert registry.to_decide(town.actor("A"), now) == []
+    assert waiting_lines(town.actor("A"), now, registry.to_decide) == []
     late = start - timedelta(hours=20)
-    assert [w.count for w in registry.to_decide(town.actor("A"), late)] == [1]
-    assert registry.to_decide(town.actor("B"), late) == []
+    assert [w.count for w in waiting_lines(town.actor("A"), late, registry.to_decide)] == [1]
+    assert waiting_lines(town.actor("B"), late, registry.to_decide) == []

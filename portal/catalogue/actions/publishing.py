@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Select, select, update
 
 from portal.catalogue.actions import entry_values, room_holds
 from portal.catalogue.models import APPROVED, IN_REVIEW, Entry, Issue
@@ -156,7 +156,7 @@ def _reminders(month: str, now: datetime) -> list[Effect]:
         if not days:
             continue
         if level.files_list:
-            effects += [_reminder(month, c, "list", days) for c in unsubmitted(month, level.code)]
+            effects += [_reminder(month, c, "list", days) for c in db.session.scalars(unsubmitted(month, level.code))]
         if level.review:
             effects += [_reminder(month, c, "review", days) for c in _with_waiting_rows(month, level.code)]
     return effects
@@ -167,14 +167,13 @@ def _reminder(month: str, centre_id: int, what: str, days: int) -> Effect:
     return "catalogue.reminder", f"{month}:{centre_id}:{what}:{days}", payload
 
 
-def unsubmitted(month: str, level: str, path: str = "") -> list[int]:
-    """Ids of the active centres of a level that have not handed in `month`'s list."""
+def unsubmitted(month: str, level: str, path: str = "") -> Select[int]:
+    """Ids of the active centres of a level that have not handed in `month`'s list; below `path` when given."""
     handed = select(Issue.centre_id).where(Issue.month == month, Issue.submitted_at.is_not(None))
     wanted = select(Centre.id).where(Centre.level == level, Centre.active, Centre.id.not_in(handed))
     if path:
         wanted = wanted.where(*centre_queries.inside(path))
-    with scope.system("who has not handed in is known to the levels above"):
-        return list(db.session.scalars(wanted.order_by(Centre.id)))
+    return wanted.order_by(Centre.id)
 
 
 def _with_waiting_rows(month: str, level: str) -> list[int]:

@@ -13,7 +13,7 @@ from portal.catalogue import actions, rules, waiting
 from portal.catalogue.actions import changing, entry_values
 from portal.catalogue.models import CANCELLED, PUBLISHED, Entry
 from portal.catalogue.staff import queries
-from portal.core import outbox
+from portal.core import outbox, registry
 from portal.core.errors import NotAllowed, Stale
 from portal.core.states import NoSuchTransition, ReasonMissing
 from portal.notices.models import InboxMessage
@@ -35,7 +35,10 @@ def test_asked_by_the_community_decided_by_the_district(session: Any, town: Town
     change = actions.ask_change(town.actor("A1"), entry, values, "讲师时间变动", NOW)
     assert (change.status, change.waits_at_id) == ("asked", town.centres["D"].id)
     assert (entry.place, entry.change_note) == ("二楼书吧", "")  # nothing moves before the yes
-    assert [w.title for w in waiting.waits_for(town.actor("D"), NOW)] == ["亲子绘本阅读会", "12月清单未交"]
+    assert [w.title for w in registry.waiting_lines(town.actor("D"), NOW, waiting.waits_for)] == [
+        "亲子绘本阅读会",
+        "12月清单未交",
+    ]
     version = entry.version
     actions.apply_change(town.actor("D"), change, NOW)
     assert (entry.status, entry.place, entry.version) == (PUBLISHED, "沙滩南门", version + 1)

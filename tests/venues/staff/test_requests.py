@@ -216,7 +216,7 @@ def test_what_waits_for_whom(asked: list[Booking], room: Venue, make: Make, town
 
     def lines(key: str) -> list[tuple[str, str, str]]:
         with staff(town, key) as actor:
-            found = [w for s in registry.waiting_sources.values() for w in s(actor, NOW) if w.section == "venues"]
+            found = [w for w in registry.waiting_lines(actor, NOW) if w.section == "venues"]
         return [(w.title, w.tone, w.url) for w in found]
 
     url = f"/staff/venues/bookings/{asked[0].id}"
