@@ -447,30 +447,30 @@ def merge_targets(entry: Entry, now: datetime) -> list[Entry]:
     return sorted(open_ones, key=lambda e: e.category_id != entry.category_id)[:30]
 
 
-# Written out, not bound: only so does SQLite see that the small index of pending ones holds them all.
-TO_CHECK: ColumnElement[bool] = SignUp.status == literal_column("'pending'")
-
-
 def to_check(actor: Actor, now: datetime) -> tuple[ScalarSelect[int], Select[Any]]:
-    """Sign-ups that wait for a decision: how many, and a packed row for each of their entries, the next to start first.
+    """Sign-ups that wait for a decision: how many, and a packed row for each of their entries, the longest waiting first.
 
     The organiser's own things (and those of centres where nobody works); of others below only what nobody has decided
     a day before the start, so that an upper level's inbox holds what is really its own to do.
     """
     late = and_(*inside(actor.centre_path), Entry.first_start <= now + deadlines.LATE)
     own = Entry.centre_id.in_(ladder.answers_for(actor, Permission.SIGN_UPS))
+    # From the few pending ones to their entries, whose scope decides. The status is written out, not bound: only so
+    # does SQLite see that the small index of pending ones holds them all.
+    s = SignUp.__table__.c
+    pending = select(s.entry_id, func.count().label("number"), func.min(s.created_at).label("since"))
+    waits = pending.where(s.status == literal_column("'pending'")).group_by(s.entry_id).subquery()
     row = packed(
-        id=Entry.id, title=Entry.title, centre=Centre.short_name, start=Entry.first_start, count=func.count(SignUp.id),
-        since=func.min(SignUp.created_at),
+        id=Entry.id, title=Entry.title, centre=Centre.short_name, start=Entry.first_start, count=waits.c.number,
+        since=waits.c.since,
     )  # fmt: skip
 
-    def waiting(*columns: Any) -> Select[Any]:
-        found = select(*columns).select_from(SignUp).join(Entry, Entry.id == SignUp.entry_id)
-        found = found.join(Centre, Centre.id == Entry.centre_id)
-        return found.where(TO_CHECK, Entry.status == "published", Entry.last_end > now, own | late)
+    def found(column: Any) -> Select[Any]:
+        joined = select(column).select_from(waits).join(Entry, Entry.id == waits.c.entry_id)
+        joined = joined.join(Centre, Centre.id == Entry.centre_id)
+        return joined.where(Entry.status == "published", Entry.last_end > now, own | late)
 
-    grouped = waiting(row).group_by(Entry.id, Entry.title, Centre.short_name, Entry.first_start)
-    return waiting(func.count(SignUp.id)).scalar_subquery(), grouped.order_by(Entry.first_start, Entry.id)
+    return found(func.sum(waits.c.number)).scalar_subquery(), found(row).order_by(waits.c.since)
 
 
 def too_few(actor: Actor, now: datetime) -> tuple[ScalarSelect[int], Select[Any]]:
