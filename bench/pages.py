@@ -32,7 +32,7 @@ from bench.fill import analyse
 from bench.prepare import cookies
 from bench.table import Line
 from portal import create_app
-from portal.core import clock, reads, scope, sessions
+from portal.core import clock, scope, sessions
 from portal.core.db import db, writing
 
 LIMIT = 100.0  # milliseconds; more is marked
@@ -98,12 +98,10 @@ def _counted() -> Iterator[list[str]]:
         seen.append(statement)
 
     event.listen(db.engine, "before_cursor_execute", note)
-    reads.watch = seen.append
     try:
         yield seen
     finally:
         event.remove(db.engine, "before_cursor_execute", note)
-        reads.watch = None
 
 
 def measure(app: Flask, turns: int, only: str) -> list[Seen]:
@@ -145,7 +143,7 @@ def _page(app: Flask, client: FlaskClient, who: str, path: str, cookie: str, tur
         ask()
         times.append(((time.process_time() - cpu) * 1000, (time.perf_counter() - wall) * 1000))
     cpu, wall = (statistics.median(column) for column in zip(*times, strict=True))
-    statements = [s for s in seen if not s.startswith(("BEGIN", "PRAGMA")) and s != reads.MARK_SQL]
+    statements = [s for s in seen if not s.startswith(("BEGIN", "PRAGMA"))]
     return Seen(who, path, round(cpu, 1), round(wall, 1), len(statements), size)
 
 

@@ -468,7 +468,7 @@ def to_check(actor: Actor, now: datetime) -> tuple[ScalarSelect[int], Select[Any
     def found(column: Any) -> Select[Any]:
         joined = select(column).select_from(waits).join(Entry, Entry.id == waits.c.entry_id)
         joined = joined.join(Centre, Centre.id == Entry.centre_id)
-        return joined.where(Entry.status == "published", Entry.last_end > now, own | late)
+        return joined.where(Entry.status != "cancelled", Entry.last_end > now, own | late)
 
     return found(func.sum(waits.c.number)).scalar_subquery(), found(row).order_by(waits.c.since)
 

@@ -227,8 +227,10 @@ def test_waiting_for_me(town: Any, now: datetime, app: Any) -> None:
         fail(now, row)
     db.session.flush()
     with app.test_request_context():
-        rows = {r.section: r for r in handlers.waiting(town.actor("D"), now)}
+        rows = {r.section: r for r in registry.waiting_lines(town.actor("D"), now, handlers.waiting)}
         assert (rows["my_messages"].detail, rows["my_messages"].count) == ("后一条", 2)
         assert rows["my_messages"].since == now - timedelta(hours=2)
         assert rows["messages"].count == 2
-        assert [r.section for r in handlers.waiting(town.actor("A2"), now)] == []
+        assert registry.waiting_lines(town.actor("A2"), now, handlers.waiting) == []
+        counts = registry.waiting_counts(town.actor("D"), now)
+        assert (counts["my_messages"], counts["messages"]) == (2, 2)

@@ -36,8 +36,8 @@ def test_asked_by_the_community_decided_by_the_district(session: Any, town: Town
     assert (change.status, change.waits_at_id) == ("asked", town.centres["D"].id)
     assert (entry.place, entry.change_note) == ("二楼书吧", "")  # nothing moves before the yes
     assert [w.title for w in registry.waiting_lines(town.actor("D"), NOW, waiting.waits_for)] == [
-        "亲子绘本阅读会",
         "12月清单未交",
+        "亲子绘本阅读会",
     ]
     version = entry.version
     actions.apply_change(town.actor("D"), change, NOW)
