@@ -448,7 +448,7 @@ def merge_targets(entry: Entry, now: datetime) -> list[Entry]:
 
 
 def to_check(actor: Actor, now: datetime) -> tuple[ScalarSelect[int], Select[Any]]:
-    """Sign-ups that wait for a decision: how many, and a packed row for each of their entries, the longest waiting first.
+    """Sign-ups that wait for a decision: how many, and a packed row for each of their entries, the oldest first.
 
     The organiser's own things (and those of centres where nobody works); of others below only what nobody has decided
     a day before the start, so that an upper level's inbox holds what is really its own to do.

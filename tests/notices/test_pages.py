@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from portal.core import registry
 from portal.core.audit import AuditLog
 from portal.core.db import db
 from portal.notices import actions, deliveries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
 
 from portal.catalogue.models import Category, Entry, Guide, PlanImport, ServiceType
@@ -15,7 +15,6 @@ from portal.centres.models import Centre
 from portal.core import clock
 from portal.core.access import Actor
 from portal.core.db import db
-from portal.core.incoming import LARGEST_ID
 
 
 def default_month(now: datetime) -> str:
@@ -51,10 +50,9 @@ def unfinished_imports(actor: Actor) -> list[PlanImport]:
     return list(db.session.scalars(wanted.order_by(PlanImport.id.desc()).limit(20)))
 
 
-def entries(ids: list[int]) -> list[Entry]:
-    """Rows by id, those of other subtrees left out."""
-    possible = [i for i in ids if 0 < i <= LARGEST_ID]
-    return list(db.session.scalars(select(Entry).where(Entry.id.in_(possible))))
+def entries_that(*conditions: ColumnElement[bool]) -> list[Entry]:
+    """Rows that meet them, those of other subtrees left out."""
+    return list(db.session.scalars(select(Entry).where(*conditions).order_by(Entry.id)))
 
 
 def guide_rows(actor: Actor, category: str, q: str) -> list[Guide]:

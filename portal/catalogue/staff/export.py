@@ -9,7 +9,7 @@ from datetime import datetime
 import xlsxwriter
 from defusedcsv import csv
 
-from portal.catalogue.staff.queries import Row
+from portal.catalogue.staff.queries import Row, Told
 from portal.centres.models import Centre
 from portal.core import audit, clock
 from portal.core.access import Actor
@@ -71,18 +71,15 @@ WRITERS: dict[str, Callable[[Sequence[Row]], bytes]] = {"csv": to_csv, "xlsx": t
 
 
 def wechat_text(
-    centre: Centre, month: str, rows: Sequence[Row], link: str, absolute: Callable[[str], str]
+    centre: Centre, month: str, rows: Sequence[Told], link: str, absolute: Callable[[str], str]
 ) -> str:  # fmt: skip
     """The month's list in the lines people read on a phone; each with its short address."""
     lines = [f"【{centre.label}】{clock.month_name(month)}服务清单，共 {len(rows)} 项", ""]
     for number, row in enumerate(rows, 1):
-        entry = row.entry
-        lines.append(f"{number}. {entry.title}")
-        where = entry.place or entry.centre.label
-        lines.append(f"   {row.when} · {where}")
-        who = "" if entry.audience == "全体居民" else f"{entry.audience}，"
-        places = "直接到场" if entry.walk_in else "不限名额" if entry.capacity is None else f"限 {row.capacity_text}"
-        lines.append(f"   {who}{places}　{absolute(f'/s/{entry.id}')}")
+        lines.append(f"{number}. {row.title}")
+        lines.append(f"   {row.when} · {row.where}")
+        who = "" if row.audience == "全体居民" else f"{row.audience}，"
+        lines.append(f"   {who}{row.places}　{absolute(f'/s/{row.id}')}")
     lines += ["", f"全部服务和报名：{link}"]
     if centre.phone:
         lines.append(f"不会用手机，请打电话：{centre.phone}")

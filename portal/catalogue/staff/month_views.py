@@ -187,79 +187,59 @@ def may_publish(actor: Actor) -> bool:
     return actor.can(Permission.PUBLISH) and actor.department_id is None and not review_chain(own_centre(actor))
 
 
-def board_context(wanted: Filter, now: datetime, all_pages: bool = False) -> dict[str, Any]:
-    """Everything the board shows. The number of queries does not depend on the number of rows."""
+def board_context(wanted: Filter, now: datetime) -> dict[str, Any]:
+    """Everything the board shows. The whole month is counted, only the page's rows are loaded."""
     actor = access.actor()
-    found = queries.month_rows(
-        actor, wanted.month, now, centre=wanted.centre, category_id=wanted.category_id,
-    )  # fmt: skip
-    lines = [line_of(row, actor) for row in found]
-    waiting = [line for line in lines if line.decidable or line.may_allot or _to_mend(line)]
-    shown = _in_state(lines, waiting, wanted.status)
-    last = max(1, -(-len(shown) // PAGE_SIZE))
+    board = queries.on_board(actor, wanted.month, wanted.centre, wanted.category_id)
+    sums = queries.sums(actor, board)
+    shown = sums.shown(wanted.status)
+    last = max(1, -(-shown // PAGE_SIZE))
     page = min(wanted.page, last)
-    here = url_for(".month", **wanted.args(page=page if page > 1 else None))
-    return {
-        "here": here, "along": wanted.args(month=None) | {"next": here}, "all_lines": lines, "oob": False,
-        "asking": None, "wanted": wanted, "actor": actor, "now": now, "tones": TONES,
-        "head": queries.head(actor, wanted.month, now, wanted.centre), "labels": rules.LABELS,
-        "offer": coverage.coverage(wanted.month, (wanted.centre or own_centre(actor)).path),
-        "lines": shown if all_pages else shown[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], "shown": len(shown),
-        "total": len(lines),
-        "yes_count": sum(1 for line in shown if line.decidable), "page": page, "pages": last,
-        "tabs": _tabs(lines, waiting, wanted), "counts": _counts(lines), **_tools(actor, wanted, lines),
+    found = queries.board_rows(
+        actor, (*board, *queries.in_state(actor, wanted.status)), now, PAGE_SIZE, (page - 1) * PAGE_SIZE
+    )
+    return _around(wanted, sums, now, page) | {
+        "lines": [line_of(row, actor) for row in found], "shown": shown, "page": page, "pages": last,
+        "yes_count": sums.decidable if wanted.status in ("", "mine", IN_REVIEW) else 0,
     }  # fmt: skip
 
 
-def _to_mend(line: Line) -> bool:
-    return line.own and bool(line.row.entry.status == RETURNED and line.row.editable)
+def _around(wanted: Filter, sums: queries.Sums, now: datetime, page: int = 1) -> dict[str, Any]:
+    """What the board says around its rows; all of it when only one row is drawn anew."""
+    actor = access.actor()
+    here = url_for(".month", **wanted.args(page=page if page > 1 else None))
+    return {
+        "here": here, "along": wanted.args(month=None) | {"next": here}, "oob": False, "asking": None,
+        "wanted": wanted, "actor": actor, "now": now, "tones": TONES, "labels": rules.LABELS,
+        "head": queries.head(actor, wanted.month, now, wanted.centre),
+        "offer": coverage.coverage(wanted.month, (wanted.centre or own_centre(actor)).path),
+        "total": sums.total, "tabs": _tabs(sums, wanted), "counts": sums.by_status, **_tools(actor, wanted, sums),
+    }  # fmt: skip
 
 
-def _in_state(lines: list[Line], waiting: list[Line], status: str) -> list[Line]:
-    if status == "mine":
-        return waiting
-    return [line for line in lines if not status or line.row.entry.status == status]
-
-
-def _counts(lines: list[Line]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for line in lines:
-        counts[line.row.entry.status] = counts.get(line.row.entry.status, 0) + 1
-    return counts
-
-
-def _tabs(lines: list[Line], waiting: list[Line], wanted: Filter) -> list[tuple[str, str, bool, int]]:
-    counts = _counts(lines) | {"": len(lines), "mine": len(waiting)}
+def _tabs(sums: queries.Sums, wanted: Filter) -> list[tuple[str, str, bool, int]]:
     return [
-        (label, url_for(".month", **wanted.args(state=code)), code == wanted.status, counts.get(code, 0))
+        (label, url_for(".month", **wanted.args(state=code)), code == wanted.status, sums.shown(code))
         for code, label in TABS
-        if code in ALWAYS or counts.get(code) or code == wanted.status
+        if code in ALWAYS or sums.shown(code) or code == wanted.status
     ]
 
 
-def _tools(actor: Actor, wanted: Filter, lines: list[Line]) -> dict[str, Any]:
+def _tools(actor: Actor, wanted: Filter, sums: queries.Sums) -> dict[str, Any]:
     """What can be done about the whole list, and the choices of the filter."""
     own = own_centre(actor)
     level = profile.current().level(own.level)
-    ready = [line for line in lines if _goes_along(line, own)]
     choices = centres.choices(actor.centre_path) if actor.department_id is None else []
     may_plan = actor.can(Permission.PLAN)
     return {
         "own": own, "level": level, "centre_choices": choices if len(choices) > 1 else [],
         "categories": leaf_categories(), "may_plan": may_plan, "may_publish": may_publish(actor),
-        "may_submit": may_plan and actor.department_id is None and bool(ready), "ready_count": len(ready),
-        "ready_checks": sum(1 for line in ready if line.row.errors), "may_file": level.files_list,
+        "may_submit": may_plan and actor.department_id is None and bool(sums.ready), "ready_count": sums.ready,
+        "may_file": level.files_list,
         "months": sorted({*queries.months(actor, clock.now()), wanted.month}, reverse=True),
         "list_centre": wanted.centre or own, "has": has_endpoint, "submit_to": next(iter(review_chain(own)), None),
         "is_board": True,
     }  # fmt: skip
-
-
-def _goes_along(line: Line, own: Centre) -> bool:
-    entry = line.row.entry
-    if entry.status == DRAFT:
-        return bool(entry.centre_id == own.id and entry.department_id is None)
-    return bool(entry.status == ACCEPTED and entry.waits_at_id == own.id)
 
 
 @bp.get("/staff/catalogue")
@@ -281,11 +261,13 @@ def row_answer(entry: Entry, message: str, tone: str = "green", **extra: Any) ->
 
 def row_fragment(entry: Entry, status: int = 200, **extra: Any) -> Response:
     """The block `row` of the board, followed by the board's sums out of band."""
-    context = board_context(_filter_of_referrer(entry), clock.now())
-    line = next((line for line in context["all_lines"] if line.row.entry.id == entry.id), None)
-    if line is None:
+    wanted, now, actor = _filter_of_referrer(entry), clock.now(), access.actor()
+    board = queries.on_board(actor, wanted.month, wanted.centre, wanted.category_id)
+    found = queries.board_rows(actor, (*board, Entry.id == entry.id), now)
+    if not found:
         return Response("")
-    context |= {"line": line, "oob": True} | extra
+    context = _around(wanted, queries.sums(actor, board), now)
+    context |= {"line": line_of(found[0], actor), "oob": True} | extra
     template = "catalogue/staff/month.html"
     return Response(with_sums(template, context), status, headers={"Vary": "HX-Request"}, mimetype="text/html")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from flask import abort, flash, request, url_for
+from sqlalchemy import ColumnElement
 from werkzeug.wrappers import Response
 
 from portal.catalogue import actions
@@ -15,7 +17,7 @@ from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, PUBLIS
 from portal.catalogue.staff import choices, coverage, queries
 from portal.catalogue.staff import export as exporting
 from portal.catalogue.staff.month_views import (
-    board_context,
+    PAGE_SIZE,
     bp,
     entry_or_404,
     may_publish,
@@ -86,15 +88,43 @@ def publish() -> Response:
         errors = _publish_errors(early)
         if not errors:
             return _publish(month, now, early)
-    rows = queries.month_rows(actor, month, now)
+    board = queries.on_board(actor, month)
+    counts = queries.sums(actor, board).by_status
+    ready, out = counts.get(APPROVED, 0), counts.get(PUBLISHED, 0) + counts.get(CANCELLED, 0)
+    left = sum(counts.values()) - ready - out
     return pages.page(
         "catalogue/staff/publish.html", status=422 if errors else 200, month=month, now=now, early=early, errors=errors,
-        ready=[r for r in rows if r.entry.status == APPROVED], begins=clock.month_span(month)[0],
-        left=[r for r in rows if r.entry.status not in (APPROVED, PUBLISHED, CANCELLED)],
-        out=sum(1 for r in rows if r.entry.status in (PUBLISHED, CANCELLED)), typed=request.form.get("reason", ""),
-        offer=coverage.coverage(month, actor.centre_path), allowed=may_publish(actor),
-        late=queries.late(month, now, actor.centre_path), why_left=why_left,
+        ready=_part("page", ready, (*board, Entry.status == APPROVED), now), begins=clock.month_span(month)[0],
+        left=_part("rest", left, (*board, Entry.status.not_in((APPROVED, PUBLISHED, CANCELLED))), now),
+        out=out, typed=request.form.get("reason", ""), offer=coverage.coverage(month, actor.centre_path),
+        allowed=may_publish(actor), late=queries.late(month, now, actor.centre_path), why_left=why_left,
+        turned=_turned,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Part:
+    """One page of the rows that go out, or of those that stay; name: the argument of the address that turns it."""
+
+    name: str
+    count: int
+    page: int
+    pages: int
+    rows: list[queries.Row]
+
+
+def _part(name: str, count: int, wanted: Sequence[ColumnElement[bool]], now: datetime) -> Part:
+    pages_ = max(1, -(-count // PAGE_SIZE))
+    page = min(number(name, request.args) or 1, pages_)
+    rows = queries.board_rows(access.actor(), wanted, now, PAGE_SIZE, (page - 1) * PAGE_SIZE) if count else []
+    return Part(name, count, page, pages_, rows)
+
+
+def _turned(part: Part, by: int) -> str:
+    """The address of the part's page before or after; the other part stays where it is."""
+    args = {name: request.args.get(name) for name in ("page", "rest")} | {part.name: str(part.page + by)}
+    anchor = "ready" if part.name == "page" else "left"
+    return url_for(".publish", month=_month(clock.now()), _anchor=anchor, **args)  # type: ignore[arg-type]
 
 
 def why_left(entry: Entry) -> str:
@@ -164,9 +194,9 @@ def wechat() -> Response:
     """The month's list of a centre as a text for WeChat groups; what is not published yet is said to be so (C10)."""
     now, centre = clock.now(), _centre()
     month = _month(now)
-    rows = queries.month_rows(access.actor(), month, now, centre=centre)
-    public = [r for r in rows if r.entry.status == PUBLISHED]
-    shown = public or [r for r in rows if r.entry.status == APPROVED]
+    actor = access.actor()
+    public = queries.told(actor, month, centre, PUBLISHED)
+    shown = public or queries.told(actor, month, centre, APPROVED)
     link = pages.absolute(f"/c/{centre.code}")
     return pages.page(
         "catalogue/staff/wechat.html", centre=centre, month=month, count=len(shown), published=bool(public),
@@ -182,10 +212,13 @@ def export(kind: str) -> Response:
         abort(404)
     now = clock.now()
     wanted = read_filter(now)
-    context: dict[str, Any] = board_context(wanted, now, all_pages=True)
-    rows = [line.row for line in context["lines"]]
+    actor = access.actor()
+    rows = queries.month_rows(
+        actor, wanted.month, now, centre=wanted.centre, category_id=wanted.category_id, state=wanted.status,
+        looked_at=False,
+    )  # fmt: skip
     made = exporting.WRITERS[kind](rows)
-    name = f"list-{wanted.month}-{context['list_centre'].code}.{kind}"
+    name = f"list-{wanted.month}-{(wanted.centre or own_centre(actor)).code}.{kind}"
     answer = Response(io.BytesIO(made), mimetype=exporting.MIMETYPES[kind], direct_passthrough=True)
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer

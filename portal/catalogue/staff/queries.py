@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import cached_property
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, not_, or_, select, tuple_
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.cases import ladder
@@ -15,7 +18,6 @@ from portal.catalogue.actions import entry_values as rows
 from portal.catalogue.actions import room_holds
 from portal.catalogue.models import (
     ACCEPTED,
-    APPROVED,
     CANCELLED,
     DRAFT,
     DROPPED,
@@ -33,10 +35,10 @@ from portal.catalogue.states import ASKED, ENTRY, holds, status_text
 from portal.catalogue.timetext.parts import Problem, Span
 from portal.centres import profile
 from portal.centres import queries as centre_queries
-from portal.centres.models import Centre
+from portal.centres.models import Centre, label
 from portal.core import clock, scope, states
 from portal.core.access import Actor, Permission
-from portal.core.db import db
+from portal.core.db import db, is_sqlite
 from portal.core.states import Transition
 
 GONE = (DROPPED, CANCELLED)
@@ -44,7 +46,7 @@ GONE = (DROPPED, CANCELLED)
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a list with everything the page says of it."""
+    """One row of a list with everything the page says of it. What may be done is worked out only where it is shown."""
 
     entry: Entry
     when: str
@@ -52,9 +54,26 @@ class Row:
     status_text: str
     waited: str  # '2 天', or '' when it waits for nobody
     warnings: tuple[str, ...]  # clashes of rooms and what to check
-    problems: tuple[Problem, ...]  # of rows still with their author
-    buttons: tuple[Transition, ...]
-    editable: bool
+    actor: Actor
+    now: datetime
+    tree: Sequence[Centre]  # held, so that the chain above every row is answered from memory
+
+    @cached_property
+    def buttons(self) -> tuple[Transition, ...]:
+        return tuple(states.available(ENTRY, self.entry, self.actor))
+
+    @property
+    def _is_open(self) -> bool:
+        return self.entry.status in (DRAFT, RETURNED, ACCEPTED)
+
+    @property
+    def editable(self) -> bool:
+        return self._is_open and self.actor.can(Permission.PLAN) and holds(self.entry, self.actor) is None
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """Of rows still with their author."""
+        return tuple(rules.check(rows.values_of(self.entry), self.now)) if self._is_open else ()
 
     @property
     def errors(self) -> list[Problem]:
@@ -109,19 +128,131 @@ def _my_turn(actor: Actor) -> ColumnElement[bool]:
     return Entry.waits_at_id.in_(ladder.answers_for(actor, Permission.REVIEW))
 
 
-def month_rows(
-    actor: Actor, month: str, now: datetime, *, centre: Centre | None = None, status: str | None = None,
-    category_id: int | None = None, waiting_for_me: bool = False,
-) -> list[Row]:  # fmt: skip
-    """The rows of a month in a subtree, by date; dropped ones only when asked for by status. Four queries."""
-    wanted = select(Entry).where(Entry.month == month, *inside(actor, centre))
-    wanted = wanted.where(Entry.status == status if status else Entry.status != DROPPED)
+def on_board(
+    actor: Actor, month: str, centre: Centre | None = None, category_id: int | None = None
+) -> list[ColumnElement[bool]]:
+    """Which rows stand on the board of a month: of a subtree, of a category or those below it; dropped ones on none."""
+    found = [Entry.month == month, Entry.status != DROPPED, *inside(actor, centre)]
     if category_id is not None:
-        wanted = wanted.where(or_(Entry.category_id == category_id, Entry.category.has(parent_id=category_id)))
-    if waiting_for_me:
-        wanted = wanted.where(Entry.status == IN_REVIEW, _my_turn(actor))
-    ordered = _loaded(wanted).order_by(Entry.first_start.is_(None), Entry.first_start, Entry.id)
-    return _rows(list(db.session.scalars(ordered)), actor, now)
+        found.append(or_(Entry.category_id == category_id, Entry.category.has(parent_id=category_id)))
+    return found
+
+
+# The guards of the buttons in SQL, so that a board counts what it does not load; tests hold them against each other.
+
+
+def to_allot(actor: Actor) -> ColumnElement[bool]:
+    """A department's plan that this centre may allot to communities."""
+    if actor.department_id is not None or not actor.can(Permission.REVIEW):
+        return false()
+    below = Entry.author_centre_id.in_(select(Centre.id).where(*centre_queries.inside(actor.centre_path)))
+    return and_(Entry.department_id.is_not(None), Entry.status.in_((DRAFT, IN_REVIEW)), below)
+
+
+def to_decide(actor: Actor) -> ColumnElement[bool]:
+    """It is this very centre's turn to say yes; a department's plan is allotted instead."""
+    if actor.department_id is not None or not actor.can(Permission.REVIEW):
+        return false()
+    return and_(Entry.status == IN_REVIEW, Entry.waits_at_id == actor.centre_id, not_(to_allot(actor)))
+
+
+def to_mend(actor: Actor) -> ColumnElement[bool]:
+    """Returned to this centre or department."""
+    if not actor.can(Permission.PLAN):
+        return false()
+    own = Entry.centre_id == actor.centre_id
+    return (Entry.status == RETURNED) & (Entry.department_id == actor.department_id if actor.department_id else own)
+
+
+def in_state(actor: Actor, state: str) -> list[ColumnElement[bool]]:
+    """A tab of the board. state: '' all, 'mine' what waits for this viewer, or a status."""
+    if state == "mine":
+        return [or_(to_decide(actor), to_allot(actor), to_mend(actor))]
+    return [Entry.status == state] if state else []
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What a board counts without loading it. ready: goes along when this centre hands in its list."""
+
+    by_status: dict[str, int]
+    mine: int
+    decidable: int
+    ready: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_status.values())
+
+    def shown(self, state: str) -> int:
+        """How many rows stand under a tab."""
+        return self.mine if state == "mine" else self.by_status.get(state, 0) if state else self.total
+
+
+def sums(actor: Actor, board: Sequence[ColumnElement[bool]]) -> Sums:
+    """One statement over the rows of `on_board`."""
+    own_draft = and_(Entry.status == DRAFT, Entry.centre_id == actor.centre_id, Entry.department_id.is_(None))
+    merged = and_(Entry.status == ACCEPTED, Entry.waits_at_id == actor.centre_id)
+    counted = (*in_state(actor, "mine"), to_decide(actor), or_(own_draft, merged))
+    columns = [func.count(case((condition, 1))) for condition in counted]
+    wanted = select(Entry.status, func.count(), *columns).where(*board).group_by(Entry.status)
+    found = [tuple(row) for row in db.session.execute(wanted)]
+    mine, decidable, ready = (sum(row[i] for row in found) for i in (2, 3, 4))
+    return Sums({row[0]: row[1] for row in found}, mine, decidable, ready)
+
+
+def month_rows(
+    actor: Actor, month: str, now: datetime, *, centre: Centre | None = None, category_id: int | None = None,
+    state: str = "", limit: int | None = None, offset: int = 0, looked_at: bool = True,
+) -> list[Row]:  # fmt: skip
+    """Rows of a month's board under a tab, by date. looked_at: with clashes and what to check. Five queries."""
+    return board_rows(
+        actor, (*on_board(actor, month, centre, category_id), *in_state(actor, state)), now, limit, offset, looked_at
+    )
+
+
+def board_rows(
+    actor: Actor, wanted: Sequence[ColumnElement[bool]], now: datetime, limit: int | None = None, offset: int = 0,
+    looked_at: bool = True,
+) -> list[Row]:  # fmt: skip
+    """The rows that meet `wanted`, by date."""
+    ordered = _loaded(select(Entry).where(*wanted)).order_by(Entry.first_start.is_(None), Entry.first_start, Entry.id)
+    return _rows(list(db.session.scalars(ordered.limit(limit).offset(offset))), actor, now, looked_at)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A row as the text for WeChat groups says it."""
+
+    id: int
+    title: str
+    when: str
+    where: str
+    audience: str
+    places: str
+
+
+def told(actor: Actor, month: str, centre: Centre, status: str) -> list[Told]:
+    """Rows of a month in `status` by date, only what is said of them. One statement."""
+    date = EntrySession
+    dates = (func.min(date.starts_at), func.min(date.ends_at), func.max(date.starts_at), func.max(date.ends_at))
+    places = (Entry.capacity, Entry.unit, Entry.walk_in)
+    words = (Entry.id, Entry.title, Entry.place, Entry.audience, Entry.weekly, label(Centre))
+    wanted = select(*words, *places, func.count(date.id), *dates).outerjoin(date, date.entry_id == Entry.id)
+    wanted = wanted.join(Centre, Centre.id == Entry.centre_id).group_by(Entry.id, Centre.id)
+    wanted = wanted.where(*on_board(actor, month, centre), Entry.status == status)
+    found = db.session.execute(wanted.order_by(Entry.first_start, Entry.id))
+    return [_told(tuple(row[:6]), tuple(row[6:9]), row[9], tuple(row[10:])) for row in found]
+
+
+def _told(words: tuple[Any, ...], places: tuple[Any, ...], count: int, dates: tuple[Any, ...]) -> Told:
+    number, title, place, audience, weekly, home = words
+    capacity, _, walk_in = places
+    # Sessions lie apart, so the earliest end is the first one's; the words need the first, the last and how many.
+    spans = [Span(*dates[:2]), *[Span(*dates[2:])] * (count - 1)] if count else []
+    said = rules.capacity_text(*places)
+    said = said if walk_in else "不限名额" if capacity is None else f"限 {said}"
+    return Told(number, title, rules.when_text(spans, weekly), place or home, audience, said)
 
 
 def waiting_rows(actor: Actor, now: datetime, month: str | None = None) -> list[Row]:
@@ -139,51 +270,57 @@ def row(found: Entry, actor: Actor, now: datetime) -> Row:
     return _rows([found], actor, now)[0]
 
 
-def _rows(found: Sequence[Entry], actor: Actor, now: datetime) -> list[Row]:
+def _rows(found: Sequence[Entry], actor: Actor, now: datetime, looked_at: bool = True) -> list[Row]:
     above = {i for e in found for c in (e.centre, e.waits_at) if c is not None for i in c.ancestor_ids}
-    # Held here so that the chain of every row is answered from memory.
     tree = list(db.session.scalars(select(Centre).where(Centre.id.in_(above)))) if above else []
-    clashes, taken = _clashes(found), room_holds.warnings((e for e in found if e.status not in GONE), now)
-    answer = [_row(e, actor, now, [*taken.get(e.id, []), *clashes.get(e.id, [])]) for e in found]
-    tree.clear()
-    return answer
+    warnings: dict[int, list[str]] = {}
+    if looked_at:
+        standing = [e for e in found if e.status not in GONE]
+        for told in (room_holds.warnings(standing, now), _clashes(standing)):
+            for number, said in told.items():
+                warnings.setdefault(number, []).extend(said)
+    return [_row(e, actor, now, warnings.get(e.id, []), tree) for e in found]
 
 
-def _row(found: Entry, actor: Actor, now: datetime, clashes: list[str]) -> Row:
-    values = rows.values_of(found)
-    open_row = found.status in (DRAFT, RETURNED, ACCEPTED)
-    checks = [found.check_note] if found.check_note else []
+def _row(found: Entry, actor: Actor, now: datetime, clashes: list[str], tree: Sequence[Centre]) -> Row:
     waits = found.waits_since if found.status in (IN_REVIEW, RETURNED) else None
     return Row(
-        entry=found, when=rules.when_text(values.sessions, found.weekly),
+        entry=found, when=rules.when_text([Span(s.starts_at, s.ends_at) for s in found.sessions], found.weekly),
         capacity_text=rules.capacity_text(found.capacity, found.unit, found.walk_in), status_text=status_text(found),
-        waited=clock.ago(waits, now) if waits else "", warnings=(*clashes, *checks),
-        problems=tuple(rules.check(values, now)) if open_row else (),
-        buttons=tuple(states.available(ENTRY, found, actor)),
-        editable=open_row and actor.can(Permission.PLAN) and holds(found, actor) is None,
+        waited=clock.ago(waits, now) if waits else "",
+        warnings=(*clashes, *([found.check_note] if found.check_note else [])), actor=actor, now=now, tree=tree,
     )  # fmt: skip
+
+
+BLANKS = (" ", "\u3000", "\u00a0", "\t")
 
 
 def _clashes(found: Sequence[Entry]) -> dict[int, list[str]]:
-    """Rooms taken twice, against everything that stands in the same lists in those months."""
-    centres, months = {e.centre_id for e in found}, {e.month for e in found}
-    if not centres:
+    """Places taken twice, against everything that stands in the same lists in those months. One statement."""
+    places = {(e.centre_id, bare) for e in found if (bare := re.sub(r"\s+", "", e.place))}
+    spans = [s for e in found for s in e.sessions]
+    if not places or not spans:
         return {}
+    place: Any = Entry.place
+    for blank in BLANKS:
+        place = func.replace(place, blank, "")
     held = select(
         Entry.id, Entry.centre_id, Entry.place, Entry.title, Entry.venue_id, Entry.status, EntrySession.starts_at,
         EntrySession.ends_at,
+    ).join(EntrySession)  # fmt: skip
+    held = held.where(
+        Entry.centre_id.in_({centre for centre, _ in places}), Entry.month.in_({e.month for e in found}),
+        Entry.status.not_in(GONE), tuple_(Entry.centre_id, place).in_(places),
+        EntrySession.starts_at < max(s.ends_at for s in spans), EntrySession.ends_at > min(s.starts_at for s in spans),
     )  # fmt: skip
-    held = held.join(EntrySession).where(Entry.centre_id.in_(centres), Entry.month.in_(months))
     sessions: dict[int, list[Span]] = {}
     heads: dict[int, tuple[int, str, str, int | None, str]] = {}
-    for number, centre_id, place, title, room, status, start, end in db.session.execute(
-        held.where(Entry.status.not_in(GONE))
-    ):
-        heads[number] = (centre_id, place, title, room, status)
+    for number, centre_id, where, title, room, status, start, end in db.session.execute(held):
+        heads[number] = (centre_id, where, title, room, status)
         sessions.setdefault(number, []).append(Span(start, end))
     return rules.clashes(
-        rules.Held(n, centre_id, place, title, tuple(sorted(sessions[n])), room, status in room_holds.HOLDING)
-        for n, (centre_id, place, title, room, status) in heads.items()
+        rules.Held(n, centre_id, where, title, tuple(sorted(sessions[n])), room, status in room_holds.HOLDING)
+        for n, (centre_id, where, title, room, status) in heads.items()
     )
 
 
@@ -314,22 +451,26 @@ def history(found: Entry) -> list[Step]:
     return answer
 
 
-def review_days(entry_ids: Iterable[int] | Select[int], centre_id: int | None) -> float | None:
-    """How many days a centre took on average from a row's arrival to its decision; None without a decision."""
-    history_ = states.StateHistory
-    lines = select(history_.object_id, history_.name, history_.at, history_.centre_id, history_.from_status)
-    lines = lines.where(history_.object_type == ENTRY.name, history_.object_id.in_(entry_ids))
-    arrived: dict[int, datetime] = {}
-    taken: list[timedelta] = []
-    for number, name, at, centre, from_status in db.session.execute(lines.order_by(history_.id)):
-        decision = name in {"accept", "pass_on", "approve", "return"} and from_status == IN_REVIEW
-        if decision and centre == centre_id and number in arrived:
-            taken.append(at - arrived[number])
-        if decision or name in {"submit", "hand_in", "resubmit"}:
-            arrived[number] = at
-    if not taken:
-        return None
-    return sum(taken, timedelta()).total_seconds() / 86400 / len(taken)
+DECISIONS, ARRIVALS = ("accept", "pass_on", "approve", "return"), ("submit", "hand_in", "resubmit")
+
+
+def review_days(entry_ids: Select[int], centre_id: int | None) -> float | None:
+    """How many days a centre took on average from a row's arrival to its decision; None without a decision.
+
+    A decision is also the arrival at the next one above.
+    """
+    line = states.StateHistory
+    decided = and_(line.name.in_(DECISIONS), line.from_status == IN_REVIEW)
+    arrived = func.lag(line.at).over(partition_by=line.object_id, order_by=line.id)
+    steps = select(line.at, line.centre_id, decided.label("decided"), arrived.label("arrived"))
+    steps = steps.where(line.object_type == ENTRY.name, line.object_id.in_(entry_ids))
+    step = steps.where(or_(decided, line.name.in_(ARRIVALS))).subquery().c
+    taken = func.julianday(step.at) - func.julianday(step.arrived)
+    if not is_sqlite():
+        taken = func.extract("epoch", step.at - step.arrived) / 86400
+    wanted = select(func.avg(taken)).where(step.decided, step.centre_id == centre_id, step.arrived.is_not(None))
+    found = db.session.scalar(wanted)
+    return None if found is None else float(found)
 
 
 @dataclass(frozen=True)
@@ -339,8 +480,6 @@ class Head:
     month: str
     submitted: int
     expected: int
-    total: int
-    by_status: dict[str, int]
     waiting: int  # at the viewer's own centre
     review_days: float | None
     cutoff: datetime | None
@@ -348,29 +487,18 @@ class Head:
     overdue: bool
     late: int
 
-    @property
-    def passed(self) -> int:
-        return sum(self.by_status.get(s, 0) for s in (APPROVED, "published"))
-
-    @property
-    def returned(self) -> int:
-        return self.by_status.get(RETURNED, 0)
-
 
 def head(actor: Actor, month: str, now: datetime, centre: Centre | None = None) -> Head:
-    """Where a month's list stands, for the sentence and the tiles above it. Five queries at most."""
+    """Where a month's list stands, for the sentence and the tiles above it. Four queries at most."""
     own = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
     filters = [Entry.month == month, Entry.status != DROPPED, *inside(actor, centre)]
-    counts = select(Entry.status, func.count(Entry.id)).where(*filters).group_by(Entry.status)
-    by_status = dict(db.session.execute(counts).all())
     at_me = select(func.count(Entry.id)).where(*filters, Entry.status == IN_REVIEW, _my_turn(actor))
     expected, submitted, late_count = _handed_in(month, now, centre.path if centre is not None else actor.centre_path)
     level = profile.current().level(own.level) if own is not None else None
     cutoff = level.cutoff(month) if level else None
     label = f"{level.short}{level.review or ('上交' if level.files_list else '')}截止" if level else ""
     return Head(
-        month=month, submitted=submitted, expected=expected, total=sum(by_status.values()), by_status=by_status,
-        waiting=db.session.scalar(at_me) or 0,
+        month=month, submitted=submitted, expected=expected, waiting=db.session.scalar(at_me) or 0,
         review_days=review_days(select(Entry.id).where(*filters), actor.centre_id),
         cutoff=cutoff, cutoff_label=label, overdue=cutoff is not None and now >= cutoff, late=late_count,
     )  # fmt: skip

@@ -19,7 +19,6 @@ from portal.catalogue.staff.month_views import (
     board_context,
     bp,
     entry_or_404,
-    line_of,
     number,
     own_centre,
     row_answer,
@@ -65,11 +64,11 @@ def approve_many() -> Response:
     if request.form.get("all"):
         month = request.form.get("month", "")
         centre = centre_inside(actor, number("centre", request.args))
-        rows = queries.month_rows(actor, month, now, centre=centre, category_id=number("category", request.args))
+        board = queries.on_board(actor, month, centre, number("category", request.args))
         # Only one's own turn: "all" must not pass over the level below.
-        found = [line.row.entry for r in rows if (line := line_of(r, actor)).decidable]
+        found = choices.entries_that(*board, queries.to_decide(actor))
     else:
-        found = choices.entries(request.form.getlist("row", type=record_id))
+        found = choices.entries_that(Entry.id.in_(request.form.getlist("row", type=record_id)))
     if not found:
         flash("还没有勾选要通过的服务。", "gold")
         return pages.see_other(back())
