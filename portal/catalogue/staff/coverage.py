@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal.catalogue.models import ACCEPTED, APPROVED, IN_REVIEW, PUBLISHED, Category, Entry, Guide, ServiceType
 from portal.centres import profile
@@ -72,21 +72,23 @@ def coverage(month: str, path: str = "") -> Coverage:
     guide_services = {g for titles in guides.values() for g in titles}
     return Coverage(
         month=month, categories=counted, centres=tuple(_centres(found, leaves, path)),
-        offered=len(found) + len(guide_services) + standing, needed=OFFER_MIN,
+        offered=sum(n for *_, n in found) + len(guide_services) + standing, needed=OFFER_MIN,
         guides=sum(len(guides.get(i, ())) for i in watched), guides_expected=expected,
         missing_guides=tuple(c.category.name for c in counted if c.category.id in watched and (c.missing or c.empty)),
     )  # fmt: skip
 
 
-Found = list[tuple[int, int | None, str]]  # category, service, path of the centre
+Found = list[tuple[int, int | None, str, int]]  # category, service, path of the centre, how many rows
 
 
 def _entries(month: str, path: str) -> Found:
-    wanted = select(Entry.category_id, Entry.service_type_id, Centre.path).join(Centre, Centre.id == Entry.centre_id)
+    wanted = select(Entry.category_id, Entry.service_type_id, Centre.path, func.count())
+    wanted = wanted.join(Centre, Centre.id == Entry.centre_id)
     wanted = wanted.where(Entry.month == month, Entry.status.in_(COUNTED))
     if path:
         wanted = wanted.where(*centre_queries.inside(path))
-    return [(c, s, p) for c, s, p in db.session.execute(wanted)]
+    grouped = wanted.group_by(Entry.category_id, Entry.service_type_id, Centre.path)
+    return [(c, s, p, n) for c, s, p, n in db.session.execute(grouped)]
 
 
 def _guides() -> dict[int, set[tuple[int, str]]]:
@@ -103,13 +105,13 @@ def _category(
 ) -> CategoryCount:  # fmt: skip
     mine = [s for s in services if s.category_id == category.id]
     titles = {title for _, title in guides.get(category.id, ())}
-    offered = {service for c, service, _ in found if c == category.id and service}
+    offered = {service for c, service, *_ in found if c == category.id and service}
     if category.kind in STANDING:
         missing: list[str] = []
         count = len(mine)
     else:
         missing = [s.name for s in mine if s.id not in offered and s.name not in titles]
-        count = sum(c == category.id for c, _, _ in found) + len(titles)
+        count = sum(n for c, _, _, n in found if c == category.id) + len(titles)
     parent = by_id[category.parent_id].name if category.parent_id else ""
     return CategoryCount(category, parent, count, len(mine), tuple(missing))
 
@@ -120,11 +122,12 @@ def _centres(found: Found, leaves: list[Category], path: str) -> list[CentreCoun
     if path:
         wanted = wanted.where(*centre_queries.inside(path))
     centres = sorted(db.session.scalars(wanted), key=lambda c: [int(i) for i in c.path.strip("/").split("/")])
-    filing = [c for c in centres if c.level in files]
+    filing = {c.path for c in centres if c.level in files}
     counts: dict[str, Counter[int]] = {}
-    for category_id, _, entry_path in found:
-        home = next((c.path for c in filing if entry_path.startswith(c.path)), entry_path)
-        counts.setdefault(home, Counter())[category_id] += 1
+    for category_id, _, entry_path, number in found:
+        ends = [i + 1 for i, letter in enumerate(entry_path) if letter == "/"]
+        home = next((entry_path[:end] for end in ends if entry_path[:end] in filing), entry_path)
+        counts.setdefault(home, Counter())[category_id] += number
     activity = [c for c in leaves if c.kind == "activity"]
     shown = [c for c in centres if c.level in files or c.path in counts]
     return [_centre(c, counts.get(c.path, Counter()), activity) for c in shown]

@@ -131,14 +131,12 @@ def read_filter(now: datetime) -> Filter:
     )  # fmt: skip
 
 
-def line_of(row: Any, actor: Actor) -> Line:
-    """The first yes, the first way to send, return, edit and allot among the row's transitions."""
-    names = {t.name: t for t in row.buttons}
+def line_of(row: queries.Row, actor: Actor) -> Line:
+    """The first yes, the first way to send, return, edit and allot: only what the board shows is worked out."""
     stand_in = row.entry.status == IN_REVIEW and row.entry.waits_at_id != actor.centre_id
     return Line(
-        row=row, own=_is_own(row.entry, actor), yes=next((names[n] for n in YES if n in names), None),
-        send=next((names[n] for n in SENDS if n in names), None), may_return="return" in names, stand_in=stand_in,
-        may_edit=row.editable, may_allot="allot" in names,
+        row=row, own=_is_own(row.entry, actor), yes=row.first(YES), send=row.first(SENDS),
+        may_return=row.can("return"), stand_in=stand_in, may_edit=row.editable, may_allot=row.can("allot"),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -80,7 +80,12 @@ class Row:
         return rules.errors(self.problems)
 
     def can(self, name: str) -> bool:
-        return any(t.name == name for t in self.buttons)
+        """One transition alone: a list asks only for what it shows."""
+        return ENTRY.transition(name).refusal(self.entry, self.actor) is None
+
+    def first(self, names: Iterable[str]) -> Transition | None:
+        """The first of these transitions that may be fired."""
+        return next((ENTRY.transition(name) for name in names if self.can(name)), None)
 
 
 def _loaded(statement: Select[Entry]) -> Select[Entry]:
