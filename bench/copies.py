@@ -37,6 +37,7 @@ OWN = {
     ("inbox_message", "person_id"): "CASE WHEN audience = 'resident' THEN person_id + {shift} ELSE person_id END",
     ("booking", "source_id"): "source_id + {shift}",
     ("entry", "import_row"): "NULL",
+    ("entry", "place"): "place || ' {number}'",  # ten at a time in one place is not what a city is like
 }  # fmt: skip
 # Of months that are over.
 DECIDED = {
@@ -78,7 +79,7 @@ def _copy(table: Table, number: int) -> None:
 def _value(table: str, column: Column[Any], number: int) -> str:
     key, shift, name = (table, column.name), number * STEP, f'"{column.name}"'
     if key in OWN:
-        return OWN[key].format(id=f"(id + {shift})", shift=shift)
+        return OWN[key].format(id=f"(id + {shift})", shift=shift, number=number % SAME_MONTH)
     points = any(k.column.table.name in COPIED for k in column.foreign_keys)
     if column.name == "id" or points or key in POINTS:
         return f"{name} + {shift}"

@@ -34,6 +34,7 @@ RAW = {
     "portal/venues/overlap_constraint.py": "the net against overlaps: a constraint or a trigger",
     "portal/cases/models.py": "where partial indexes hold",
     "portal/venues/models.py": "where partial indexes hold, and the net on the table itself",
+    "portal/catalogue/staff/queries.py": "which months any list has rows of; tells nothing else",
     "portal/signup/queries.py": "how many are pending per entry, by the index of those alone; the entry's scope decides",
     "portal/operations/backup.py": "the version of the schema",
     "portal/operations/health.py": "SELECT 1",

@@ -8,6 +8,7 @@ first, then venues, lower ids first.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -381,7 +382,10 @@ def clashes(rows: Sequence[Wanted], now: datetime) -> dict[int, list[str]]:
 
 def _said(row: Wanted, span: Span, bookings: Sequence[tuple[Booking, int]]) -> str:
     others = []
-    for booking, buffer in bookings:
+    # In the order of their starts: only those near this session can be in its way.
+    near = bisect_left(bookings, span.start - occupancy.LONGEST_HOLD, key=lambda pair: pair[0].starts_at)
+    past = bisect_left(bookings, span.end + occupancy.LONGEST_HOLD, key=lambda pair: pair[0].starts_at)
+    for booking, buffer in bookings[near:past]:
         if booking.source == BY_ACTIVITY and booking.source_id == row.key:
             if (booking.starts_at, booking.ends_at) == (span.start, span.end):
                 return ""

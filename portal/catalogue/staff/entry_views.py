@@ -392,7 +392,7 @@ def copy() -> Response:
     if elsewhere is not None:
         return elsewhere
     form = forms.CopyForm()
-    known = sorted({*queries.months(actor, now), clock.add_months(month, -1)} - {month}, reverse=True)
+    known = sorted({*queries.months(now), clock.add_months(month, -1)} - {month}, reverse=True)
     form.from_month.choices = picks((m, clock.month_name(m, True)) for m in known)
     form.centre.choices = picks((str(c.id), c.name) for c in choices.drafting_centres(actor))
     if not form.is_submitted():

@@ -9,7 +9,8 @@ from datetime import datetime
 import xlsxwriter
 from defusedcsv import csv
 
-from portal.catalogue.staff.queries import Row, Told
+from portal.catalogue.staff.board import Told
+from portal.catalogue.staff.queries import Row
 from portal.centres.models import Centre
 from portal.core import audit, clock
 from portal.core.access import Actor

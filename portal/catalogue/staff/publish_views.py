@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from portal.catalogue import actions
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, PUBLISHED, RETURNED, Entry
-from portal.catalogue.staff import choices, coverage, queries
+from portal.catalogue.staff import board, choices, coverage, queries
 from portal.catalogue.staff import export as exporting
 from portal.catalogue.staff.month_views import (
     PAGE_SIZE,
@@ -88,14 +88,14 @@ def publish() -> Response:
         errors = _publish_errors(early)
         if not errors:
             return _publish(month, now, early)
-    board = queries.on_board(actor, month)
-    counts = queries.sums(actor, board).by_status
+    rows = board.on_board(actor, month)
+    counts = board.sums(actor, rows).by_status
     ready, out = counts.get(APPROVED, 0), counts.get(PUBLISHED, 0) + counts.get(CANCELLED, 0)
     left = sum(counts.values()) - ready - out
     return pages.page(
         "catalogue/staff/publish.html", status=422 if errors else 200, month=month, now=now, early=early, errors=errors,
-        ready=_part("page", ready, (*board, Entry.status == APPROVED), now), begins=clock.month_span(month)[0],
-        left=_part("rest", left, (*board, Entry.status.not_in((APPROVED, PUBLISHED, CANCELLED))), now),
+        ready=_part("page", ready, (*rows, Entry.status == APPROVED), now), begins=clock.month_span(month)[0],
+        left=_part("rest", left, (*rows, Entry.status.not_in((APPROVED, PUBLISHED, CANCELLED))), now),
         out=out, typed=request.form.get("reason", ""), offer=coverage.coverage(month, actor.centre_path),
         allowed=may_publish(actor), late=queries.late(month, now, actor.centre_path), why_left=why_left,
         turned=_turned,
@@ -195,8 +195,8 @@ def wechat() -> Response:
     now, centre = clock.now(), _centre()
     month = _month(now)
     actor = access.actor()
-    public = queries.told(actor, month, centre, PUBLISHED)
-    shown = public or queries.told(actor, month, centre, APPROVED)
+    public = board.told(actor, month, centre, PUBLISHED)
+    shown = public or board.told(actor, month, centre, APPROVED)
     link = pages.absolute(f"/c/{centre.code}")
     return pages.page(
         "catalogue/staff/wechat.html", centre=centre, month=month, count=len(shown), published=bool(public),

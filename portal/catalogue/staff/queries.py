@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, false, func, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.cases import ladder
@@ -31,11 +31,12 @@ from portal.catalogue.models import (
     PlanImport,
     Template,
 )
+from portal.catalogue.staff.board import in_state, inside, my_turn, on_board
 from portal.catalogue.states import ASKED, ENTRY, holds, status_text
 from portal.catalogue.timetext.parts import Problem, Span
 from portal.centres import profile
 from portal.centres import queries as centre_queries
-from portal.centres.models import Centre, label
+from portal.centres.models import Centre
 from portal.core import clock, scope, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db, is_sqlite
@@ -121,91 +122,6 @@ def templates(centre_id: int) -> list[Template]:
     return list(db.session.scalars(found))
 
 
-def inside(actor: Actor, centre: Centre | None = None) -> list[ColumnElement[bool]]:
-    """The visible filter: rows of the subtree asked for, of the actor's own, or of the actor's department."""
-    if actor.department_id is not None:
-        return [Entry.department_id == actor.department_id]
-    path = centre.path if centre is not None else actor.centre_path
-    return [Entry.centre_id.in_(select(Centre.id).where(*centre_queries.inside(path)))] if path else []
-
-
-def _my_turn(actor: Actor) -> ColumnElement[bool]:
-    return Entry.waits_at_id.in_(ladder.answers_for(actor, Permission.REVIEW))
-
-
-def on_board(
-    actor: Actor, month: str, centre: Centre | None = None, category_id: int | None = None
-) -> list[ColumnElement[bool]]:
-    """Which rows stand on the board of a month: of a subtree, of a category or those below it; dropped ones on none."""
-    found = [Entry.month == month, Entry.status != DROPPED, *inside(actor, centre)]
-    if category_id is not None:
-        found.append(or_(Entry.category_id == category_id, Entry.category.has(parent_id=category_id)))
-    return found
-
-
-# The guards of the buttons in SQL, so that a board counts what it does not load; tests hold them against each other.
-
-
-def to_allot(actor: Actor) -> ColumnElement[bool]:
-    """A department's plan that this centre may allot to communities."""
-    if actor.department_id is not None or not actor.can(Permission.REVIEW):
-        return false()
-    below = Entry.author_centre_id.in_(select(Centre.id).where(*centre_queries.inside(actor.centre_path)))
-    return and_(Entry.department_id.is_not(None), Entry.status.in_((DRAFT, IN_REVIEW)), below)
-
-
-def to_decide(actor: Actor) -> ColumnElement[bool]:
-    """It is this very centre's turn to say yes; a department's plan is allotted instead."""
-    if actor.department_id is not None or not actor.can(Permission.REVIEW):
-        return false()
-    return and_(Entry.status == IN_REVIEW, Entry.waits_at_id == actor.centre_id, not_(to_allot(actor)))
-
-
-def to_mend(actor: Actor) -> ColumnElement[bool]:
-    """Returned to this centre or department."""
-    if not actor.can(Permission.PLAN):
-        return false()
-    own = Entry.centre_id == actor.centre_id
-    return (Entry.status == RETURNED) & (Entry.department_id == actor.department_id if actor.department_id else own)
-
-
-def in_state(actor: Actor, state: str) -> list[ColumnElement[bool]]:
-    """A tab of the board. state: '' all, 'mine' what waits for this viewer, or a status."""
-    if state == "mine":
-        return [or_(to_decide(actor), to_allot(actor), to_mend(actor))]
-    return [Entry.status == state] if state else []
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What a board counts without loading it. ready: goes along when this centre hands in its list."""
-
-    by_status: dict[str, int]
-    mine: int
-    decidable: int
-    ready: int
-
-    @property
-    def total(self) -> int:
-        return sum(self.by_status.values())
-
-    def shown(self, state: str) -> int:
-        """How many rows stand under a tab."""
-        return self.mine if state == "mine" else self.by_status.get(state, 0) if state else self.total
-
-
-def sums(actor: Actor, board: Sequence[ColumnElement[bool]]) -> Sums:
-    """One statement over the rows of `on_board`."""
-    own_draft = and_(Entry.status == DRAFT, Entry.centre_id == actor.centre_id, Entry.department_id.is_(None))
-    merged = and_(Entry.status == ACCEPTED, Entry.waits_at_id == actor.centre_id)
-    counted = (*in_state(actor, "mine"), to_decide(actor), or_(own_draft, merged))
-    columns = [func.count(case((condition, 1))) for condition in counted]
-    wanted = select(Entry.status, func.count(), *columns).where(*board).group_by(Entry.status)
-    found = [tuple(row) for row in db.session.execute(wanted)]
-    mine, decidable, ready = (sum(row[i] for row in found) for i in (2, 3, 4))
-    return Sums({row[0]: row[1] for row in found}, mine, decidable, ready)
-
-
 def month_rows(
     actor: Actor, month: str, now: datetime, *, centre: Centre | None = None, category_id: int | None = None,
     state: str = "", limit: int | None = None, offset: int = 0, looked_at: bool = True,
@@ -225,46 +141,11 @@ def board_rows(
     return _rows(list(db.session.scalars(ordered.limit(limit).offset(offset))), actor, now, looked_at)
 
 
-@dataclass(frozen=True)
-class Told:
-    """A row as the text for WeChat groups says it."""
-
-    id: int
-    title: str
-    when: str
-    where: str
-    audience: str
-    places: str
-
-
-def told(actor: Actor, month: str, centre: Centre, status: str) -> list[Told]:
-    """Rows of a month in `status` by date, only what is said of them. One statement."""
-    date = EntrySession
-    dates = (func.min(date.starts_at), func.min(date.ends_at), func.max(date.starts_at), func.max(date.ends_at))
-    places = (Entry.capacity, Entry.unit, Entry.walk_in)
-    words = (Entry.id, Entry.title, Entry.place, Entry.audience, Entry.weekly, label(Centre))
-    wanted = select(*words, *places, func.count(date.id), *dates).outerjoin(date, date.entry_id == Entry.id)
-    wanted = wanted.join(Centre, Centre.id == Entry.centre_id).group_by(Entry.id, Centre.id)
-    wanted = wanted.where(*on_board(actor, month, centre), Entry.status == status)
-    found = db.session.execute(wanted.order_by(Entry.first_start, Entry.id))
-    return [_told(tuple(row[:6]), tuple(row[6:9]), row[9], tuple(row[10:])) for row in found]
-
-
-def _told(words: tuple[Any, ...], places: tuple[Any, ...], count: int, dates: tuple[Any, ...]) -> Told:
-    number, title, place, audience, weekly, home = words
-    capacity, _, walk_in = places
-    # Sessions lie apart, so the earliest end is the first one's; the words need the first, the last and how many.
-    spans = [Span(*dates[:2]), *[Span(*dates[2:])] * (count - 1)] if count else []
-    said = rules.capacity_text(*places)
-    said = said if walk_in else "不限名额" if capacity is None else f"限 {said}"
-    return Told(number, title, rules.when_text(spans, weekly), place or home, audience, said)
-
-
 def waiting_rows(actor: Actor, now: datetime, month: str | None = None) -> list[Row]:
     """Rows whose decision waits at the actor's own centre, the longest waiting first (C6)."""
     if actor.department_id is not None:
         return []
-    wanted = select(Entry).where(Entry.status == IN_REVIEW, _my_turn(actor))
+    wanted = select(Entry).where(Entry.status == IN_REVIEW, my_turn(actor))
     if month:
         wanted = wanted.where(Entry.month == month)
     return _rows(list(db.session.scalars(_loaded(wanted).order_by(Entry.waits_since, Entry.id))), actor, now)
@@ -329,9 +210,14 @@ def _clashes(found: Sequence[Entry]) -> dict[int, list[str]]:
     )
 
 
-def months(actor: Actor, now: datetime) -> list[str]:
-    """Months that have rows, and this and the next one, the newest first."""
-    known = set(db.session.scalars(select(Entry.month).where(*inside(actor)).distinct()))
+def months(now: datetime) -> list[str]:
+    """Months that any list has rows of, and this and the next one, the newest first."""
+    # From month to month along the index: the rows of ten years are not walked to say that these were ten years.
+    entry = Entry.__table__.c
+    first = select(func.min(entry.month).label("month")).cte(recursive=True)
+    following = select(func.min(entry.month)).where(entry.month > first.c.month).scalar_subquery()
+    found = first.union_all(select(following).where(first.c.month.is_not(None)))
+    known = {month for month in db.session.scalars(select(found.c.month)) if month is not None}
     here = clock.month_of(now)
     return sorted(known | {here, clock.add_months(here, 1)}, reverse=True)
 
@@ -456,6 +342,7 @@ def history(found: Entry) -> list[Step]:
     return answer
 
 
+SAMPLE = 500  # of a month's rows, whose time of review is averaged
 DECISIONS, ARRIVALS = ("accept", "pass_on", "approve", "return"), ("submit", "hand_in", "resubmit")
 
 
@@ -486,25 +373,27 @@ class Head:
     submitted: int
     expected: int
     waiting: int  # at the viewer's own centre
-    review_days: float | None
+    review_days: float | None  # of the newest `sample` rows
     cutoff: datetime | None
     cutoff_label: str  # '街道初审截止'
     overdue: bool
     late: int
+    sample: int = SAMPLE
 
 
 def head(actor: Actor, month: str, now: datetime, centre: Centre | None = None) -> Head:
     """Where a month's list stands, for the sentence and the tiles above it. Four queries at most."""
     own = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
     filters = [Entry.month == month, Entry.status != DROPPED, *inside(actor, centre)]
-    at_me = select(func.count(Entry.id)).where(*filters, Entry.status == IN_REVIEW, _my_turn(actor))
+    at_me = select(func.count(Entry.id)).where(*filters, Entry.status == IN_REVIEW, my_turn(actor))
+    newest = select(Entry.id).where(*filters).order_by(Entry.id.desc()).limit(SAMPLE)
     expected, submitted, late_count = _handed_in(month, now, centre.path if centre is not None else actor.centre_path)
     level = profile.current().level(own.level) if own is not None else None
     cutoff = level.cutoff(month) if level else None
     label = f"{level.short}{level.review or ('上交' if level.files_list else '')}截止" if level else ""
     return Head(
         month=month, submitted=submitted, expected=expected, waiting=db.session.scalar(at_me) or 0,
-        review_days=review_days(select(Entry.id).where(*filters), actor.centre_id),
+        review_days=review_days(newest, actor.centre_id),
         cutoff=cutoff, cutoff_label=label, overdue=cutoff is not None and now >= cutoff, late=late_count,
     )  # fmt: skip
 

@@ -1,0 +1,138 @@
+"""Which rows stand on a month's board and what waits among them, in SQL: counted, not loaded (SPEC C4-C6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, false, func, not_, or_, select
+
+from portal.cases import ladder
+from portal.catalogue import rules
+from portal.catalogue.models import ACCEPTED, DRAFT, DROPPED, IN_REVIEW, RETURNED, Entry, EntrySession
+from portal.catalogue.timetext.parts import Span
+from portal.centres import queries as centre_queries
+from portal.centres.models import Centre, label
+from portal.core.access import Actor, Permission
+from portal.core.db import db
+
+
+def inside(actor: Actor, centre: Centre | None = None) -> list[ColumnElement[bool]]:
+    """The visible filter: rows of the subtree asked for, of the actor's own, or of the actor's department."""
+    if actor.department_id is not None:
+        return [Entry.department_id == actor.department_id]
+    path = centre.path if centre is not None else actor.centre_path
+    return [Entry.centre_id.in_(select(Centre.id).where(*centre_queries.inside(path)))] if path else []
+
+
+def my_turn(actor: Actor) -> ColumnElement[bool]:
+    return Entry.waits_at_id.in_(ladder.answers_for(actor, Permission.REVIEW))
+
+
+def on_board(
+    actor: Actor, month: str, centre: Centre | None = None, category_id: int | None = None
+) -> list[ColumnElement[bool]]:
+    """Which rows stand on the board of a month: of a subtree, of a category or those below it; dropped ones on none."""
+    found = [Entry.month == month, Entry.status != DROPPED, *inside(actor, centre)]
+    if category_id is not None:
+        found.append(or_(Entry.category_id == category_id, Entry.category.has(parent_id=category_id)))
+    return found
+
+
+# The guards of the buttons in SQL, so that a board counts what it does not load; tests hold them against each other.
+
+
+def to_allot(actor: Actor) -> ColumnElement[bool]:
+    """A department's plan that this centre may allot to communities."""
+    if actor.department_id is not None or not actor.can(Permission.REVIEW):
+        return false()
+    below = Entry.author_centre_id.in_(select(Centre.id).where(*centre_queries.inside(actor.centre_path)))
+    return and_(Entry.department_id.is_not(None), Entry.status.in_((DRAFT, IN_REVIEW)), below)
+
+
+def to_decide(actor: Actor) -> ColumnElement[bool]:
+    """It is this very centre's turn to say yes; a department's plan is allotted instead."""
+    if actor.department_id is not None or not actor.can(Permission.REVIEW):
+        return false()
+    return and_(Entry.status == IN_REVIEW, Entry.waits_at_id == actor.centre_id, not_(to_allot(actor)))
+
+
+def to_mend(actor: Actor) -> ColumnElement[bool]:
+    """Returned to this centre or department."""
+    if not actor.can(Permission.PLAN):
+        return false()
+    own = Entry.centre_id == actor.centre_id
+    return (Entry.status == RETURNED) & (Entry.department_id == actor.department_id if actor.department_id else own)
+
+
+def in_state(actor: Actor, state: str) -> list[ColumnElement[bool]]:
+    """A tab of the board. state: '' all, 'mine' what waits for this viewer, or a status."""
+    if state == "mine":
+        return [or_(to_decide(actor), to_allot(actor), to_mend(actor))]
+    return [Entry.status == state] if state else []
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What a board counts without loading it. ready: goes along when this centre hands in its list."""
+
+    by_status: dict[str, int]
+    mine: int
+    decidable: int
+    ready: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_status.values())
+
+    def shown(self, state: str) -> int:
+        """How many rows stand under a tab."""
+        return self.mine if state == "mine" else self.by_status.get(state, 0) if state else self.total
+
+
+def sums(actor: Actor, board: Sequence[ColumnElement[bool]]) -> Sums:
+    """One statement over the rows of `on_board`."""
+    own_draft = and_(Entry.status == DRAFT, Entry.centre_id == actor.centre_id, Entry.department_id.is_(None))
+    merged = and_(Entry.status == ACCEPTED, Entry.waits_at_id == actor.centre_id)
+    counted = (*in_state(actor, "mine"), to_decide(actor), or_(own_draft, merged))
+    columns = [func.count(case((condition, 1))) for condition in counted]
+    wanted = select(Entry.status, func.count(), *columns).where(*board).group_by(Entry.status)
+    found = [tuple(row) for row in db.session.execute(wanted)]
+    mine, decidable, ready = (sum(row[i] for row in found) for i in (2, 3, 4))
+    return Sums({row[0]: row[1] for row in found}, mine, decidable, ready)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A row as the text for WeChat groups says it."""
+
+    id: int
+    title: str
+    when: str
+    where: str
+    audience: str
+    places: str
+
+
+def told(actor: Actor, month: str, centre: Centre, status: str) -> list[Told]:
+    """Rows of a month in `status` by date, only what is said of them. One statement."""
+    date = EntrySession
+    dates = (func.min(date.starts_at), func.min(date.ends_at), func.max(date.starts_at), func.max(date.ends_at))
+    places = (Entry.capacity, Entry.unit, Entry.walk_in)
+    words = (Entry.id, Entry.title, Entry.place, Entry.audience, Entry.weekly, label(Centre))
+    wanted = select(*words, *places, func.count(date.id), *dates).outerjoin(date, date.entry_id == Entry.id)
+    wanted = wanted.join(Centre, Centre.id == Entry.centre_id).group_by(Entry.id, Centre.id)
+    wanted = wanted.where(*on_board(actor, month, centre), Entry.status == status)
+    found = db.session.execute(wanted.order_by(Entry.first_start, Entry.id))
+    return [_told(tuple(row[:6]), tuple(row[6:9]), row[9], tuple(row[10:])) for row in found]
+
+
+def _told(words: tuple[Any, ...], places: tuple[Any, ...], count: int, dates: tuple[Any, ...]) -> Told:
+    number, title, place, audience, weekly, home = words
+    capacity, _, walk_in = places
+    # Sessions lie apart, so the earliest end is the first one's; the words need the first, the last and how many.
+    spans = [Span(*dates[:2]), *[Span(*dates[2:])] * (count - 1)] if count else []
+    said = rules.capacity_text(*places)
+    said = said if walk_in else "不限名额" if capacity is None else f"限 {said}"
+    return Told(number, title, rules.when_text(spans, weekly), place or home, audience, said)
