@@ -89,8 +89,8 @@ def _show(upload: PlanImport) -> None:
 @click.option("--month", required=True, callback=_month, help="YYYY-MM")
 def publish(month: str) -> None:
     """Publish what is approved in a month and before, also before the 1st; twice publishes nothing twice."""
-    with writing(), scope.system("publish"):
-        count = publishing.publish_month(month, clock.now(), force=True)
+    with scope.system("publish"):
+        count = publishing.publish_in_batches(month, clock.now(), force=True)
     click.echo(f"发布 {count} 条。")
 
 

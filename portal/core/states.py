@@ -160,9 +160,11 @@ def history(machine: Machine, object_ids: Iterable[int]) -> list[StateHistory]:
 
 def fire_many(
     machine: Machine, objects: list[Any], name: str, actor: Actor, now: datetime, reason: str = "", *,
-    details: dict[str, Any] | None = None,
+    details: dict[str, Any] | None = None, values: dict[str, Any] | None = None,
 ) -> int:  # fmt: skip
     """Move many rows that the caller holds under a lock, by one UPDATE and one INSERT; no outbox rows.
+
+    values: further columns set by the same UPDATE.
 
     All or nothing: raises like `fire`. For a transition with an event use `fire`, or tell everybody at once yourself.
     """
@@ -177,11 +179,11 @@ def fire_many(
     for start in range(0, len(objects), 500):
         ids = [o.id for o in objects[start : start + 500]]
         statement = update(model).where(model.id.in_(ids), model.status.in_(transition.sources))
-        statement = statement.values(status=transition.target)
+        statement = statement.values(status=transition.target, **(values or {}))
         if hit(statement, synchronize_session=False) != len(ids):
             raise Stale()
     for obj in objects:
-        db.session.expire(obj, ["status"])
+        db.session.expire(obj, ["status", *(values or ())])
     rows = [
         {"object_type": machine.name, "object_id": key, "name": name, "from_status": status,
          "to_status": transition.target, "actor_kind": actor.kind, "actor_id": actor.id, "actor_name": actor.name,

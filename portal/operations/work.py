@@ -50,7 +50,8 @@ def sweep(now: datetime, limit: int = 5000) -> Swept:
         # First what is already written: a login code must not wait behind a thousand reminders.
         texts = deliveries.deliver_due(now)
         effects = outbox.run_due(now, limit)
-        texts += deliveries.deliver_due(now)
+        if effects:
+            texts += deliveries.deliver_due(now)
         db.session.remove()
     return Swept(effects, dict(texts))
 

@@ -341,11 +341,11 @@ def tidy(now: datetime) -> int:
         (LoginFailure, LoginFailure.at < now - timedelta(days=1)),
         (row, row.expires_at < now - timedelta(days=184)),
     )
+    # Looked for first, in one statement: most ticks find nothing.
+    found = db.session.execute(select(*(exists().where(condition) for _, condition in old))).one()
     count = 0
-    for model, condition in old:
-        # Looked for first: most ticks find nothing and must not take SQLite's write lock.
-        if not db.session.scalar(select(exists().where(condition))):
-            continue
-        with writing():
-            count += hit(delete(model).where(condition))
+    for (model, condition), there in zip(old, found, strict=True):
+        if there:
+            with writing():
+                count += hit(delete(model).where(condition))
     return count

@@ -8,9 +8,9 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 
-from portal.centres.models import Setting
+from portal.centres.models import Centre, Setting
 from portal.core import audit, clock, outbox, registry
 from portal.core.access import system_actor
 from portal.core.db import db, is_sqlite
@@ -258,3 +258,25 @@ def test_cleaning_up_keeps_what_is_needed(town: Any, now: datetime) -> None:
         for model in (LoginCode, LoginFailure, WebSession, Delivery)
     ]
     assert counts == [1, 1, 2, 1]
+
+
+def test_an_idle_tick_costs_the_same_for_a_city(town: Any, now: datetime, count_queries: Any) -> None:
+    """418 centres whose lists are late: told once, and from then on a tick asks a few questions, not one a centre."""
+    above = town.centres["A"]
+    late = [
+        {
+            "code": f"L{i}", "name": f"第{i}社区", "short_name": "", "level": "community", "kind": "community",
+            "parent_id": above.id, "path": f"{above.path}{9000 + i}/", "depth": above.depth + 1, "functions": [],
+            "id": 9000 + i, "created_at": now, "updated_at": now,
+        }
+        for i in range(418)
+    ]  # fmt: skip
+    db.session.execute(insert(Centre), late)
+    db.session.commit()
+    first, _ = work.tick(now)
+    assert first["portal.catalogue.actions.publishing.remind_due"] >= 418
+    work.tick(now)
+    with count_queries() as seen:
+        again, swept = work.tick(now + timedelta(minutes=1))
+    assert set(again.values()) == {0} and swept.effects == 0
+    assert len([s for s in seen if not s.startswith(("BEGIN", "PRAGMA"))]) <= 20

@@ -16,7 +16,7 @@ from portal.catalogue.actions.drafting import (
 )
 from portal.catalogue.actions.entry_values import values_of
 from portal.catalogue.actions.importing import lay_aside_plan, mend_plan_row, preview_plan, take_in_plan
-from portal.catalogue.actions.publishing import publish_due, publish_month, remind_due
+from portal.catalogue.actions.publishing import publish_due, publish_in_batches, publish_month, remind_due
 from portal.catalogue.actions.reviewing import (
     allot,
     approve,
@@ -54,6 +54,7 @@ __all__ = [
     "offer",
     "preview_plan",
     "publish_due",
+    "publish_in_batches",
     "publish_month",
     "recall",
     "refuse_change",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, select, update
 
@@ -17,9 +18,9 @@ from portal.centres.queries import review_chain
 from portal.core import audit, clock, outbox, registry, scope, states
 from portal.core.access import Actor, Permission, system_actor
 from portal.core.db import db, writing
-from portal.core.errors import DomainError, NotYourTurn, Stale
+from portal.core.errors import DomainError, NotYourTurn
 
-BATCH = 100  # rows in one transaction of the scheduler
+BATCH = 100  # rows in one transaction
 REMIND_DAYS = (2, 1)
 
 
@@ -27,13 +28,31 @@ class TooEarly(DomainError):
     field = "month"
 
 
-def publish_month(
-    month: str, now: datetime, actor: Actor | None = None, *, force: bool = False, limit: int | None = None
+def publish_in_batches(
+    month: str, now: datetime, actor: Actor | None = None, *, force: bool = False, reason: str = ""
 ) -> int:
+    """`publish_month` until nothing is left, each batch committed by itself so that other writers get their turn.
+
+    Whatever stops it leaves whole batches behind, each published, noted and told; called again it does the rest.
+    """
+    done = 0
+    while True:
+        with writing():
+            count = publish_month(month, now, actor, force=force, limit=BATCH, reason=reason)
+        done += count
+        if count < BATCH:  # nothing is left, or another publisher is at it
+            return done
+
+
+def publish_month(
+    month: str, now: datetime, actor: Actor | None = None, *, force: bool = False, limit: int | None = None,
+    reason: str = "",
+) -> int:  # fmt: skip
     """Publish what is approved in `month` and before. Returns how many rows this call published.
 
     actor: who does it by hand, somebody at the top of the review chain; None: the scheduler. force: before the
-    month has begun (提前发布). Safe under two schedulers: each row is won by one of them. Flushes only.
+    month has begun (提前发布), with the reason for the audit log. Safe under two schedulers: the rows are locked, so
+    each is won by one of them. A fixed number of statements, but for rows that lost their room. Flushes only.
     Raises NotAllowed, TooEarly.
     """
     by_hand = actor is not None
@@ -45,14 +64,17 @@ def publish_month(
         name = clock.month_name(month)
         raise TooEarly(f"{name}清单将在 {clock.stamp(begins)} 自动发布。", advice="要现在就发布，请选“提前发布”。")
     wanted = select(Entry).where(Entry.status == APPROVED, Entry.month <= month, *_within(actor))
-    entries = list(db.session.scalars(wanted.order_by(Entry.id).limit(limit)))
-    tree = entry_values.whole_tree() if entries else []
-    published = [entry for entry in entries if _publish(actor, entry, now)]
+    wanted = wanted.order_by(Entry.id).limit(limit).with_for_update().execution_options(populate_existing=True)
+    entries = list(db.session.scalars(wanted))
+    if not entries:
+        return 0
+    tree = entry_values.whole_tree()
+    values = entry_values.moves(now, published_at=now, waits_at_id=None, waits_since=None, check_note="")
+    states.fire_many(ENTRY, entries, "publish", actor, now, values=values)
     tree.clear()
-    room_holds.published(actor, published, now)
-    if published:
-        _after_publication(actor, published, now)
-    return len(published)
+    room_holds.published(actor, entries, now)
+    _after_publication(actor, entries, reason, now)
+    return len(entries)
 
 
 def _may_publish(actor: Actor) -> None:
@@ -71,18 +93,7 @@ def _within(actor: Actor) -> list[ColumnElement[bool]]:
     return [Entry.centre_id.in_(select(Centre.id).where(lower, upper))]
 
 
-def _publish(actor: Actor, entry: Entry, now: datetime) -> bool:
-    """False when another publisher was faster."""
-    values = entry_values.moves(now, published_at=now, waits_at_id=None, waits_since=None, check_note="")
-    try:
-        states.fire(ENTRY, entry, "publish", actor, now, values=values)
-    except (Stale, states.NoSuchTransition):
-        db.session.refresh(entry)
-        return False
-    return True
-
-
-def _after_publication(actor: Actor, entries: Sequence[Entry], now: datetime) -> None:
+def _after_publication(actor: Actor, entries: Sequence[Entry], reason: str, now: datetime) -> None:
     """Mark the issues, note it for the audit, and tell (in one message a batch) once the commit is through."""
     by_issue: dict[tuple[str, int], int] = {}
     for entry in entries:
@@ -98,6 +109,9 @@ def _after_publication(actor: Actor, entries: Sequence[Entry], now: datetime) ->
     audit.record(
         actor, "publish_month", "issue", None, now, summary=f"{months}清单发布 {len(ids)} 条", after={"entries": ids}
     )
+    if reason:
+        early = f"{months}提前发布 {len(ids)} 条：{reason}"
+        audit.record(actor, "publish_early", "issue", None, now, summary=early)
     payload = {"ids": ids, "month": max(e.month for e in entries)}
     outbox.put("entry.published", f"{ids[0]}-{ids[-1]}:{len(ids)}", payload, now)
 
@@ -105,14 +119,11 @@ def _after_publication(actor: Actor, entries: Sequence[Entry], now: datetime) ->
 @registry.due
 def publish_due(now: datetime) -> int:
     """On and after the 1st 00:00 Shanghai publish everything approved of this month, in batches (C5)."""
-    month, done = clock.month_of(now), 0
-    while _anything_approved(month):
-        with writing(), scope.system("publication on the 1st"):
-            count = publish_month(month, now, limit=BATCH)
-        done += count
-        if count == 0:  # another scheduler is at it
-            break
-    return done
+    month = clock.month_of(now)
+    if not _anything_approved(month):
+        return 0
+    with scope.system("publication on the 1st"):
+        return publish_in_batches(month, now)
 
 
 def _anything_approved(month: str) -> bool:
@@ -127,25 +138,25 @@ def _anything_approved(month: str) -> bool:
 def remind_due(now: datetime) -> int:
     """Reminders two days and one day before each cut-off, the late list at the cut-off; each told once (C5)."""
     month = clock.add_months(clock.month_of(now), 1)
-    found = [*_reminders(month, now), *_late_lists(month, now)]
+    with scope.system("who has not handed in"):
+        new = _unknown([*_reminders(month, now), *_late_lists(month, now)])
+        new += _unknown(_to_reviewers(month, new))
     db.session.rollback()
-    known = _known_keys([f"{topic}:{key}" for topic, key, _ in found])
-    new = [row for row in found if f"{row[0]}:{row[1]}" not in known]
-    if not new:
-        return 0
-    with writing():
-        for topic, key, payload in new:
-            outbox.put(topic, key, payload, now)
+    if new:
+        with writing():
+            for topic, key, payload in new:
+                outbox.put(topic, key, payload, now)
     return len(new)
 
 
-Effect = tuple[str, str, dict[str, object]]
+Effect = tuple[str, str, dict[str, Any]]
 
 
-def _known_keys(keys: list[str]) -> set[str]:
+def _unknown(found: list[Effect]) -> list[Effect]:
+    """Those that were not written yet."""
+    keys = [f"{topic}:{key}" for topic, key, _ in found]
     known = set(db.session.scalars(select(outbox.Outbox.key).where(outbox.Outbox.key.in_(keys)))) if keys else set()
-    db.session.rollback()
-    return known
+    return [row for row, key in zip(found, keys, strict=True) if key not in known]
 
 
 def _reminders(month: str, now: datetime) -> list[Effect]:
@@ -163,7 +174,7 @@ def _reminders(month: str, now: datetime) -> list[Effect]:
 
 
 def _reminder(month: str, centre_id: int, what: str, days: int) -> Effect:
-    payload: dict[str, object] = {"month": month, "centre_id": centre_id, "what": what, "days": days}
+    payload = {"month": month, "centre_id": centre_id, "what": what, "days": days}
     return "catalogue.reminder", f"{month}:{centre_id}:{what}:{days}", payload
 
 
@@ -183,17 +194,17 @@ def _with_waiting_rows(month: str, level: str) -> list[int]:
 
 
 def _late_lists(month: str, now: datetime) -> list[Effect]:
-    """At the cut-off of a level that files lists: one message to each late centre and one to its reviewer."""
-    effects: list[Effect] = []
-    for level in profile.current().levels:
-        cutoff = level.cutoff(month)
-        if not level.files_list or cutoff is None or now < cutoff:
-            continue
-        late = db.session.scalars(select(Centre).where(Centre.id.in_(unsubmitted(month, level.code)))).all()
-        reviewers = {above[0].id for centre in late if (above := review_chain(centre))}
-        effects += [_late("catalogue.late", month, c.id) for c in late]
-        effects += [_late("catalogue.late_list", month, c, level.code) for c in sorted(reviewers)]
-    return effects
+    """At the cut-off of a level that files lists: a message to each late centre."""
+    over = [lv for lv in profile.current().levels if lv.files_list and (due := lv.cutoff(month)) and now >= due]
+    return [_late("catalogue.late", month, i) for lv in over for i in db.session.scalars(unsubmitted(month, lv.code))]
+
+
+def _to_reviewers(month: str, late: list[Effect]) -> list[Effect]:
+    """And one to the reviewer of each, as they are told of their centres."""
+    centres = [payload["centre_id"] for topic, _, payload in late if topic == "catalogue.late"]
+    tree = {centre.id: centre for centre in entry_values.whole_tree()} if centres else {}
+    told = {(above[0].id, tree[i].level) for i in centres if (above := review_chain(tree[i]))}
+    return [_late("catalogue.late_list", month, reviewer, level) for reviewer, level in sorted(told)]
 
 
 def _late(topic: str, month: str, centre_id: int, level: str = "") -> Effect:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 import xlsxwriter
 from defusedcsv import csv
@@ -12,8 +11,7 @@ from defusedcsv import csv
 from portal.catalogue.staff.board import Told
 from portal.catalogue.staff.queries import Row
 from portal.centres.models import Centre
-from portal.core import audit, clock
-from portal.core.access import Actor
+from portal.core import clock
 
 COLUMNS = (
     ("日期", 26), ("时间", 34), ("服务名称", 30), ("类别", 14), ("服务内容", 40), ("地点", 22),
@@ -85,10 +83,3 @@ def wechat_text(
     if centre.phone:
         lines.append(f"不会用手机，请打电话：{centre.phone}")
     return "\n".join(lines)
-
-
-def note_early(actor: Actor, month: str, reason: str, count: int, now: datetime) -> None:
-    """Why a list was published before its month began, for the audit log."""
-    audit.record(
-        actor, "publish_early", "issue", None, now, summary=f"{month} 提前发布 {count} 条：{reason}"
-    )  # fmt: skip

@@ -145,12 +145,11 @@ def _publish_errors(early: bool) -> dict[str, str]:
 
 def _publish(month: str, now: datetime, early: bool) -> Response:
     actor = access.actor()
+    reason = request.form.get("reason", "").strip() if early else ""
     try:
-        count = actions.publish_month(month, now, actor, force=early)
+        count = actions.publish_in_batches(month, now, actor, force=early, reason=reason)
     except DomainError as error:
         return pages.sorry(error, url_for(".publish", month=month))
-    if early and count:
-        exporting.note_early(actor, month, request.form.get("reason", "").strip(), count, now)
     said = f"发布了 {count} 条，居民现在就能看到和报名。" if count else "没有可以发布的服务。"
     flash(said, "green" if count else "gold")
     return pages.see_other(url_for(".month", month=month, state=PUBLISHED if count else None))

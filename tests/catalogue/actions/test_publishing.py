@@ -14,6 +14,7 @@ from portal.catalogue import actions
 from portal.catalogue.actions import publishing
 from portal.catalogue.models import APPROVED, IN_REVIEW, PUBLISHED, Entry, Issue
 from portal.core import clock, outbox, scope, states
+from portal.core.audit import AuditLog
 from portal.core.db import db
 from portal.core.errors import NotAllowed
 from portal.notices.models import InboxMessage
@@ -128,3 +129,48 @@ def test_two_schedulers(app: Flask, session: Any, town: Town, make: Any, monkeyp
 
 def test_the_days_before_an_empty_month_cost_nothing(session: Any, town: Town) -> None:
     assert publishing.publish_due(datetime(2027, 3, 1, tzinfo=NOW.tzinfo)) == 0
+
+
+def test_by_hand_in_batches_and_what_stops_in_between_is_whole(
+    session: Any, town: Town, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first batch is published, noted and told; pressed again, the rest goes out, nothing twice."""
+    monkeypatch.setattr(publishing, "BATCH", 4)
+    ids = [make.entry(town.centres["A1"], title=f"活动{n}", status="approved").id for n in range(10)]
+    session.commit()
+    after, batches = publishing._after_publication, list[int]()
+
+    def stops(actor: Any, entries: Any, reason: str, now: datetime) -> None:
+        batches.append(len(entries))
+        if len(batches) == 2:
+            raise RuntimeError("the power goes")
+        after(actor, entries, reason, now)
+
+    monkeypatch.setattr(publishing, "_after_publication", stops)
+    with pytest.raises(RuntimeError):
+        publishing.publish_in_batches(MONTH, NOW, town.actor("D"), force=True, reason="台风前")
+    session.rollback()
+    published = select(Entry.id).where(Entry.status == PUBLISHED).order_by(Entry.id)
+    assert list(session.scalars(published)) == ids[:4]
+    assert publishing.publish_in_batches(MONTH, NOW, town.actor("D"), force=True, reason="台风前") == 6
+    session.rollback()
+    assert list(session.scalars(published)) == ids
+    lines = select(states.StateHistory.object_id).where(states.StateHistory.name == "publish")
+    assert sorted(session.scalars(lines)) == ids
+    told = session.scalars(select(outbox.Outbox.payload).where(outbox.Outbox.topic == "entry.published"))
+    assert sorted(i for payload in told for i in payload["ids"]) == ids
+    noted = session.scalars(select(AuditLog.summary).where(AuditLog.verb == "publish_early")).all()
+    assert [words.split("发布 ")[1] for words in noted] == ["4 条：台风前", "4 条：台风前", "2 条：台风前"]
+
+
+def test_a_batch_is_a_fixed_number_of_statements(session: Any, town: Town, make: Any, count_queries: Any) -> None:
+    def cost(rows: int) -> int:
+        for number in range(rows):
+            make.entry(town.centres["A1"], title=f"活动{rows}.{number}", status="approved")
+        session.commit()
+        with count_queries() as seen:
+            assert publishing.publish_month(MONTH, NOW, town.actor("D"), force=True) == rows
+        session.commit()
+        return len([s for s in seen if not s.startswith(("BEGIN", "PRAGMA"))])
+
+    assert cost(3) == cost(40) <= 12
