@@ -33,7 +33,9 @@ class Evaluation(CentreScoped, Base):
         Index("ix_evaluation_group", "group_key", "stars"),  # averages read only this index
         Index("ix_evaluation_resident", "resident_id", "id"),
         Index("ix_evaluation_given_at", "given_at", "id"),
-        Index("ix_evaluation_stars", "centre_id", "stars"),
+        # The staff's figures of a period are read from these two alone.
+        Index("ix_evaluation_given", "centre_id", "given_at", "stars", "subject_kind"),
+        Index("ix_evaluation_asked", "centre_id", "asked_at", "group_key", "stars", "subject_kind"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

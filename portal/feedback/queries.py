@@ -245,41 +245,49 @@ def call_back(call_back_id: int) -> CallBack | None:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Filters of the evaluations; empty ones do not narrow. stars 0: all. month: 'YYYY-MM' of the answer."""
+    """Filters of the evaluations; empty ones do not narrow. stars 0: all. span: of the answer, half-open."""
 
     kind: str = ""
     group: str = ""
     stars: int = 0
-    month: str = ""
-    low: int = 0  # at most so many stars
+    month: str = ""  # as the address says it
+    span: Span | None = None
 
 
-def _answers(wanted: Wanted) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [Evaluation.stars.is_not(None)]
+Span = tuple[datetime, datetime]
+
+
+def _in(column: Any, span: Span | None) -> list[ColumnElement[bool]]:
+    return [column >= span[0], column < span[1]] if span else []
+
+
+def _about(wanted: Wanted) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
     if wanted.kind:
         found.append(Evaluation.subject_kind == wanted.kind)
     if wanted.group:
         found.append(Evaluation.group_key == wanted.group)
-    if wanted.stars:
-        found.append(Evaluation.stars == wanted.stars)
-    if wanted.low:
-        found.append(Evaluation.stars <= wanted.low)
-    if wanted.month:
-        start, end = clock.month_span(wanted.month)
-        found += [Evaluation.given_at >= start, Evaluation.given_at < end]
     return found
+
+
+def _answers(wanted: Wanted) -> list[ColumnElement[bool]]:
+    found = [*_about(wanted), *_in(Evaluation.given_at, wanted.span), Evaluation.stars.is_not(None)]
+    return [*found, Evaluation.stars == wanted.stars] if wanted.stars else found
 
 
 def evaluations(wanted: Wanted, page: int = 1) -> tuple[list[Any], bool]:
     """(evaluation, centre, call-back's id and status) newest first, and whether there are more. No names (P8)."""
+    newest = (Evaluation.given_at.desc(), Evaluation.id.desc())
+    # The page's ids by an index, then its rows.
+    ids = select(Evaluation.id).where(*_answers(wanted)).order_by(*newest)
+    ids = ids.limit(PAGE + 1).offset((page - 1) * PAGE)
     statement = select(
-        Evaluation, label(Centre).label("centre"),
-        CallBack.id.label("call_back_id"), CallBack.status.label("call_back_status"),
+        Evaluation, label(Centre).label("centre"), CallBack.id.label("call_back_id"),
+        CallBack.status.label("call_back_status"),
     )  # fmt: skip
     statement = statement.join(Centre, Centre.id == Evaluation.centre_id)
-    statement = statement.outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id).where(*_answers(wanted))
-    statement = statement.order_by(Evaluation.given_at.desc(), Evaluation.id.desc())
-    rows = list(db.session.execute(statement.limit(PAGE + 1).offset((page - 1) * PAGE)))
+    statement = statement.outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id).where(Evaluation.id.in_(ids))
+    rows = list(db.session.execute(statement.order_by(*newest)))
     return rows[:PAGE], len(rows) > PAGE
 
 
@@ -301,14 +309,8 @@ class Spread:
 
 
 def spread(wanted: Wanted) -> Spread:
-    """The figures above the list of the same filters; asked by the month of asking. One statement."""
-    asked = select(func.count()).select_from(Evaluation)
-    for condition, on in ((Evaluation.subject_kind == wanted.kind, wanted.kind),
-                          (Evaluation.group_key == wanted.group, wanted.group)):  # fmt: skip
-        asked = asked.where(condition) if on else asked
-    if wanted.month:
-        start, end = clock.month_span(wanted.month)
-        asked = asked.where(Evaluation.asked_at >= start, Evaluation.asked_at < end)
+    """The figures above the list of the same filters; asked within the same time. One statement."""
+    asked = select(func.count(Evaluation.id)).where(*_about(wanted), *_in(Evaluation.asked_at, wanted.span))
     statement = select(Evaluation.stars, func.count(), asked.scalar_subquery()).where(*_answers(wanted))
     rows = db.session.execute(statement.group_by(Evaluation.stars)).all()
     if not rows:
@@ -331,30 +333,31 @@ class Group:
     few: bool
 
 
-def groups(kind: str = "", month: str = "", page: int = 1) -> tuple[list[Group], bool]:
-    """Averages per group of the subtree: the lowest with enough answers first, small samples last. One statement."""
+def groups(wanted: Wanted, page: int = 1) -> tuple[list[Group], bool]:
+    """Averages per group of the subtree: the lowest with enough answers first, small samples last. Two statements."""
     p = policy()
     number, total = func.count(Evaluation.stars), func.coalesce(func.sum(Evaluation.stars), 0)
-    centre = func.max(label(Centre))
     low = func.count().filter(Evaluation.stars <= p.low_stars)
-    statement = select(
-        Evaluation.group_key, func.max(Evaluation.title), func.max(Evaluation.subject_kind), centre, func.count(),
-        number, total, low,
-    ).join(Centre, Centre.id == Evaluation.centre_id)  # fmt: skip
-    if kind:
-        statement = statement.where(Evaluation.subject_kind == kind)
-    if month:
-        start, end = clock.month_span(month)
-        statement = statement.where(Evaluation.asked_at >= start, Evaluation.asked_at < end)
+    statement = select(Evaluation.group_key, func.count(), number, total, low)
+    statement = statement.where(*_about(wanted), *_in(Evaluation.asked_at, wanted.span))
     statement = statement.group_by(Evaluation.group_key).having(number > 0)
     statement = statement.order_by(number < p.public_minimum, total * 1.0 / number, Evaluation.group_key)
     rows = db.session.execute(statement.limit(PAGE + 1).offset((page - 1) * PAGE)).all()
+    said = _said_of([row[0] for row in rows])
     found = [
-        Group(key, title, subjects.label(of_kind), at, asked, count, rules.rounded(int(sum_ or 0), count), bad,
-              count < p.public_minimum)
-        for key, title, of_kind, at, asked, count, sum_, bad in rows[:PAGE]
-    ]  # fmt: skip
+        Group(key, *said[key], asked, count, rules.rounded(int(sum_ or 0), count), bad, count < p.public_minimum)
+        for key, asked, count, sum_, bad in rows[:PAGE]
+    ]
     return found, len(rows) > PAGE
+
+
+def _said_of(keys: list[str]) -> dict[str, tuple[str, str, str]]:
+    """Title, kind and centre of these groups, as their newest answer says them."""
+    answered = (Evaluation.group_key.in_(keys), Evaluation.stars.is_not(None))
+    newest = select(func.max(Evaluation.id)).where(*answered).group_by(Evaluation.group_key)
+    wanted = select(Evaluation.group_key, Evaluation.title, Evaluation.subject_kind, label(Centre))
+    wanted = wanted.join(Centre, Centre.id == Evaluation.centre_id).where(Evaluation.id.in_(newest))
+    return {key: (title, subjects.label(kind), centre) for key, title, kind, centre in db.session.execute(wanted)}
 
 
 def resident_of(evaluation: Evaluation) -> tuple[str, str]:

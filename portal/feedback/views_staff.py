@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, abort, request, url_for
@@ -163,30 +164,38 @@ def phone(call_back_id: int) -> Response:
     return _page(call_back_id, shown=queries.resident_of(e)[1])
 
 
-def _wanted() -> Wanted:
+RECENT = timedelta(days=90)  # what both lists show of themselves; a month or everything is one choice away
+
+
+def _wanted(now: datetime) -> Wanted:
     args = request.args
     kind, month = args.get("kind", ""), args.get("month", "")
+    month = month if month == "all" or clock.is_month(month) else ""
+    tomorrow = clock.at(clock.today(now) + timedelta(days=1), time())
+    span = (tomorrow - RECENT, tomorrow) if not month else None if month == "all" else clock.month_span(month)
     return Wanted(
         kind=kind if subjects.of(kind) else "", group=args.get("group", "")[:80],
-        stars=whole_number(args.get("stars"), 5) or 0, month=month if clock.is_month(month) else "",
+        stars=whole_number(args.get("stars"), 5) or 0, month=month, span=span,
     )  # fmt: skip
 
 
 def _months(now: datetime) -> list[tuple[str, str]]:
     this = clock.month_of(now)
     months = [clock.add_months(this, -back) for back in range(12)]
-    return [("", "全部月份"), *((m, clock.month_name(m, with_year=True)) for m in months)]
+    named = [(m, clock.month_name(m, with_year=True)) for m in months]
+    return [("", f"近 {RECENT.days} 天"), *named, ("all", "全部")]
 
 
 @bp.get("/evaluations")
 @access.staff(Permission.FEEDBACK)
 def evaluations() -> Response:
     """What residents said, newest first, without names; narrowed by kind, group, stars and month."""
-    wanted, page = _wanted(), pages.page_number()
+    now, page = clock.now(), pages.page_number()
+    wanted = _wanted(now)
     rows, more = queries.evaluations(wanted, page)
     return pages.page(
         "feedback/staff_evaluations.html", "results", rows=rows, more=more, page=page, wanted=wanted,
-        spread=queries.spread(wanted), kinds=subjects.kinds(), months=_months(clock.now()), label=subjects.label,
+        spread=queries.spread(wanted), kinds=subjects.kinds(), months=_months(now), label=subjects.label,
         star_words=rules.STAR_WORDS, tabs=_tabs("evaluations"), call_labels=LABELS, call_tones=TONES,
         policy=queries.policy(), title=rows[0].Evaluation.title if wanted.group and rows else "",
     )  # fmt: skip
@@ -196,9 +205,10 @@ def evaluations() -> Response:
 @access.staff(Permission.FEEDBACK)
 def averages() -> Response:
     """The average of each activity and room, the lowest first; each opens the records behind it."""
-    wanted, page = _wanted(), pages.page_number()
-    groups, more = queries.groups(wanted.kind, wanted.month, page)
+    now, page = clock.now(), pages.page_number()
+    wanted = replace(_wanted(now), group="", stars=0)
+    groups, more = queries.groups(wanted, page)
     return pages.page(
         "feedback/staff_averages.html", "results", groups=groups, more=more, page=page, wanted=wanted,
-        kinds=subjects.kinds(), months=_months(clock.now()), tabs=_tabs("averages"), policy=queries.policy(),
+        kinds=subjects.kinds(), months=_months(now), tabs=_tabs("averages"), policy=queries.policy(),
     )  # fmt: skip
