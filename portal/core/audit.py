@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -97,12 +98,13 @@ def _forget(session: Session) -> None:
     session.info.pop("audit", None)
 
 
-def broken_link(after_id: int = 0, limit: int = 100_000) -> int | None:
-    """The id of the first row whose chain does not hold, or None."""
-    first = select(AuditLog).where(AuditLog.id > after_id).order_by(AuditLog.id).limit(limit)
+def broken_link(see: Callable[[AuditLog], None] = lambda _row: None) -> int | None:
+    """The id of the first row whose chain does not hold, or None. see: called with every row on the way."""
     previous = None
-    with db.session.scalars(first.execution_options(yield_per=500)) as rows:
+    every = select(AuditLog).order_by(AuditLog.id).execution_options(yield_per=500)
+    with db.session.scalars(every) as rows:
         for row in rows:
+            see(row)
             if digest(row) != row.hash or (previous is not None and row.previous != previous):
                 return row.id
             previous = row.hash

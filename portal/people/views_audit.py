@@ -12,7 +12,7 @@ from flask import Response, request
 from portal.centres import queries as centres
 from portal.core import access, audit, clock, incoming, pages, registry
 from portal.core.access import Permission
-from portal.people import queries_staff, rules
+from portal.people import audit_proof, queries_staff, rules
 from portal.people.views_accounts import year_and
 from portal.people.views_staff import face
 
@@ -65,12 +65,12 @@ def audit_page() -> Any:
     rows = queries_staff.audit_rows(actor, wanted)
     more = len(rows) > queries_staff.PER_PAGE
     rows = rows[: queries_staff.PER_PAGE]
-    verbs, kinds = queries_staff.audit_words(actor)
-    chain = queries_staff.chain(request.args.get("check") == "all")
+    proof = audit_proof.last()
+    verbs, kinds = queries_staff.audit_words(actor, proof)
     return pages.page(
-        "people/audit.html", rows=rows, wanted=wanted, problems=problems, word=word, changes=_changes, chain=chain,
+        "people/audit.html", rows=rows, wanted=wanted, problems=problems, word=word, changes=_changes, proof=proof,
         verbs=verbs, kinds=kinds, centres=centres.choices(actor.centre_path), older=rows[-1].id if more else None,
-        when=lambda at: year_and(at, clock.now()),
+        when=lambda at: year_and(at, clock.now()), now=clock.now(),
     )  # fmt: skip
 
 

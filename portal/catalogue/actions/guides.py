@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,15 @@ def centre_inside(actor: Actor, centre_id: int | None) -> Centre | None:
     if centre is None or not actor.centre_path or not centre.path.startswith(actor.centre_path):
         return None
     return centre
+
+
+def kept_by(actor: Actor, guides: Iterable[Guide]) -> set[int]:
+    """Ids of those guides that this actor may change; as many statements for forty as for one."""
+    found = list(guides)
+    tree = list(db.session.scalars(select(Centre)))  # held, so that each guide's centre is answered from memory
+    kept = {guide.id for guide in found if may_keep_guide(actor, guide)}
+    tree.clear()
+    return kept
 
 
 def may_keep_guide(actor: Actor, guide: Guide | None) -> bool:

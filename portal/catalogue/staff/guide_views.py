@@ -33,7 +33,7 @@ def guides() -> Response:
     chips += [(c.name, url_for(".guides", category=c.code, q=q or None), c.code == category) for c in tops]
     return pages.page(
         "catalogue/staff/guides.html", groups=list(groups.items()), offer=offer, chips=chips, q=q, category=category,
-        keeps={g.id for g in found if may_keep_guide(actor, g)}, total=len(found),
+        keeps=guide_actions.kept_by(actor, found), total=len(found),
         hidden=sum(1 for g in found if not g.active), may_add=may_keep_guide(actor, None),
         missing=[(c.category.name, c.missing) for c in offer.categories if c.category.kind == "guide" and c.missing],
     )  # fmt: skip
