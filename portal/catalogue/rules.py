@@ -19,6 +19,7 @@ CAPACITY_MAX = 5000
 SESSIONS_MAX = 80
 LONGEST_SESSION = timedelta(hours=24)
 LONGEST_DELAY = timedelta(days=183)  # how far behind its month a published row may be put off
+LONGEST_ROW = timedelta(days=31) + LONGEST_DELAY + LONGEST_SESSION  # from a first session to the end of the last
 COMPANIONS_MAX = 9
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, func, literal_column, or_, select, union_all
 from sqlalchemy.orm import aliased, joinedload
 
 from portal.cases import ladder
 from portal.catalogue.models import Entry, EntrySession
+from portal.catalogue.rules import LONGEST_ROW
 from portal.centres.models import Centre, label
 from portal.centres.queries import inside
 from portal.core import clock, deadlines, reads, scope
@@ -313,21 +314,26 @@ def staff_list(
     which: a key of FILTERS. Upcoming ones first to start first, past ones last first.
     """
     pending, offered = _counted(PENDING), _counted(OFFERED)
-    statement = select(Entry, Centre.short_name, Centre.name, pending, offered).join(
-        Centre, Centre.id == Entry.centre_id
-    )
-    statement = statement.where(
-        Entry.status.in_(("published", "cancelled")), Entry.walk_in.is_(False),
-        Centre.path >= path, Centre.path < path + ":",
-    )  # fmt: skip
+    order = Entry.first_start.desc() if which == "past" else Entry.first_start
+    wanted: list[Any] = [Entry.walk_in.is_(False), Entry.centre_id.in_(select(Centre.id).where(*inside(path)))]
     if which == "past":
-        statement = statement.where(Entry.last_end <= now).order_by(Entry.first_start.desc(), Entry.id)
-    else:
-        statement = statement.where(Entry.last_end > now).order_by(Entry.first_start, Entry.id)
-    statement = statement.where(*_narrowed(which, pending, now))
+        wanted += [Entry.first_start <= now, Entry.last_end <= now]
+    else:  # the first bound is only there for the index
+        wanted += [Entry.first_start > now - LONGEST_ROW, Entry.last_end > now]
+    wanted += _narrowed(which, pending, now)
     if text:
-        statement = statement.where(Entry.title.contains(text, autoescape=True))
-    rows = db.session.execute(statement.limit(PAGE + 1).offset((page - 1) * PAGE)).all()
+        wanted.append(Entry.title.contains(text, autoescape=True))
+    # Each status in the order of its index, as far as the page needs it; then the page's rows.
+    found = [
+        select(Entry.id, Entry.first_start).where(Entry.status == status, *wanted).order_by(order, Entry.id)
+        .limit(page * PAGE + 1).subquery() for status in ("published", "cancelled")
+    ]  # fmt: skip
+    both = union_all(*(select(part.c.id, part.c.first_start) for part in found)).subquery().c
+    start = both.first_start.desc() if which == "past" else both.first_start
+    ids = select(both.id).order_by(start, both.id).limit(PAGE + 1).offset((page - 1) * PAGE)
+    statement = select(Entry, Centre.short_name, Centre.name, pending, offered)
+    statement = statement.join(Centre, Centre.id == Entry.centre_id).where(Entry.id.in_(ids))
+    rows = db.session.execute(statement.order_by(order, Entry.id)).all()
     return [_line(*row, now) for row in rows[:PAGE]], len(rows) > PAGE
 
 

@@ -115,7 +115,7 @@ class Told:
     places: str
 
 
-def told(actor: Actor, month: str, centre: Centre, status: str) -> list[Told]:
+def told(actor: Actor, month: str, centre: Centre, status: str, limit: int, offset: int) -> list[Told]:
     """Rows of a month in `status` by date, only what is said of them. One statement."""
     date = EntrySession
     dates = (func.min(date.starts_at), func.min(date.ends_at), func.max(date.starts_at), func.max(date.ends_at))
@@ -124,7 +124,7 @@ def told(actor: Actor, month: str, centre: Centre, status: str) -> list[Told]:
     wanted = select(*words, *places, func.count(date.id), *dates).outerjoin(date, date.entry_id == Entry.id)
     wanted = wanted.join(Centre, Centre.id == Entry.centre_id).group_by(Entry.id, Centre.id)
     wanted = wanted.where(*on_board(actor, month, centre), Entry.status == status)
-    found = db.session.execute(wanted.order_by(Entry.first_start, Entry.id))
+    found = db.session.execute(wanted.order_by(Entry.first_start, Entry.id).limit(limit).offset(offset))
     return [_told(tuple(row[:6]), tuple(row[6:9]), row[9], tuple(row[10:])) for row in found]
 
 

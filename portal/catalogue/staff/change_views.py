@@ -166,10 +166,14 @@ def changes() -> Response:
     """What waits for this centre's decision, before and after side by side."""
     actor = access.actor()
     here = centres.get(actor.centre_id or 0)  # held, so that the session finds it for every row's guard
-    found = [_shown(c) for c in queries.open_changes(actor)]
+    count = queries.open_change_count(actor)
+    last = max(1, -(-count // queries.CHANGES))
+    page = min(pages.page_number(), last)
+    found = [_shown(c) for c in queries.open_changes(actor, page)] if count else []
     return pages.page(
-        "catalogue/staff/changes.html", found=found, form=None, refusing=0, now=clock.now(), one=False, here=here
-    )
+        "catalogue/staff/changes.html", found=found, form=None, refusing=0, now=clock.now(), one=False, here=here,
+        count=count, page=page, pages=last,
+    )  # fmt: skip
 
 
 def _change_or_404(change_id: int) -> EntryChange:

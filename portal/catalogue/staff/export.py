@@ -69,12 +69,17 @@ def to_xlsx(rows: Sequence[Row]) -> bytes:
 WRITERS: dict[str, Callable[[Sequence[Row]], bytes]] = {"csv": to_csv, "xlsx": to_xlsx}
 
 
+PART = 200  # services in one text: nobody reads, and no phone pastes, a longer one
+
+
 def wechat_text(
-    centre: Centre, month: str, rows: Sequence[Told], link: str, absolute: Callable[[str], str]
+    centre: Centre, month: str, rows: Sequence[Told], link: str, absolute: Callable[[str], str], count: int, part: int
 ) -> str:  # fmt: skip
-    """The month's list in the lines people read on a phone; each with its short address."""
-    lines = [f"【{centre.label}】{clock.month_name(month)}服务清单，共 {len(rows)} 项", ""]
-    for number, row in enumerate(rows, 1):
+    """The month's list in the lines people read on a phone; each with its short address. part: which, from 1, of the
+    texts that `count` services make."""
+    which = f"，第 {part} 部分" if count > PART else ""
+    lines = [f"【{centre.label}】{clock.month_name(month)}服务清单，共 {count} 项{which}", ""]
+    for number, row in enumerate(rows, (part - 1) * PART + 1):
         lines.append(f"{number}. {row.title}")
         lines.append(f"   {row.when} · {row.where}")
         who = "" if row.audience == "全体居民" else f"{row.audience}，"

@@ -95,7 +95,7 @@ def publish() -> Response:
     return pages.page(
         "catalogue/staff/publish.html", status=422 if errors else 200, month=month, now=now, early=early, errors=errors,
         ready=_part("page", ready, (*rows, Entry.status == APPROVED), now), begins=clock.month_span(month)[0],
-        left=_part("rest", left, (*rows, Entry.status.not_in((APPROVED, PUBLISHED, CANCELLED))), now),
+        left=_part("rest", left, (*rows, Entry.status.not_in((APPROVED, PUBLISHED, CANCELLED))), now, looked_at=False),
         out=out, typed=request.form.get("reason", ""), offer=coverage.coverage(month, actor.centre_path),
         allowed=may_publish(actor), late=queries.late(month, now, actor.centre_path), why_left=why_left,
         turned=_turned,
@@ -113,10 +113,14 @@ class Part:
     rows: list[queries.Row]
 
 
-def _part(name: str, count: int, wanted: Sequence[ColumnElement[bool]], now: datetime) -> Part:
+def _part(
+    name: str, count: int, wanted: Sequence[ColumnElement[bool]], now: datetime, looked_at: bool = True
+) -> Part:  # fmt: skip
     pages_ = max(1, -(-count // PAGE_SIZE))
     page = min(number(name, request.args) or 1, pages_)
-    rows = queries.board_rows(access.actor(), wanted, now, PAGE_SIZE, (page - 1) * PAGE_SIZE) if count else []
+    rows = (
+        queries.board_rows(access.actor(), wanted, now, PAGE_SIZE, (page - 1) * PAGE_SIZE, looked_at) if count else []
+    )
     return Part(name, count, page, pages_, rows)
 
 
@@ -193,13 +197,17 @@ def wechat() -> Response:
     """The month's list of a centre as a text for WeChat groups; what is not published yet is said to be so (C10)."""
     now, centre = clock.now(), _centre()
     month = _month(now)
-    actor = access.actor()
-    public = board.told(actor, month, centre, PUBLISHED)
-    shown = public or board.told(actor, month, centre, APPROVED)
+    counts = board.sums(access.actor(), board.on_board(access.actor(), month, centre)).by_status
+    status = PUBLISHED if counts.get(PUBLISHED) else APPROVED
+    count = counts.get(status, 0)
+    last = max(1, -(-count // exporting.PART))
+    part = min(pages.page_number(), last)
+    shown = board.told(access.actor(), month, centre, status, exporting.PART, (part - 1) * exporting.PART)
     link = pages.absolute(f"/c/{centre.code}")
+    text = exporting.wechat_text(centre, month, shown, link, pages.absolute, count, part) if shown else ""
     return pages.page(
-        "catalogue/staff/wechat.html", centre=centre, month=month, count=len(shown), published=bool(public),
-        text=exporting.wechat_text(centre, month, shown, link, pages.absolute) if shown else "",
+        "catalogue/staff/wechat.html", centre=centre, month=month, count=count, published=status == PUBLISHED,
+        text=text, part=part, parts_=last,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, tuple_
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.cases import ladder
@@ -230,15 +230,26 @@ def issues(month: str, path: str = "") -> dict[int, Issue]:
     return {issue.centre_id: issue for issue in db.session.scalars(wanted)}
 
 
-def open_changes(actor: Actor) -> list[EntryChange]:
-    """Changes that wait for the actor's centre to decide, the oldest first (C8)."""
-    wanted = select(EntryChange).where(
-        EntryChange.status == ASKED, EntryChange.waits_at_id.in_(ladder.answers_for(actor, Permission.PUBLISH))
-    )
+CHANGES = 20  # on one page
+
+
+def _asked(actor: Actor) -> ColumnElement[bool]:
     if actor.department_id is not None:
-        return []
-    loaded = wanted.options(joinedload(EntryChange.entry).joinedload(Entry.centre))
-    return list(db.session.scalars(loaded.order_by(EntryChange.asked_at, EntryChange.id)))
+        return false()
+    return (EntryChange.status == ASKED) & EntryChange.waits_at_id.in_(ladder.answers_for(actor, Permission.PUBLISH))
+
+
+def open_changes(actor: Actor, page: int = 1) -> list[EntryChange]:
+    """Changes that wait for the actor's centre to decide, the oldest first (C8)."""
+    loaded = select(EntryChange).where(_asked(actor))
+    loaded = loaded.options(joinedload(EntryChange.entry).joinedload(Entry.centre))
+    ordered = loaded.order_by(EntryChange.asked_at, EntryChange.id).limit(CHANGES).offset((page - 1) * CHANGES)
+    return list(db.session.scalars(ordered))
+
+
+def open_change_count(actor: Actor) -> int:
+    """How many wait in all."""
+    return db.session.scalar(select(func.count(EntryChange.id)).where(_asked(actor))) or 0
 
 
 def changes_of(found: Entry) -> list[EntryChange]:
