@@ -9,7 +9,7 @@ from portal.core import clock, registry
 from portal.core.access import Actor, Permission
 from portal.core.db import moment
 from portal.core.registry import Mine, Waiting, Waits
-from portal.signup import actions, notices, queries, rules
+from portal.signup import actions, notices, queries, queries_staff, rules
 from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
 from portal.signup.states import LABELS, TONES
 
@@ -70,8 +70,8 @@ def to_decide(actor: Actor, now: datetime) -> list[Waits]:
     if not actor.can(Permission.SIGN_UPS) or actor.department_id is not None:
         return []
     return [
-        Waits("sign_ups", *queries.to_check(actor, now), lambda found: _pending(found, now)),
-        Waits("sign_ups", *queries.too_few(actor, now), lambda found: _too_few(found, now)),
+        Waits("sign_ups", *queries_staff.to_check(actor, now), lambda found: _pending(found, now)),
+        Waits("sign_ups", *queries_staff.too_few(actor, now), lambda found: _too_few(found, now)),
     ]
 
 

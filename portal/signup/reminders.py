@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload
 from portal.catalogue.models import PUBLISHED, Entry, EntrySession
 from portal.core import deadlines, outbox, registry, scope
 from portal.core.db import db
-from portal.signup import actions, queries
+from portal.signup import actions, queries_staff
 from portal.signup.models import CONFIRMED, SignUp
 
 
@@ -46,7 +46,7 @@ def warn_of_low_enrolment(now: datetime) -> int:
     with scope.system("low enrolment"):
         wanted = {
             f"{e.id}:{int(e.first_start.timestamp())}": {"entry_id": e.id}
-            for e in queries.low_entries(now) if e.first_start
+            for e in queries_staff.low_entries(now) if e.first_start
         }  # fmt: skip
         return outbox.put_new("signup.low", wanted, now)
 

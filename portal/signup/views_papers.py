@@ -15,7 +15,7 @@ from portal.core import access, audit, clock, masks
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
-from portal.signup import documents, queries
+from portal.signup import documents, queries_staff
 from portal.signup.models import CONFIRMED
 from portal.signup.views_staff import bp
 
@@ -28,7 +28,7 @@ def _file_name(entry: Entry, ending: str) -> str:
 
 
 def _table(entry: Entry, full: bool, now: datetime) -> Response:
-    rows = queries.for_entry(entry.id, live_only=True)
+    rows = queries_staff.for_entry(entry.id, live_only=True)
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
@@ -43,7 +43,7 @@ def _table(entry: Entry, full: bool, now: datetime) -> Response:
 
 
 def _entry(entry_id: int) -> Entry:
-    return queries.staff_entry(entry_id) or abort(404)
+    return queries_staff.staff_entry(entry_id) or abort(404)
 
 
 @bp.get("/<int:entry_id>/sign-ups.csv")
@@ -102,7 +102,7 @@ def _roster(entry: Entry, sessions: Sequence[EntrySession], filed: bool, now: da
             name=r.name, phone=r.phone, companions=r.places - 1, for_whom=f"{r.by}代报" if r.by else "", note=r.note,
             attended=(True,) if r.checked_in and len(sessions) == 1 else (),
         )
-        for r in queries.for_entry(entry.id, live_only=True) if r.status == CONFIRMED
+        for r in queries_staff.for_entry(entry.id, live_only=True) if r.status == CONFIRMED
     ]  # fmt: skip
     return documents.Roster(
         title=entry.title, place=entry.place or entry.centre.label,

@@ -18,7 +18,7 @@ from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.people import actions as people_actions
 from portal.people import queries as people
-from portal.signup import notices, queries, rules, staff_actions
+from portal.signup import notices, queries, queries_staff, rules, staff_actions
 from portal.signup.errors import SignUpGone
 
 bp = Blueprint("signup_staff", __name__, url_prefix="/staff/sign-ups")
@@ -38,18 +38,18 @@ def list_entries() -> Response:
     """What people sign up for in my subtree: taken, waiting, to decide, when it starts."""
     viewer = access.signed_in()
     which = request.args.get("show", "")
-    which = which if which in dict(queries.FILTERS) else ""
+    which = which if which in dict(queries_staff.FILTERS) else ""
     page = pages.page_number()
     text = request.args.get("q", "").strip()[:40]
-    lines, more = queries.staff_list(viewer.centre_path, clock.now(), which, text, page)
+    lines, more = queries_staff.staff_list(viewer.centre_path, clock.now(), which, text, page)
     return pages.page(
         "signup/staff_list.html", "results", lines=lines, more=more, page=page, which=which, q=text,
-        filters=queries.FILTERS, now=clock.now(),
+        filters=queries_staff.FILTERS, now=clock.now(),
     )  # fmt: skip
 
 
 def _entry(entry_id: int) -> Entry:
-    return queries.staff_entry(entry_id) or abort(404)
+    return queries_staff.staff_entry(entry_id) or abort(404)
 
 
 @bp.get("/<int:entry_id>")
@@ -65,17 +65,17 @@ def _page(
     """The page or its block; `where` names the form an error belongs to ('add', 'extend', 'merge', a row's id)."""
     now = clock.now()
     found = _entry(entry_id)
-    rows = queries.for_entry(entry_id)
-    live = [r for r in rows if r.status in queries.ORDER]
+    rows = queries_staff.for_entry(entry_id)
+    live = [r for r in rows if r.status in queries_staff.ORDER]
     actor = access.actor()
     may = actor.can(Permission.SIGN_UPS) and found.status == "published" and now < (found.last_end or now)
     return pages.page(
         TEMPLATE, "board", entry=found, now=now, when=notices.when(found), live=live,
-        ended=[r for r in rows if r.status not in queries.ORDER], pending=sum(r.status == "pending" for r in live),
+        ended=[r for r in rows if r.status not in queries_staff.ORDER], pending=sum(r.status == "pending" for r in live),
         offered=sum(r.status == "offered" for r in live), closes=windows.closes_at(found), may=may,
         low=rules.is_low(found, now), error=error, where=where, shown=shown or {},
         typed=request.form, open_change=changing.open_change(found.id), may_plan=actor.can(Permission.PLAN),
-        targets=queries.merge_targets(found, now) if may else [], may_print=actor.can(Permission.SIGN_UPS),
+        targets=queries_staff.merge_targets(found, now) if may else [], may_print=actor.can(Permission.SIGN_UPS),
         may_unmask=actor.can(Permission.UNMASK),
     )  # fmt: skip
 
@@ -94,7 +94,7 @@ def _done(said: str, entry_id: int, sign_up_id: int = 0) -> Response:
 
 
 def _row_of(entry_id: int, sign_up_id: int) -> Any:
-    row = next((r for r in queries.for_entry(entry_id) if r.id == sign_up_id), None)
+    row = next((r for r in queries_staff.for_entry(entry_id) if r.id == sign_up_id), None)
     if row is None:
         raise SignUpGone()
     return row

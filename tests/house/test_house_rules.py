@@ -35,7 +35,7 @@ RAW = {
     "portal/cases/models.py": "where partial indexes hold",
     "portal/venues/models.py": "where partial indexes hold, and the net on the table itself",
     "portal/catalogue/staff/queries.py": "which months any list has rows of; tells nothing else",
-    "portal/signup/queries.py": "how many are pending per entry, by the index of those alone; the entry's scope decides",
+    "portal/signup/queries_staff.py": "how many are pending per entry, by the index of those alone; the entry's scope decides",
     "portal/operations/backup.py": "the version of the schema",
     "portal/operations/health.py": "SELECT 1",
     "portal/demo/story.py": "SQLite's synchronous setting while the demo is made",
