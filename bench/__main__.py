@@ -1,6 +1,6 @@
 """All figures of the product in one run, each beside something known: one table, and JSON in var/bench.json.
 
-    python -m bench [--quick] [--only journey|rooms|paper|import|weight] [--check]
+    python -m bench [--quick] [--only journey|rooms|paper|import|weight|pages] [--check]
 
 The server and its database stay on one core, the client on another if there is one. Loopback only.
 """
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import http, journey, rooms, town, weight
+from bench import http, journey, pages, rooms, town, weight
 from bench.table import KEPT, Line, keep, show
 
 
@@ -80,9 +80,20 @@ def measure_weight(_quick: bool) -> list[Line]:
     ]
 
 
+def measure_pages(quick: bool) -> list[Line]:
+    """Every page at the demo's size, ten and a hundred times that, on both databases."""
+    lines: list[Line] = []
+    for kind in town.KINDS:
+        print(f"  {town.LABELS[kind]}: the demo, its copies, all pages", file=sys.stderr, flush=True)
+        with town.empty(kind) as (env, _), http.on_core(http.CLIENT_CORE):
+            told = town.run("bench.pages", env, "--json", "--times", "1" if quick else "1,10,100")
+        lines += pages.lines_of(kind, told)
+    return lines
+
+
 PARTS: dict[str, Callable[[bool], list[Line]]] = {
     "weight": measure_weight, "import": measure_import, "paper": measure_paper, "journey": measure_journey,
-    "rooms": measure_rooms,
+    "rooms": measure_rooms, "pages": measure_pages,
 }  # fmt: skip
 
 

@@ -186,7 +186,7 @@ def _middle(values: list[float]) -> float:
     return statistics.median(values) if values else 0.0
 
 
-def lines_of(kind: str, by_times: dict[int, list[dict[str, Any]]]) -> list[Line]:
+def lines_of(kind: str, by_times: dict[str, Any]) -> list[Line]:
     """For `python -m bench`: medians a face, and whatever is slower than the limit."""
     clock_, found = "cpu" if kind == "sqlite" else "wall", []
     for times, pages in by_times.items():

@@ -71,7 +71,8 @@ def _page(
     may = actor.can(Permission.SIGN_UPS) and found.status == "published" and now < (found.last_end or now)
     return pages.page(
         TEMPLATE, "board", entry=found, now=now, when=notices.when(found), live=live,
-        ended=[r for r in rows if r.status not in queries_staff.ORDER], pending=sum(r.status == "pending" for r in live),
+        ended=[r for r in rows if r.status not in queries_staff.ORDER],
+        pending=sum(r.status == "pending" for r in live),
         offered=sum(r.status == "offered" for r in live), closes=windows.closes_at(found), may=may,
         low=rules.is_low(found, now), error=error, where=where, shown=shown or {},
         typed=request.form, open_change=changing.open_change(found.id), may_plan=actor.can(Permission.PLAN),
