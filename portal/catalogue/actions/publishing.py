@@ -20,7 +20,7 @@ from portal.core.access import Actor, Permission, system_actor
 from portal.core.db import db, writing
 from portal.core.errors import DomainError, NotYourTurn
 
-BATCH = 100  # rows in one transaction
+BATCH = 50  # rows in one transaction: a sixth of a second
 REMIND_DAYS = (2, 1)
 
 
@@ -64,7 +64,13 @@ def publish_month(
         name = clock.month_name(month)
         raise TooEarly(f"{name}清单将在 {clock.stamp(begins)} 自动发布。", advice="要现在就发布，请选“提前发布”。")
     wanted = select(Entry).where(Entry.status == APPROVED, Entry.month <= month, *_within(actor))
-    wanted = wanted.order_by(Entry.id).limit(limit).with_for_update().execution_options(populate_existing=True)
+    # By centre, so that each is told of its list in one message or two.
+    wanted = (
+        wanted.order_by(Entry.centre_id, Entry.id)
+        .limit(limit)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
     entries = list(db.session.scalars(wanted))
     if not entries:
         return 0
