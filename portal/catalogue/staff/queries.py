@@ -137,8 +137,11 @@ def board_rows(
     looked_at: bool = True,
 ) -> list[Row]:  # fmt: skip
     """The rows that meet `wanted`, by date."""
-    ordered = _loaded(select(Entry).where(*wanted)).order_by(Entry.first_start.is_(None), Entry.first_start, Entry.id)
-    return _rows(list(db.session.scalars(ordered.limit(limit).offset(offset))), actor, now, looked_at)
+    order = (Entry.first_start.is_(None), Entry.first_start, Entry.id)
+    # The page's ids first: only its rows are joined with what is said of them.
+    ids = select(Entry.id).where(*wanted).order_by(*order).limit(limit).offset(offset)
+    found = db.session.scalars(_loaded(select(Entry).where(Entry.id.in_(ids))).order_by(*order))
+    return _rows(list(found), actor, now, looked_at)
 
 
 def waiting_rows(actor: Actor, now: datetime, month: str | None = None) -> list[Row]:
