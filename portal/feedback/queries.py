@@ -310,7 +310,8 @@ class Spread:
 
 def spread(wanted: Wanted) -> Spread:
     """The figures above the list of the same filters; asked within the same time. One statement."""
-    asked = select(func.count(Evaluation.id)).where(*_about(wanted), *_in(Evaluation.asked_at, wanted.span))
+    # count(*): of the id the index knows nothing.
+    asked = select(func.count()).select_from(Evaluation).where(*_about(wanted), *_in(Evaluation.asked_at, wanted.span))
     statement = select(Evaluation.stars, func.count(), asked.scalar_subquery()).where(*_answers(wanted))
     rows = db.session.execute(statement.group_by(Evaluation.stars)).all()
     if not rows:

@@ -17,7 +17,6 @@ from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, PUBLIS
 from portal.catalogue.staff import board, choices, coverage, queries
 from portal.catalogue.staff import export as exporting
 from portal.catalogue.staff.month_views import (
-    PAGE_SIZE,
     bp,
     entry_or_404,
     may_publish,
@@ -100,6 +99,9 @@ def publish() -> Response:
         allowed=may_publish(actor), late=queries.late(month, now, actor.centre_path), why_left=why_left,
         turned=_turned,
     )  # fmt: skip
+
+
+PAGE_SIZE = 30  # rows of each of the two lists
 
 
 @dataclass(frozen=True)
