@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from portal.cases.queries import waits_for as to_call_back
 from portal.core import clock, registry
@@ -144,6 +144,22 @@ def test_averages_mark_small_samples_and_open_their_records(
     assert (
         client.get("/staff/feedback/evaluations?group=venue:多").text.count('<td class="nowrap"><span class="tag') == 5
     )
+
+
+def test_both_lists_begin_with_the_last_months_and_reach_all(
+    session: Any, town: Town, asked: Asked, client: FlaskClient, as_staff: Any
+) -> None:
+    asked(0, stars=5, title="新课", group="activity:新", words="刚评的")
+    asked(1, stars=2, title="老课", group="activity:老", words="去年评的")
+    old = NOW - timedelta(days=200)
+    session.execute(update(Evaluation).where(Evaluation.title == "老课").values(asked_at=old, given_at=old))
+    session.commit()
+    as_staff(client, town.staff["A"])
+    for path, new, past in (("evaluations", "刚评的", "去年评的"), ("averages", "新课", "老课")):
+        recent = client.get(f"/staff/feedback/{path}").text
+        assert new in recent and past not in recent and "近 90 天" in recent
+        assert past in client.get(f"/staff/feedback/{path}?month=all").text
+        assert past in client.get(f"/staff/feedback/{path}?month={clock.month_of(old)}").text
 
 
 def test_the_export_holds_ones_own_answers(session: Any, town: Town, low: Low) -> None:
