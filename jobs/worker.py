@@ -1,4 +1,7 @@
-"""The background worker: `python -m jobs.worker`. Waits when Redis is away; SIGTERM and SIGINT end it cleanly."""
+"""The background worker: `python -m jobs.worker`. Waits when Redis is away; SIGTERM and SIGINT end it cleanly.
+
+Beside it, in a thread that needs no Redis, it makes the PDFs that pages ask for (`core.pdf_spool`).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 import jobs
-from portal.core import job_queue
+from portal.core import job_queue, pdf_spool
 
 log = structlog.get_logger()
 
@@ -78,6 +81,9 @@ def main() -> int:
     """Work until a signal says otherwise."""
     _listen_for_the_end()
     app = jobs.app()  # now, so that a wrong setting is said before the first job
+    with app.app_context():
+        printing = pdf_spool.spool()
+    threading.Thread(target=printing.work, args=(ended,), name="spool", daemon=True).start()
     log.info("worker ready", queue=job_queue.QUEUE)
     while not ended.is_set():
         try:

@@ -241,6 +241,7 @@ def _fresh(request: pytest.FixtureRequest) -> Iterator[None]:
         database.begin(request.node.get_closest_marker("own_database") is not None)
     # What a process remembers of one test's database must not reach the next.
     app.extensions.pop("portal_kept", None)
+    shutil.rmtree(app.config["DATA_DIR"] / "cache" / "pdf" / "waiting", ignore_errors=True)
     month_snapshot.forget()
     room_snapshot.forget()
     yield

@@ -28,6 +28,6 @@ class CentrePoster:
     )
 
 
-def centre_poster_pdf(poster: CentrePoster) -> bytes:
-    """Return the A4 poster with the centre's QR code (N3). Raises: PdfFailed."""
-    return pdf.render(pdf.html("centre_poster.html", poster=poster), ("base.css", "qr_poster.css"))
+def centre_poster(poster: CentrePoster) -> pdf.PrintJob:
+    """The A4 poster with the centre's QR code (N3)."""
+    return pdf.single(pdf.html("centre_poster.html", poster=poster), ("base.css", "qr_poster.css"))

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, request, url_for
 from portal.centres import actions, documents, facts, profile, queries, rules
 from portal.centres.forms import CentreForm, ImportForm
 from portal.centres.models import Centre
-from portal.core import access, clock, incoming, pages, uploads
+from portal.core import access, clock, incoming, pages, pdf_spool, uploads
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.forms import PhotoForm
@@ -135,7 +135,7 @@ def poster(centre_id: int) -> Response:
     """The centre's QR poster for its door and notice board (A4)."""
     centre = _own(centre_id)
     week = rules.week_text(queries.weekly_hours(centre.id))
-    made = documents.centre_poster_pdf(
+    job = documents.centre_poster(
         documents.CentrePoster(
             name=centre.name, phone=pages.phone_text(centre.phone), address=centre.address,
             hours=tuple(f"{days} {text}" for days, text in week), issued_on=clock.today(),
@@ -143,11 +143,7 @@ def poster(centre_id: int) -> Response:
             responsible=centre.responsible,
         )
     )  # fmt: skip
-    name = f"poster-{centre.code}.pdf"
-    return Response(
-        made, mimetype="application/pdf",
-        headers={"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "private, no-cache"},
-    )  # fmt: skip
+    return pdf_spool.answer(job, f"{centre.label}海报.pdf")
 
 
 @bp.route("/import", methods=["GET", "POST"])

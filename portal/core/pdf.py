@@ -1,33 +1,36 @@
-"""Paper: HTML of our own print templates becomes a PDF in a child process with a time and a memory limit (SPEC Q7).
+"""Paper: HTML of our own print templates becomes a PDF in a limited child of a warm process, the press (SPEC Q7).
 
-`render` makes one document. `render_book` makes a document out of parts (one per centre) whose finished pages are kept
-in a directory under the hash of their HTML and style: when one centre changes, one part is laid out anew. Page numbers
-run through the whole book because they are drawn when it is bound.
+`render` makes a `PrintJob` and waits for it: for commands, the worker and tests, never within a request (there,
+`core.pdf_spool` has it made). A job is one document, or parts (one per centre) in a frame; finished parts are kept in
+a directory under the hash of their HTML and style: when one centre changes, one part is laid out anew.
 
 In templates, `<a href="qr:ADDRESS">` with a square box becomes a QR code of ADDRESS, and a link to it.
 """
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from flask import has_request_context
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from portal.core.errors import DomainError
 
 _CORE = Path(__file__).resolve().parent
-_CHILD = _CORE / "pdf_child.py"
 TEMPLATES = _CORE.parent / "templates" / "print"
 ASSETS = _CORE.parent / "static" / "print"
 
@@ -36,10 +39,10 @@ MM = 72 / 25.4
 A4 = (210 * MM, 297 * MM)
 A3 = (297 * MM, 420 * MM)
 SECONDS = 90.0
-#: Address space of the child in bytes. Its resident part stays below 250 MiB; the fonts are mapped several times.
+#: Address space of a child in bytes. Its resident part stays below 250 MiB; the fonts are mapped several times.
 MEMORY = 2 * 1024**3
-# A document takes a core and up to 250 MiB: a web process makes one at a time, the others wait their turn.
-_one_at_a_time = threading.Lock()
+_IDLE_SECONDS = 600.0  # the press, 160 MiB, ends when nothing was printed for so long
+_START_SECONDS = 60.0  # most of a second on an idle machine
 
 
 class PdfFailed(DomainError):
@@ -67,6 +70,11 @@ class Part:
     html: str
     css: tuple[str, ...] = ("base.css",)
 
+    @property
+    def key(self) -> str:
+        """The same for the same pages."""
+        return _digest(self.html, self.css)
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -87,80 +95,167 @@ class Frame:
     slots: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
 
 
-def render(html: str, css: Sequence[str] = ("base.css",), *, seconds: float = SECONDS, memory: int = MEMORY) -> bytes:
-    """Return `html` as a PDF with embedded, subset fonts.
+@dataclass(frozen=True)
+class PrintJob:
+    """What is to be printed: one document, or parts in their order inside a frame.
 
+    Raises: ValueError without parts.
+    """
+
+    parts: tuple[Part, ...]
+    frame: Frame | None = None
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ValueError("a book needs at least one part")
+
+    @property
+    def key(self) -> str:
+        """The same for the same document."""
+        return _digest(json.dumps(self.as_data()), self.frame.css if self.frame else ())
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain values for JSON, each part with its key."""
+        parts = [asdict(part) | {"key": part.key} for part in self.parts]
+        return {"parts": parts, "frame": self.frame and asdict(self.frame)}
+
+
+def single(html: str, css: Sequence[str] = ("base.css",)) -> PrintJob:
+    """One document that numbers its own pages."""
+    return PrintJob((Part("", html, tuple(css)),))
+
+
+def render(
+    job: PrintJob | dict[str, Any], *, cache: Path | None = None, seconds: float = SECONDS, memory: int = MEMORY
+) -> bytes:
+    """Return the job (or its data) as a PDF with embedded, subset fonts.
+
+    cache: directory in which the parts of a book are kept and found. seconds: by the clock. memory: bytes.
     Raises: PdfTooLarge (time or memory limit), PdfFailed (anything else, also an address outside the print assets).
     """
-    part = {"title": "", "html": html, "css": list(css), "file": None}
-    return _run({"parts": [part], "frame": None}, seconds, memory)
+    if has_request_context():
+        raise RuntimeError("a request never prints: use core.pdf_spool")
+    data = job.as_data() if isinstance(job, PrintJob) else job
+    limits = {"cache": cache and str(Path(cache).resolve()), "seconds": seconds, "memory": memory}
+    return _press.make(data | limits)
 
 
-def render_book(
-    parts: Sequence[Part], frame: Frame, *, cache: Path | None = None, seconds: float = SECONDS, memory: int = MEMORY
-) -> bytes:
-    """Return the parts in order inside the frame; parts found in the directory `cache` are not laid out again.
-
-    Raises: PdfTooLarge, PdfFailed as `render`; ValueError without parts.
-    """
-    if not parts:
-        raise ValueError("a book needs at least one part")
-    specs = [
-        {
-            "title": part.title,
-            "html": part.html,
-            "css": list(part.css),
-            "file": None if cache is None else str(Path(cache).resolve() / f"{_key(part)}.part.pdf"),
-        }
-        for part in parts
-    ]
-    around = asdict(frame)
-    # The child puts the hash of the cover's final HTML, with its page numbers, for the star.
-    around["cover_file"] = cache and str(Path(cache).resolve() / f"cover-{_style_key(frame.css)[:16]}-*.part.pdf")
-    return _run({"parts": specs, "frame": around}, seconds, memory)
-
-
-def _key(part: Part) -> str:
-    return hashlib.sha256(_style_key(part.css).encode() + part.html.encode()).hexdigest()
-
-
-def _style_key(css: Sequence[str]) -> str:
+def _digest(printed: str, css: Sequence[str]) -> str:
+    """Of what is printed, its style, and the programs that print it."""
     digest = hashlib.sha256(_tools().encode())
     for name in css:
         digest.update((ASSETS / name).read_bytes())
+    digest.update(printed.encode())
     return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)
 def _tools() -> str:
     """What besides the text decides how a kept part looks."""
-    code = hashlib.sha256(b"".join((_CORE / name).read_bytes() for name in ("pdf_press.py", "qr.py")))
+    code = hashlib.sha256(b"".join((_CORE / name).read_bytes() for name in ("pdf_layout.py", "qr.py")))
     return f"{version('weasyprint')} {version('pikepdf')} {code.hexdigest()}"
 
 
-def _run(job: dict[str, Any], seconds: float, memory: int) -> bytes:
-    job |= {"seconds": seconds, "memory": memory}
-    # No secrets of the application in the environment of a process that reads other people's text.
-    names = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "FONTCONFIG_FILE", "FONTCONFIG_PATH")
-    environment = {name: os.environ[name] for name in names if name in os.environ}
-    with _one_at_a_time:
+class _NotBegun(OSError):
+    """The press ended before it took the job."""
+
+
+class Press:
+    """This process's press: started on first use, anew when it is gone or was another process's (after a fork)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._control: socket.socket | None = None
+
+    def make(self, job: dict[str, Any]) -> bytes:
+        """Have one job made. Raises: as `render`."""
+        for last in (False, True):
+            try:
+                return self._try(job)
+            except _NotBegun as gone:
+                self.close()  # it ended for lack of work, or somebody killed it: once more with a new one
+                if last:
+                    raise PdfFailed(f"the press does not start: {gone}") from gone
+        raise AssertionError("not reached")
+
+    def _try(self, job: dict[str, Any]) -> bytes:
+        channel, handed = socket.socketpair()
+        with channel:
+            with handed:
+                self._hand_over(handed)
+            answer = self._talk(channel, json.dumps(job).encode(), job["seconds"])
+        if answer.startswith(b"+") and answer.rstrip().endswith(b"%%EOF"):
+            return answer[1:]
+        reason = answer[1:].decode("utf-8", "replace") if answer.startswith(b"-") else ""
+        if not reason or "MemoryError" in reason:
+            raise PdfTooLarge(reason or f"stopped by the system, or longer than {job['seconds']:g} s")
+        raise PdfFailed(reason)
+
+    def _talk(self, channel: socket.socket, job: bytes, seconds: float) -> bytes:
+        """Send the job, return the answer: nothing, or half of it, if the child was ended by its limits."""
+        channel.settimeout(_START_SECONDS)
         try:
-            done = subprocess.run(  # noqa: S603 (our own interpreter and script; all text goes through stdin)
-                [sys.executable, "-I", str(_CHILD)],
-                input=json.dumps(job).encode(),
-                capture_output=True,
-                timeout=seconds,
+            if channel.recv(1) != b"!":
+                raise _NotBegun("closed")
+        except OSError as gone:
+            raise _NotBegun(str(gone)) from gone
+        channel.settimeout(seconds + 10)  # more than its own limit
+        chunks = []
+        with suppress(OSError):
+            channel.sendall(job)
+            channel.shutdown(socket.SHUT_WR)
+            while chunk := channel.recv(1 << 20):
+                chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _hand_over(self, channel: socket.socket) -> None:
+        with self._lock:
+            if self._control is None:
+                self._control = self._start()
+            try:
+                socket.send_fds(self._control, [b"j"], [channel.fileno()])
+            except OSError as gone:
+                raise _NotBegun(str(gone)) from gone
+
+    def _start(self) -> socket.socket:
+        # No secrets of the application in the environment of a process that reads other people's text.
+        names = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "FONTCONFIG_FILE", "FONTCONFIG_PATH")
+        environment = {name: os.environ[name] for name in names if name in os.environ}
+        control, theirs = socket.socketpair()
+        command = [sys.executable, "-I", str(_CORE / "pdf_press.py"), str(_IDLE_SECONDS)]
+        with theirs:
+            press = subprocess.Popen(  # noqa: S603 (our own interpreter and script; all text goes through sockets)
+                command,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
                 env=environment,
-                check=False,
+                cwd="/",
+                start_new_session=True,  # a process group of its own, so that its children end with it
             )
-        except subprocess.TimeoutExpired as late:
-            raise PdfTooLarge(f"longer than {seconds:g} s") from late
-    if done.returncode == 0 and done.stdout.startswith(b"%PDF-"):
-        return done.stdout
-    reason = done.stderr.decode("utf-8", "replace").strip()[-2000:]
-    if done.returncode < 0 or "MemoryError" in reason:
-        raise PdfTooLarge(f"stopped by signal {-done.returncode}: {reason}")
-    raise PdfFailed(reason or f"exit {done.returncode}")
+        # Waits for its end, whenever that is, so that no zombie is left.
+        threading.Thread(target=press.wait, name="press", daemon=True).start()
+        return control
+
+    def close(self) -> None:
+        """Let the press end, if there is one; it hears that its owner has gone."""
+        with self._lock:
+            if self._control is not None:
+                self._control.close()
+            self._control = None
+
+
+_press = Press()
+atexit.register(_press.close)
+
+
+def _forget() -> None:
+    """In a forked child: the press is our parent's, and so is whoever holds its lock."""
+    if _press._control is not None:
+        _press._control.close()
+    _press.__init__()  # type: ignore[misc]
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 @lru_cache(maxsize=1)

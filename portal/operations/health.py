@@ -10,7 +10,7 @@ from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal.core import job_queue, outbox
+from portal.core import job_queue, outbox, pdf_spool
 from portal.core.db import db
 from portal.notices import queries as notices
 from portal.operations import work
@@ -32,8 +32,9 @@ def check(now: datetime) -> dict[str, Any]:
     report["deliveries"] = {
         "ok": age < LATE_SECONDS, "due": waiting, "oldest_seconds": round(age, 1), "failed_last_day": failed,
     }  # fmt: skip
+    report["printing"] = pdf_spool.health()
     report["daily"] = {name: _daily(value) for name, value in work.daily_results().items()}
-    parts = [report["redis"], report["outbox"], report["deliveries"], *report["daily"].values()]
+    parts = [report["redis"], report["outbox"], report["deliveries"], report["printing"], *report["daily"].values()]
     if not all(part["ok"] for part in parts):
         report["status"] = DEGRADED
     return report

@@ -68,8 +68,8 @@ class Roster:
         return sum(person.mark(session) == _MARKS[True] for person in self.people)
 
 
-def roster_pdf(roster: Roster) -> bytes:
-    """Return the roster as A4 (S10). Raises: PdfFailed; ValueError without or with too many sessions."""
+def roster_sheet(roster: Roster) -> pdf.PrintJob:
+    """The roster as A4 (S10). Raises: ValueError without or with too many sessions."""
     if not 1 <= len(roster.sessions) <= MOST_SESSIONS:
         raise ValueError(f"a roster has 1 to {MOST_SESSIONS} sessions")
-    return pdf.render(pdf.html("roster.html", roster=roster), ("base.css", "roster.css"))
+    return pdf.single(pdf.html("roster.html", roster=roster), ("base.css", "roster.css"))

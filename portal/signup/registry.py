@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from portal.core import clock, registry
+from portal.core import clock, pdf_spool, registry
 from portal.core.access import Actor, Permission
 from portal.core.db import moment
 from portal.core.registry import Mine, Waiting, Waits
@@ -100,5 +100,6 @@ def personal(resident_id: int) -> dict[str, Any]:
 
 @registry.erase
 def erase(resident_id: int, now: datetime) -> None:
-    """Future sign-ups end, their places go on."""
+    """Future sign-ups end, their places go on; rosters printed lately are not kept."""
     actions.erase(resident_id, now)
+    pdf_spool.spool().forget_private()

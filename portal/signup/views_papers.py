@@ -11,7 +11,7 @@ from defusedcsv import csv
 from flask import Response, abort, request
 
 from portal.catalogue.models import Entry, EntrySession
-from portal.core import access, audit, clock, masks
+from portal.core import access, audit, clock, masks, pdf_spool
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
@@ -77,12 +77,8 @@ def roster(entry_id: int) -> Response:
     chosen = _sessions(entry, request.args.get("session", ""), now)
     if not chosen:
         raise NoDates()
-    answer = Response(documents.roster_pdf(_roster(entry, chosen, filed, now)), mimetype="application/pdf")
-    name = f"{'参加名单' if filed else '签到表'} {entry.title}"
-    answer.headers["Content-Disposition"] = (
-        f"inline; filename=\"roster-{entry.id}.pdf\"; filename*=UTF-8''{quote(name)}.pdf"
-    )
-    return answer
+    name = f"{'参加名单' if filed else '签到表'} {entry.title}.pdf"
+    return pdf_spool.answer(documents.roster_sheet(_roster(entry, chosen, filed, now)), name, private=True)
 
 
 def _sessions(entry: Entry, wanted: str, now: datetime) -> Sequence[EntrySession]:

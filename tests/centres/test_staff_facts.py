@@ -18,6 +18,7 @@ from portal.centres.rules import Hours
 from portal.core import clock
 from portal.core.attachments import Attachment
 from portal.core.audit import AuditLog
+from tests.core.printed import fetched
 
 
 def form(centre: Centre, **changes: str) -> dict[str, str]:
@@ -185,7 +186,7 @@ def test_photos_come_and_go(client: FlaskClient, as_staff: Any, town: Any, sessi
 
 def test_the_poster_is_a_pdf(client: FlaskClient, as_staff: Any, town: Any) -> None:
     as_staff(client, town.staff["A1"])
-    answer = client.get(f"/staff/centres/{town.centres['A1'].id}/poster.pdf")
+    answer = fetched(client, f"/staff/centres/{town.centres['A1'].id}/poster.pdf")
     assert answer.status_code == 200 and answer.mimetype == "application/pdf"
     assert len(PdfReader(io.BytesIO(answer.data)).pages) == 1
 

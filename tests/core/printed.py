@@ -9,12 +9,36 @@ from io import BytesIO
 import pikepdf
 import pypdf
 import zxingcpp
+from flask.testing import FlaskClient
 from PIL import Image
+from werkzeug.test import TestResponse
+
+from portal.core import pdf_spool
 
 
 def text_of(made: bytes) -> list[str]:
     """Return the words of each page without white space."""
     return [re.sub(r"\s+", "", page.extract_text()) for page in pypdf.PdfReader(BytesIO(made)).pages]
+
+
+def make_all(client: FlaskClient) -> int:
+    """Do the worker's part: make what waits in the spool, through the real press. Returns how many there were."""
+    with client.application.app_context():
+        spool = pdf_spool.spool()
+    count = 0
+    while spool.make_next():
+        count += 1
+    return count
+
+
+def fetched(client: FlaskClient, url: str) -> TestResponse:
+    """Open a PDF's address as a browser does that follows the waiting page."""
+    answer = client.get(url)
+    if answer.status_code != 202:
+        return answer
+    assert answer.headers["Refresh"]
+    make_all(client)
+    return client.get(url)
 
 
 def picture(made: bytes, page: int = 1, dpi: int = 150, *, grey: bool = True) -> Image.Image:
@@ -41,8 +65,8 @@ def fonts_of(made: bytes) -> dict[str, bool]:
     """Return font name → whether its outlines are in the file."""
     found = {}
     with pikepdf.open(BytesIO(made)) as opened:
-        for page in opened.pages:
-            for font in page.obj.Resources.Font.values():
+        for font in opened.objects:
+            if isinstance(font, pikepdf.Dictionary) and "/DescendantFonts" in font:
                 descriptor = font.DescendantFonts[0].FontDescriptor
                 found[str(font.BaseFont)] = "/FontFile3" in descriptor or "/FontFile2" in descriptor
     return found

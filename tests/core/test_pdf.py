@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
-import subprocess
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pikepdf
 import pytest
+from flask import Flask
 
-from portal.core import pdf, pdf_fonts
+from portal.core import pdf
 from tests.core.printed import picture, text_of
 
 
@@ -21,6 +26,49 @@ def page(words: str, head: str = "") -> str:
 
 def part(number: int, words: str) -> pdf.Part:
     return pdf.Part(f"第{number}社区", page(f"第{number}社区：{words}"))
+
+
+def started(press: pdf.Press) -> set[int]:
+    """Have something made by a press; the processes that were not there before."""
+    before = presses()
+    press.make(pdf.single(page("一")).as_data() | {"cache": None, "seconds": 60, "memory": pdf.MEMORY})
+    return presses() - before
+
+
+def presses() -> set[int]:
+    """The presses that this process started."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            owner = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if owner == os.getpid() and "pdf_press.py" in (folder / "cmdline").read_text():
+                found.add(int(folder.name))
+    return found
+
+
+def gone(pid: int) -> None:
+    """Wait until a process has ended and, if it was ours, is no zombie."""
+    ended = time.monotonic() + 30
+    while time.monotonic() < ended:
+        with suppress(ChildProcessError), suppress(FileNotFoundError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            if fields[0] != "Z" or int(fields[1]) == os.getpid():
+                time.sleep(0.05)
+                continue
+        return
+    raise AssertionError(f"{pid} is still there")
+
+
+@pytest.fixture
+def own() -> Iterator[pdf.Press]:
+    """A press for one test."""
+    press = pdf.Press()
+    yield press
+    press.close()
+
+
+def book(parts: Sequence[pdf.Part], frame: pdf.Frame | None = None, cache: Path | None = None) -> bytes:
+    return pdf.render(pdf.PrintJob(tuple(parts), frame or FRAME), cache=cache)
 
 
 FRAME = pdf.Frame("测试清单", pdf.A4, (500.0, 30.0, 9.5), cover=page("目录 @page-0@ @page-1@ @page-2@"))
@@ -41,40 +89,73 @@ FRAME = pdf.Frame("测试清单", pdf.A4, (500.0, 30.0, 9.5), cover=page("目录
 )
 def test_only_own_print_assets_can_be_opened(tag: str) -> None:
     with pytest.raises(pdf.PdfFailed) as failed:
-        pdf.render(page("一", tag) if tag.startswith("<link") else page(tag))
+        pdf.render(pdf.single(page("一", tag) if tag.startswith("<link") else page(tag)))
     assert "not one of the print assets" in failed.value.reason or "disallowed" in failed.value.reason
     assert failed.value.message == "这份文件没有做成。"
 
 
-def test_time_limit_ends_the_child() -> None:
+def test_time_limit_ends_the_child_and_leaves_the_press() -> None:
+    pdf.render(pdf.single(page("一")))
+    before = presses()
     with pytest.raises(pdf.PdfTooLarge) as late:
-        pdf.render(page("字" * 100), seconds=0.05)
+        pdf.render(pdf.single(page("字" * 100)), seconds=0.05)
     assert "内容太多" in late.value.message
+    assert text_of(pdf.render(pdf.single(page("二")))) == ["二"]
+    assert presses() == before
 
 
 def test_memory_limit_ends_the_child() -> None:
-    with pytest.raises(pdf.PdfFailed):
-        pdf.render(page("字" * 100), memory=60 * 1024 * 1024)
+    with pytest.raises(pdf.PdfTooLarge):
+        pdf.render(pdf.single(page("<p>字</p>" * 20_000)), memory=300 * 1024**2)
 
 
-def test_child_sees_no_secrets_of_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, Any] = {}
-    run = subprocess.run
+def test_a_request_never_prints(app: Flask) -> None:
+    with app.test_request_context("/"), pytest.raises(RuntimeError, match="a request never prints"):
+        pdf.render(pdf.single(page("一")))
 
-    def spy(*values: Any, **named: Any) -> Any:
-        seen.update(named["env"])
-        return run(*values, **named)
 
+def test_press_sees_no_secrets_of_the_application(monkeypatch: pytest.MonkeyPatch, own: pdf.Press) -> None:
     monkeypatch.setenv("SECRET_KEY", "not-for-paper")
-    monkeypatch.setattr(pdf.subprocess, "run", spy)
-    pdf.render(page("一"))
-    assert seen
-    assert "SECRET_KEY" not in seen
-    assert "not-for-paper" not in seen.values()
+    (pid,) = started(own)
+    environment = Path(f"/proc/{pid}/environ").read_text()
+    assert "PATH=" in environment
+    assert "not-for-paper" not in environment
+
+
+def test_press_that_was_killed_or_idle_is_started_again_and_leaves_no_zombie(
+    monkeypatch: pytest.MonkeyPatch, own: pdf.Press
+) -> None:
+    (killed,) = started(own)
+    os.kill(killed, signal.SIGKILL)
+    gone(killed)
+    monkeypatch.setattr(pdf, "_IDLE_SECONDS", 0.3)
+    (idle,) = started(own)
+    gone(idle)
+    assert started(own).isdisjoint({killed, idle})
+
+
+def test_a_forked_process_has_a_press_of_its_own_that_dies_with_it() -> None:
+    pdf.render(pdf.single(page("一")))
+    ours = presses()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            pdf.render(pdf.single(page("一")))
+            os.write(write, json.dumps(sorted(presses())).encode())
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)  # no farewell
+    os.close(write)
+    with open(read) as answer:
+        (theirs,) = json.load(answer)
+    os.waitpid(child, 0)
+    gone(theirs)
+    assert text_of(pdf.render(pdf.single(page("二")))) == ["二"]
+    assert presses() == ours
 
 
 def test_fonts_are_embedded_subset_and_small() -> None:
-    made = pdf.render(page("党群服务中心<b>月度服务清单</b>“扫黑除恶”宣传，9:00–11:30"))
+    made = pdf.render(pdf.single(page("党群服务中心<b>月度服务清单</b>“扫黑除恶”宣传，9:00–11:30")))
     with pikepdf.open(BytesIO(made)) as opened:
         fonts = opened.pages[0].obj.Resources.Font
         names = [str(font.BaseFont) for font in fonts.values()]
@@ -82,7 +163,8 @@ def test_fonts_are_embedded_subset_and_small() -> None:
         assert all(re.match(r"/[A-Z]{6}\+Noto-Sans-CJK-SC", name) for name in names), names
         for font in fonts.values():
             assert "/FontFile3" in font.DescendantFonts[0].FontDescriptor
-            assert set("".join(pdf_fonts.glyphs(font).values())) >= set("服务") or "Bold" not in str(font.BaseFont)
+            cmap = font.ToUnicode.read_bytes().lower()
+            assert all(f"<{ord(sign):04x}>".encode() in cmap for sign in "服务") or "Bold" not in str(font.BaseFont)
     assert len(made) < 40_000
     assert text_of(made) == ["党群服务中心月度服务清单“扫黑除恶”宣传，9:00–11:30"]
 
@@ -94,26 +176,26 @@ def test_markup_in_words_stays_words() -> None:
 
 def test_numbers_run_through_the_book_and_the_cover_knows_them() -> None:
     long = page('<p style="break-after: page">甲</p><p>乙</p>')
-    book = pdf.render_book([part(1, "红"), pdf.Part("第2社区", long), part(3, "绿")], FRAME)
-    pages = text_of(book)
+    made = pdf.render(pdf.PrintJob((part(1, "红"), pdf.Part("第2社区", long), part(3, "绿")), FRAME))
+    pages = text_of(made)
     assert len(pages) == 5
     assert pages[0].startswith("目录235")
     assert [number for text in pages for number in re.findall(r"第(\d)页共5页", text)] == list("12345")
-    with pikepdf.open(BytesIO(book)) as opened, opened.open_outline() as outline:
+    with pikepdf.open(BytesIO(made)) as opened, opened.open_outline() as outline:
         assert [item.title for item in outline.root] == ["第1社区", "第2社区", "第3社区"]
         assert str(opened.docinfo.Title) == "测试清单"
 
 
 def test_one_changed_part_costs_one_part(tmp_path: Path) -> None:
     parts = [part(number, "春夏秋冬"[number]) for number in range(3)]
-    first = pdf.render_book(parts, FRAME, cache=tmp_path)
+    first = book(parts, FRAME, cache=tmp_path)
     kept = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
-    assert len(kept) == 4  # three parts and the cover
+    assert len(kept) == 4  # one run, and where in it each part stands
 
     parts[1] = part(1, "时间改为腊月")
-    second = pdf.render_book(parts, FRAME, cache=tmp_path)
+    second = book(parts, FRAME, cache=tmp_path)
     now = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
-    assert len(now) == 5
+    assert len(now) == 6  # another run with one part
     assert kept.items() <= now.items()
     assert [text.partition("第2页")[0].partition("第3页")[0] for text in text_of(second)[1:3]] == [
         "第0社区：春",
@@ -124,31 +206,37 @@ def test_one_changed_part_costs_one_part(tmp_path: Path) -> None:
 
 def test_the_same_book_from_the_cache_reads_and_looks_the_same(tmp_path: Path) -> None:
     parts = [part(number, f"“暖冬行动”<b>探访慰问</b>{number}《小猪变形记》") for number in range(3)]
-    fresh = pdf.render_book(parts, FRAME, cache=tmp_path)
-    again = pdf.render_book(parts, FRAME, cache=tmp_path)
+    fresh = book(parts, FRAME, cache=tmp_path)
+    again = book(parts, FRAME, cache=tmp_path)
     assert text_of(again) == text_of(fresh)
     assert picture(again, 2, 60).tobytes() == picture(fresh, 2, 60).tobytes()
-    assert pdf.render_book(parts, FRAME) == pdf.render_book(parts, FRAME)
+    assert book(parts, FRAME) == book(parts, FRAME)
 
 
-def test_a_damaged_or_foreign_part_is_laid_out_again(tmp_path: Path) -> None:
-    parts = [part(1, "水"), part(2, "火")]
+def test_damaged_parts_are_laid_out_again(tmp_path: Path) -> None:
+    parts = [part(1, "水"), part(2, "火"), part(3, "土")]
+    good = text_of(book(parts, cache=tmp_path))
+    for ending, data in ((".pdf", b"%PDF-1.7 broken"), (".json", b"[1")):
+        next(file for file in tmp_path.iterdir() if file.suffix == ending).write_bytes(data)
+        assert text_of(book(parts, cache=tmp_path)) == good
+        assert text_of(book(parts, cache=tmp_path)) == good
+
+
+def test_a_book_takes_pages_from_few_runs_so_that_it_stays_small(tmp_path: Path) -> None:
+    parts = [part(number, "春夏秋冬梅兰竹菊"[number]) for number in range(8)]
     frame = pdf.Frame("测试", pdf.A4, (500.0, 30.0, 9.5))
-    good = text_of(pdf.render_book(parts, frame, cache=tmp_path))
-    files = sorted(tmp_path.iterdir())
-    files[0].write_bytes(b"%PDF-1.7 broken")
-    assert text_of(pdf.render_book(parts, frame, cache=tmp_path)) == good
-
-    with pikepdf.open(files[1], allow_overwriting_input=True) as kept:
-        glyphs = bytes(kept.Root.PortalGlyphs).replace(b'"glyphs": {"', b'"glyphs": {"64999": "\\u706b", "', 1)
-        kept.Root.PortalGlyphs = pikepdf.String(glyphs.decode())
-        kept.save()
-    assert text_of(pdf.render_book(parts, frame, cache=tmp_path)) == good
+    for number in range(6):
+        parts[number] = part(number, f"改了{number}")
+        made = book(parts, frame, cache=tmp_path)
+    assert text_of(made) == text_of(book(parts, frame))
+    with pikepdf.open(BytesIO(made)) as opened:
+        faces = [font for font in opened.objects if isinstance(font, pikepdf.Dictionary) and "/BaseFont" in font]
+        assert len([font for font in faces if "/DescendantFonts" in font]) <= 3
 
 
 def test_two_slots_put_two_parts_on_a_sheet() -> None:
     frame = pdf.Frame("测试", pdf.A3, (800.0, 30.0, 12.0), sheet=page("底"), slots=((0.0, 0.0), (400.0, 0.0)))
-    pages = text_of(pdf.render_book([part(1, "一"), part(2, "二"), part(3, "三")], frame))
+    pages = text_of(book([part(1, "一"), part(2, "二"), part(3, "三")], frame))
     assert len(pages) == 2
     assert all("底" in text for text in pages)
     assert "第1社区" in pages[0]
@@ -158,4 +246,4 @@ def test_two_slots_put_two_parts_on_a_sheet() -> None:
 
 def test_a_book_needs_a_part() -> None:
     with pytest.raises(ValueError, match="at least one part"):
-        pdf.render_book([], FRAME)
+        book([])

@@ -42,6 +42,6 @@ def test_impossible_texts_are_refused(text: str) -> None:
 
 def test_a_qr_link_in_a_template_becomes_a_code_and_a_link() -> None:
     box = "display:block;width:30mm;height:30mm;margin:20mm"
-    made = pdf.render(f'<html lang="zh-CN"><body><a href="qr:{SHORT}" style="{box}"></a></body></html>')
+    made = pdf.render(pdf.single(f'<html lang="zh-CN"><body><a href="qr:{SHORT}" style="{box}"></a></body></html>'))
     assert printed.codes_in(printed.picture(made)) == [SHORT]
     assert printed.links_of(made) == [SHORT]

@@ -7,7 +7,8 @@ from datetime import date
 
 import pytest
 
-from portal.signup.documents import Roster, RosterPerson, roster_pdf
+from portal.core.pdf import render
+from portal.signup.documents import Roster, RosterPerson, roster_sheet
 from tests.core.printed import fonts_of, text_of
 
 PEOPLE = tuple(
@@ -34,7 +35,7 @@ ROSTER = Roster(
 
 
 def test_roster_holds_every_name_and_only_the_tail_of_each_phone() -> None:
-    pages = text_of(roster_pdf(ROSTER))
+    pages = text_of(render(roster_sheet(ROSTER)))
     text = "".join(pages)
     assert len(pages) == 2
     for person in PEOPLE:
@@ -49,7 +50,7 @@ def test_roster_holds_every_name_and_only_the_tail_of_each_phone() -> None:
 
 
 def test_pages_are_numbered_and_repeat_the_head() -> None:
-    made = roster_pdf(ROSTER)
+    made = render(roster_sheet(ROSTER))
     for number, text in enumerate(text_of(made), start=1):
         assert f"第{number}页共2页" in text
         assert "序号姓名手机尾号同行签名" in text
@@ -60,16 +61,16 @@ def test_pages_are_numbered_and_repeat_the_head() -> None:
 
 
 def test_lines_for_those_who_walk_in() -> None:
-    text = "".join(text_of(roster_pdf(dataclasses.replace(ROSTER, people=PEOPLE[:3], blank_lines=4))))
+    text = "".join(text_of(render(roster_sheet(dataclasses.replace(ROSTER, people=PEOPLE[:3], blank_lines=4)))))
     assert "现场来的" in text
     for number in range(1, 8):
         assert str(number) in text
-    assert "现场来的" not in "".join(text_of(roster_pdf(dataclasses.replace(ROSTER, blank_lines=0))))
+    assert "现场来的" not in "".join(text_of(render(roster_sheet(dataclasses.replace(ROSTER, blank_lines=0)))))
 
 
 def test_a_column_for_each_session() -> None:
     sessions = tuple(f"12月{day}日（周日）8:30–11:00" for day in (6, 13, 20, 27))
-    text = text_of(roster_pdf(dataclasses.replace(ROSTER, sessions=sessions)))[0]
+    text = text_of(render(roster_sheet(dataclasses.replace(ROSTER, sessions=sessions))))[0]
     for session in sessions:
         assert session in text
 
@@ -77,11 +78,11 @@ def test_a_column_for_each_session() -> None:
 @pytest.mark.parametrize("sessions", [(), ("一",) * 5])
 def test_too_few_or_too_many_sessions_are_refused(sessions: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="1 to 4 sessions"):
-        roster_pdf(dataclasses.replace(ROSTER, sessions=sessions))
+        render(roster_sheet(dataclasses.replace(ROSTER, sessions=sessions)))
 
 
 def test_the_file_copy_shows_who_came() -> None:
-    text = "".join(text_of(roster_pdf(dataclasses.replace(ROSTER, filed=True))))
+    text = "".join(text_of(render(roster_sheet(dataclasses.replace(ROSTER, filed=True)))))
     assert "签到记录" in text
     assert "到10份" in text
     assert text.count("未到") == 10
@@ -95,6 +96,6 @@ def test_a_number_too_short_to_mask_is_not_printed() -> None:
 
 
 def test_nobody_yet() -> None:
-    text = "".join(text_of(roster_pdf(dataclasses.replace(ROSTER, people=()))))
+    text = "".join(text_of(render(roster_sheet(dataclasses.replace(ROSTER, people=())))))
     assert "还没有人报名。" in text
     assert "报名0份，共0人" in text

@@ -18,6 +18,7 @@ from portal.core.audit import AuditLog
 from portal.people.models import Resident
 from portal.signup import actions, staff_actions
 from portal.signup.models import SignUp
+from tests.core.printed import fetched
 from tests.factories import NOW, Make, Town
 from tests.signup import counts
 
@@ -260,12 +261,12 @@ def test_papers(session: Any, town: Town, make: Make, client: FlaskClient, as_st
     session.commit()
     as_staff(client, town.staff["A1-OP"])
     base = f"/staff/sign-ups/{entry.id}"
-    paper = client.get(f"{base}/roster.pdf")
+    paper = fetched(client, f"{base}/roster.pdf")
     assert paper.mimetype == "application/pdf"
     text = "".join(page.extract_text() for page in PdfReader(BytesIO(paper.data)).pages)
     assert all(word in text for word in ("剪纸课", "居民甲", "0000"))
     assert "19900000000" not in text
-    filed = client.get(f"{base}/roster.pdf?kind=attendance").data
+    filed = fetched(client, f"{base}/roster.pdf?kind=attendance").data
     assert "签到记录" in "".join(page.extract_text() for page in PdfReader(BytesIO(filed)).pages)
     table = client.get(f"{base}/sign-ups.csv").text
     assert "199****0000" in table
@@ -287,6 +288,6 @@ def test_roster_of_one_date_of_many(
     as_staff(client, town.staff["A1"])
     base = f"/staff/sign-ups/{entry.id}"
     assert f'<option value="{ids[3]}">' in client.get(base).text
-    text = PdfReader(BytesIO(client.get(f"{base}/roster.pdf?session={ids[3]}").data)).pages[0].extract_text()
+    text = PdfReader(BytesIO(fetched(client, f"{base}/roster.pdf?session={ids[3]}").data)).pages[0].extract_text()
     assert clock.span(*dates[3]) in text.replace("\n", "")
-    assert client.get(f"{base}/roster.pdf?session=99999").status_code == 404
+    assert fetched(client, f"{base}/roster.pdf?session=99999").status_code == 404

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from math import ceil
-from pathlib import Path
 
 from portal.core import pdf, typeset
 
@@ -142,13 +141,13 @@ def _is_tight(part: CentrePart, weeks: int) -> bool:
     return _A4_FULL < height <= _A4_TIGHT
 
 
-def monthly_list_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
-    """Return the A4 list: one part per centre, a cover with contents above COVER_ABOVE centres (C10).
+def monthly_list(document: ListDocument) -> pdf.PrintJob:
+    """The A4 list: one part per centre, a cover with contents above COVER_ABOVE centres (C10).
 
-    cache: directory where finished parts are kept. Raises: PdfFailed, ValueError without parts.
+    Raises: ValueError without parts.
     """
     year, month = typeset.month_words(document.month)
-    parts = [
+    parts = tuple(
         pdf.Part(
             part.label,
             pdf.html(
@@ -163,7 +162,7 @@ def monthly_list_pdf(document: ListDocument, cache: Path | None = None) -> bytes
             ("base.css", "rows.css", "list.css"),
         )
         for part in document.parts
-    ]
+    )
     title = f"{document.scope_name} {year}年{month}月服务清单"
     cover = ""
     if len(parts) > COVER_ABOVE:
@@ -172,20 +171,20 @@ def monthly_list_pdf(document: ListDocument, cache: Path | None = None) -> bytes
     frame = pdf.Frame(
         title, pdf.A4, (195 * pdf.MM, 14.2 * pdf.MM, 9.5), cover=cover, css=("base.css", "list_cover.css")
     )
-    return pdf.render_book(parts, frame, cache=cache)
+    return pdf.PrintJob(parts, frame)
 
 
-def poster_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
-    """Return the A3 notice-board poster; several centres stand side by side in two columns (C10).
+def board_poster(document: ListDocument) -> pdf.PrintJob:
+    """The A3 notice-board poster; several centres stand side by side in two columns (C10).
 
-    cache: directory where finished parts are kept. Raises: PdfFailed, ValueError without parts.
+    Raises: ValueError without parts.
     """
     year, month = typeset.month_words(document.month)
     single = len(document.parts) == 1
     size = _size(document) if single else "narrow"
     height = _strip_height(document, size) if single else _STRIP_HEIGHT
     groups = [document.parts] if single else _groups(document)
-    parts = [
+    parts = tuple(
         pdf.Part(
             "、".join(part.label for part in group),
             pdf.html(
@@ -200,7 +199,7 @@ def poster_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
             _POSTER_CSS,
         )
         for group in groups
-    ]
+    )
     title = f"{document.scope_name} {year}年{month}月服务清单"
     sheet = pdf.html("poster_sheet.html", document=document, year=year, month=month, single=single, title=title)
     bottom = _STRIP_BOTTOM + _STRIP_HEIGHT - height
@@ -213,7 +212,7 @@ def poster_pdf(document: ListDocument, cache: Path | None = None) -> bytes:
         css=("base.css", "poster_sheet.css"),
         slots=tuple((left * pdf.MM, bottom * pdf.MM) for left in lefts),
     )
-    return pdf.render_book(parts, frame, cache=cache)
+    return pdf.PrintJob(parts, frame)
 
 
 @dataclass(frozen=True)
@@ -285,6 +284,6 @@ def _groups(document: ListDocument) -> list[tuple[CentrePart, ...]]:
     return [tuple(group) for group in groups]
 
 
-def activity_poster_pdf(poster: ActivityPoster) -> bytes:
-    """Return the A4 poster of one activity, with its QR code (C10). Raises: PdfFailed."""
-    return pdf.render(pdf.html("activity_poster.html", poster=poster), ("base.css", "qr_poster.css"))
+def activity_poster(poster: ActivityPoster) -> pdf.PrintJob:
+    """The A4 poster of one activity, with its QR code (C10)."""
+    return pdf.single(pdf.html("activity_poster.html", poster=poster), ("base.css", "qr_poster.css"))

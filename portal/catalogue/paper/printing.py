@@ -1,7 +1,7 @@
 """The month's paper from the database (SPEC C10): what it says, whether it is made already, and making it.
 
-Small lists are made while one waits (parts are kept on disk, so a second time costs little). Large ones are handed to
-the worker; a deadline job finds those that nobody took. Nothing here holds a transaction while a page is laid out.
+Small lists go through the spool (`core.pdf_spool`). Large ones are rows that the worker takes; a deadline job finds
+those that nobody took. Nothing here holds a transaction while a page is laid out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from portal.centres import profile
 from portal.centres import queries as centres
 from portal.centres import rules as centre_rules
 from portal.centres.models import Centre
-from portal.core import clock, job_queue, registry, scope, states
+from portal.core import clock, job_queue, pdf, pdf_spool, registry, scope, states
 from portal.core.access import system_actor
 from portal.core.db import db, writing
 from portal.core.outbox import insert_once
@@ -33,7 +33,7 @@ from portal.core.outbox import insert_once
 log = structlog.get_logger()
 
 PAPERS = ("a4", "a3")
-INLINE_PARTS = 2  # so many centres are laid out within a request
+SMALL_PARTS = 2  # so many centres are laid out while one waits
 STUCK_AFTER = timedelta(minutes=5)
 
 
@@ -130,27 +130,19 @@ def _row(row: month_snapshot.Row, session: tuple[datetime, datetime] | None) -> 
     )  # fmt: skip
 
 
-def cache_dir() -> Path:
-    """Where laid-out parts are kept; may be emptied at any time."""
-    folder: Path = current_app.config["DATA_DIR"] / "cache" / "print"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def file_of(document: PrintedDocument) -> Path:
     """The issued file."""
     path: Path = current_app.config["DATA_DIR"] / "printed" / document.file
     return path
 
 
-def render(document: documents.ListDocument, paper: str) -> bytes:
-    """Lay it out. Raises PdfFailed."""
-    make = documents.poster_pdf if paper == "a3" else documents.monthly_list_pdf
-    return make(document, cache=cache_dir())
+def print_job(document: documents.ListDocument, paper: str) -> pdf.PrintJob:
+    """What the press gets."""
+    return documents.board_poster(document) if paper == "a3" else documents.monthly_list(document)
 
 
 def is_small(document: documents.ListDocument) -> bool:
-    return len(document.parts) <= INLINE_PARTS
+    return len(document.parts) <= SMALL_PARTS
 
 
 def kept(centre: Centre, month: str, paper: str, digest: str) -> PrintedDocument | None:
@@ -199,15 +191,15 @@ def make(document_id: int) -> bool:
         states.fire(PRINT, row, "start", system_actor("打印"), now, values={"started_at": now})
         data, paper, name = row.data, row.paper, f"{row.month}-{row.centre.code}-{row.paper}-{row.id}.pdf"
     try:
-        pdf = render(from_data(data), paper)
+        made = pdf.render(print_job(from_data(data), paper), cache=pdf_spool.spool().parts)
     except Exception as error:
         log.exception("printing failed", document_id=document_id)
         _finish(document_id, "fail", error=str(error)[:200])
         return False
     path = current_app.config["DATA_DIR"] / "printed" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pdf)
-    _finish(document_id, "finish", file=name, pages=_pages(pdf), ready_at=clock.now())
+    path.write_bytes(made)
+    _finish(document_id, "finish", file=name, pages=_pages(made), ready_at=clock.now())
     return True
 
 
@@ -217,12 +209,12 @@ def _finish(document_id: int, step: str, **values: Any) -> None:
         states.fire(PRINT, row, step, system_actor("打印"), clock.now(), values=values)
 
 
-def _pages(pdf: bytes) -> int:
+def _pages(made: bytes) -> int:
     import io
 
     import pikepdf
 
-    with pikepdf.open(io.BytesIO(pdf)) as book:
+    with pikepdf.open(io.BytesIO(made)) as book:
         return len(book.pages)
 
 

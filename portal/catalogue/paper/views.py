@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
-from flask import Blueprint, Response, abort, make_response, redirect, request, url_for
+from flask import Blueprint, Response, abort, redirect, request, url_for
 
 from portal.catalogue import windows
 from portal.catalogue.models import Entry
@@ -13,7 +12,7 @@ from portal.catalogue.paper import documents, printing
 from portal.catalogue.public import queries
 from portal.centres import queries as centres
 from portal.centres.models import Centre
-from portal.core import access, clock, pages
+from portal.core import access, clock, pages, pdf_spool
 from portal.core.limits import limiter
 
 bp = Blueprint("catalogue_print", __name__)
@@ -35,7 +34,7 @@ def _sheet(month: str, code: str, paper: str) -> str:
 
 @bp.get("/print/list/<month>/<code>.pdf", endpoint="print_list")
 @access.public
-@limiter.limit("30 per minute")
+@limiter.limit("60 per minute")
 def print_list(month: str, code: str) -> Any:
     """The file when it is made or quickly made; otherwise the page that has it made."""
     centre, paper = _asked_for(month, code)
@@ -46,18 +45,10 @@ def print_list(month: str, code: str) -> Any:
     made = printing.kept(centre, month, paper, printing.digest_of(document, paper))
     name = f"{centre.label}{clock.month_name(month, True)}{NAMES[paper]}.pdf"
     if made is not None and made.status == "ready" and printing.file_of(made).exists():
-        return _pdf(printing.file_of(made).read_bytes(), name)
+        return pdf_spool.sent(printing.file_of(made), name)
     if printing.is_small(document):
-        return _pdf(printing.render(document, paper), name)
+        return pdf_spool.answer(printing.print_job(document, paper), name)
     return redirect(_sheet(month, code, paper), 303)
-
-
-def _pdf(data: bytes, name: str) -> Response:
-    answer = make_response(data)
-    # Headers are Latin-1: a Chinese name goes as RFC 5987 says, with a plain one for old programs.
-    answer.headers["Content-Disposition"] = f"inline; filename=list.pdf; filename*=UTF-8''{quote(name)}"
-    answer.mimetype = "application/pdf"
-    return answer
 
 
 @bp.get("/print/list/<month>/<code>")
@@ -99,16 +90,16 @@ def issued(document_id: int) -> Any:
     made = db.session.get(PrintedDocument, document_id)
     if made is None or made.status != "ready" or not printing.file_of(made).exists():
         abort(404)
-    return _pdf(printing.file_of(made).read_bytes(), made.file)
+    return pdf_spool.sent(printing.file_of(made), made.file)
 
 
 @bp.get("/services/<int:entry_id>/poster.pdf")
 @access.public
-@limiter.limit("30 per minute")
+@limiter.limit("60 per minute")
 def activity_poster(entry_id: int) -> Response:
     """One activity on an A4 sheet with its QR code."""
     entry = queries.entry(entry_id) or abort(404)
-    return _pdf(documents.activity_poster_pdf(_poster(entry)), f"{entry.title}海报.pdf")
+    return pdf_spool.answer(documents.activity_poster(_poster(entry)), f"{entry.title}海报.pdf")
 
 
 def _poster(entry: Entry) -> documents.ActivityPoster:

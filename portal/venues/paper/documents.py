@@ -318,8 +318,8 @@ def _together(one: Slot, other: Slot) -> Slot:
 # The documents --------------------------------------------------------------------------------------------------------
 
 
-def room_week_pdf(week: RoomWeek, paper: str = "a4") -> bytes:
-    """Return the week of one room on one sheet, landscape (V7). Raises: PdfFailed."""
+def room_week(week: RoomWeek, paper: str = "a4") -> pdf.PrintJob:
+    """The week of one room on one sheet, landscape (V7)."""
     hours = packed(week.hours, _FOOT_EM)[: _FOOT_LINES - 1]
     rules = [cut(line, _FOOT_EM) for line in week.rules[: _FOOT_LINES - len(hours)]]
     page = pdf.html(
@@ -327,20 +327,20 @@ def room_week_pdf(week: RoomWeek, paper: str = "a4") -> bytes:
         facts=fitting(week.facts, 28), two=title_lines(week.name) == 2, title=cut(week.name, 30),
         title_width=width(week.name),
     )  # fmt: skip
-    return pdf.render(page, ("base.css", "venue_week.css"))
+    return pdf.single(page, ("base.css", "venue_week.css"))
 
 
-def centre_week_pdf(week: CentreWeek, paper: str = "a4") -> bytes:
-    """Return the week of a centre's rooms as a table, landscape (V7). Raises: PdfFailed; ValueError without rooms."""
+def centre_week(week: CentreWeek, paper: str = "a4") -> pdf.PrintJob:
+    """The week of a centre's rooms as a table, landscape (V7). Raises: ValueError without rooms."""
     if not week.rooms:
         raise ValueError("a centre's sheet needs rooms")
     page = pdf.html("venue_centre.html", week=week, paper=_paper(paper), lines=touching, clock=clock_text)
-    return pdf.render(page, ("base.css", "venue_centre.css"))
+    return pdf.single(page, ("base.css", "venue_centre.css"))
 
 
-def door_poster_pdf(poster: DoorPoster) -> bytes:
-    """Return the A4 sheet for the door: check in here, and how to book (V5). Raises: PdfFailed."""
-    return pdf.render(
+def door_poster(poster: DoorPoster) -> pdf.PrintJob:
+    """The A4 sheet for the door: check in here, and how to book (V5)."""
+    return pdf.single(
         pdf.html("venue_door.html", poster=poster, name_width=width(poster.name)),
         ("base.css", "qr_poster.css", "venue_door.css"),
     )

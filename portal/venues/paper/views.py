@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, current_app, request
 from icalendar import Calendar, Event
 
 from portal.centres import queries as centres
-from portal.core import access, clock, pages
+from portal.core import access, clock, pages, pdf_spool
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.limits import limiter
@@ -44,13 +44,6 @@ def _paper() -> str:
     return asked if asked in documents.PAPERS else "a4"
 
 
-def _pdf(data: bytes, name: str) -> Response:
-    answer = Response(data, mimetype="application/pdf")
-    # Headers are Latin-1: the Chinese name goes as RFC 5987 says, beside a plain one.
-    answer.headers["Content-Disposition"] = f"inline; filename=room.pdf; filename*=UTF-8''{quote(name)}.pdf"
-    return answer
-
-
 def _venue(venue_id: int) -> Venue:
     found = timetables.public_venue(venue_id)
     if found is None:
@@ -60,18 +53,18 @@ def _venue(venue_id: int) -> Venue:
 
 @bp.get("/print/venues/<int:venue_id>.pdf")
 @access.public
-@limiter.limit("30 per minute")
+@limiter.limit("60 per minute")
 def week(venue_id: int) -> Response:
     """A room's week on one sheet. ?week= any day of it, ?paper= a4 or a3."""
     now = clock.now()
     venue = _venue(venue_id)
     document = timetables.room_week(venue, _monday(now), now)
-    return _pdf(documents.room_week_pdf(document, _paper()), f"{venue.name} {document.span}使用安排")
+    return pdf_spool.answer(documents.room_week(document, _paper()), f"{venue.name} {document.span}使用安排.pdf")
 
 
 @bp.get("/print/venues/centre/<code>.pdf")
 @access.public
-@limiter.limit("30 per minute")
+@limiter.limit("60 per minute")
 def centre_week(code: str) -> Response:
     """A centre's rooms in one table. ?week= any day of it, ?paper= a4 or a3."""
     centre, now = centres.by_code(code), clock.now()
@@ -80,18 +73,18 @@ def centre_week(code: str) -> Response:
     document = timetables.centre_week(centre, _monday(now), now)
     if document is None:
         raise NoRooms()
-    return _pdf(documents.centre_week_pdf(document, _paper()), f"{centre.label} {document.span}场地使用安排")
+    name = f"{centre.label} {document.span}场地使用安排.pdf"
+    return pdf_spool.answer(documents.centre_week(document, _paper()), name)
 
 
 @bp.get("/print/venues/<int:venue_id>/door.pdf")
 @access.staff(Permission.VENUES)
-@limiter.limit("30 per minute")
+@limiter.limit("60 per minute")
 def door(venue_id: int) -> Response:
     """The sheet for the door. Its code checks people in, so only those who look after the room print it."""
     venue = room_queries.get(venue_id) or abort(404)
-    answer = _pdf(documents.door_poster_pdf(timetables.door_poster(venue, clock.now())), f"{venue.name}门口二维码")
-    answer.headers["Cache-Control"] = "private, no-store"
-    return answer
+    job = documents.door_poster(timetables.door_poster(venue, clock.now()))
+    return pdf_spool.answer(job, f"{venue.name}门口二维码.pdf", private=True)
 
 
 @bp.get("/venues/<int:venue_id>.ics")

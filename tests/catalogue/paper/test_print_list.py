@@ -13,6 +13,7 @@ from PIL import Image, ImageFilter
 from bench.pdf import month
 from portal.catalogue.paper import documents
 from portal.catalogue.paper.documents import CentrePart, GuideRow, ListDocument, ListRow
+from portal.core.pdf import render
 from tests.core.printed import codes_in, fonts_of, links_of, picture, text_of
 
 DISTRICT = month(centres=8, rows=12)
@@ -43,7 +44,7 @@ def flat(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def district() -> bytes:
-    return documents.monthly_list_pdf(DISTRICT)
+    return render(documents.monthly_list(DISTRICT))
 
 
 def test_every_word_of_the_district_can_be_read(district: bytes) -> None:
@@ -85,7 +86,7 @@ def test_every_code_on_a_page_reads_at_150_dpi_in_grey(district: bytes) -> None:
 
 
 def test_few_centres_need_no_cover() -> None:
-    made = documents.monthly_list_pdf(only(*DISTRICT.parts[:2]))
+    made = render(documents.monthly_list(only(*DISTRICT.parts[:2])))
     pages = text_of(made)
     assert len(pages) == 2
     assert "目录" not in "".join(pages)
@@ -106,20 +107,24 @@ def test_a_month_that_just_runs_over_stays_on_its_page(rows: int) -> None:
     days = [1, 1, 3, 8, 13, 14, 15, 20, 21, 28, 28][:rows]
     weekly = tuple(row(f"每周{n}", None, when_text="每周二 9:00–11:30") for n in range(3))
     hours = "周一、周三 9:00–12:00；周二、周四至周日 9:00–12:00、19:00–21:30（晚间延时）"
-    made = documents.monthly_list_pdf(
-        only(centre(*(row(f"活动{n}", d) for n, d in enumerate(days)), weekly=weekly, hours=hours, guides=()))
+    made = render(
+        documents.monthly_list(
+            only(centre(*(row(f"活动{n}", d) for n, d in enumerate(days)), weekly=weekly, hours=hours, guides=()))
+        )
     )
     assert len(text_of(made)) == 1
     assert len(codes_in(picture(made))) == rows + 4
 
 
 def test_states_carry_words() -> None:
-    made = documents.monthly_list_pdf(
-        only(
-            centre(
-                row("普法教育", status="cancelled", status_text="已取消"),
-                row("冬至包汤圆", status="changed", status_text="时间有变"),
-                row("垃圾分类", status="full", status_text="已报满"),
+    made = render(
+        documents.monthly_list(
+            only(
+                centre(
+                    row("普法教育", status="cancelled", status_text="已取消"),
+                    row("冬至包汤圆", status="changed", status_text="时间有变"),
+                    row("垃圾分类", status="full", status_text="已报满"),
+                )
             )
         )
     )
@@ -131,7 +136,7 @@ def test_states_carry_words() -> None:
 def test_empty_month_says_what_to_do() -> None:
     guide = GuideRow("居住证办理", "0755-84200012", "带身份证和租房合同")
     empty = centre(weekly=(), guides=(guide,))
-    for made in (documents.monthly_list_pdf(only(empty)), documents.poster_pdf(only(empty))):
+    for made in (render(documents.monthly_list(only(empty))), render(documents.board_poster(only(empty)))):
         (text,) = text_of(made)
         assert "这个月没有单独安排活动" in text
         assert "0755-84200000" in text
@@ -143,7 +148,7 @@ def test_long_words_wrap_inside_their_row_and_stay_whole() -> None:
     place = "大鹏半岛国家地质公园博物馆一楼报告厅（请从北门进，凭身份证登记）"
     audience = "18岁以上、能自己行走的居民，未成年人须家长陪同"
     part = centre(row(title, place=place, audience=audience), row("冬至包汤圆", 10))
-    for made in (documents.monthly_list_pdf(only(part)), documents.poster_pdf(only(part))):
+    for made in (render(documents.monthly_list(only(part))), render(documents.board_poster(only(part)))):
         text = text_of(made)[0]
         assert title in text
         assert place in text
@@ -154,27 +159,27 @@ def test_long_words_wrap_inside_their_row_and_stay_whole() -> None:
 
 
 def test_markup_in_a_title_is_printed_not_obeyed() -> None:
-    made = documents.monthly_list_pdf(only(centre(row('<img src="file:///etc/hostname">红&绿'))))
+    made = render(documents.monthly_list(only(centre(row('<img src="file:///etc/hostname">红&绿')))))
     assert '<imgsrc="file:///etc/hostname">红&绿' in text_of(made)[0]
 
 
 def test_a_part_is_kept_and_one_change_costs_one_part(tmp_path: Path) -> None:
-    documents.monthly_list_pdf(DISTRICT, tmp_path)
+    render(documents.monthly_list(DISTRICT), cache=tmp_path)
     before = {file.name for file in tmp_path.iterdir()}
     changed = dataclasses.replace(DISTRICT.parts[3], phone="0755-84200077")
     parts = (*DISTRICT.parts[:3], changed, *DISTRICT.parts[4:])
-    made = documents.monthly_list_pdf(dataclasses.replace(DISTRICT, parts=parts), tmp_path)
+    made = render(documents.monthly_list(dataclasses.replace(DISTRICT, parts=parts)), cache=tmp_path)
     new = {file.name for file in tmp_path.iterdir()} - before
-    assert len(new) == 2  # that centre and the cover, which shows its phone
+    assert len(new) == 2  # a run with that centre alone, and where in it the centre stands
     assert "0755-84200077" in text_of(made)[4]
     assert "0755-84200077" in text_of(made)[0]
-    assert fonts_of(made).keys() == fonts_of(documents.monthly_list_pdf(DISTRICT)).keys()
+    assert fonts_of(made).keys() == fonts_of(render(documents.monthly_list(DISTRICT))).keys()
 
 
 @pytest.mark.parametrize(("rows", "sheets"), [(6, 1), (12, 1), (26, 1)])
 def test_poster_of_one_centre_fills_one_sheet(rows: int, sheets: int) -> None:
     part = month(centres=1, rows=rows).parts[0]
-    made = documents.poster_pdf(only(part, name="葵涌社区"))
+    made = render(documents.board_poster(only(part, name="葵涌社区")))
     pages = text_of(made)
     assert len(pages) == sheets
     for item in (*part.rows, *part.weekly):
@@ -186,7 +191,7 @@ def test_poster_of_one_centre_fills_one_sheet(rows: int, sheets: int) -> None:
 
 def test_poster_codes_read_in_a_blurred_photograph() -> None:
     part = month(centres=1, rows=12).parts[0]
-    photo = picture(documents.poster_pdf(only(part)), 1, 200)
+    photo = picture(render(documents.board_poster(only(part))), 1, 200)
     photo = photo.resize((photo.width * 13 // 20, photo.height * 13 // 20), Image.Resampling.BILINEAR)
     photo = photo.filter(ImageFilter.GaussianBlur(0.6)).rotate(1.5, fillcolor=200)
     wanted = {item.short_url for item in (*part.rows, *part.weekly)} | {part.url}
@@ -195,7 +200,7 @@ def test_poster_codes_read_in_a_blurred_photograph() -> None:
 
 def test_poster_of_a_subdistrict_groups_its_centres() -> None:
     short = [dataclasses.replace(part, rows=part.rows[:2]) for part in DISTRICT.parts[4:7]]
-    made = documents.poster_pdf(only(*DISTRICT.parts[:2], *short))
+    made = render(documents.board_poster(only(*DISTRICT.parts[:2], *short)))
     pages = text_of(made)
     assert len(pages) == 2
     assert DISTRICT.parts[0].label in pages[0]
@@ -207,6 +212,6 @@ def test_poster_of_a_subdistrict_groups_its_centres() -> None:
 
 def test_a_document_needs_a_centre_and_a_real_month() -> None:
     with pytest.raises(ValueError, match="at least one part"):
-        documents.monthly_list_pdf(only())
+        render(documents.monthly_list(only()))
     with pytest.raises(ValueError):
-        documents.monthly_list_pdf(dataclasses.replace(DISTRICT, month="2026-13"))
+        render(documents.monthly_list(dataclasses.replace(DISTRICT, month="2026-13")))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from datetime import date
 
-from portal.catalogue.paper.documents import ActivityPoster, activity_poster_pdf
-from portal.centres.documents import CentrePoster, centre_poster_pdf
+from portal.catalogue.paper.documents import ActivityPoster, activity_poster
+from portal.centres.documents import CentrePoster, centre_poster
+from portal.core.pdf import render
 from tests.core.printed import codes_in, fonts_of, picture, text_of
 
 ACTIVITY = ActivityPoster(
@@ -33,7 +34,7 @@ CENTRE = CentrePoster(
 
 
 def test_activity_poster_tells_all_and_its_code_reads() -> None:
-    made = activity_poster_pdf(ACTIVITY)
+    made = render(activity_poster(ACTIVITY))
     (text,) = text_of(made)
     for words in ("“暖冬行动”高龄老人探访慰问", "12月20日（周日）8:30–11:00", "地点二楼书吧", "对象80岁以上长者"):
         assert words in text
@@ -58,14 +59,14 @@ def test_long_activity_still_fits_one_sheet() -> None:
         place="大鹏半岛国家地质公园博物馆一楼报告厅（请从北门进，凭身份证登记）",
         when_lines=lines,
     )
-    (text,) = text_of(activity_poster_pdf(long))
+    (text,) = text_of(render(activity_poster(long)))
     assert long.title in text
     assert "还有6场，扫码看全部" in text
-    assert codes_in(picture(activity_poster_pdf(long), 1, 72)) == [ACTIVITY.url]
+    assert codes_in(picture(render(activity_poster(long)), 1, 72)) == [ACTIVITY.url]
 
 
 def test_centre_poster_names_three_things_and_its_code_reads() -> None:
-    made = centre_poster_pdf(CENTRE)
+    made = render(centre_poster(CENTRE))
     (text,) = text_of(made)
     for words in ("葵涌社区党群服务中心", "报名", "订场地", "求助", "0755-84200001", "每天9:00–21:00", "葵新北路8号"):
         assert words in text
@@ -78,6 +79,6 @@ def test_centre_with_a_long_name_and_many_hours_fits_one_sheet() -> None:
         name="大鹏半岛国家地质公园博物馆党群服务站",
         hours=("周一至周五 9:00–12:00，14:00–18:00", "周六、周日 9:00–17:00", "错时服务 18:00–21:00"),
     )
-    (text,) = text_of(centre_poster_pdf(long))
+    (text,) = text_of(render(centre_poster(long)))
     assert long.name in text
     assert "错时服务18:00–21:00" in text

@@ -15,6 +15,7 @@ from portal.catalogue.models import Entry, PrintedDocument
 from portal.catalogue.paper import printing
 from portal.core import clock
 from tests import factories
+from tests.core.printed import fetched
 
 
 def spans(*days: int) -> list[tuple[datetime, datetime]]:
@@ -42,7 +43,7 @@ def words(pdf: bytes) -> str:
 
 
 def test_a_communitys_paper_holds_its_stations_rows(client: FlaskClient, month: Any) -> None:
-    answer = client.get("/print/list/2026-12/A1.pdf")
+    answer = fetched(client, "/print/list/2026-12/A1.pdf")
     assert answer.status_code == 200 and answer.mimetype == "application/pdf"
     answer.headers["Content-Disposition"].encode("latin-1")
     text = words(answer.data)
@@ -51,7 +52,7 @@ def test_a_communitys_paper_holds_its_stations_rows(client: FlaskClient, month: 
 
 
 def test_the_poster_is_a3(client: FlaskClient, month: Any) -> None:
-    pdf = PdfReader(io.BytesIO(client.get("/print/list/2026-12/A1.pdf?paper=a3").data))
+    pdf = PdfReader(io.BytesIO(fetched(client, "/print/list/2026-12/A1.pdf?paper=a3").data))
     width, height = (float(v) / 72 * 25.4 for v in pdf.pages[0].mediabox[2:])
     assert (round(width), round(height)) == (297, 420)
 
@@ -73,7 +74,7 @@ def test_rows_stand_under_the_centre_that_draws_up_the_list(session: Any, town: 
 def test_a_large_one_goes_to_the_worker_and_is_kept(
     client: FlaskClient, session: Any, town: Any, month: Any, now: Any
 ) -> None:
-    answer = client.get("/print/list/2026-12/D.pdf")
+    answer = fetched(client, "/print/list/2026-12/D.pdf")
     assert answer.status_code == 303 and answer.headers["Location"] == "/print/list/2026-12/D"
     offer = client.get("/print/list/2026-12/D").text
     assert "开始排版" in offer and 'action="/print/list/2026-12/D"' in offer and "测试区12月" in offer
@@ -86,14 +87,14 @@ def test_a_large_one_goes_to_the_worker_and_is_kept(
     session.rollback()
     assert printing.make(row.id) is True and printing.make(row.id) is False
     assert "打开 PDF" in client.get("/print/list/2026-12/D").text
-    first = client.get("/print/list/2026-12/D.pdf")
+    first = fetched(client, "/print/list/2026-12/D.pdf")
     assert "净滩行动" in words(first.data)
     entry = session.get(Entry, month["a1"].id)
     entry.title, entry.version = "改了名字", entry.version + 1
     session.commit()
-    assert client.get("/print/list/2026-12/D.pdf").status_code == 303  # the new one is to be made
+    assert fetched(client, "/print/list/2026-12/D.pdf").status_code == 303  # the new one is to be made
     assert "先看上一版" in client.get("/print/list/2026-12/D").text
-    assert client.get(f"/print/issued/{row.id}.pdf").data == first.data
+    assert fetched(client, f"/print/issued/{row.id}.pdf").data == first.data
 
 
 def test_what_nobody_took_is_made_by_the_clock(session: Any, town: Any, month: Any, now: Any) -> None:
@@ -126,7 +127,7 @@ def test_a_failure_is_said_and_can_be_tried_again(
     (row_id,) = session.scalars(select(PrintedDocument.id)).all()
     session.rollback()
     with monkeypatch.context() as patch:
-        patch.setattr(printing, "render", broken)
+        patch.setattr(printing, "print_job", broken)
         assert printing.make(row_id) is False
     assert "上次没有印成" in client.get("/print/list/2026-12/D").text
     client.post("/print/list/2026-12/D")
@@ -144,6 +145,6 @@ def test_a_month_without_a_list_says_so(client: FlaskClient, town: Any) -> None:
 
 
 def test_an_activitys_poster(client: FlaskClient, month: Any) -> None:
-    text = words(client.get(f"/services/{month['a1'].id}/poster.pdf").data)
+    text = words(fetched(client, f"/services/{month['a1'].id}/poster.pdf").data)
     assert "亲子绘本阅读会" in text and "12月5日" in text
-    assert client.get(f"/services/{month['draft'].id}/poster.pdf").status_code == 404
+    assert fetched(client, f"/services/{month['draft'].id}/poster.pdf").status_code == 404

@@ -13,10 +13,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from portal.core import clock
+from portal.core.pdf import render
 from portal.venues.models import BY_ACTIVITY, BY_STAFF, CANCELLED, PENDING, RELEASED, VenueClosure
 from portal.venues.paper import documents
 from portal.venues.paper.documents import ACTIVITY, ASKED, BOOKED, CentreWeek, Day, DoorPoster, RoomWeek, Shut, Slot
-from tests.core.printed import codes_in, fonts_of, links_of, picture, text_of
+from tests.core.printed import codes_in, fetched, fonts_of, links_of, picture, text_of
 from tests.factories import NOW, Town
 from tests.venues.made import KEY, booked, room
 
@@ -72,7 +73,7 @@ def sizes_of(made: bytes) -> set[float]:
 
 
 def test_an_empty_week_invites_and_its_code_opens_the_room() -> None:
-    made = documents.room_week_pdf(WEEK, "a3")
+    made = render(documents.room_week(WEEK, "a3"))
     (text,) = text_of(made)
     for words in ("葵涌社区党群服务中心", "多功能厅", "11月23日—29日", "二楼203", "可容50人", "每天9:00–21:00", "离开时关灯",
                   "0755-84200001", "2026年11月21日制", "第1页共1页", "这一周都还空着", "周一23日", "周日29日"):  # fmt: skip
@@ -85,7 +86,7 @@ def test_an_empty_week_invites_and_its_code_opens_the_room() -> None:
 
 @pytest.mark.parametrize("paper", documents.PAPERS)
 def test_a_full_week_names_every_hour_on_one_sheet(paper: str) -> None:
-    made = documents.room_week_pdf(dataclasses.replace(WEEK, days=FULL), paper)
+    made = render(documents.room_week(dataclasses.replace(WEEK, days=FULL), paper))
     (text,) = text_of(made)
     assert text.count("社区老年大学手机摄影班") == 4 * 7
     assert text.count("已预约") == text.count("预约中") == 4 * 7
@@ -101,7 +102,7 @@ def test_a_full_week_names_every_hour_on_one_sheet(paper: str) -> None:
 
 def test_a3_is_read_from_two_metres() -> None:
     """Title at least 60 pt, everything that is read at least 18 pt; only the issue line is smaller."""
-    made = documents.room_week_pdf(dataclasses.replace(WEEK, days=FULL), "a3")
+    made = render(documents.room_week(dataclasses.replace(WEEK, days=FULL), "a3"))
     unit = min(sizes_of(made))
     sizes = sorted(s for s in sizes_of(made))
     assert max(sizes) / unit == pytest.approx(72 / 14, rel=0.02)
@@ -118,7 +119,7 @@ def test_long_and_short_names_stay_on_one_sheet(name: str) -> None:
         rules=("很长的须知" * 20,) * 5,
         hours=("周一至周五 9:00–12:00、14:00–21:00（晚间延时）", "周六 9:00–17:00", "周日不开放"),
     )
-    made = documents.room_week_pdf(week, "a3")
+    made = render(documents.room_week(week, "a3"))
     (text,) = text_of(made)
     assert name[:20] in text
     assert codes_in(picture(made, 1, 60)) == [URL]
@@ -126,11 +127,11 @@ def test_long_and_short_names_stay_on_one_sheet(name: str) -> None:
 
 def test_closures_say_why() -> None:
     days = (Day(MONDAY, HOURS, shut=(Shut(840, 1020, "空调检修"),)), Day(DAYS[1], closed="台风停用"), *EMPTY[2:])
-    (text,) = text_of(documents.room_week_pdf(dataclasses.replace(WEEK, days=days)))
+    (text,) = text_of(render(documents.room_week(dataclasses.replace(WEEK, days=days))))
     assert "空调检修" in text
     assert "不开放台风停用" in text
     everywhere = tuple(Day(day, closed="春节放假") for day in DAYS)
-    (text,) = text_of(documents.room_week_pdf(dataclasses.replace(WEEK, days=everywhere)))
+    (text,) = text_of(render(documents.room_week(dataclasses.replace(WEEK, days=everywhere))))
     assert text.count("春节放假") == 7
     assert "空白处都可以订" not in text
 
@@ -156,7 +157,7 @@ def test_a_centres_twelve_rooms() -> None:
         "葵新北路8号",
         ("每天 9:00–21:00",),
     )
-    made = documents.centre_week_pdf(week)
+    made = render(documents.centre_week(week))
     pages = text_of(made)
     everything = "".join(pages)
     for n in range(1, 13):
@@ -169,7 +170,7 @@ def test_a_centres_twelve_rooms() -> None:
     assert codes_in(picture(made, 1, 110)) == ["https://x.example/venues?centre=A1"]
     assert all(fonts_of(made).values())
     with pytest.raises(ValueError, match="needs rooms"):
-        documents.centre_week_pdf(dataclasses.replace(week, rooms=()))
+        render(documents.centre_week(dataclasses.replace(week, rooms=())))
 
 
 def test_bookings_in_a_row_become_one_line() -> None:
@@ -198,12 +199,12 @@ def test_the_doors_poster_holds_both_codes_and_says_what_to_do() -> None:
         release="15 分钟",
         early="30 分钟",
     )
-    made = documents.door_poster_pdf(poster)
+    made = render(documents.door_poster(poster))
     (text,) = text_of(made)
     for words in ("到了扫一扫", "我到了", "想订这个场地", "开始后15分钟", "0755-84200001", "第1页共1页"):
         assert words in text
     assert codes_in(picture(made, 1, 72)) == sorted([URL, f"{URL}/door/{KEY}"])
-    assert "让给别人" not in text_of(documents.door_poster_pdf(dataclasses.replace(poster, release="")))[0]
+    assert "让给别人" not in text_of(render(documents.door_poster(dataclasses.replace(poster, release=""))))[0]
 
 
 # From the database ----------------------------------------------------------------------------------------------------
@@ -237,7 +238,7 @@ def _fill(town: Town) -> Any:
 
 def test_anybody_prints_the_week_and_reads_no_name(client: FlaskClient, town: Town) -> None:
     venue = _fill(town)
-    answer = client.get(f"/print/venues/{venue.id}.pdf?paper=a3")
+    answer = fetched(client, f"/print/venues/{venue.id}.pdf?paper=a3")
     assert answer.status_code == 200
     assert answer.mimetype == "application/pdf"
     (text,) = text_of(answer.data)
@@ -258,34 +259,34 @@ def test_anybody_prints_the_week_and_reads_no_name(client: FlaskClient, town: To
 
 def test_another_week_and_odd_questions(client: FlaskClient, town: Town) -> None:
     venue = _fill(town)
-    (later,) = text_of(client.get(f"/print/venues/{venue.id}.pdf?week=2026-12-03").data)
+    (later,) = text_of(fetched(client, f"/print/venues/{venue.id}.pdf?week=2026-12-03").data)
     assert "11月30日—12月6日" in later
     assert "合唱团" not in later
     for odd in ("week=x", "week=9999-12-31", "paper=a0", "week=&paper="):
-        (text,) = text_of(client.get(f"/print/venues/{venue.id}.pdf?{odd}").data)
+        (text,) = text_of(fetched(client, f"/print/venues/{venue.id}.pdf?{odd}").data)
         assert "11月23日—29日" in text
     venue.active = False
     from portal.core.db import db
 
     db.session.commit()
-    assert client.get(f"/print/venues/{venue.id}.pdf").status_code == 404
-    assert client.get("/print/venues/999999.pdf").status_code == 404
+    assert fetched(client, f"/print/venues/{venue.id}.pdf").status_code == 404
+    assert fetched(client, "/print/venues/999999.pdf").status_code == 404
 
 
 def test_the_centres_sheet(client: FlaskClient, town: Town) -> None:
     _fill(town)
     room(town.centres["A1"], "少儿书吧", place="一楼")
     room(town.centres["A1S"], "别的中心的房间")
-    text = "".join(text_of(client.get("/print/venues/centre/A1.pdf").data))
+    text = "".join(text_of(fetched(client, "/print/venues/centre/A1.pdf").data))
     assert "多功能厅" in text
     assert "少儿书吧" in text
     assert "合唱团排练" in text
     assert "别的中心" not in text
     assert "张三" not in text
-    answer = client.get("/print/venues/centre/B1.pdf")
+    answer = fetched(client, "/print/venues/centre/B1.pdf")
     assert answer.status_code == 404
     assert "还没有可以预约的场地" in answer.text
-    assert client.get("/print/venues/centre/nowhere.pdf").status_code == 404
+    assert fetched(client, "/print/venues/centre/nowhere.pdf").status_code == 404
 
 
 def test_the_key_of_the_door_is_for_those_who_look_after_the_room(
@@ -295,7 +296,7 @@ def test_the_key_of_the_door_is_for_those_who_look_after_the_room(
     path = f"/print/venues/{venue.id}/door.pdf"
     assert client.get(path).status_code == 303
     expected = {"A1": 200, "A1-OP": 200, "A": 200, "A2": 404, "A1S": 404, "B1": 404, "D-LOOK": 403, "ZFB": 404}
-    seen = {who: as_staff(client.application.test_client(), town.staff[who]).get(path) for who in expected}
+    seen = {who: fetched(as_staff(client.application.test_client(), town.staff[who]), path) for who in expected}
     assert {who: answer.status_code for who, answer in seen.items()} == expected
     assert f"https://portal.example/venues/{venue.id}/door/{KEY}" in codes_in(picture(seen["A1"].data, 1, 72))
     assert "no-store" in seen["A1"].headers["Cache-Control"]

@@ -1,0 +1,202 @@
+"""The spool: PDFs that pages ask for, made outside the web process and kept by what is printed (SPEC Q7).
+
+A request whose document is not made yet leaves its print job as a file in DATA_DIR/cache/pdf/waiting and answers a page
+that comes back by itself. The worker makes the jobs one after the other, oldest first, and leaves `KEY.pdf` or
+`KEY.failed` in `made`. The line is one for all web workers, bounded, and needs neither database nor Redis. Everything
+here may be deleted at any time. What names people (private) is gone after minutes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from flask import Response, current_app, request
+
+from portal.core import pages, pdf
+
+log = structlog.get_logger()
+
+MOST_WAITING = 20  # for all web workers together; half a second each
+BUSY_SECONDS = 30  # after so long a visitor who found the line full comes back
+STUCK_SECONDS = 120  # a job that waits longer: nobody works
+RETRY_SECONDS = 600  # a document that failed is not tried again before
+PRIVATE_SECONDS = 600
+KEEP_SECONDS = 30 * 86400
+KEEP_BYTES = 300 * 1024**2
+LOOK_SECONDS = 0.1
+CLEAN_SECONDS = 60
+_PRIVATE = "p-"  # begins the names of what names people
+_FAILURES = {kind.__name__: kind for kind in (pdf.PdfFailed, pdf.PdfTooLarge)}
+
+
+class Spool:
+    """One directory of waiting jobs, of made documents and of parts of books. Times are seconds of the wall clock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.waiting, self.made, self.parts = (folder / name for name in ("waiting", "made", "parts"))
+        for inner in (self.waiting, self.made, self.parts):
+            inner.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def file(self, ticket: str) -> Path:
+        """Where the document is when it is made."""
+        return self.made / f"{ticket}.pdf"
+
+    def line(self) -> list[tuple[float, str]]:
+        """When it was asked for and the ticket of each waiting job, oldest first."""
+        return sorted((asked, path.stem) for path, asked, _ in _files(self.waiting) if path.suffix == ".json")
+
+    def ask(self, ticket: str, job: pdf.PrintJob) -> int | None:
+        """Have the job made; asking twice is the same as asking once. How many are before it, or None: line is full.
+
+        Raises: PdfFailed when it failed lately, or when nobody works; OSError when it cannot be written.
+        """
+        self._raise_failure(ticket)
+        line = self.line()
+        tickets = [name for _, name in line]
+        if ticket not in tickets:
+            if len(line) >= MOST_WAITING:
+                return None
+            _write(self.waiting / f"{ticket}.json", json.dumps(job.as_data()).encode())
+            return len(line)
+        if time.time() - line[0][0] > STUCK_SECONDS:
+            raise pdf.PdfFailed("the worker does not make what waits")
+        return tickets.index(ticket)
+
+    def _raise_failure(self, ticket: str) -> None:
+        path = self.made / f"{ticket}.failed"
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime < RETRY_SECONDS:
+                kind, reason = json.loads(path.read_bytes())
+                raise _FAILURES[kind](reason)
+
+    def make_next(self) -> bool:
+        """Make the job that has waited longest. Returns whether there was one."""
+        line = self.line()
+        if not line:
+            return False
+        ticket = line[0][1]
+        job = self.waiting / f"{ticket}.json"
+        result = self.file(ticket)
+        if not result.exists():  # somebody may have asked again in the moment it was done
+            try:
+                made = pdf.render(json.loads(job.read_bytes()))
+            except pdf.PdfFailed as error:
+                log.warning("printing failed", ticket=ticket, reason=error.reason)
+                result = self.made / f"{ticket}.failed"
+                made = json.dumps([type(error).__name__, error.reason]).encode()
+            if job.exists():  # else somebody whom it names was erased meanwhile
+                _write(result, made)
+        job.unlink(missing_ok=True)
+        return True
+
+    def work(self, ended: threading.Event) -> None:
+        """Make what is asked for until `ended`; of several workers, one at a time."""
+        with (self.folder / "lock").open("w") as lock:
+            while not ended.is_set():
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self._work_alone(ended)
+                except BlockingIOError:
+                    ended.wait(1)
+                except Exception:  # a disk that is full now may have room later
+                    log.exception("spool")
+                    ended.wait(5)
+
+    def _work_alone(self, ended: threading.Event) -> None:
+        cleaned = float("-inf")
+        while not ended.is_set():
+            if time.monotonic() - cleaned > CLEAN_SECONDS:
+                self.clean()
+                cleaned = time.monotonic()
+            if not self.make_next():
+                ended.wait(LOOK_SECONDS)
+
+    def clean(self) -> None:
+        """Delete what is old, what names people after minutes, and the oldest of what is too much."""
+        now, total = time.time(), 0
+        everything = _files(self.made) + _files(self.parts) + _files(self.waiting)
+        for path, changed, size in sorted(everything, key=lambda item: -item[1]):
+            total += size
+            kept = PRIVATE_SECONDS if path.name.startswith(_PRIVATE) or path.suffix == ".tmp" else KEEP_SECONDS
+            if now - changed > kept or total > KEEP_BYTES:
+                path.unlink(missing_ok=True)
+
+    def forget_private(self) -> None:
+        """Delete everything that names people."""
+        for path, _, _ in _files(self.made) + _files(self.waiting):
+            if path.name.startswith(_PRIVATE):
+                path.unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> list[tuple[Path, float, int]]:
+    """Path, time of the last change and size in bytes of each file that is still there."""
+    found = []
+    for entry in os.scandir(folder):
+        with suppress(FileNotFoundError):
+            status = entry.stat()
+            found.append((Path(entry.path), status.st_mtime, status.st_size))
+    return found
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Whole or not at all, for our own user only."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(data)
+    draft.replace(path)
+
+
+def spool() -> Spool:
+    """This app's spool."""
+    return Spool(Path(current_app.config["DATA_DIR"]) / "cache" / "pdf")
+
+
+def health() -> dict[str, Any]:
+    """For /readyz: how many documents wait, and since when."""
+    line = spool().line()
+    oldest = time.time() - line[0][0] if line else 0.0
+    return {"ok": oldest < STUCK_SECONDS, "due": len(line), "oldest_seconds": round(oldest, 1)}
+
+
+def answer(job: pdf.PrintJob, name: str, *, private: bool = False) -> Response:
+    """The document under the file name `name`, or a page that waits for it, or one that says when to come back.
+
+    private: it names people, or is not for everybody. Raises: PdfFailed when it could not be made.
+    """
+    here = spool()
+    ticket = (_PRIVATE if private else "") + job.key
+    with suppress(FileNotFoundError):
+        return sent(here.file(ticket), name, private=private)
+    try:
+        before = here.ask(ticket, job)
+    except OSError as error:
+        raise pdf.PdfFailed(f"the spool cannot be written: {error}") from error
+    status = 503 if before is None else 202
+    page = pages.page("printing.html", status=status, before=before, seconds=BUSY_SECONDS)
+    if before is None:
+        page.headers["Retry-After"] = str(BUSY_SECONDS)
+    page.headers["Refresh"] = str(BUSY_SECONDS if before is None else 1 if before < 4 else 3)
+    page.headers["Cache-Control"] = "no-store"
+    return page
+
+
+def sent(path: Path, name: str, *, private: bool = False) -> Response:
+    """A finished file, or 304 to who has it. Raises: FileNotFoundError."""
+    data = path.read_bytes()
+    found = Response(data, mimetype="application/pdf")
+    # Headers are Latin-1: a Chinese name goes as RFC 5987 says, with a plain one for old programs.
+    found.headers["Content-Disposition"] = f"inline; filename=print.pdf; filename*=UTF-8''{quote(name)}"
+    found.headers["Cache-Control"] = "private, no-store" if private else "no-cache"
+    found.set_etag(path.stem)
+    found.make_conditional(request, accept_ranges=True, complete_length=len(data))
+    return found
