@@ -108,7 +108,7 @@ class Spool:
                     self._work_alone(ended)
                 except BlockingIOError:
                     ended.wait(1)
-                except Exception:  # a disk that is full now may have room later
+                except Exception:  # a disk that is full now may have space later
                     log.exception("spool")
                     ended.wait(5)
 

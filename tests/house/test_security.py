@@ -255,12 +255,12 @@ def test_markup_in_any_text_stays_text(
 
 
 def test_paper_opens_nothing_that_a_title_names(client: FlaskClient, town: Any, make: Any) -> None:
-    from tests.core.printed import text_of
+    from tests.core.printed import fetched, text_of
 
     tag = "<img src=file:///etc/passwd><link rel=stylesheet href=http://127.0.0.1:9/>"
     entry = make.entry(town.centres["A1"], title=tag[:40], content=tag, place="<a href='qr:http://evil.example'>")
     for address in (f"/services/{entry.id}/poster.pdf", "/print/list/2026-12/A1.pdf"):
-        answer = client.get(address)
+        answer = fetched(client, address)
         assert answer.status_code == 200
         assert answer.data.startswith(b"%PDF-")
         words = "".join(text_of(answer.data))

@@ -13,8 +13,10 @@ from pypdf import PdfReader
 from sqlalchemy import select
 
 from portal.catalogue.models import Entry, EntryChange
-from portal.core import clock
+from portal.core import clock, pdf_spool
 from portal.core.audit import AuditLog
+from portal.core.db import writing
+from portal.people import actions as people
 from portal.people.models import Resident
 from portal.signup import actions, staff_actions
 from portal.signup.models import SignUp
@@ -254,6 +256,19 @@ def test_cancelling_needs_a_reason(
     assert entry.status == "cancelled"
 
 
+def test_a_printed_roster_does_not_outlive_an_erasure(
+    session: Any, town: Town, entry: Entry, rows: list[SignUp], client: FlaskClient, as_staff: SignIn
+) -> None:
+    as_staff(client, town.staff["A1-OP"])
+    assert fetched(client, f"/staff/sign-ups/{entry.id}/roster.pdf").status_code == 200
+    made = pdf_spool.spool().made
+    assert [file for file in made.iterdir() if file.name.startswith("p-")]
+    session.rollback()
+    with writing():
+        people.erase_resident(town.resident_actor(0), town.residents[0], NOW)
+    assert not [file for file in made.iterdir() if file.name.startswith("p-")]
+
+
 def test_papers(session: Any, town: Town, make: Make, client: FlaskClient, as_staff: SignIn) -> None:
     entry = make.entry(town.centres["A1"], title="剪纸课", max_companions=2)
     actions.sign_up(town.resident_actor(0), entry.id, None, 2, NOW)
@@ -263,6 +278,7 @@ def test_papers(session: Any, town: Town, make: Make, client: FlaskClient, as_st
     base = f"/staff/sign-ups/{entry.id}"
     paper = fetched(client, f"{base}/roster.pdf")
     assert paper.mimetype == "application/pdf"
+    assert paper.headers["Cache-Control"] == "private, no-store"
     text = "".join(page.extract_text() for page in PdfReader(BytesIO(paper.data)).pages)
     assert all(word in text for word in ("剪纸课", "居民甲", "0000"))
     assert "19900000000" not in text
