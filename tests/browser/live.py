@@ -10,6 +10,7 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+from portal.core.pdf_spool import Spool
 from tests.factories import NOW
 from tests.servers import Server, database_kind, free_port, granian, postgres
 
@@ -78,6 +79,12 @@ class Portal(Server):
         done = subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"flask {' '.join(arguments)}:\n{done.stdout}{done.stderr[-3000:]}"
         return done.stdout
+
+    def make_papers(self) -> None:
+        """Do the worker's part: make the PDFs that pages have asked for."""
+        spool = Spool(self.data / "cache" / "pdf")
+        while spool.make_next():
+            pass
 
     def log(self) -> str:
         """What the server has complained about so far."""

@@ -59,6 +59,15 @@ def sign_ups(house: House, entry: int, status: str) -> int:
     )
 
 
+def test_a_pdf_opens_by_itself_when_it_is_made(house: House, phone: Page) -> None:
+    address = f"/services/{house.entry(title='脚本外的海报')}/poster.pdf"
+    phone.goto(address)
+    says(phone, "正在排版")
+    with phone.expect_response(lambda answer: answer.url.endswith(address) and answer.status == 200) as made:
+        house.portal.make_papers()
+    assert made.value.headers["content-type"] == "application/pdf"
+
+
 # Residents ------------------------------------------------------------------------------------------------------------
 
 

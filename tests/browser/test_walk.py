@@ -188,19 +188,25 @@ class Walk:
         page.goto(f"/staff/sign-ups/{entry}")
         says(page, "测试居民")
         assert PHONE not in page.content(), "phones are masked until somebody asks, and that is recorded"
-        data = page.request.get(f"/staff/sign-ups/{entry}/roster.pdf").body()
+        data = self.printed(page, f"/staff/sign-ups/{entry}/roster.pdf")
         assert "测试居民" in pdf_text(data)
         assert CHOSEN in pdf_text(data)
+
+    def printed(self, page: Page, address: str) -> bytes:
+        assert page.request.get(address).status == 202
+        self.portal.make_papers()
+        answer = page.request.get(address)
+        assert answer.status == 200
+        return answer.body()
 
     def paper(self, entry: int) -> None:
         """The printed list holds each row and a code that leads to the row's page."""
         page = self.visit(self.portal)
-        answer = page.request.get(f"/print/list/{MONTH}/{COMMUNITY}.pdf")
-        assert answer.ok
-        printed = pdf_text(answer.body())
+        data = self.printed(page, f"/print/list/{MONTH}/{COMMUNITY}.pdf")
+        printed = pdf_text(data)
         assert CHOSEN in printed
         assert RETURNED in printed
-        codes = codes_on(answer.body())
+        codes = codes_on(data)
         short = f"{self.portal.address}/s/{entry}"
         assert short in codes, codes
         assert len({c for c in codes if "/s/" in c}) == 13
