@@ -39,20 +39,11 @@ def measure_rooms(quick: bool) -> list[Line]:
 
 
 def measure_paper(quick: bool) -> list[Line]:
-    """The 26-centre month as PDF beside the same content in plain fixed tables."""
+    """A centre's month and 26 centres' as PDF beside the same content in plain fixed tables."""
     from bench import pdf
 
     with tempfile.TemporaryDirectory() as folder, http.on_core(http.SERVER_CORE):
-        found: dict[str, Any] = pdf.compare(1 if quick else 3, Path(folder))
-    ours, changed, wanted = found["ours"], found["changed"], found["targets"]
-    group, after = "26 centres as PDF", found["ratio_changed"]
-    return [
-        Line(group, "plain fixed tables", found["plain"]["seconds"], "s"),
-        Line(group, "ours", ours["seconds"], "s", found["ratio"], "plain", wanted["ratio"]),
-        Line(group, "after one change", changed["seconds"], "s", after, "plain", wanted["ratio_changed"]),
-        Line(group, "memory", ours["mib"], "MiB", target=wanted["mib"]),
-        Line(group, "size", ours["kb"], "KB", target=wanted["kb"]),
-    ]
+        return pdf.measure(1 if quick else 3, Path(folder))
 
 
 def measure_import(_quick: bool) -> list[Line]:

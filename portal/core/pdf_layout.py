@@ -1,19 +1,18 @@
 """Lays out HTML and binds pages into one PDF. Runs in a child of the press only (see pdf_press), inside its limits.
 
-All that a job has to lay out is written in one run of WeasyPrint, so its parts share their fonts. A run's parts are
-kept as one ordinary PDF; when one centre changes, the other centres' pages come from there.
+All that a job has to lay out is written in one run of WeasyPrint, so its parts share their fonts. The parts of a book
+are kept as one ordinary PDF, its last edition; when one centre changes, the other centres' pages come from there.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from copy import copy
 from io import BytesIO
 from math import ceil
 from pathlib import Path
@@ -31,8 +30,8 @@ from portal.core import qr
 ASSETS = Path(__file__).resolve().parent.parent / "static" / "print"
 _KINDS = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
 _PAGE = re.compile(r"@page-(\d+)@")
-# Earlier runs that one book takes pages from: each brings its own fonts, about 100 KB.
-_MOST_RUNS = 2
+_MOST_RUNS = 3  # whose pages an edition may hold: each brings its own fonts, about 100 KB; then all is laid out anew
+_CORNER = (0.0, 0.0)
 _BASELINE = 0.936  # of Noto Sans CJK in a line as high as its type, from above, in em
 
 
@@ -74,9 +73,9 @@ class Typesetter:
 
 
 def make(typesetter: Typesetter, job: dict[str, Any]) -> bytes:
-    """Return the PDF of a job: `parts` and `frame` as in core.pdf, each part with its `key`, and `cache` or None."""
+    """Return the PDF of a job: `parts` and `frame` as in core.pdf, each part with its `key`, and `edition` or None."""
     if job["frame"] is not None:
-        return _saved(_bind(typesetter, job["parts"], job["frame"], job["cache"] and Path(job["cache"])))
+        return _saved(_bind(typesetter, job["parts"], job["frame"], job["edition"] and Path(job["edition"])))
     return _saved(_written([typesetter.layout(part["html"], part["css"]) for part in job["parts"]]))
 
 
@@ -127,23 +126,17 @@ def _compress(font: pikepdf.Stream) -> None:
 
 
 def _saved(pdf: pikepdf.Pdf) -> bytes:
-    out = BytesIO()
-    pdf.save(
-        out,
-        compress_streams=True,
-        object_stream_mode=pikepdf.ObjectStreamMode.generate,
-        deterministic_id=True,  # the same data make the same file
-    )
+    out = BytesIO()  # the same data make the same file
+    pdf.save(out, object_stream_mode=pikepdf.ObjectStreamMode.generate, deterministic_id=True)
     return out.getvalue()
 
 
-def _bind(typesetter: Typesetter, parts: list[Any], frame: dict[str, Any], cache: Path | None) -> pikepdf.Pdf:
+def _bind(typesetter: Typesetter, parts: list[Any], frame: dict[str, Any], edition: Path | None) -> pikepdf.Pdf:
     """Put the parts, kept or laid out now, on numbered sheets behind their cover."""
-    runs: dict[str, pikepdf.Pdf] = {}  # open until the book is bound
-    found = {} if cache is None else _kept(cache, [part["key"] for part in parts], runs)
-    fresh = {n: typesetter.layout(p["html"], p["css"]) for n, p in enumerate(parts) if n not in found}
+    last = Edition(edition)
+    fresh = {p["key"]: typesetter.layout(p["html"], p["css"]) for p in parts if p["key"] not in last.places}
     slots = len(frame["slots"])
-    lengths = [len(found[n] if n in found else fresh[n].pages) for n in range(len(parts))]
+    lengths = [len(last.places.get(p["key"]) or fresh[p["key"]].pages) for p in parts]
     starts = [sum(lengths[:n]) // slots for n in range(len(parts))]
     cover = _cover(typesetter, frame, starts)
     front = len(cover.pages) if cover else 0
@@ -157,16 +150,19 @@ def _bind(typesetter: Typesetter, parts: list[Any], frame: dict[str, Any], cache
         return [next(following) for _ in document.pages] if document else []
 
     under, covers, lines = take(sheet), take(cover), take(numbers)
-    laid_out = {n: take(document) for n, document in fresh.items()}
-    if cache is not None and laid_out:
-        _keep(cache, {parts[n]["key"]: pages for n, pages in laid_out.items()})
-    pages = [page for n in range(len(parts)) for page in (found.get(n) or laid_out[n])]
+    laid_out = {key: take(document) for key, document in fresh.items()}
+    placed = {p["key"]: laid_out.get(p["key"]) or last.pages(p["key"]) for p in parts}
+    if edition is not None and fresh:
+        last.follow(edition, placed)
+    pages = [page for part in parts for page in placed[part["key"]]]
 
     book = pikepdf.new()
     for number, line in enumerate(lines):
-        first = (number - front) * slots
-        placed = [covers[number]] if number < front else pages[first : first + slots]
-        _sheet(book, frame, [] if number < front else under, placed, line)
+        on_it = [(page, _CORNER) for page in (covers[number : number + 1] or under)]
+        if number >= front:
+            first = (number - front) * slots
+            on_it += zip(pages[first : first + slots], frame["slots"], strict=False)
+        _sheet(book, frame["size"], [*on_it, (line, _CORNER)])
     _finish(book, frame, front, [(part["title"], front + start) for part, start in zip(parts, starts, strict=True)])
     return book
 
@@ -196,33 +192,19 @@ def _numbers(frame: dict[str, Any], total: int) -> str:
     return f'<html lang="zh-CN"><head><style>{style}</style></head><body style="margin:0">{lines}</body></html>'
 
 
-def _sheet(
-    book: pikepdf.Pdf,
-    frame: dict[str, Any],
-    under: list[pikepdf.Page],
-    pages: list[pikepdf.Page],
-    number: pikepdf.Page,
-) -> None:
-    """Append one sheet: what stands under it, the pages in their slots with their links, its number."""
-    sheet = book.add_blank_page(page_size=frame["size"])
-    places = [*((page, (0.0, 0.0)) for page in under), *zip(pages, frame["slots"], strict=False), (number, (0.0, 0.0))]
-    links = []
-    for count, (page, (x, y)) in enumerate(places):
+def _sheet(book: pikepdf.Pdf, size: list[float], placed: list[tuple[pikepdf.Page, Sequence[float]]]) -> None:
+    """Append one sheet with pages at their places (left, bottom), and their links."""
+    sheet = book.add_blank_page(page_size=size)  # type: ignore[arg-type]  # broken numbers are as good
+    sheet.obj.Annots = Array()
+    for count, (page, (x, y)) in enumerate(placed):
         name = sheet.add_resource(page.as_form_xobject(), Name.XObject, Name(f"/P{count}"))
         sheet.contents_add(f"q 1 0 0 1 {x:.3f} {y:.3f} cm {name} Do Q\n".encode())
         for link in page.obj.get("/Annots", ()):
             if "/URI" in link.get("/A", Dictionary()):
                 left, low, right, high = (float(side) for side in link.Rect)
-                links.append(
-                    Dictionary(
-                        Type=Name.Annot,
-                        Subtype=Name.Link,
-                        Rect=Array([left + x, low + y, right + x, high + y]),
-                        Border=Array([0, 0, 0]),
-                        A=Dictionary(S=Name.URI, URI=pikepdf.String(str(link.A.URI))),
-                    )
-                )
-    sheet.obj.Annots = Array([book.make_indirect(link) for link in links])
+                moved = copy(book.copy_foreign(link))
+                moved.Rect = Array([left + x, low + y, right + x, high + y])
+                sheet.obj.Annots.append(moved)
 
 
 def _finish(book: pikepdf.Pdf, frame: dict[str, Any], front: int, contents: list[tuple[str, int]]) -> None:
@@ -241,30 +223,29 @@ def _finish(book: pikepdf.Pdf, frame: dict[str, Any], front: int, contents: list
     book.Root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
 
 
-def _kept(folder: Path, keys: list[str], runs: dict[str, pikepdf.Pdf]) -> dict[int, list[pikepdf.Page]]:
-    """Number of a part → its pages, for those that the fullest few earlier runs hold; these are put into `runs`."""
-    places = {}
-    for number, key in enumerate(keys):
-        with suppress(OSError, ValueError):
-            places[number] = json.loads((folder / f"{key}.json").read_bytes())
-    for name, _ in Counter(name for name, _, _ in places.values()).most_common(_MOST_RUNS):
-        with suppress(OSError, pikepdf.PdfError):  # a damaged file is as good as none
-            runs[name] = pikepdf.open(folder / name)
-    held = {number: place for number, place in places.items() if place[0] in runs}
-    return {number: list(runs[name].pages[first:end]) for number, (name, first, end) in held.items()}
+class Edition:
+    """The pages of a book's parts as they were last printed, kept in one PDF that says which is where."""
 
+    def __init__(self, file: Path | None) -> None:
+        self.runs = 0
+        self.places: dict[str, range] = {}
+        with suppress(OSError, pikepdf.PdfError, KeyError, ValueError):  # none yet, or a damaged one
+            self.pdf = pikepdf.open(file or "")
+            runs, places = json.loads(str(self.pdf.docinfo["/Edition"]))
+            if runs < _MOST_RUNS:
+                self.runs, self.places = runs, {key: range(*place) for key, place in places.items()}
 
-def _keep(folder: Path, parts: dict[str, list[pikepdf.Page]]) -> None:
-    """Keep the pages of this run, and for each part's key where in it the part stands."""
-    run = pikepdf.new()
-    name = hashlib.sha256("".join(parts).encode()).hexdigest() + ".pdf"
-    places = {}
-    for key, pages in parts.items():
-        places[key] = [name, len(run.pages), len(run.pages) + len(pages)]
-        run.pages.extend(pages)
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {name: _saved(run)} | {f"{key}.json": json.dumps(place).encode() for key, place in places.items()}
-    for file, data in files.items():
-        draft = folder / f"{file}.{os.getpid()}.tmp"
-        draft.write_bytes(data)
-        draft.replace(folder / file)  # whole or not at all: two processes may keep the same part
+    def pages(self, key: str) -> list[pikepdf.Page]:
+        """The pages of the part with this key."""
+        return [self.pdf.pages[number] for number in self.places[key]]
+
+    def follow(self, file: Path, parts: dict[str, list[pikepdf.Page]]) -> None:
+        """Keep `parts` as the next edition."""
+        pdf, places = pikepdf.new(), {}
+        for key, pages in parts.items():
+            places[key] = [len(pdf.pages), len(pdf.pages) + len(pages)]
+            pdf.pages.extend(pages)
+        pdf.docinfo["/Edition"] = pikepdf.String(json.dumps([self.runs + 1, places]))
+        draft = file.with_suffix(f".{os.getpid()}.tmp")
+        draft.write_bytes(_saved(pdf))
+        draft.replace(file)  # whole or not at all: two processes may print the same book

@@ -39,12 +39,12 @@ _FAILURES = {kind.__name__: kind for kind in (pdf.PdfFailed, pdf.PdfTooLarge)}
 
 
 class Spool:
-    """One directory of waiting jobs, of made documents and of parts of books. Times are seconds of the wall clock."""
+    """Waiting jobs, made documents and last editions of books. Times are seconds of the wall clock."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.waiting, self.made, self.parts = (folder / name for name in ("waiting", "made", "parts"))
-        for inner in (self.waiting, self.made, self.parts):
+        self.waiting, self.made, self.editions = (folder / name for name in ("waiting", "made", "editions"))
+        for inner in (self.waiting, self.made, self.editions):
             inner.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def file(self, ticket: str) -> Path:
@@ -124,7 +124,7 @@ class Spool:
     def clean(self) -> None:
         """Delete what is old, what names people after minutes, and the oldest of what is too much."""
         now, total = time.time(), 0
-        everything = _files(self.made) + _files(self.parts) + _files(self.waiting)
+        everything = _files(self.made) + _files(self.editions) + _files(self.waiting)
         for path, changed, size in sorted(everything, key=lambda item: -item[1]):
             total += size
             kept = PRIVATE_SECONDS if path.name.startswith(_PRIVATE) or path.suffix == ".tmp" else KEEP_SECONDS

@@ -189,13 +189,15 @@ def make(document_id: int) -> bool:
         if row is None or row.status != "asked":
             return False
         states.fire(PRINT, row, "start", system_actor("打印"), now, values={"started_at": now})
-        data, paper, name = row.data, row.paper, f"{row.month}-{row.centre.code}-{row.paper}-{row.id}.pdf"
+        data, paper, place = row.data, row.paper, f"{row.month}-{row.centre.code}-{row.paper}"
     try:
-        made = pdf.render(print_job(from_data(data), paper), cache=pdf_spool.spool().parts)
+        edition = pdf_spool.spool().editions / f"{place}.pdf"
+        made = pdf.render(print_job(from_data(data), paper), edition=edition)
     except Exception as error:
         log.exception("printing failed", document_id=document_id)
         _finish(document_id, "fail", error=str(error)[:200])
         return False
+    name = f"{place}-{document_id}.pdf"
     path = current_app.config["DATA_DIR"] / "printed" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(made)
