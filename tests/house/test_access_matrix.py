@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 from portal import create_app
 from portal.core import access
 from portal.core.access import GRANTS, Role
+from tests.core.printed import fetched
 from tests.house import world as worlds
 from tests.house.world import INSIDE, OUTSIDE, PHONE, SECRET, World
 
@@ -158,7 +159,7 @@ def test_ones_own_subtree_is_open(app: Flask, world: World, as_staff: Any, who: 
     for rule, method, _ in routes(app, "staff"):
         if method != "GET" or rule.endpoint in PERSONAL | MAY_BE_ABSENT:
             continue
-        answer = client.get(url(app, rule, world))
+        answer = fetched(client, url(app, rule, world))
         if answer.status_code not in {200, 302, 303} or PHONE.encode() in answer.data:
             wrong.append((rule.rule, answer.status_code))
     assert not wrong
@@ -193,7 +194,7 @@ def test_a_rooms_public_pages_do_not_say_who_booked_it(
     for audience in ("public", "resident"):
         for rule, method, _ in routes(app, audience):
             if method == "GET" and "venue_id" in rule.arguments:
-                answer = client.get(url(app, rule, world) + "?day=2026-11-28&week=2026-11-23")
+                answer = fetched(client, url(app, rule, world) + "?day=2026-11-28&week=2026-11-23")
                 found += [rule.rule] if leaks(answer) or answer.status_code not in {200, 303} else []
     assert not found
 
