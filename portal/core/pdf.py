@@ -73,7 +73,7 @@ class Part:
     @property
     def key(self) -> str:
         """The same for the same pages."""
-        return _digest(self.html, self.css)
+        return _digest(f"{self.css} {self.html}")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class PrintJob:
     @property
     def key(self) -> str:
         """The same for the same document."""
-        return _digest(json.dumps(self.as_data()), self.frame.css if self.frame else ())
+        return _digest(json.dumps(self.as_data()))
 
     def as_data(self) -> dict[str, Any]:
         """Plain values for JSON, each part with its key."""
@@ -140,19 +140,15 @@ def render(
     return _press.make(data | limits)
 
 
-def _digest(printed: str, css: Sequence[str]) -> str:
-    """Of what is printed, its style, and the programs that print it."""
-    digest = hashlib.sha256(_tools().encode())
-    for name in css:
-        digest.update((ASSETS / name).read_bytes())
-    digest.update(printed.encode())
-    return digest.hexdigest()
+def _digest(printed: str) -> str:
+    return hashlib.sha256(f"{_tools()} {printed}".encode()).hexdigest()
 
 
 @lru_cache(maxsize=1)
 def _tools() -> str:
-    """What besides the text decides how a kept part looks."""
-    code = hashlib.sha256(b"".join((_CORE / name).read_bytes() for name in ("pdf_layout.py", "qr.py")))
+    """What besides the words decides how they look: our style and layout, the programs. Read once a process."""
+    files = (*sorted(ASSETS.iterdir()), _CORE / "pdf_layout.py", _CORE / "qr.py")
+    code = hashlib.sha256(b"".join(file.read_bytes() for file in files))
     return f"{version('weasyprint')} {version('pikepdf')} {code.hexdigest()}"
 
 

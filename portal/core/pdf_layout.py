@@ -28,7 +28,7 @@ from weasyprint.urls import URLFetcher, URLFetcherResponse
 from portal.core import qr
 
 ASSETS = Path(__file__).resolve().parent.parent / "static" / "print"
-_KINDS = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
+_KINDS = {".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
 _PAGE = re.compile(r"@page-(\d+)@")
 _MOST_RUNS = 3  # whose pages an edition may hold: each brings its own fonts, about 100 KB; then all is laid out anew
 _CORNER = (0.0, 0.0)
@@ -50,7 +50,7 @@ class Assets(URLFetcher):
 
 
 class Typesetter:
-    """Lays out HTML with one font configuration and each style sheet parsed once."""
+    """Lays out HTML with one font configuration and each of our style sheets parsed once."""
 
     def __init__(self) -> None:
         self.fonts = FontConfiguration()
@@ -58,18 +58,10 @@ class Typesetter:
         self.styles: dict[str, CSS] = {}
 
     def layout(self, html: str, sheets: Iterable[str] = ()) -> Document:
+        for name in set(sheets) - self.styles.keys():
+            self.styles[name] = CSS(url=f"asset:{name}", url_fetcher=self.assets, font_config=self.fonts)
         source = HTML(string=html, url_fetcher=self.assets, base_url="asset:")
-        return source.render(font_config=self.fonts, stylesheets=[self._style(name) for name in sheets])
-
-    def _style(self, name: str) -> CSS:
-        if name not in self.styles:
-            path = (ASSETS / name).resolve()
-            if not path.is_relative_to(ASSETS):
-                raise ValueError(f"not one of the print assets: {name[:200]}")
-            self.styles[name] = CSS(
-                string=path.read_text("utf-8"), font_config=self.fonts, url_fetcher=self.assets, base_url="asset:"
-            )
-        return self.styles[name]
+        return source.render(font_config=self.fonts, stylesheets=[self.styles[name] for name in sheets])
 
 
 def make(typesetter: Typesetter, job: dict[str, Any]) -> bytes:
@@ -117,9 +109,9 @@ def _compress(font: pikepdf.Stream) -> None:
     """
     data = font.read_bytes()
     rows = -(-len(data) // 3)
-    now = Image.frombytes("L", (3, rows), data.ljust(3 * rows, b"\0"))
-    above = Image.frombytes("L", (3, rows), (bytes(3) + data).ljust(3 * rows, b"\0")[: 3 * rows])
-    change = ImageChops.subtract_modulo(now, above).tobytes()
+    above, now = bytes(3) + data, data.ljust(3 * rows, b"\0")
+    images = [Image.frombytes("L", (3, rows), side[: 3 * rows]) for side in (now, above + bytes(3))]
+    change = ImageChops.subtract_modulo(*images).tobytes()
     lines = bytearray(b"\2" * (4 * rows))  # each begins with its kind: 2, difference from the line above
     lines[1::4], lines[2::4], lines[3::4] = change[0::3], change[1::3], change[2::3]
     font.write(zlib.compress(lines, 9), filter=Name.FlateDecode, decode_parms=Dictionary(Predictor=12, Columns=3))

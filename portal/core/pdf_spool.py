@@ -101,25 +101,21 @@ class Spool:
 
     def work(self, ended: threading.Event) -> None:
         """Make what is asked for until `ended`; of several workers, one at a time."""
+        cleaned = float("-inf")
         with (self.folder / "lock").open("w") as lock:
-            while not ended.is_set():
+            while not ended.wait(LOOK_SECONDS):
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    self._work_alone(ended)
+                    if time.monotonic() - cleaned > CLEAN_SECONDS:
+                        self.clean()
+                        cleaned = time.monotonic()
+                    while self.make_next() and not ended.is_set():
+                        pass
                 except BlockingIOError:
                     ended.wait(1)
                 except Exception:  # a disk that is full now may have space later
                     log.exception("spool")
                     ended.wait(5)
-
-    def _work_alone(self, ended: threading.Event) -> None:
-        cleaned = float("-inf")
-        while not ended.is_set():
-            if time.monotonic() - cleaned > CLEAN_SECONDS:
-                self.clean()
-                cleaned = time.monotonic()
-            if not self.make_next():
-                ended.wait(LOOK_SECONDS)
 
     def clean(self) -> None:
         """Delete what is old, what names people after minutes, and the oldest of what is too much."""
@@ -163,7 +159,10 @@ def spool() -> Spool:
 
 def health() -> dict[str, Any]:
     """For /readyz: how many documents wait, and since when."""
-    line = spool().line()
+    try:
+        line = spool().line()
+    except OSError:
+        return {"ok": False}
     oldest = time.time() - line[0][0] if line else 0.0
     return {"ok": oldest < STUCK_SECONDS, "due": len(line), "oldest_seconds": round(oldest, 1)}
 
@@ -173,12 +172,11 @@ def answer(job: pdf.PrintJob, name: str, *, private: bool = False) -> Response:
 
     private: it names people, or is not for everybody. Raises: PdfFailed when it could not be made.
     """
-    here = spool()
     ticket = (_PRIVATE if private else "") + job.key
-    with suppress(FileNotFoundError):
-        return sent(here.file(ticket), name, private=private)
     try:
-        before = here.ask(ticket, job)
+        with suppress(FileNotFoundError):
+            return sent(spool().file(ticket), name, private=private)
+        before = spool().ask(ticket, job)
     except OSError as error:
         raise pdf.PdfFailed(f"the spool cannot be written: {error}") from error
     status = 503 if before is None else 202

@@ -1,6 +1,6 @@
 """QR codes: the module matrix, and that matrix as SVG, as PDF operators and as PNG.
 
-Imports nothing of the portal, because the PDF child process loads it by path. Every drawing is one path of
+Imports nothing of the portal, because the press (pdf_press) loads it without the rest. Every drawing is one path of
 horizontal runs: a path filled in one go has no hairlines between its rectangles, and prints sharp at any size.
 """
 

@@ -212,4 +212,17 @@ def test_the_key_follows_words_and_style(monkeypatch: pytest.MonkeyPatch, tmp_pa
     (tmp_path / "base.css").write_text("p { color: red }")
     before = job().key
     monkeypatch.setattr(pdf, "ASSETS", tmp_path)
+    pdf._tools.cache_clear()
     assert job().key != before
+    monkeypatch.undo()
+    pdf._tools.cache_clear()
+    assert job().key == before
+
+
+def test_a_full_disk_is_said(client: FlaskClient, town: Town, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_path: Path, _data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pdf_spool, "_write", full)
+    answer = client.get(f"/services/{make.entry(town.centres['A1'], title='磁盘满了').id}/poster.pdf")
+    assert answer.status_code == 503 and "这份文件没有做成" in answer.text
