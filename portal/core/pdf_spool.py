@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
-from flask import Response, current_app, request
+from flask import Response, current_app
 
 from portal.core import pages, pdf
 
@@ -189,12 +189,10 @@ def answer(job: pdf.PrintJob, name: str, *, private: bool = False) -> Response:
 
 
 def sent(path: Path, name: str, *, private: bool = False) -> Response:
-    """A finished file, or 304 to who has it. Raises: FileNotFoundError."""
-    data = path.read_bytes()
-    found = Response(data, mimetype="application/pdf")
+    """A finished file; `core.transfer` says 304 to who has it. Raises: FileNotFoundError."""
+    found = Response(path.read_bytes(), mimetype="application/pdf")
     # Headers are Latin-1: a Chinese name goes as RFC 5987 says, with a plain one for old programs.
     found.headers["Content-Disposition"] = f"inline; filename=print.pdf; filename*=UTF-8''{quote(name)}"
     found.headers["Cache-Control"] = "private, no-store" if private else "no-cache"
     found.set_etag(path.stem)
-    found.make_conditional(request, accept_ranges=True, complete_length=len(data))
     return found
