@@ -9,7 +9,6 @@ In templates, `<a href="qr:ADDRESS">` with a square box becomes a QR code of ADD
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import json
 import os
@@ -223,7 +222,6 @@ class Press:
 
 
 _press = Press()
-atexit.register(_press.close)
 os.register_at_fork(after_in_child=_press.forget)
 
 

@@ -35,7 +35,6 @@ KEEP_BYTES = 300 * 1024**2
 LOOK_SECONDS = 0.1
 CLEAN_SECONDS = 60
 _PRIVATE = "p-"  # begins the names of what names people
-_FAILURES = {kind.__name__: kind for kind in (pdf.PdfFailed, pdf.PdfTooLarge)}
 
 
 class Spool:
@@ -76,8 +75,8 @@ class Spool:
         path = self.made / f"{ticket}.failed"
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime < RETRY_SECONDS:
-                kind, reason = json.loads(path.read_bytes())
-                raise _FAILURES[kind](reason)
+                too_large, reason = json.loads(path.read_bytes())
+                raise (pdf.PdfTooLarge if too_large else pdf.PdfFailed)(reason)
 
     def make_next(self) -> bool:
         """Make the job that has waited longest. Returns whether there was one."""
@@ -90,10 +89,11 @@ class Spool:
         if not result.exists():  # somebody may have asked again in the moment it was done
             try:
                 made = pdf.render(json.loads(job.read_bytes()))
-            except pdf.PdfFailed as error:
-                log.warning("printing failed", ticket=ticket, reason=error.reason)
+            except (pdf.PdfFailed, ValueError) as error:  # ValueError: no job at all, by a damaged disk
+                reason = getattr(error, "reason", str(error))
+                log.warning("printing failed", ticket=ticket, reason=reason)
                 result = self.made / f"{ticket}.failed"
-                made = json.dumps([type(error).__name__, error.reason]).encode()
+                made = json.dumps([isinstance(error, pdf.PdfTooLarge), reason]).encode()
             if job.exists():  # else somebody whom it names was erased meanwhile
                 _write(result, made)
         job.unlink(missing_ok=True)

@@ -104,7 +104,7 @@ def test_time_limit_ends_the_child_and_leaves_the_press() -> None:
     pdf.render(pdf.single(page("一")))
     before = presses()
     with pytest.raises(pdf.PdfTooLarge) as late:
-        pdf.render(pdf.single(page("字" * 100)), seconds=0.05)
+        pdf.render(pdf.single(page("<p>字</p>" * 20_000)), seconds=0.2)
     assert "内容太多" in late.value.message
     assert text_of(pdf.render(pdf.single(page("二")))) == ["二"]
     assert presses() == before

@@ -176,6 +176,16 @@ def test_asked_again_in_the_moment_it_was_made(spool: Spool, printed: list[dict[
     assert not printed
 
 
+def test_a_damaged_job_stops_nobody(spool: Spool, printed: list[dict[str, Any]]) -> None:
+    (spool.waiting / "bad.json").write_bytes(b"\0" * 100)
+    older(spool.waiting / "bad.json", 9)
+    spool.ask("good", job())
+    assert spool.make_next() and spool.make_next() and not spool.make_next()
+    assert spool.file("good").exists() and len(printed) == 1
+    with pytest.raises(pdf.PdfFailed):
+        spool.ask("bad", job())
+
+
 def test_erased_while_it_was_printed(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(_data: dict[str, Any]) -> bytes:
         spool.forget_private()
