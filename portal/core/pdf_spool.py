@@ -193,6 +193,7 @@ def sent(path: Path, name: str, *, private: bool = False) -> Response:
     found = Response(path.read_bytes(), mimetype="application/pdf")
     # Headers are Latin-1: a Chinese name goes as RFC 5987 says, with a plain one for old programs.
     found.headers["Content-Disposition"] = f"inline; filename=print.pdf; filename*=UTF-8''{quote(name)}"
-    found.headers["Cache-Control"] = "private, no-store" if private else "no-cache"
+    if private:
+        found.headers["Cache-Control"] = "private, no-store"
     found.set_etag(path.stem)
     return found
