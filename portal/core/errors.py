@@ -19,11 +19,13 @@ log = structlog.get_logger()
 class DomainError(Exception):
     """A refusal the person can understand.
 
-    message: one sentence that says why. advice: what to do instead. field: the form field it belongs to.
+    title: of its own page, where that of the status does not fit. message: one sentence that says why.
+    advice: what to do instead. field: the form field it belongs to.
     status: HTTP status of the answer (409 by default: the state of the record forbids it).
     """
 
     status = 409
+    title = ""
     message = "现在不能这样做。"
     advice = ""
     field: str | None = None
@@ -92,7 +94,7 @@ PAGES = frozenset({400, 403, 404, 405, 409, 413, 429, 500, 503})
 
 def _on_domain(error: DomainError) -> tuple[str, int]:
     db.session.rollback()
-    return respond(error.status if error.status in PAGES else 409, "", error.message, error.advice)
+    return respond(error.status if error.status in PAGES else 409, error.title, error.message, error.advice)
 
 
 def _on_http(error: HTTPException) -> Any:

@@ -48,6 +48,7 @@ class PdfFailed(DomainError):
     """The document could not be made; `reason` is for the log."""
 
     status = 503
+    title = "没有做成"
     message = "这份文件没有做成。"
     advice = "请过几分钟再试一次；如果还是不行，请告诉系统管理员。"
 
@@ -68,11 +69,6 @@ class Part:
     title: str
     html: str
     css: tuple[str, ...] = ("base.css",)
-
-    @property
-    def key(self) -> str:
-        """The same for the same pages."""
-        return _digest(f"{self.css} {self.html}")
 
 
 @dataclass(frozen=True)
@@ -111,12 +107,11 @@ class PrintJob:
     @property
     def key(self) -> str:
         """The same for the same document."""
-        return _digest(json.dumps(self.as_data()))
+        return hashlib.sha256(json.dumps(self.as_data()).encode()).hexdigest()
 
     def as_data(self) -> dict[str, Any]:
-        """Plain values for JSON, each part with its key."""
-        parts = [asdict(part) | {"key": part.key} for part in self.parts]
-        return {"parts": parts, "frame": self.frame and asdict(self.frame)}
+        """Plain values for JSON, with `tools`: what besides the words decides how they look."""
+        return asdict(self) | {"tools": _tools()}
 
 
 def single(html: str, css: Sequence[str] = ("base.css",)) -> PrintJob:
@@ -139,13 +134,9 @@ def render(
     return _press.make(data | limits)
 
 
-def _digest(printed: str) -> str:
-    return hashlib.sha256(f"{_tools()} {printed}".encode()).hexdigest()
-
-
 @lru_cache(maxsize=1)
 def _tools() -> str:
-    """What besides the words decides how they look: our style and layout, the programs. Read once a process."""
+    """Our style and layout, and the programs. Read once a process."""
     files = (*sorted(ASSETS.iterdir()), _CORE / "pdf_layout.py", _CORE / "qr.py")
     code = hashlib.sha256(b"".join(file.read_bytes() for file in files))
     return f"{version('weasyprint')} {version('pikepdf')} {code.hexdigest()}"

@@ -6,6 +6,7 @@ are kept as one ordinary PDF, its last edition; when one centre changes, the oth
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -65,7 +66,9 @@ class Typesetter:
 
 
 def make(typesetter: Typesetter, job: dict[str, Any]) -> bytes:
-    """Return the PDF of a job: `parts` and `frame` as in core.pdf, each part with its `key`, and `edition` or None."""
+    """Return the PDF of a job: the data of a core.pdf.PrintJob, and `edition` (a path) or None."""
+    for part in job["parts"]:
+        part["key"] = hashlib.sha256(f"{job['tools']} {part['css']} {part['html']}".encode()).hexdigest()
     if job["frame"] is not None:
         return _saved(_bind(typesetter, job["parts"], job["frame"], job["edition"] and Path(job["edition"])))
     return _saved(_written([typesetter.layout(part["html"], part["css"]) for part in job["parts"]]))

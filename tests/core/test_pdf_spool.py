@@ -128,6 +128,7 @@ def test_a_document_that_fails_says_so_and_is_not_tried_for_ever(
     for _ in range(3):
         answer = fetched(client, address)
         assert answer.status_code == 503
+        assert "<h1>没有做成</h1>" in answer.text
         assert "内容太多" in answer.text and "请缩小范围" in answer.text
     assert len(tried) == 1
     with client.application.app_context():
