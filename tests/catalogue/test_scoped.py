@@ -14,13 +14,18 @@ from sqlalchemy import select
 
 import portal.catalogue
 from portal.catalogue import actions, waiting
-from portal.catalogue.models import PUBLISHED, Entry
-from portal.catalogue.staff import coverage, queries
+from portal.catalogue.models import IN_REVIEW, PUBLISHED, Entry
+from portal.catalogue.staff import coverage, month_board, queries
 from portal.catalogue.states import MACHINES
 from portal.core import outbox, registry, scope
 from portal.core.access import Actor
 from tests.catalogue.wording import MONTH, draft, span, values
 from tests.factories import NOW, Town
+
+
+def _turn(actor: Actor) -> tuple[Any, ...]:
+    """Rows whose decision waits at the actor's centre, as the inbox counts them."""
+    return Entry.status == IN_REVIEW, month_board.my_turn(actor)
 
 
 @contextmanager
@@ -44,10 +49,10 @@ def test_the_whole_cycle_inside_scopes(session: Any, town: Town) -> None:
         draft(town, "A1", title="社区的")
         assert actions.submit_issue(community, town.centres["A1"], MONTH, NOW) == 2
     with acting(town, "A") as subdistrict:
-        rows = queries.waiting_rows(subdistrict, NOW)
+        rows = queries.board_rows(subdistrict, _turn(subdistrict), NOW)
         assert actions.approve_all(subdistrict, [r.entry for r in rows], NOW) == 2
     with acting(town, "D") as district:
-        rows = queries.waiting_rows(district, NOW, MONTH)
+        rows = queries.board_rows(district, _turn(district), NOW)
         assert {r.entry.title for r in rows} == {"站里的", "社区的", "普法"}
         actions.allot(district, session.get_one(Entry, plan_id), [town.centres["B1"], town.centres["B2"]], NOW)
         actions.approve_all(district, [r.entry for r in rows], NOW)

@@ -19,6 +19,8 @@ from flask import Flask
 from portal.core import pdf
 from tests.core.printed import picture, text_of
 
+pytestmark = pytest.mark.once
+
 
 def page(words: str, head: str = "") -> str:
     return f'<html lang="zh-CN"><head><title>测试</title>{head}</head><body><p>{words}</p></body></html>'

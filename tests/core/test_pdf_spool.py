@@ -18,6 +18,8 @@ from portal.core.pdf_spool import Spool
 from tests.core.printed import fetched, make_all, text_of
 from tests.factories import Make, Town
 
+pytestmark = pytest.mark.once
+
 
 def job(words: str = "一") -> pdf.PrintJob:
     return pdf.single(f'<html lang="zh-CN"><body><p>{words}</p></body></html>')

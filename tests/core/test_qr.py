@@ -11,6 +11,8 @@ from PIL import Image
 from portal.core import pdf, qr
 from tests.core import printed
 
+pytestmark = pytest.mark.once
+
 SHORT = "https://fuwu.example.gov.cn/s/1024"
 
 

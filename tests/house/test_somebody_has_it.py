@@ -20,6 +20,7 @@ from portal.cases.models import UNDONE, Case
 from portal.catalogue import actions as catalogue
 from portal.catalogue import waiting as rows_waiting
 from portal.catalogue.models import IN_REVIEW, RETURNED, Entry
+from portal.catalogue.staff import month_board
 from portal.catalogue.staff import queries as rows
 from portal.centres.models import Centre
 from portal.core import registry, scope
@@ -39,6 +40,11 @@ from tests.factories import NOW, Make, Town
 
 LEVELS = ("subdistrict", "community", "station")
 EVENTS = 10
+
+
+def _turn(actor: Actor) -> tuple[Any, ...]:
+    """Rows whose decision waits at the actor's centre, as the inbox counts them."""
+    return Entry.status == IN_REVIEW, month_board.my_turn(actor)
 
 
 class World:
@@ -185,7 +191,7 @@ class World:
                 with scope.use(StaffScope(actor.centre_path)):
                     seen = waiting_lines(actor, self.now, cases.waits_for, rooms_waiting.to_decide)
                     urls |= {item.url for item in seen}
-                    decided |= {row.entry.id for row in rows.waiting_rows(actor, self.now)}
+                    decided |= {row.entry.id for row in rows.board_rows(actor, _turn(actor), self.now)}
                     found = waiting_lines(actor, self.now, rows_waiting.waits_for)
                     counted += sum(item.count for item in found)
             lost = [f"case {c.id} at {c.waits_at.code}" for c in undone if c.url not in urls]

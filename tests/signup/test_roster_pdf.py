@@ -11,6 +11,8 @@ from portal.core.pdf import render
 from portal.signup.documents import Roster, RosterPerson, roster_sheet
 from tests.core.printed import fonts_of, text_of
 
+pytestmark = pytest.mark.once
+
 PEOPLE = tuple(
     RosterPerson(
         name=f"测试{'甲乙丙丁'[number % 4]}{number}",

@@ -16,6 +16,7 @@ from portal.centres.models import Centre
 from portal.core import clock, pages, reads, scope
 from portal.core.db import db
 from portal.core.text import fold
+from portal.venues.models import Venue
 
 _BRIEF = (
     select(
@@ -23,8 +24,10 @@ _BRIEF = (
         Entry.taken, Entry.waiting, Entry.walk_in, Entry.needs_review, Entry.max_companions, Entry.changed_at,
         Entry.own_first_until, Entry.sign_up_from, Entry.sign_up_until, Entry.withdraw_until, Entry.first_start,
         Entry.last_end, func.coalesce(func.nullif(Entry.phone, ""), Centre.phone).label("call_phone"),
+        Venue.active.label("room_open"),
     )
     .join(Centre, Centre.id == Entry.centre_id)
+    .outerjoin(Venue, Venue.id == Entry.venue_id)
     .where(Entry.id == bindparam("id"), Entry.status.in_(PUBLIC))
 )  # fmt: skip
 

@@ -142,7 +142,7 @@ def service(entry_id: int) -> Response:
     now = clock.now()
     brief = queries.brief(entry_id) or abort(404)
     # Sign-ups change what `brief` says and nothing of what is kept.
-    key = ("service", entry_id, brief.revision, brief.status, centres.stamp(), pages.minute(now))
+    key = ("service", entry_id, brief.revision, brief.status, brief.room_open, centres.stamp(), pages.minute(now))
     told = pages.kept(key, lambda: _told(entry_id, now))
     panels = registry.panels(brief, access.viewer(), now)
     return pages.page(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import xlsxwriter
 from defusedcsv import csv
 
-from portal.catalogue.staff.board import Told
+from portal.catalogue.staff.month_board import Told
 from portal.catalogue.staff.queries import Row
 from portal.centres.models import Centre
 from portal.core import clock

@@ -13,8 +13,8 @@ from portal.catalogue import rules
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, IN_REVIEW, PUBLISHED, RETURNED, Entry
-from portal.catalogue.staff import board, coverage, queries
 from portal.catalogue.staff import choices as choice_lists
+from portal.catalogue.staff import coverage, month_board, queries
 from portal.centres import profile
 from portal.centres import queries as centres
 from portal.centres.models import Centre
@@ -188,13 +188,13 @@ def may_publish(actor: Actor) -> bool:
 def board_context(wanted: Filter, now: datetime) -> dict[str, Any]:
     """Everything the board shows. The whole month is counted, only the page's rows are loaded."""
     actor = access.actor()
-    rows = board.on_board(actor, wanted.month, wanted.centre, wanted.category_id)
-    sums = board.sums(actor, rows)
+    rows = month_board.on_board(actor, wanted.month, wanted.centre, wanted.category_id)
+    sums = month_board.sums(actor, rows)
     shown = sums.shown(wanted.status)
     last = max(1, -(-shown // PAGE_SIZE))
     page = min(wanted.page, last)
     found = queries.board_rows(
-        actor, (*rows, *board.in_state(actor, wanted.status)), now, PAGE_SIZE, (page - 1) * PAGE_SIZE
+        actor, (*rows, *month_board.in_state(actor, wanted.status)), now, PAGE_SIZE, (page - 1) * PAGE_SIZE
     )
     return _around(wanted, sums, now, page) | {
         "lines": [line_of(row, actor) for row in found], "shown": shown, "page": page, "pages": last,
@@ -202,7 +202,7 @@ def board_context(wanted: Filter, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _around(wanted: Filter, sums: board.Sums, now: datetime, page: int = 1) -> dict[str, Any]:
+def _around(wanted: Filter, sums: month_board.Sums, now: datetime, page: int = 1) -> dict[str, Any]:
     """What the board says around its rows; all of it when only one row is drawn anew."""
     actor = access.actor()
     here = url_for(".month", **wanted.args(page=page if page > 1 else None))
@@ -215,7 +215,7 @@ def _around(wanted: Filter, sums: board.Sums, now: datetime, page: int = 1) -> d
     }  # fmt: skip
 
 
-def _tabs(sums: board.Sums, wanted: Filter) -> list[tuple[str, str, bool, int]]:
+def _tabs(sums: month_board.Sums, wanted: Filter) -> list[tuple[str, str, bool, int]]:
     return [
         (label, url_for(".month", **wanted.args(state=code)), code == wanted.status, sums.shown(code))
         for code, label in TABS
@@ -223,7 +223,7 @@ def _tabs(sums: board.Sums, wanted: Filter) -> list[tuple[str, str, bool, int]]:
     ]
 
 
-def _tools(actor: Actor, wanted: Filter, sums: board.Sums) -> dict[str, Any]:
+def _tools(actor: Actor, wanted: Filter, sums: month_board.Sums) -> dict[str, Any]:
     """What can be done about the whole list, and the choices of the filter."""
     own = own_centre(actor)
     level = profile.current().level(own.level)
@@ -260,11 +260,11 @@ def row_answer(entry: Entry, message: str, tone: str = "green", **extra: Any) ->
 def row_fragment(entry: Entry, status: int = 200, **extra: Any) -> Response:
     """The block `row` of the board, followed by the board's sums out of band."""
     wanted, now, actor = _filter_of_referrer(entry), clock.now(), access.actor()
-    rows = board.on_board(actor, wanted.month, wanted.centre, wanted.category_id)
+    rows = month_board.on_board(actor, wanted.month, wanted.centre, wanted.category_id)
     found = queries.board_rows(actor, (*rows, Entry.id == entry.id), now)
     if not found:
         return Response("")
-    context = _around(wanted, board.sums(actor, rows), now)
+    context = _around(wanted, month_board.sums(actor, rows), now)
     context |= {"line": line_of(found[0], actor), "oob": True} | extra
     template = "catalogue/staff/month.html"
     return Response(with_sums(template, context), status, headers={"Vary": "HX-Request"}, mimetype="text/html")

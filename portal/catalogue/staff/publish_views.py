@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from portal.catalogue import actions
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, PUBLISHED, RETURNED, Entry
-from portal.catalogue.staff import board, choices, coverage, queries
+from portal.catalogue.staff import choices, coverage, month_board, queries
 from portal.catalogue.staff import export as exporting
 from portal.catalogue.staff.month_views import (
     bp,
@@ -87,8 +87,8 @@ def publish() -> Response:
         errors = _publish_errors(early)
         if not errors:
             return _publish(month, now, early)
-    rows = board.on_board(actor, month)
-    counts = board.sums(actor, rows).by_status
+    rows = month_board.on_board(actor, month)
+    counts = month_board.sums(actor, rows).by_status
     ready, out = counts.get(APPROVED, 0), counts.get(PUBLISHED, 0) + counts.get(CANCELLED, 0)
     left = sum(counts.values()) - ready - out
     return pages.page(
@@ -199,12 +199,12 @@ def wechat() -> Response:
     """The month's list of a centre as a text for WeChat groups; what is not published yet is said to be so (C10)."""
     now, centre = clock.now(), _centre()
     month = _month(now)
-    counts = board.sums(access.actor(), board.on_board(access.actor(), month, centre)).by_status
+    counts = month_board.sums(access.actor(), month_board.on_board(access.actor(), month, centre)).by_status
     status = PUBLISHED if counts.get(PUBLISHED) else APPROVED
     count = counts.get(status, 0)
     last = max(1, -(-count // exporting.PART))
     part = min(pages.page_number(), last)
-    shown = board.told(access.actor(), month, centre, status, exporting.PART, (part - 1) * exporting.PART)
+    shown = month_board.told(access.actor(), month, centre, status, exporting.PART, (part - 1) * exporting.PART)
     link = pages.absolute(f"/c/{centre.code}")
     text = exporting.wechat_text(centre, month, shown, link, pages.absolute, count, part) if shown else ""
     return pages.page(

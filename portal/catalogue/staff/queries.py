@@ -31,7 +31,7 @@ from portal.catalogue.models import (
     PlanImport,
     Template,
 )
-from portal.catalogue.staff.board import in_state, inside, my_turn, on_board
+from portal.catalogue.staff.month_board import in_state, inside, my_turn, on_board
 from portal.catalogue.states import ASKED, ENTRY, holds, status_text
 from portal.catalogue.timetext.parts import Problem, Span
 from portal.centres import profile
@@ -142,16 +142,6 @@ def board_rows(
     ids = select(Entry.id).where(*wanted).order_by(*order).limit(limit).offset(offset)
     found = db.session.scalars(_loaded(select(Entry).where(Entry.id.in_(ids))).order_by(*order))
     return _rows(list(found), actor, now, looked_at)
-
-
-def waiting_rows(actor: Actor, now: datetime, month: str | None = None) -> list[Row]:
-    """Rows whose decision waits at the actor's own centre, the longest waiting first (C6)."""
-    if actor.department_id is not None:
-        return []
-    wanted = select(Entry).where(Entry.status == IN_REVIEW, my_turn(actor))
-    if month:
-        wanted = wanted.where(Entry.month == month)
-    return _rows(list(db.session.scalars(_loaded(wanted).order_by(Entry.waits_since, Entry.id))), actor, now)
 
 
 def row(found: Entry, actor: Actor, now: datetime) -> Row:

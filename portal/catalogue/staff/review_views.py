@@ -12,7 +12,7 @@ from portal.catalogue.actions.entry_values import InvalidRow
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.actions.reviewing import RowsWithProblems
 from portal.catalogue.models import RETURNED, Entry
-from portal.catalogue.staff import board, choices, forms, queries
+from portal.catalogue.staff import choices, forms, month_board, queries
 from portal.catalogue.staff.month_views import (
     Filter,
     back,
@@ -64,9 +64,9 @@ def approve_many() -> Response:
     if request.form.get("all"):
         month = request.form.get("month", "")
         centre = centre_inside(actor, number("centre", request.args))
-        rows = board.on_board(actor, month, centre, number("category", request.args))
+        rows = month_board.on_board(actor, month, centre, number("category", request.args))
         # Only one's own turn: "all" must not pass over the level below.
-        found = choices.entries_that(*rows, board.to_decide(actor))
+        found = choices.entries_that(*rows, month_board.to_decide(actor))
     else:
         found = choices.entries_that(Entry.id.in_(request.form.getlist("row", type=record_id)))
     if not found:

@@ -16,6 +16,8 @@ from portal.catalogue.paper.documents import CentrePart, GuideRow, ListDocument,
 from portal.core.pdf import render
 from tests.core.printed import codes_in, fonts_of, links_of, picture, text_of
 
+pytestmark = pytest.mark.once
+
 DISTRICT = month(centres=8, rows=12)
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 from datetime import date
 
+import pytest
+
 from portal.catalogue.paper.documents import ActivityPoster, activity_poster
 from portal.centres.documents import CentrePoster, centre_poster
 from portal.core.pdf import render
 from tests.core.printed import codes_in, fonts_of, picture, text_of
+
+pytestmark = pytest.mark.once
 
 ACTIVITY = ActivityPoster(
     title="“暖冬行动”高龄老人探访慰问",

@@ -11,7 +11,7 @@ import pytest
 
 from portal.catalogue.actions import entry_values
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, IN_REVIEW, PUBLISHED, RETURNED, EntryChange
-from portal.catalogue.staff import board, export, month_views, publish_views, queries
+from portal.catalogue.staff import export, month_board, month_views, publish_views, queries
 from portal.core import scope
 from portal.core.access import Actor
 from tests.factories import NOW, Make, Town
@@ -50,7 +50,7 @@ def _counted_as_guarded(actor: Actor) -> None:
     with scope.use(scope.StaffScope(actor.centre_path, actor.department_id)):
         rows = queries.month_rows(actor, MONTH, NOW)
         lines = [month_views.line_of(row, actor) for row in rows]
-        sums = board.sums(actor, board.on_board(actor, MONTH))
+        sums = month_board.sums(actor, month_board.on_board(actor, MONTH))
         mine = {row.entry.id for row in queries.month_rows(actor, MONTH, NOW, state="mine")}
     assert lines
     assert mine == {line.row.entry.id for line in lines if _waits(line)}

@@ -21,6 +21,8 @@ from tests.core.printed import codes_in, fetched, fonts_of, links_of, picture, t
 from tests.factories import NOW, Town
 from tests.venues.made import KEY, booked, room
 
+pytestmark = pytest.mark.once
+
 MONDAY = date(2026, 11, 23)
 HOURS = ((540, 1260),)
 URL = "https://fuwu.example.gov.cn/venues/12"
