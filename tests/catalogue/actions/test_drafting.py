@@ -10,7 +10,7 @@ import pytest
 
 from portal.catalogue import actions, rules
 from portal.catalogue.actions import drafting, entry_values
-from portal.catalogue.models import DRAFT, IN_REVIEW, ServiceType
+from portal.catalogue.models import DRAFT, IN_REVIEW, Entry, ServiceType
 from portal.catalogue.staff import month_board, queries
 from portal.catalogue.timetext.parts import Span
 from portal.core import clock, scope
