@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from types import FrameType
+from typing import Any
 
 import structlog
 from redis import Redis
@@ -17,6 +18,7 @@ from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
 import jobs
 from portal.core import job_queue, pdf_spool
@@ -35,6 +37,14 @@ class PortalWorker(SimpleWorker):
     hang (making PDF) runs in a child process of its own, inside the task."""
 
     max_connection_wait_time = 5.0
+    dequeue_timeout = 5  # seconds between two heartbeats of a worker that waits
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """RQ looks whether it shall stop before it waits for a job, not while it waits: a signal that came in between
+        was forgotten, and the worker never ended."""
+        if ended.is_set() and self.get_state() == WorkerStatus.IDLE:
+            raise StopRequested
+        super().heartbeat(timeout, pipeline)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Finish the job at hand, then end; also when Redis cannot be told about it."""

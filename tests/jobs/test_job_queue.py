@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from redis import Redis
 from rq import Queue
+from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 import jobs
-from jobs import tasks
+from jobs import tasks, worker
 from jobs.schedule import TABLE, Row, Scheduler
 from jobs.worker import PortalWorker
 from portal.core import job_queue, outbox
@@ -208,6 +209,19 @@ def test_a_worker_that_is_busy_for_long_does_not_hold_up_a_login_code(redis_serv
     assert recorder.done == ["sweep"] * 4
     assert scheduler.bell._client is not None
     scheduler.bell._client.close()
+
+
+@pytest.mark.once
+def test_a_signal_that_comes_between_two_jobs_is_not_forgotten(redis: Redis) -> None:
+    """It finds the worker busy, which then begins to wait: for ever, once."""
+    waits = PortalWorker([job_queue.QUEUE], connection=redis, serializer=JSONSerializer)
+    waits.register_birth()
+    worker.ended.set()
+    try:
+        with pytest.raises(StopRequested):
+            waits.dequeue_job_and_maintain_ttl(1)
+    finally:
+        worker.ended.clear()
 
 
 @pytest.mark.once
