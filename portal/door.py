@@ -154,8 +154,8 @@ def _environ(scope: Any, body: bytes) -> dict[str, Any]:
         environ["HTTP_HOST"] = scope.authority  # HTTP/2 has no Host header
     for name, value in scope.headers.items():
         key = "CONTENT_TYPE" if name == "content-type" else "HTTP_" + name.upper().replace("-", "_")
-        if key in ("HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"):
-            continue  # the body is here, whole
+        if "_" in name or key in ("HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"):
+            continue  # X_Forwarded_For would pass for X-Forwarded-For; and the body is here, whole
         joint = "; " if name == "cookie" else ","
         environ[key] = f"{environ[key]}{joint}{value}" if key in environ and key != "HTTP_HOST" else value
     return environ

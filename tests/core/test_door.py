@@ -99,6 +99,12 @@ def test_a_request_reaches_the_app_as_it_was_sent(door: doors.Door) -> None:
     assert told["address"] == "192.0.2.7" and "name" in told["form"] and told["type"] == kind[1]
 
 
+def test_a_header_cannot_pass_for_another(door: doors.Door) -> None:
+    said = scope("GET", "/", ("x_forwarded_for", "203.0.113.9"), ("x-two", "a"), ("x-two", "b"))
+    environ = doors._environ(said, b"")
+    assert "HTTP_X_FORWARDED_FOR" not in environ and environ["HTTP_X_TWO"] == "a,b"
+
+
 @pytest.mark.parametrize(("announced", "pieces"), [("1001", ()), ("", (b"x" * 600, b"x" * 600))])
 def test_a_body_too_large_is_refused_before_the_app(door: doors.Door, announced: str, pieces: Any) -> None:
     length = (("content-length", announced),) if announced else ()
