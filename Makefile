@@ -41,11 +41,13 @@ fmt: setup-lint  ## Put the Python code in order
 bench: setup-test  ## Requests/s against bare Flask, PDF, import, sign-ups: one table of ratios and JSON
 	$(PY) -m bench
 
-load: setup-test  ## The rushes for seats and rooms, in threads and over HTTP, bounded in time, on this machine only
+load: setup-test  ## The rushes for seats and rooms and the worst morning, bounded in time, on this machine only
 	PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -m load $(T)
 	PORTAL_TEST_DATABASE=postgresql $(PY) -m pytest -m "load and not once" $(T)
 	$(PY) -m tests.load.seat_rush
 	$(PY) -m tests.load.room_rush
+	$(PY) -m tests.load.morning
+	$(PY) -m tests.load.morning --people 4000 --scale 0.2
 
 pins: setup-lint  ## Write requirements*.txt from what is installed in .venv
 	$(PY) -m tools.pins
