@@ -60,16 +60,16 @@ class Spool:
         Raises: PdfFailed when it failed lately, or when nobody works; OSError when it cannot be written.
         """
         self._raise_failure(ticket)
-        line = self.line()
-        tickets = [name for _, name in line]
-        if ticket not in tickets:
-            if len(line) >= MOST_WAITING:
+        asked = {name: moment for moment, name in self.line()}
+        if ticket not in asked:
+            if len(asked) >= MOST_WAITING:
                 return None
             _write(self.waiting / f"{ticket}.json", json.dumps(job.as_data()).encode())
-            return len(line)
-        if time.time() - line[0][0] > STUCK_SECONDS:
+            return len(asked)
+        # Its own wait: what others left while nobody worked may be older and is being made now.
+        if time.time() - asked[ticket] > STUCK_SECONDS:
             raise pdf.PdfFailed("the worker does not make what waits")
-        return tickets.index(ticket)
+        return list(asked).index(ticket)
 
     def _raise_failure(self, ticket: str) -> None:
         path = self.made / f"{ticket}.failed"

@@ -155,6 +155,15 @@ def test_health_tells_that_nobody_works(client: FlaskClient, town: Town, make: M
     assert client.get("/readyz").json["printing"]["ok"] is False
 
 
+def test_what_others_left_waiting_fails_nobody_else(spool: Spool) -> None:
+    """The worker is back and makes it: who has just come waits a moment, as always."""
+    assert spool.ask("left", job("left")) == 0
+    older(spool.waiting / "left.json", pdf_spool.STUCK_SECONDS + 1)
+    assert [spool.ask("mine", job()), spool.ask("mine", job())] == [1, 1]
+    with pytest.raises(pdf.PdfFailed):
+        spool.ask("left", job("left"))
+
+
 def test_oldest_first_and_one_worker_at_a_time(
     spool: Spool, printed: list[dict[str, Any]], working: Callable[[Spool], threading.Event]
 ) -> None:
