@@ -9,13 +9,12 @@ PATIENCE for a thread: then a calm page says when to come again, and comes again
 from __future__ import annotations
 
 import asyncio
-import heapq
 import io
-import itertools
 import os
 import random
 import re
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -41,32 +40,34 @@ class Refused(Exception):
 
 
 class Line:
-    """So many at once, the others in line: by rank, then by arrival."""
+    """So many at once, the others in line: those who go first, then the rest, by arrival."""
 
     def __init__(self, at_once: int) -> None:
         self.free = at_once
-        self.waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        self.arrival = itertools.count()
+        self.waiting: tuple[deque[asyncio.Future[None]], ...] = (deque(), deque())
 
-    async def turn(self, rank: int) -> None:
+    async def turn(self, first: bool) -> None:
         """Returns when it is one's turn; `done` must follow. Raises Refused(503) after PATIENCE seconds."""
         if self.free:
             self.free -= 1
             return
-        mine = asyncio.get_running_loop().create_future()
-        heapq.heappush(self.waiting, (rank, next(self.arrival), mine))
+        mine, line = asyncio.get_running_loop().create_future(), self.waiting[not first]
+        line.append(mine)
         try:
             await asyncio.wait_for(mine, PATIENCE)
         except TimeoutError:
+            while line and line[0].done():  # who came earlier has gone too: the line holds nobody who gave up
+                line.popleft()
             raise Refused(503) from None
 
     def done(self) -> None:
         """The next one's turn."""
-        while self.waiting:
-            following = heapq.heappop(self.waiting)[2]
-            if not following.done():
-                following.set_result(None)
-                return
+        for line in self.waiting:
+            while line:
+                following = line.popleft()
+                if not following.done():
+                    following.set_result(None)
+                    return
         self.free += 1
 
 
@@ -95,7 +96,7 @@ class Door:
         if reads and scope.path in self.files.files:
             return _run(self.files, _environ(scope, b""))
         environ = _environ(scope, b"" if reads else await self._body(scope, protocol))
-        await self.line.turn(0 if not reads or FIRST.match(scope.path) else 1)
+        await self.line.turn(not reads or FIRST.match(scope.path) is not None)
         try:
             return await asyncio.get_running_loop().run_in_executor(self.threads, _run, self.app, environ)
         finally:

@@ -142,6 +142,7 @@ def test_who_waits_too_long_hears_when_to_come_again(door: doors.Door, gate: Any
     assert "refresh" in looks.answer[1] and "refresh" not in sends.answer[1], (
         "what was sent is not sent again by itself"
     )
+    assert not any(door.line.waiting), "who gave up has left the line"
     assert ask(door, scope(), Protocol())[0] == 200, "and it goes on"
 
 
