@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from portal.catalogue import windows
 from portal.centres.models import Centre, Department
 from portal.core.db import Base, UTCDateTime
 from portal.core.scope import CentreScoped
@@ -158,7 +159,7 @@ class Entry(CentreScoped, Base):
     @property
     def free(self) -> int | None:
         """Free places; None when unlimited."""
-        return None if self.capacity is None else max(0, self.capacity - self.taken)
+        return windows.free_places(self.capacity, self.taken)
 
     @property
     def call_phone(self) -> str:

@@ -54,6 +54,11 @@ def withdraw_deadline(entry: Windows) -> datetime | None:
     return entry.withdraw_until or entry.first_start
 
 
+def free_places(capacity: int | None, taken: int) -> int | None:
+    """How many places are left, never less than none; None: there is no limit."""
+    return None if capacity is None else max(0, capacity - taken)
+
+
 # In words -------------------------------------------------------------------------------------------------------------
 
 

@@ -143,12 +143,16 @@ def kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:
     key: what kind of part, the stamps or versions of the rows it shows, and all else that it shows. In a part stands no
     form that is posted, for its token is one's own.
     """
-    store: dict[Any, T] = current_app.extensions.setdefault("portal_kept", {})
-    found = store.get(key)
+    return kept_in(current_app.extensions.setdefault("portal_kept", {}), key, make, MOST_KEPT)
+
+
+def kept_in(store: dict[tuple[Any, ...], Any], key: tuple[Any, ...], make: Callable[[], T], most: int) -> T:
+    """As `kept`, in a store of the caller's own that holds `most` parts; the oldest goes."""
+    found: T | None = store.get(key)
     if found is None:
         found = store[key] = make()
-        if len(store) > MOST_KEPT:
-            store.pop(next(iter(store)), None)  # the oldest
+        if len(store) > most:
+            store.pop(next(iter(store)), None)
     return found
 
 

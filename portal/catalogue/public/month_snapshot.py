@@ -58,7 +58,7 @@ class Row:
 
     @property
     def free(self) -> int | None:
-        return None if self.capacity is None else max(0, self.capacity - self.taken)
+        return windows.free_places(self.capacity, self.taken)
 
     def session_for(self, days: tuple[date, date] | None, now: datetime) -> tuple[datetime, datetime] | None:
         """The session that stands for the entry: the first not over (inside `days`, half-open), or None."""

@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntryChange, Guide
 from portal.catalogue.public import month_snapshot
+from portal.catalogue.windows import free_places
 from portal.centres.models import Centre
 from portal.core import clock, pages, reads, scope
 from portal.core.db import db
@@ -97,10 +98,14 @@ def changes(entry_id: int) -> list[EntryChange]:
         return list(db.session.scalars(statement.order_by(EntryChange.decided_at.desc())))
 
 
+def is_over(item: Any, now: datetime) -> bool:
+    """Nobody goes there any more: cancelled, or ended. item: an entry or its brief."""
+    return item.status == CANCELLED or (item.last_end is not None and item.last_end <= now)
+
+
 def similar(item: Any, now: datetime, limit: int = 3) -> list[Markup]:
     """Others of the same category with free places, nearest in time: the way out when this one is full or over."""
-    full = item.capacity is not None and item.taken >= item.capacity
-    if not (full or item.status == CANCELLED or (item.last_end and item.last_end <= now)):
+    if not is_over(item, now) and free_places(item.capacity, item.taken) != 0:
         return []
     snap = month_snapshot.snapshot(item.month, now)
     code = snap.rows[item.id].category if item.id in snap.rows else ""

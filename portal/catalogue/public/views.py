@@ -147,7 +147,8 @@ def service(entry_id: int) -> Response:
     panels = registry.panels(brief, access.viewer(), now)
     return pages.page(
         "catalogue/public/service.html", entry=brief, told=told, panels=panels, now=now,
-        facts=registry.facts(brief), similar=queries.similar(brief, now),
+        facts=registry.facts(brief), similar=queries.similar(brief, now), over=queries.is_over(brief, now),
+        free=windows.free_places(brief.capacity, brief.taken),
     )  # fmt: skip
 
 
@@ -156,7 +157,7 @@ def _told(entry_id: int, now: datetime) -> dict[str, Markup]:
     entry = queries.entry(entry_id) or abort(404)
     short_url = pages.absolute(url_for("catalogue.short", entry_id=entry.id))
     return pages.blocks(
-        "catalogue/public/_service.html", entry=entry, now=now, windows=windows,
+        "catalogue/public/_service.html", entry=entry, now=now, windows=windows, over=queries.is_over(entry, now),
         sessions=queries.sessions_view(entry, now), changes=queries.changes(entry.id), short_url=short_url,
         share_text=queries.share_text(entry, short_url),
     )  # fmt: skip

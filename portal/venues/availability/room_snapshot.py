@@ -21,7 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import contains_eager
 
 from portal.centres.models import Centre
-from portal.core import clock, reads, scope
+from portal.core import clock, pages, reads, scope
 from portal.core.db import apart, db
 from portal.venues import occupancy, rules
 from portal.venues.models import Venue
@@ -66,12 +66,7 @@ class Snapshot:
 
     def part(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
         """`make()`, once as long as the snapshot holds. key: all that the part says besides; nothing of one's own."""
-        found: T | None = self.parts.get(key)
-        if found is None:
-            found = self.parts[key] = make()
-            if len(self.parts) > MOST_PARTS:
-                self.parts.pop(next(iter(self.parts)), None)  # the oldest
-        return found
+        return pages.kept_in(self.parts, key, make, MOST_PARTS)
 
     def know(self, rooms: Sequence[int], first: date, count: int) -> dict[tuple[int, date], list[Span]]:
         """What is taken of the rooms on `count` days from `first` and the days on either side, by room and day.
