@@ -38,7 +38,7 @@ OWN = {
     ("booking", "source_id"): "source_id + {shift}",
     ("entry", "import_row"): "NULL",
     ("entry", "place"): "place || ' {number}'",  # ten at a time in one place is not what a city is like
-}  # fmt: skip
+}
 # Of months that are over.
 DECIDED = {
     ("entry", "status"): dict.fromkeys(("draft", "in_review", "accepted", "returned", "approved"), "published"),
@@ -47,7 +47,7 @@ DECIDED = {
     ("entry_change", "status"): {"asked": "applied"},
     ("case_file", "status"): {"open": "done", "claimed": "done"},
     ("call_back", "status"): {"open": "done", "claimed": "done"},
-}  # fmt: skip
+}
 
 
 def grow(times: int) -> None:

@@ -195,11 +195,12 @@ CHANGE = Machine(
     labels={ASKED: "待确认", APPLIED: "已生效", REFUSED: "未同意", TAKEN_BACK: "已撤回"},
     transitions=(
         Transition("apply", "同意变更", (ASKED,), APPLIED, _P.PUBLISH, guard=_decides_change),
-        Transition("refuse", "不同意", (ASKED,), REFUSED, _P.PUBLISH, True, _decides_change,
-                   "catalogue.change_refused"),
+        Transition(
+            "refuse", "不同意", (ASKED,), REFUSED, _P.PUBLISH, True, _decides_change, "catalogue.change_refused"
+        ),
         Transition("take_back", "撤回申请", (ASKED,), TAKEN_BACK, _P.PLAN, guard=_takes_back),
     ),
-)  # fmt: skip
+)
 
 
 def _imports(plan: PlanImport, actor: Actor) -> str | None:

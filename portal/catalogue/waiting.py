@@ -66,9 +66,7 @@ def _row(found: dict[str, Any], now: datetime) -> Waiting:
     detail = f"{count} 条待{review}" if status == IN_REVIEW else f"{count} 条被退回，改好后送回"
     state = "mine" if status == IN_REVIEW else status
     link = notices.entry_link(found["first"]) if count == 1 else f"{notices.month_link(month)}&state={state}"
-    return Waiting(
-        SECTION, title, detail, moment(found["since"]) or now, link, due, tone(due, now, SOON), count
-    )  # fmt: skip
+    return Waiting(SECTION, title, detail, moment(found["since"]) or now, link, due, tone(due, now, SOON), count)
 
 
 def _changes(actor: Actor, now: datetime) -> Waits:

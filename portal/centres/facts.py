@@ -76,8 +76,9 @@ def edit(
     for name, value in asdict(facts).items():
         setattr(centre, name, list(value) if name == "functions" else value)
     after = _words(facts) | {
-        "hours": _week_words(week), "exceptions": typed_hours.write_specials(specials),
-    }  # fmt: skip
+        "hours": _week_words(week),
+        "exceptions": typed_hours.write_specials(specials),
+    }
     changed = [name for name in after if before[name] != after[name]]
     if "hours" in changed:
         _write_week(centre.id, week)
@@ -150,7 +151,7 @@ def remove_photo(actor: Actor, centre: Centre, photo: Attachment, now: datetime)
 
 def _log(
     actor: Actor, centre: Centre, verb: str, now: datetime, before: dict[str, Any] | None, after: dict[str, Any] | None
-) -> None:  # fmt: skip
+) -> None:
     audit.record(
         actor, verb, "centre", centre.id, now, summary=centre.name, before=before, after=after,
         centre_id=centre.id, centre_path=centre.path,

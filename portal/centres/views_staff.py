@@ -95,7 +95,7 @@ def save(centre_id: int) -> Response:
     try:
         changed = facts.edit(
             actor, centre, form.facts(), form.week, form.specials, clock.now(), seen=form.seen.data or ""
-        )  # fmt: skip
+        )
     except DomainError as refusal:
         return _show(centre, form, PhotoForm(formdata=None), pages.refused(refusal, form).status)
     said = "、".join(facts.LABELS[name] for name in changed)

@@ -72,7 +72,7 @@ class Album:
 
     def add(
         self, actor: Actor, subject_id: int, centre_id: int, data: bytes, caption: str, now: datetime
-    ) -> Attachment:  # fmt: skip
+    ) -> Attachment:
         """Keep a picture, decoded and written anew, as the last one. Raises TooMany, PictureRefused (field 'photo')."""
         there = self.of(subject_id)
         if len(there) >= self.most:

@@ -144,9 +144,10 @@ def _past(stage: Stage, entry: Entry, crowd: list[Person]) -> None:
     db.session.execute(insert(StateHistory), lines)
     figures = update(Entry).where(Entry.id == entry.id)
     db.session.execute(
-        figures.values(taken=len(inside), waiting=len(outside), version=Entry.version + 1)
-        .execution_options(synchronize_session=False)
-    )  # fmt: skip
+        figures.values(taken=len(inside), waiting=len(outside), version=Entry.version + 1).execution_options(
+            synchronize_session=False
+        )
+    )
 
 
 def _row(stage: Stage, entry: Entry, person: Person, status: str, queue_no: int | None) -> dict[str, object]:

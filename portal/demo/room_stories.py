@@ -23,9 +23,10 @@ from portal.venues.rules.eligibility import Wish
 HOME = "440307009001"  # of the demo's first resident
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOTES = (
-    ("投影仪开机要等两分钟，遥控器没电了，已买电池。", True), ("空调漏水，已报修，师傅周一来。", False),
+    ("投影仪开机要等两分钟，遥控器没电了，已买电池。", True),
+    ("空调漏水，已报修，师傅周一来。", False),
     ("上一场的人走时没有摆回桌椅，请提醒下一位。", False),
-)  # fmt: skip
+)
 
 
 def before(stage: Stage) -> None:

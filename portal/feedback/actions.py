@@ -27,7 +27,7 @@ from portal.feedback.errors import (
     NoSuchEvaluation,
     UnknownTag,
     WordsTooLong,
-)  # fmt: skip
+)
 from portal.feedback.models import UNDONE, CallBack, Evaluation
 from portal.feedback.states import KIND, MACHINE
 from portal.notices.actions import Told, tell_residents

@@ -92,9 +92,7 @@ def _told(code: str, now: datetime) -> Told:
     )  # fmt: skip
 
 
-def _month(
-    told: Told, snap: month_snapshot.Snapshot, now: datetime
-) -> tuple[queries.CentreMonth, dict[str, Markup]]:  # fmt: skip
+def _month(told: Told, snap: month_snapshot.Snapshot, now: datetime) -> tuple[queries.CentreMonth, dict[str, Markup]]:
     month = queries.centre_month(snap, told.path, told.mixed, now)
     return month, pages.blocks("front/_month.html", told=told, month=month)
 

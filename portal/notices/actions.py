@@ -49,18 +49,17 @@ def tell_residents(
     told = 0
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
-        values = [_inbox_row("resident", r.resident_id, r.key, kind, r.title or title, r.body or body, r.link or link,
-                             now)
-                  for r in part]  # fmt: skip
+        values = [
+            _inbox_row("resident", r.resident_id, r.key, kind, r.title or title, r.body or body, r.link or link, now)
+            for r in part
+        ]
         told += _insert(InboxMessage, values)
         if sms:
             _text_residents([v["key"] for v in values], kind, urgent, now, with_link)
     return told
 
 
-def tell_staff(
-    account_ids: Iterable[int], kind: str, title: str, body: str, link: str, key: str, now: datetime
-) -> int:  # fmt: skip
+def tell_staff(account_ids: Iterable[int], kind: str, title: str, body: str, link: str, key: str, now: datetime) -> int:
     """Put a message into the inbox of each staff account, once per key. Returns how many are new; never commits."""
     ids = sorted(set(account_ids))
     values = [_inbox_row("staff", account, key, kind, title, body, link, now) for account in ids]
@@ -87,7 +86,7 @@ def _key(text: str) -> str:
 
 def _inbox_row(
     audience: str, person_id: int, key: str, kind: str, title: str, body: str, link: str, now: datetime
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     # The person is part of the key: the same occasion may be told to many.
     return {
         "audience": audience, "person_id": person_id, "kind": kind, "title": title[:120], "body": body, "link": link,
@@ -97,7 +96,7 @@ def _inbox_row(
 
 def _delivery_row(
     channel: str, recipient: str, body: str, kind: str, message_id: int | None, key: str, urgent: bool, now: datetime
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     return {
         "channel": channel, "recipient": recipient, "body": body, "kind": kind, "message_id": message_id,
         "key": _key(key), "urgent": urgent, "created_at": now, "due_at": rules.due_at(now, urgent), "outcome": "",
@@ -177,7 +176,8 @@ def send_again(actor: Actor, delivery_ids: Sequence[int], now: datetime) -> int:
     statement = update(Delivery).where(Delivery.id.in_(useful), Delivery.outcome == "failed")
     again = statement.values(outcome="", done_at=None, leased_until=None, attempts=0, due_at=now)
     done = hit(again, synchronize_session=False)
-    audit.record(actor, "send_again", "delivery", useful[0], now, summary=f"重发 {len(useful)} 条消息",
-                 after={"ids": useful})  # fmt: skip
+    audit.record(
+        actor, "send_again", "delivery", useful[0], now, summary=f"重发 {len(useful)} 条消息", after={"ids": useful}
+    )
     outbox.wake()
     return done

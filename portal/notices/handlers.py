@@ -28,9 +28,10 @@ def account_notice(payload: dict[str, Any], now: datetime) -> None:
     """
     account_id, event, by = payload["account_id"], payload["event"], payload.get("by_name", "")
     found = db.session.execute(
-        select(StaffAccount.name, Centre.name.label("centre")).join(Centre, Centre.id == StaffAccount.centre_id)
+        select(StaffAccount.name, Centre.name.label("centre"))
+        .join(Centre, Centre.id == StaffAccount.centre_id)
         .where(StaffAccount.id == account_id)
-    ).first()  # fmt: skip
+    ).first()
     if found is None:
         return
     # This runs once per outbox row (its mark commits with us), so the moment tells two resets apart.

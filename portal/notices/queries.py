@@ -60,9 +60,7 @@ def unread_of(audience: str, person_id: int) -> tuple[ScalarSelect[int], Select[
     return _summed(InboxMessage, own, newest)
 
 
-def given_up(
-    visible: ColumnElement[bool], since: datetime, now: datetime
-) -> tuple[ScalarSelect[int], Select[Any]]:  # fmt: skip
+def given_up(visible: ColumnElement[bool], since: datetime, now: datetime) -> tuple[ScalarSelect[int], Select[Any]]:
     """Failed texts written from `since` on that are still of use: how many; and one packed row with the oldest."""
     # Written out, not bound: only so does SQLite see that the small index of failed ones holds them all.
     failed = Delivery.outcome == literal_column("'failed'")

@@ -29,7 +29,7 @@ from portal.people.refusals import (
     UsernameRefused,
     UsernameTaken,
     when,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,10 @@ def sign_in(username: str, password: str, address: str, device: str, now: dateti
 
 def _check_throttle(keys: list[str], now: datetime) -> None:
     limits = {
-        "account": rules.FAILURES_PER_ACCOUNT, "address": rules.FAILURES_PER_ADDRESS,
+        "account": rules.FAILURES_PER_ACCOUNT,
+        "address": rules.FAILURES_PER_ADDRESS,
         "device": rules.FAILURES_PER_DEVICE,
-    }  # fmt: skip
+    }
     failed = queries.failures(keys, now - rules.FAILURE_WINDOW)
     waits = [rules.open_again_at(failed.get(k, []), limits[k.partition(":")[0]], now) for k in keys]
     until = max((w for w in waits if w), default=None)

@@ -14,7 +14,7 @@ from wtforms import (
     SelectMultipleField,
     StringField,
     ValidationError,
-)  # fmt: skip
+)
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional, Regexp
 from wtforms.widgets import CheckboxInput, ListWidget
@@ -137,9 +137,10 @@ class ConsentForm(Form):
 class RelativeForm(Form):
     name = StringField("姓名", person_name_rules(), filters=[strip])
     relation = Choose(
-        "他（她）是您的", [InputRequired("请选择关系。")],
+        "他（她）是您的",
+        [InputRequired("请选择关系。")],
         choices=picks([("", "请选择"), *((r, r) for r in RELATIONS)]),
-    )  # fmt: skip
+    )
     birth_year = YearField("出生年份", [Optional()])
     phone = MobileField("手机号", [Optional()], filters=[strip])
 

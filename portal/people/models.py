@@ -34,9 +34,10 @@ class Resident(Base):
 
     home_centre: Mapped[Centre | None] = relationship()
     relatives: Mapped[list[Relative]] = relationship(
-        back_populates="resident", primaryjoin="and_(Resident.id == Relative.resident_id, Relative.removed_at == None)",
+        back_populates="resident",
+        primaryjoin="and_(Resident.id == Relative.resident_id, Relative.removed_at == None)",
         order_by="Relative.id",
-    )  # fmt: skip
+    )
 
 
 class Relative(Base):

@@ -176,9 +176,10 @@ def _audit(actor: Actor, wanted: AuditFilter) -> Select[int]:
     if wanted.what:
         statement = statement.where(like(AuditLog.summary, wanted.what))
     for column, value in (
-        (AuditLog.verb, wanted.verb), (AuditLog.object_type, wanted.object_type),
+        (AuditLog.verb, wanted.verb),
+        (AuditLog.object_type, wanted.object_type),
         (AuditLog.object_id, wanted.object_id),
-    ):  # fmt: skip
+    ):
         if value not in ("", None):
             statement = statement.where(column == value)
     if wanted.first is not None:

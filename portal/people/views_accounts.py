@@ -33,9 +33,7 @@ def _number(name: str) -> int | None:
 
 def role_notes() -> dict[str, str]:
     """What each role may do, in words, from the one role table."""
-    return {
-        role.value: "、".join(PERMISSION_LABELS[p] for p in Permission if p in GRANTS[role]) for role in Role
-    }  # fmt: skip
+    return {role.value: "、".join(PERMISSION_LABELS[p] for p in Permission if p in GRANTS[role]) for role in Role}
 
 
 @face.get("/accounts")

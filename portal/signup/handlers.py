@@ -115,8 +115,9 @@ def _tell_all(entry: Entry, rows: list[SignUp], occasion: str, now: datetime, wo
         told.append(Told(row.resident_id, f"{occasion}:{row.id}", words.title, words.body))
     if first is None:
         return 0
-    return tell_residents(told, first.kind, first.title, first.body, link(entry.id), now,
-                          urgent=first.urgent, sms=first.sms)  # fmt: skip
+    return tell_residents(
+        told, first.kind, first.title, first.body, link(entry.id), now, urgent=first.urgent, sms=first.sms
+    )
 
 
 @outbox.handler("entry.changed")

@@ -96,8 +96,7 @@ def lapsed(entry: Entry, s: SignUp) -> Words:
 
 def withdrawn(entry: Entry, s: SignUp, reason: str) -> Words:
     why = f"原因：{reason}。" if reason else ""
-    return Words("sign_up.withdrawn", f"已退出《{entry.title}》",
-                 f"工作人员已为{whom(s)}办理退出。{why}{call(entry)}")  # fmt: skip
+    return Words("sign_up.withdrawn", f"已退出《{entry.title}》", f"工作人员已为{whom(s)}办理退出。{why}{call(entry)}")
 
 
 def cancelled(entry: Entry, s: SignUp, reason: str) -> Words:

@@ -46,8 +46,9 @@ def warn_of_low_enrolment(now: datetime) -> int:
     with scope.system("low enrolment"):
         wanted = {
             f"{e.id}:{int(e.first_start.timestamp())}": {"entry_id": e.id}
-            for e in queries_staff.low_entries(now) if e.first_start
-        }  # fmt: skip
+            for e in queries_staff.low_entries(now)
+            if e.first_start
+        }
         return outbox.put_new("signup.low", wanted, now)
 
 

@@ -17,7 +17,7 @@ from portal.signup.models import (
     WAITING,
     WITHDRAWN,
     SignUp,
-)  # fmt: skip
+)
 
 LABELS = {
     PENDING: "待审核", CONFIRMED: "已报上", WAITING: "候补中", OFFERED: "有名额待确认",

@@ -66,8 +66,9 @@ def lapse(now: datetime) -> int:
             ids.where(Booking.status == PENDING, Booking.starts_at <= now),
             ids.where(Booking.status == WAITING, Booking.starts_at <= now, Booking.starts_at > now - LONG_AGO),
         ),
-        now, _lapse,
-    )  # fmt: skip
+        now,
+        _lapse,
+    )
 
 
 def _lapse(booking_id: int, now: datetime) -> int:

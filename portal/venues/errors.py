@@ -118,8 +118,9 @@ class RoomTaken(DomainError):
         self.conflicts = conflicts
         first = conflicts[0]
         more = f"，还有 {len(conflicts) - 1} 场也冲突" if len(conflicts) > 1 else ""
-        super().__init__(f"{room} {first.when} 已被占用：{first.held_by}{more}。",
-                         advice="请改时间、换场地，或先和占用方商量。")  # fmt: skip
+        super().__init__(
+            f"{room} {first.when} 已被占用：{first.held_by}{more}。", advice="请改时间、换场地，或先和占用方商量。"
+        )
 
 
 # Whatever race remains, the database's own refusal answers with a sentence instead of an error page.

@@ -90,8 +90,9 @@ class Venue(CentreScoped, Base):
     )
     photos: Mapped[list[Attachment]] = relationship(  # written by actions.rooms.PHOTOS
         primaryjoin="and_(foreign(Attachment.subject_id) == Venue.id, Attachment.subject_kind == 'venue')",
-        order_by="Attachment.position, Attachment.id", viewonly=True,
-    )  # fmt: skip
+        order_by="Attachment.position, Attachment.id",
+        viewonly=True,
+    )
 
     @classmethod
     def resident_criteria(cls, resident_id: int | None) -> ColumnElement[bool]:

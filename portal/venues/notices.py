@@ -101,8 +101,9 @@ def lapsed(row: Booking, was: str) -> Words:
                      f"{when(row)}的预约到开始时还没有人审批，很抱歉让您白等。{call(row.venue)}",
                      urgent=True)  # fmt: skip
     said = "没有等到空位" if was == "waiting" else "没有在期限前确认，空位给了下一位"
-    return Words("booking.lapsed", f"候补结束：{row.venue.name}",
-                 f"{when(row)}，{said}。可以看看别的时间和场地。", sms=False)  # fmt: skip
+    return Words(
+        "booking.lapsed", f"候补结束：{row.venue.name}", f"{when(row)}，{said}。可以看看别的时间和场地。", sms=False
+    )
 
 
 def cancelled(row: Booking) -> Words:

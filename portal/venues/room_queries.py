@@ -86,9 +86,10 @@ def _conditions(wanted: RoomFilter, now: datetime) -> list[ColumnElement[bool]]:
         found.append(Venue.bookable.is_(False))
     if wanted.state == "closed":
         shut = select(VenueClosure.id).where(
-            *_running(now), VenueClosure.centre_id == Venue.centre_id,
+            *_running(now),
+            VenueClosure.centre_id == Venue.centre_id,
             or_(VenueClosure.venue_id.is_(None), VenueClosure.venue_id == Venue.id),
-        )  # fmt: skip
+        )
         found.append(shut.exists())
     return found
 

@@ -17,7 +17,7 @@ from portal.venues.models import (
     WAITING,
     WITHDRAWN,
     Booking,
-)  # fmt: skip
+)
 
 LABELS = {
     PENDING: "待审批", APPROVED: "已订上", OFFERED: "有空位待确认", WAITING: "候补中", REFUSED: "未通过",

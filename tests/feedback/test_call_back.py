@@ -42,10 +42,10 @@ ALLOWED = {
 def letters(session: Any, audience: str = "staff") -> list[tuple[int, str]]:
     session.rollback()
     rows = session.execute(
-        select(InboxMessage.person_id, InboxMessage.title).where(
-            InboxMessage.audience == audience, InboxMessage.kind != "evaluation"
-        ).order_by(InboxMessage.id)
-    )  # fmt: skip
+        select(InboxMessage.person_id, InboxMessage.title)
+        .where(InboxMessage.audience == audience, InboxMessage.kind != "evaluation")
+        .order_by(InboxMessage.id)
+    )
     return [tuple(r) for r in rows]
 
 

@@ -248,9 +248,10 @@ def test_a_query_per_row_is_noticed(app: Flask, lists: Rows, town: Town, as_resi
 
     def slow() -> str:
         with scope.system("test"):
-            return "".join(str(db.session.scalar(select(Centre.name).where(Centre.id == i))) for i in list(
-                db.session.scalars(select(Centre.id))
-            ))  # fmt: skip
+            return "".join(
+                str(db.session.scalar(select(Centre.name).where(Centre.id == i)))
+                for i in list(db.session.scalars(select(Centre.id)))
+            )
 
     lists.grow(FEW)
     with app.app_context(), counted.count_queries() as few:

@@ -68,8 +68,9 @@ def test_photos_become_attachments_and_photos_again(empty: Flask) -> None:
                 )
     upgrade()
     with db.engine.connect() as connection:
-        rows = connection.execute(text("SELECT subject_kind, subject_id, centre_id, kind, file, position FROM attachment "
-                                       "ORDER BY id")).all()  # fmt: skip
+        rows = connection.execute(
+            text("SELECT subject_kind, subject_id, centre_id, kind, file, position FROM attachment ORDER BY id")
+        ).all()
         when = connection.execute(text("SELECT count(DISTINCT created_at) FROM attachment")).scalar()
     assert rows == [(k, s, 7, "photo", f"{k}{p}.jpg", p) for k, s in (("centre", 7), ("venue", 3)) for p in (1, 2)]
     assert when == 2

@@ -123,9 +123,9 @@ def served(env: dict[str, str], workers: int) -> Iterator[tuple[int, int]]:
 
 async def crowd(filled: town.Town, port: int, people: int, seconds: float) -> Seen:
     seen, when = Seen(), random.Random(7)
-    await asyncio.gather(*(
-        Resident(filled, port, number, seen).arrive(when.uniform(0, seconds)) for number in range(people)
-    ))  # fmt: skip
+    await asyncio.gather(
+        *(Resident(filled, port, number, seen).arrive(when.uniform(0, seconds)) for number in range(people))
+    )
     return seen
 
 

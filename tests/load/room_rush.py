@@ -139,8 +139,9 @@ def _send(connection: http.client.HTTPConnection, seeded: dict[str, Any], job: J
     _, who, path, form = job
     fields = [(k, part) for k, v in form.items() for part in (v.split(",") if k == "weekdays" else [v])]
     headers = {
-        "Cookie": f"{seeded['cookie']}={seeded['cookies'][who]}", "Content-Type": "application/x-www-form-urlencoded",
-    }  # fmt: skip
+        "Cookie": f"{seeded['cookie']}={seeded['cookies'][who]}",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
     try:
         connection.request("POST", path, urlencode([*fields, ("csrf_token", seeded["csrf"])]), headers)
         answer = connection.getresponse()
@@ -201,8 +202,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     size = (chosen.jobs, chosen.clients, chosen.rooms)
     runs: list[Callable[[], Result]] = [
         lambda kind=kind, guarded=guarded: run(kind, *size, guarded=guarded)  # type: ignore[misc]
-        for kind in kinds for guarded in (True, False)
-    ]  # fmt: skip
+        for kind in kinds
+        for guarded in (True, False)
+    ]
     shown = table([one() for one in runs], chosen.jobs)
     print(shown)
     return 1 if "WRONG" in shown else 0

@@ -56,8 +56,9 @@ def main(people: int, rooms: int) -> None:
     # The last cookie is the clerk's.
     told |= {
         "cookies": [signer.dumps({"_user_id": t, "_fresh": True, "csrf_token": CSRF}) for t in [*tokens, clerk]],
-        "csrf": form, "cookie": app.config["SESSION_COOKIE_NAME"],
-    }  # fmt: skip
+        "csrf": form,
+        "cookie": app.config["SESSION_COOKIE_NAME"],
+    }
     sys.stdout.write(json.dumps(told))
 
 

@@ -150,8 +150,9 @@ def _post(
 ) -> int:
     """Status of the answer; 0 when there was none."""
     headers = {
-        "Cookie": f"{seeded['cookie']}={seeded['cookies'][person]}", "Content-Type": "application/x-www-form-urlencoded",
-    }  # fmt: skip
+        "Cookie": f"{seeded['cookie']}={seeded['cookies'][person]}",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
     try:
         connection.request("POST", path, urlencode(form | {"csrf_token": seeded["csrf"]}), headers)
         answer = connection.getresponse()

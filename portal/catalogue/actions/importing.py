@@ -80,9 +80,7 @@ class PreviewRow:
         return "duplicate" if self.duplicate_of is not None else "ready"
 
 
-def preview_plan(
-    actor: Actor, centre: Centre, month: str, filename: str, data: bytes, now: datetime
-) -> PlanImport:  # fmt: skip
+def preview_plan(actor: Actor, centre: Centre, month: str, filename: str, data: bytes, now: datetime) -> PlanImport:
     """Read an .xlsx plan and keep what was understood; nothing enters the list yet (C7).
 
     The same file uploaded again for the same list opens the earlier preview with its corrections.
@@ -137,9 +135,7 @@ def _understood(plan: Plan, centre: Centre, month: str, now: datetime) -> list[P
     return _mark_duplicates(found, centre, month)
 
 
-def _understand(
-    row: PlanRow, number: int, centre: Centre, categories: Named, month: str, now: datetime
-) -> PreviewRow:  # fmt: skip
+def _understand(row: PlanRow, number: int, centre: Centre, categories: Named, month: str, now: datetime) -> PreviewRow:
     category, doubt = _category_of(row, categories)
     values = EntryValues(
         month=month, title=row.title, category_id=category.id if category else NO_CATEGORY, content=_content(row),
@@ -255,9 +251,7 @@ def _lock(upload: PlanImport) -> None:
     db.session.refresh(upload)
 
 
-def take_in_plan(
-    actor: Actor, upload: PlanImport, numbers: Iterable[int] | None, now: datetime
-) -> list[Entry]:  # fmt: skip
+def take_in_plan(actor: Actor, upload: PlanImport, numbers: Iterable[int] | None, now: datetime) -> list[Entry]:
     """Make drafts of the chosen rows (None: every good one that is not there yet). Nothing is taken in twice (C7).
 
     Rows that stay out remain in the preview; it is finished once every row is in. Raises NotAllowed, NoSuchRow,
@@ -314,9 +308,7 @@ def _take(actor: Actor, upload: PlanImport, centre: Centre, row: PreviewRow, now
     return entry
 
 
-def mend_plan_row(
-    actor: Actor, upload: PlanImport, number: int, values: EntryValues, now: datetime
-) -> PreviewRow:  # fmt: skip
+def mend_plan_row(actor: Actor, upload: PlanImport, number: int, values: EntryValues, now: datetime) -> PreviewRow:
     """Replace what was understood of one row by what the person says; its problems are found anew.
 
     Raises NotAllowed, NoSuchRow, RowsNotReady for a row already taken in.

@@ -189,9 +189,7 @@ def _hold(entry: Entry, actor: Actor, now: datetime, only: Sequence[Span] | None
         raise NoRoom(entry.place, taken.conflicts) from taken
 
 
-def take_all(
-    actor: Actor, entries: Iterable[Entry], now: datetime, only_try: bool = False
-) -> dict[int, list[Problem]]:  # fmt: skip
+def take_all(actor: Actor, entries: Iterable[Entry], now: datetime, only_try: bool = False) -> dict[int, list[Problem]]:
     """Hold the rooms of rows that are being handed in together. When some cannot have theirs, nothing is held and
     their problems are returned by row. only_try: hold nothing, say what would be in the way. Locks: all venues."""
     chosen = [e for e in entries if e.venue_id is not None]
@@ -276,9 +274,7 @@ def refuse_taken(entry: Entry, wanted: EntryValues, now: datetime) -> None:
         raise NoRoom(wanted.place, found)
 
 
-def conflicts(
-    venue_id: int, sessions: Iterable[Session], now: datetime, entry_id: int | None = None
-) -> list[Conflict]:  # fmt: skip
+def conflicts(venue_id: int, sessions: Iterable[Session], now: datetime, entry_id: int | None = None) -> list[Conflict]:
     """What stands in the way of these sessions, own holds of the row aside."""
     return activity_holds.conflicts(venue_id, spans(sessions), now, entry_id)
 
@@ -349,11 +345,10 @@ class Wanted:
 
 def warnings(entries: Iterable[Entry], now: datetime) -> dict[int, list[str]]:
     """Per row of a list: its room is taken by somebody else, or is not held though it should be. At most one query."""
-    return clashes([
-        Wanted(e.id, e.venue_id, e.place, _spans(e), e.status in HOLDING)
-        for e in entries
-        if e.venue_id is not None
-    ], now)  # fmt: skip
+    return clashes(
+        [Wanted(e.id, e.venue_id, e.place, _spans(e), e.status in HOLDING) for e in entries if e.venue_id is not None],
+        now,
+    )
 
 
 def clashes(rows: Sequence[Wanted], now: datetime) -> dict[int, list[str]]:

@@ -137,9 +137,7 @@ def _category(names: dict[tuple[str, str], Category], row: dict[str, str], made:
     return names.get((top.name, row["subcategory"])) or _make(names, row["subcategory"], top, made)
 
 
-def _make(
-    names: dict[tuple[str, str], Category], name: str, parent: Category | None, made: list[str]
-) -> Category:  # fmt: skip
+def _make(names: dict[tuple[str, str], Category], name: str, parent: Category | None, made: list[str]) -> Category:
     last = db.session.scalar(select(func.max(Category.position))) or 0
     category = Category(
         code=f"own-{len(names) + 1}", name=name, parent_id=parent.id if parent else None,

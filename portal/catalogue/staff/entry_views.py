@@ -245,9 +245,10 @@ def _somebody_was_faster(form: forms.EntryForm, entry_id: int, values: EntryValu
     last = queries.history(entry)
     theirs = entry_values.values_of(entry)
     conflict = Conflict(
-        who=last[-1].who if last else "", at=entry.updated_at,
+        who=last[-1].who if last else "",
+        at=entry.updated_at,
         changes=entry_values.told(theirs, replace(values, month=theirs.month)),
-    )  # fmt: skip
+    )
     form.version.data = str(entry.revision)
     return _page(form, entry.month, 409, entry=entry, mode=mode, home=entry.centre, conflict=conflict)
 

@@ -74,7 +74,7 @@ PART = 200  # services in one text: nobody reads, and no phone pastes, a longer 
 
 def wechat_text(
     centre: Centre, month: str, rows: Sequence[Told], link: str, absolute: Callable[[str], str], count: int, part: int
-) -> str:  # fmt: skip
+) -> str:
     """The month's list in the lines people read on a phone; each with its short address. part: which, from 1, of the
     texts that `count` services make."""
     which = f"，第 {part} 部分" if count > PART else ""

@@ -108,9 +108,10 @@ class RowForm(Form):
     audience = _text("服务对象", rules.AUDIENCE_MAX, required="请填写服务对象，例如“全体居民”。")
     mode = Pick("名额", [InputRequired("请选择名额方式。")], choices=picks(MODES), default=LIMITED)
     capacity = IntegerField(
-        "名额数", [Optional(), NumberRange(1, rules.CAPACITY_MAX, f"名额应在 1 到 {rules.CAPACITY_MAX} 之间。")],
+        "名额数",
+        [Optional(), NumberRange(1, rules.CAPACITY_MAX, f"名额应在 1 到 {rules.CAPACITY_MAX} 之间。")],
         render_kw={"inputmode": "numeric"},
-    )  # fmt: skip
+    )
     unit = Choose("单位", choices=picks((u, u) for u in rules.UNITS), default="人")
     content = TextAreaField(
         "服务内容", [at_most(rules.CONTENT_MAX)], filters=[strip],
@@ -318,9 +319,7 @@ class GuideForm(Form):
         render_kw={"inputmode": "url"},
     )  # fmt: skip
     address = _text("地址", 120)
-    steps = TextAreaField(
-        "怎么办", [Length(max=2000)], filters=[strip], description="一行一步", render_kw={"rows": 5}
-    )  # fmt: skip
+    steps = TextAreaField("怎么办", [Length(max=2000)], filters=[strip], description="一行一步", render_kw={"rows": 5})
     materials = TextAreaField("要带什么", [Length(max=1000)], filters=[strip], render_kw={"rows": 3})
     time_limit = _text("多久办好", 60, hint="例如：当场办结")
     fee = _text("费用", 60, hint="例如：免费")

@@ -127,8 +127,9 @@ def read_filter(now: datetime) -> Filter:
         month=month if clock.is_month(month) else choice_lists.default_month(now),
         status=status if status in dict(TABS) else "",
         centre=centre_inside(access.actor(), number("centre", request.args)),
-        category_id=number("category", request.args), page=max(1, min(page, 1000)),
-    )  # fmt: skip
+        category_id=number("category", request.args),
+        page=max(1, min(page, 1000)),
+    )
 
 
 def line_of(row: queries.Row, actor: Actor) -> Line:
@@ -282,7 +283,8 @@ def _filter_of_referrer(entry: Entry) -> Filter:
     values = request.values
     status = values.get("state", "")
     return Filter(
-        month=entry.month, status=status if status in dict(TABS) else "",
+        month=entry.month,
+        status=status if status in dict(TABS) else "",
         centre=centre_inside(access.actor(), number("centre", values)),
         category_id=number("category", values),
-    )  # fmt: skip
+    )

@@ -115,9 +115,7 @@ class Part:
     rows: list[queries.Row]
 
 
-def _part(
-    name: str, count: int, wanted: Sequence[ColumnElement[bool]], now: datetime, looked_at: bool = True
-) -> Part:  # fmt: skip
+def _part(name: str, count: int, wanted: Sequence[ColumnElement[bool]], now: datetime, looked_at: bool = True) -> Part:
     pages_ = max(1, -(-count // PAGE_SIZE))
     page = min(number(name, request.args) or 1, pages_)
     rows = (

@@ -87,8 +87,9 @@ def _put(
     for span in new:
         wish = Wish(venue.id, span.start, span.end, people, words)
         until = _until(span.end, rules.held(span, venue.buffer).end, begins)
-        row = residents.enter(venue, wish, APPROVED if firm else PENDING, BY_ACTIVITY, actor, now,
-                              source_id=source_id, held_until=until)  # fmt: skip
+        row = residents.enter(
+            venue, wish, APPROVED if firm else PENDING, BY_ACTIVITY, actor, now, source_id=source_id, held_until=until
+        )
         # The activity's own review decides, not the room's queue.
         row.waits_at_id, row.decide_by = None, None
     db.session.flush()
@@ -175,7 +176,7 @@ def conflicts(venue_id: int, spans: Iterable[Span], now: datetime, source_id: in
 
 def _conflicts(
     venue: Venue, spans: Sequence[Span], now: datetime, own: Sequence[int], sessions: Iterable[Span]
-) -> list[Conflict]:  # fmt: skip
+) -> list[Conflict]:
     """own: bookings of the activity itself; sessions: all it is going to hold, which must not overlap either."""
     if not spans:
         return []
@@ -253,10 +254,11 @@ def other_rooms(venue: Venue, span: Span, people: int | None = None) -> tuple[tu
     terms = occupancy.terms_of(rooms, day, day + timedelta(days=1))
     need = people or venue.capacity or 0
     free = [
-        r for r in rooms
+        r
+        for r in rooms
         if rules.is_clear(span, r.buffer, taken[r.id])
         and not any(c.span.start < span.end and span.start < c.span.end for c in terms[r.id].closures)
         and any(o.start <= span.start and span.end <= o.end for o in rules.open_spans(terms[r.id], day))
-    ]  # fmt: skip
+    ]
     free.sort(key=lambda r: ((r.capacity or 0) < need, abs((r.capacity or 0) - need), r.position, r.id))
     return tuple((r.id, r.name) for r in free[:MOST_ROOMS])

@@ -232,7 +232,7 @@ def _not_an_activity(row: Booking) -> None:
 
 def move(
     actor: Actor, booking_id: int, venue_id: int, start: datetime, end: datetime, reason: str, now: datetime
-) -> Booking:  # fmt: skip
+) -> Booking:
     """Put somebody's booking elsewhere; they are told before and after and may withdraw (V4).
 
     Who stood in line has it now. The same move twice is one. Raises BookingOver, VenueGone, NotBookable,

@@ -23,9 +23,7 @@ def _noted(act: Act, verb: str, actor: Actor, booking_id: int, now: datetime) ->
     Raises BookingGone for another subtree's booking: the residents' actions themselves look everywhere.
     """
     approval.must(actor)
-    seen = db.session.execute(
-        select(Booking.status, Booking.revision).where(Booking.id == booking_id)
-    ).one_or_none()  # fmt: skip
+    seen = db.session.execute(select(Booking.status, Booking.revision).where(Booking.id == booking_id)).one_or_none()
     if seen is None:
         raise BookingGone()
     row = act(actor, booking_id, now)

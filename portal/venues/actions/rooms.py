@@ -185,7 +185,7 @@ def _lock(actor: Actor, venue_id: int) -> Venue:
 
 def add_room(
     actor: Actor, centre: Centre, facts: RoomFacts, week: Week | None, now: datetime, *, import_key: str | None = None
-) -> Venue:  # fmt: skip
+) -> Venue:
     """Open a room at `centre`; week None: it opens with the centre. Raises NotAllowed, NameTaken, RoomRefused."""
     _need(actor, centre)
     _check(centre.id, facts, week, None)
@@ -206,7 +206,7 @@ def add_room(
 
 def edit_room(
     actor: Actor, venue_id: int, facts: RoomFacts, week: Week | None, now: datetime, *, seen: int | None = None
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Write the room's facts and hours; returns the names of what changed. Bookings made before stay as they are.
 
     seen: the revision the form was opened with. Locks the venue. Raises VenueGone, NotAllowed, Stale, NameTaken,
@@ -324,7 +324,7 @@ def _switch(actor: Actor, venue: Venue, active: bool, verb: str, now: datetime) 
 
 def copy_rules(
     actor: Actor, source_id: int, target_ids: Iterable[int], parts: Collection[str], now: datetime
-) -> list[Venue]:  # fmt: skip
+) -> list[Venue]:
     """Give other rooms the rules of one; parts: keys of PARTS. Returns the rooms that changed.
 
     Locks all of them, lower ids first. Raises VenueGone, NotAllowed, NothingChosen; then nothing is copied.
@@ -387,7 +387,7 @@ def _photo(venue: Venue, photo_id: int) -> Attachment:
 
 def _photos_changed(
     actor: Actor, venue: Venue, verb: str, now: datetime, before: str | None, after: str | None
-) -> None:  # fmt: skip
+) -> None:
     locks.touch(venue, now)
     _log(actor, venue, verb, now, *({"照片": text} if text is not None else None for text in (before, after)))
     db.session.flush()

@@ -95,7 +95,7 @@ def plan(rule: Rule, now: datetime) -> list[PlannedDate]:
         if s in clashes
         else PlannedDate(s, "")
         for s in spans
-    ]  # fmt: skip
+    ]
 
 
 def _room(venue_id: int) -> Venue:

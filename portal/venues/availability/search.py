@@ -303,7 +303,7 @@ def room_day(
 
 def _known(
     seen: Snapshot, venue: Venue, first: date, until: date, now: datetime, but: Collection[int] = ()
-) -> tuple[Terms, list[Span]]:  # fmt: skip
+) -> tuple[Terms, list[Span]]:
     """Rules and held spans of a room for the local days [first, until), from the snapshot when it has them."""
     today = clock.today(now)
     if venue.id in seen.rooms and not but and today <= first and until <= today + timedelta(days=room_snapshot.AHEAD):

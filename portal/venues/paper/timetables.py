@@ -131,17 +131,19 @@ def _day(terms: rules.Terms, day: date, held: Sequence[Taken]) -> documents.Day:
     begin, end = rules.moment(day, 0), rules.moment(day, 1440)
     slots = tuple(
         documents.Slot(_minute(row.start, begin), _minute(row.end, begin), row.title, row.kind)
-        for row in held if row.start < end and row.end > begin
-    )  # fmt: skip
+        for row in held
+        if row.start < end and row.end > begin
+    )
     hours, closures = rules.hours_of(terms, day), rules.closures_on(terms, day)
     if not rules.open_spans(terms, day):
         reasons = [terms.exception_reasons.get(day, "")] if not hours else [c.reason for c in closures]
         return documents.Day(day, slots=slots, closed="、".join(dict.fromkeys(filter(None, reasons))) or "不开放")
     shut = tuple(
-        documents.Shut(max(_minute(c.span.start, begin), hours[0][0]), min(_minute(c.span.end, begin), hours[-1][1]),
-                       c.reason)
+        documents.Shut(
+            max(_minute(c.span.start, begin), hours[0][0]), min(_minute(c.span.end, begin), hours[-1][1]), c.reason
+        )
         for c in closures
-    )  # fmt: skip
+    )
     return documents.Day(day, tuple(hours), slots, shut)
 
 

@@ -166,9 +166,7 @@ def change(booking_id: int) -> str:
     wish = booking_panel.wish_of(_own(booking_id).row.venue_id, booking_panel.from_request(request.form))
     people = wish.people if request.form.get("people", "").strip() else None
     other = whole_number(request.form.get("venue")) if request.form.get("venue") else None
-    row = booking.change(
-        access.actor(), booking_id, wish.start, wish.end, clock.now(), venue_id=other, people=people
-    )  # fmt: skip
+    row = booking.change(access.actor(), booking_id, wish.start, wish.end, clock.now(), venue_id=other, people=people)
     when = clock.span(row.starts_at, row.ends_at)
     return f"已改到 {when}，等中心审批。" if row.status == PENDING else f"已改到 {when}。"
 

@@ -223,9 +223,7 @@ def room_page(
     average = feedback.average([f"venue:{venue.id}"]).get(f"venue:{venue.id}")
     more = {"as_week": "week" in request.args, "average": average, "elder": viewers.elder_mode()}
     chosen = (panel.start, bool(panel.ends), panel.typed.people, panel.refusal)
-    main = seen.part(
-        (*asked, *more.values(), *chosen), lambda: _room(venue, shown, panel, now, **more)
-    )  # fmt: skip
+    main = seen.part((*asked, *more.values(), *chosen), lambda: _room(venue, shown, panel, now, **more))
     return pages.page(
         "venues/public/room.html", "panel", error=error, venue=venue, main=main, panel=panel, home_centre=home
     )

@@ -128,9 +128,7 @@ def free_now(terms: Terms, taken: Iterable[Span], now: datetime) -> datetime | N
     return until if until - now >= timedelta(minutes=terms.shortest) else None
 
 
-def pieces(
-    terms: Terms, day: date, taken: Sequence[Span], public: Sequence[Public], now: datetime
-) -> list[Piece]:  # fmt: skip
+def pieces(terms: Terms, day: date, taken: Sequence[Span], public: Sequence[Public], now: datetime) -> list[Piece]:
     """The whole opening time of `day` in order, each stretch with its words; closures of that day too.
 
     Neighbouring bookings are told as one, so that nothing can be guessed from how long each is.
@@ -183,9 +181,7 @@ def _merged(found: Sequence[Piece]) -> list[Piece]:
     return rows
 
 
-def start_groups(
-    terms: Terms, day: date, taken: Iterable[Span], now: datetime
-) -> list[tuple[str, list[datetime]]]:  # fmt: skip
+def start_groups(terms: Terms, day: date, taken: Iterable[Span], now: datetime) -> list[tuple[str, list[datetime]]]:
     """Every start of the day from which at least the shortest booking can be had, by part of the day."""
     starts = rules.starts(terms, day, taken, now, terms.shortest)
     groups = []

@@ -185,9 +185,7 @@ def earlier(resident_ids: Iterable[int], now: datetime) -> dict[int, Earlier]:
     found: dict[int, Counter[str]] = defaultdict(Counter)
     for resident_id, status, count in db.session.execute(wanted.group_by(Booking.resident_id, Booking.status)):
         found[resident_id or 0][status] += count
-    return {
-        key: Earlier(c[APPROVED], c[RELEASED], c[WITHDRAWN] + c[CANCELLED]) for key, c in found.items()
-    }  # fmt: skip
+    return {key: Earlier(c[APPROVED], c[RELEASED], c[WITHDRAWN] + c[CANCELLED]) for key, c in found.items()}
 
 
 # One booking ----------------------------------------------------------------------------------------------------------
@@ -275,10 +273,11 @@ def elsewhere(room: Venue, span: Span, people: int, now: datetime, but: Iterable
     held = occupancy.taken([room.id, *(r.id for r in others)], span.start - timedelta(days=2), span.end + week, skip)
     times = rules.alternatives(staff_terms(terms[room.id]), span, held[room.id], now)
     free = [
-        r for r in others
+        r
+        for r in others
         if rules.refusal(replace(staff_terms(terms[r.id]), step=1), span, people, now) is None
         and rules.is_clear(span, r.buffer, held[r.id])
-    ]  # fmt: skip
+    ]
     blocking = with_names(occupancy.in_the_way(room.id, rules.held(span, room.buffer), skip))
     return Elsewhere(times, free, blocking)
 
@@ -329,9 +328,7 @@ def series_list(which: str, page: int, now: datetime) -> tuple[list[SeriesLine],
 def series(series_id: int) -> BookingSeries | None:
     """A series of one's subtree; None for everybody else's."""
     wanted = select(BookingSeries).where(BookingSeries.id == series_id)
-    return db.session.scalars(
-        wanted.options(joinedload(BookingSeries.venue).joinedload(Venue.centre))
-    ).one_or_none()  # fmt: skip
+    return db.session.scalars(wanted.options(joinedload(BookingSeries.venue).joinedload(Venue.centre))).one_or_none()
 
 
 def series_dates(series_id: int, page: int) -> tuple[list[Booking], bool]:

@@ -31,8 +31,9 @@ def _filters() -> dict[str, Any]:
     which = request.args.get("show", "")
     return {
         "show": which if which in dict(booking_queries.REQUEST_TABS) else "mine",
-        "centre": request.args.get("centre", "")[:40], "page": pages.page_number(),
-    }  # fmt: skip
+        "centre": request.args.get("centre", "")[:40],
+        "page": pages.page_number(),
+    }
 
 
 def board(*, said: str = "", error: DomainError | None = None, where: int = 0, lost: str = "") -> Response:

@@ -169,8 +169,9 @@ class RoomForm(Form):
     approve_hours = Number("审批时限", (2, 4, 8, 12, 24, 48, 72), _hours)
     hours_per_week = Number("每人每周最多", (0, 1, 2, 3, 4, 6, 8, 10, 12, 20), _hours, "不限")
     bookings_per_month = Number("每人每月最多", (0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20), "{} 次".format, "不限")
-    cancel = Number("退订截止", (0, 30, 60, 120, 240, 720, 1440, 2880, 4320), lambda m: f"开始前 {minutes_text(m)}",
-                    "开始前都可以")  # fmt: skip
+    cancel = Number(
+        "退订截止", (0, 30, 60, 120, 240, 720, 1440, 2880, 4320), lambda m: f"开始前 {minutes_text(m)}", "开始前都可以"
+    )
     release = Number("没人来", (0, 10, 15, 20, 30, 45, 60), lambda m: f"开始 {m} 分钟后让出", "一直留着")
     waiting_list = Pick("候补", {"yes": "订满了可以候补", "no": "不设候补"})
     contact = _line("联系人", 40)

@@ -195,9 +195,7 @@ def save(venue_id: int) -> Response:
         return _show(venue, venue.centre, form, 422)
     seen = incoming.whole_number(form.seen.data or "") or 0
     try:
-        changed = room_actions.edit_room(
-            access.actor(), venue.id, form.facts(), form.hours(), clock.now(), seen=seen
-        )  # fmt: skip
+        changed = room_actions.edit_room(access.actor(), venue.id, form.facts(), form.hours(), clock.now(), seen=seen)
     except DomainError as refusal:
         return _refused(venue, form, refusal)
     return pages.said(_saved(venue, changed), url_for(".edit", venue_id=venue.id))
@@ -324,9 +322,7 @@ def copy(venue_id: int) -> Response:
     return pages.said(f"已把“{venue.name}”的规则套用到 {len(changed)} 个场地；已经订了的照旧。", url_for(".list_"))
 
 
-def _copy_page(
-    venue: Venue, own: list[Venue], others: list[Venue], form: CopyForm, status: int = 200
-) -> Response:  # fmt: skip
+def _copy_page(venue: Venue, own: list[Venue], others: list[Venue], form: CopyForm, status: int = 200) -> Response:
     week = room_actions.week_words(room_actions.week_of(venue))
     return pages.page(
         "venues/staff/room_copy.html", status=status, venue=venue, own=own, others=others, form=form,

@@ -60,9 +60,7 @@ def _counted_as_guarded(actor: Actor) -> None:
     for status in STATUSES:
         assert sums.shown(status) == sum(row.entry.status == status for row in rows)
     for line in lines:  # one transition asked for alone is what the whole list of buttons says
-        assert line.row.first(month_views.YES) == next(
-            (t for t in line.row.buttons if t.name in month_views.YES), None
-        )  # fmt: skip
+        assert line.row.first(month_views.YES) == next((t for t in line.row.buttons if t.name in month_views.YES), None)
 
 
 def _goes_along(line: month_views.Line, actor: Actor) -> bool:

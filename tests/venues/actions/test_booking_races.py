@@ -224,8 +224,9 @@ def test_control_without_the_net_and_the_look_it_overlaps(
     assert len(overlapping(session)) == 1
 
 
-def test_the_lock_alone_holds(app: Flask, session: Any, town: Town, make: Make,
-                              monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_the_lock_alone_holds(
+    app: Flask, session: Any, town: Town, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Even in the gap between look and write."""
     both_looked, answers = two_want_one_hour(app, session, town, make, monkeypatch)
     assert not both_looked
@@ -255,8 +256,9 @@ def test_the_net_alone_holds(
 
 
 @pytest.mark.parametrize("limit", [{"hours_per_week": 2}, {"bookings_per_month": 1}])
-def test_a_limit_holds_in_many_rooms_at_once(app: Flask, session: Any, town: Town, make: Make,
-                                             limit: dict[str, int]) -> None:  # fmt: skip
+def test_a_limit_holds_in_many_rooms_at_once(
+    app: Flask, session: Any, town: Town, make: Make, limit: dict[str, int]
+) -> None:
     rooms = [make.venue(town.centres["A1"], **limit).id for _ in range(12)]
     me = town.resident_actor(0)
     session.rollback()

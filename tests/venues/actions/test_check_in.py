@@ -37,8 +37,9 @@ def test_at_the_door(session: Any, town: Town, room: Venue, mine: Booking) -> No
     assert len(session.scalars(select(StateHistory).where(StateHistory.name == "check_in")).all()) == 1
 
 
-@pytest.mark.parametrize(("minute", "here"), [(13 * 60 + 29, False), (13 * 60 + 30, True), (15 * 60 + 59, True),
-                                              (16 * 60, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("minute", "here"), [(13 * 60 + 29, False), (13 * 60 + 30, True), (15 * 60 + 59, True), (16 * 60, False)]
+)
 def test_from_half_an_hour_before_until_the_end(
     town: Town, room: Venue, mine: Booking, minute: int, here: bool
 ) -> None:

@@ -110,9 +110,7 @@ def told(seen: Snapshot, wish: Span, now: datetime) -> set[int]:
 @pytest.mark.once
 @settings(derandomize=True, deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
 @given(rooms(), st.lists(span(0, 1435), min_size=6, max_size=6))
-def test_the_same_rooms_as_asked_one_by_one(
-    scene: tuple[Snapshot, dict[int, list[Span]]], wishes: list[Span]
-) -> None:  # fmt: skip
+def test_the_same_rooms_as_asked_one_by_one(scene: tuple[Snapshot, dict[int, list[Span]]], wishes: list[Span]) -> None:
     """Off the grid, too long, over midnight, into a closure, across a buffer: whatever the wish."""
     seen, taken = scene
     for wish in wishes:
