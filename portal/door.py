@@ -80,9 +80,9 @@ class Door:
         self.largest = int(app.config["MAX_CONTENT_LENGTH"])
         self.reading = 0
         with app.app_context():
-            from portal.operations.metrics import REFUSED
+            from portal.operations import metrics  # not before its folder is known
 
-            self.refused, self.pages = REFUSED, {status: _page(app, status) for status in (408, 413, 503)}
+            self.refused, self.pages = metrics.refused, {status: _page(app, status) for status in (408, 413, 503)}
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         try:
@@ -125,7 +125,7 @@ class Door:
             self.reading -= size
 
     def _refusal(self, status: int, method: str) -> Answer:
-        self.refused.labels(str(status)).inc()
+        self.refused(status)
         headers = [*FIXED.items(), ("content-type", "text/html; charset=utf-8"), ("cache-control", "no-store")]
         if status == 503:
             again = str(random.randint(*AGAIN))  # noqa: S311 spreads a crowd, guards nothing

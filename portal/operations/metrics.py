@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from hmac import compare_digest
 from time import perf_counter
@@ -88,7 +89,14 @@ def _count(_error: BaseException | None) -> None:
     """At the end of a request, so that its commit is inside the time."""
     if "began" in g and "answered" in g:
         method = request.method if request.method in METHODS else "other"
-        SECONDS.labels(request.endpoint or "none", method, g.answered).observe(perf_counter() - g.began)
+        with suppress(OSError):  # the folder is gone, the disk is full: losing a count must never fail a request
+            SECONDS.labels(request.endpoint or "none", method, g.answered).observe(perf_counter() - g.began)
+
+
+def refused(status: int) -> None:
+    """Count a request that was answered at the door."""
+    with suppress(OSError):
+        REFUSED.labels(str(status)).inc()
 
 
 def init_app(app: Flask) -> None:

@@ -105,6 +105,18 @@ def test_who_may_read_metrics(
     assert answer.status_code == status
 
 
+def test_a_count_that_cannot_be_kept_fails_no_request(app: Any, client: Any, monkeypatch: Any) -> None:
+    from portal.operations import metrics
+
+    def gone(*_: Any) -> None:
+        raise FileNotFoundError("metrics")
+
+    monkeypatch.setattr(metrics.SECONDS, "labels", gone)
+    monkeypatch.setattr(metrics.REFUSED, "labels", gone)
+    assert client.get("/healthz").status_code == 200
+    metrics.refused(503)
+
+
 @pytest.mark.once
 def test_counts_of_all_processes_are_added(app: Any, client: Any, session: Any) -> None:
     line = 'portal_request_seconds_count{endpoint="operations.healthz",method="GET",status="2xx"}'
