@@ -7,10 +7,12 @@ then totals begin anew, as Prometheus expects of a restart.
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from hmac import compare_digest
+from pathlib import Path
 from time import perf_counter
 
 from flask import Flask, Request, Response, current_app, g, request
@@ -53,6 +55,7 @@ class Backlogs(Collector):
 
 def render(now: datetime) -> bytes:
     """The whole answer of /metrics."""
+    Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)  # emptied, as at each start
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     registry.register(Backlogs(now))

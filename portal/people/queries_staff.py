@@ -24,7 +24,6 @@ from portal.people.models import StaffAccount
 
 PER_PAGE = 50
 EXPORT_LIMIT = 20_000
-NEWEST = 500  # lines whose words the filter offers before the night has seen them
 STATES = {"active": "正常", "initial": "初始密码未用", "expired": "初始密码已过期", "disabled": "已停用"}
 
 
@@ -199,9 +198,9 @@ def audit_rows(actor: Actor, wanted: AuditFilter, limit: int = PER_PAGE) -> list
 
 
 def audit_words(actor: Actor, proof: Proof | None) -> tuple[list[str], list[str]]:
-    """The verbs and object types for the filter: those of the night's walk and of the newest lines one may read."""
-    ids = _audit(actor, AuditFilter()).order_by(AuditLog.id.desc()).limit(NEWEST)
-    found = db.session.execute(select(AuditLog.verb, AuditLog.object_type).where(AuditLog.id.in_(ids))).all()
+    """The verbs and object types for the filter: the night's, and those of the lines since that one may read."""
+    since = (_readable(actor), AuditLog.id > (proof.upto if proof else 0))
+    found = db.session.execute(select(AuditLog.verb, AuditLog.object_type).where(*since).distinct()).all()
     verbs, kinds = {row[0] for row in found}, {row[1] for row in found}
     if proof is not None:
         verbs.update(proof.verbs)

@@ -17,7 +17,7 @@ from portal.core.access import system_actor
 from portal.core.db import db, writing
 from portal.notices.models import InboxMessage
 from portal.operations import health, work
-from portal.people import audit_proof
+from portal.people import audit_proof, queries_staff
 from tests.factories import NOW, Town
 
 
@@ -191,6 +191,21 @@ def test_lines_taken_from_the_end_are_missed(town: Town) -> None:
     newest = audit_proof.prove(NOW).upto
     _tamper(f"DELETE FROM audit_log WHERE id = {newest}")
     assert audit_proof.prove(NOW).broken is not None
+
+
+@pytest.mark.parametrize("proved", [False, True])
+def test_every_verb_can_be_chosen_however_old_or_new(town: Town, session: Any, now: datetime, proved: bool) -> None:
+    """Of the lines that the night has seen and of those since, not of a page's only."""
+    audit.record(system_actor(), "very_old", "relic", None, now, centre_path="/1/")
+    session.commit()
+    if proved:
+        audit_proof.prove(now)
+    for number in range(600):
+        audit.record(system_actor(), "usual", "thing", number, now, centre_path="/1/")
+    audit.record(system_actor(), "brand_new", "novelty", None, now, centre_path="/1/")
+    session.commit()
+    verbs, kinds = queries_staff.audit_words(town.actor("D"), audit_proof.last())
+    assert {"very_old", "usual", "brand_new"} <= set(verbs) and {"relic", "thing", "novelty"} <= set(kinds)
 
 
 def _postgresql() -> bool:
