@@ -135,6 +135,7 @@ def page_number() -> int:
 
 
 MOST_KEPT = 2000  # cards of half a KB, parts of some 8 KB
+LONGEST_KEPT = 300  # bytes of a query string: its links repeat it, and strangers may send a thousand long ones
 
 
 def kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:
@@ -147,7 +148,12 @@ def kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:
 
 
 def kept_in(store: dict[tuple[Any, ...], Any], key: tuple[Any, ...], make: Callable[[], T], most: int) -> T:
-    """As `kept`, in a store of the caller's own that holds `most` parts; the oldest goes."""
+    """As `kept`, in a store of the caller's own that holds `most` parts; the oldest goes.
+
+    What an odd, long address asks for (bytes in the key are a query string) is made and not kept.
+    """
+    if any(isinstance(part, bytes) and len(part) > LONGEST_KEPT for part in key):
+        return make()
     found: T | None = store.get(key)
     if found is None:
         found = store[key] = make()

@@ -208,6 +208,23 @@ def test_weekly_service_tells_its_rule(client: FlaskClient, town: Any, make: Any
     assert "每周一、四、五 9:00–11:00" in page and "下一次 11月26日（周四）9:00–11:00" in page and "全部 3 次" in page
 
 
+def test_strangers_cannot_fill_the_memory(client: FlaskClient, month: Any) -> None:
+    """A page repeats its address in its links: a thousand long addresses would be kept as a gigabyte."""
+    assert client.get("/services?category=popular").status_code == 200
+    store = client.application.extensions["portal_kept"]
+
+    def lists() -> int:
+        return sum(key[0] == "list" for key in store)
+
+    before = lists()
+    for number in range(3):
+        assert client.get(f"/services?nonsense={'x' * 400}{number}").status_code == 200
+        assert client.get(f"/venues?centre=A1&nonsense={'x' * 400}{number}").status_code == 200
+    assert lists() == before
+    client.get("/services?day=tomorrow")
+    assert lists() == before + 1
+
+
 def test_the_api_leads_from_page_to_page(client: FlaskClient, town: Any, make: Any, monkeypatch: Any) -> None:
     for number in range(5):
         make.entry(town.centres["A1"], spans(26), title=f"第{number}场")
