@@ -169,11 +169,7 @@ def in_reading_request() -> bool:
 
 
 def _before_request() -> None:
-    reading = request.method in READ_METHODS
-    g.write_token = _write_intent.set(not reading)
-    if reading and not is_sqlite():
-        # Each statement of READ COMMITTED sees what is committed by then anyway; this spares BEGIN and ROLLBACK.
-        db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+    g.write_token = _write_intent.set(request.method not in READ_METHODS)
 
 
 def _commit(response: Response) -> Response:

@@ -14,11 +14,21 @@ from sqlalchemy import Connection, Executable, Row, Select, func, select
 from portal.core.db import LONE_READ, db, in_reading_request, is_sqlite
 
 
+def _own() -> Connection:
+    """The request's connection; on PostgreSQL a page that is read begins in autocommit.
+
+    Each statement of READ COMMITTED sees what is committed by then anyway, so BEGIN and ROLLBACK buy nothing.
+    """
+    if in_reading_request() and not is_sqlite() and not db.session.in_transaction():
+        return db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+    return db.session.connection()
+
+
 @contextmanager
 def _connection() -> Iterator[Connection]:
     """Sees what is committed by now: a request that writes may take back what it wrote, so it reads beside itself."""
     if in_reading_request():
-        yield db.session.connection()
+        yield _own()
         return
     option: dict[str, Any] = {LONE_READ: True} if is_sqlite() else {"isolation_level": "AUTOCOMMIT"}
     with db.engine.connect().execution_options(**option) as connection:
@@ -40,7 +50,7 @@ def rows(statement: Executable, **values: Any) -> Sequence[Row[Any]]:
 def own_rows(statement: Executable, **values: Any) -> Sequence[Row[Any]]:
     """As `rows`, but always inside the request's transaction: what it has written shows."""
     db.session.flush()
-    return db.session.connection().execute(statement, values).all()
+    return _own().execute(statement, values).all()
 
 
 def stamp(model: Any) -> Select[Any, Any, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from portal import create_app
 from portal.core import outbox
 from portal.core.db import db
 from portal.notices import actions
@@ -63,6 +64,22 @@ def test_no_database_is_503_and_says_nothing_of_where(client: Any, session: Any,
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["status"]) == (503, "down")
     assert "internal" not in answer.text
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "gone", ["postgresql+psycopg://x@127.0.0.1:1/x?connect_timeout=2", "sqlite:////no/such/folder/x.db"]
+)
+def test_a_process_answers_while_its_database_is_away(app: Any, gone: str) -> None:
+    """Whoever restarts what does not answer must not restart it for that."""
+    lonely = create_app({
+        "TESTING": True, "SECRET_KEY": "tests only", "SQLALCHEMY_DATABASE_URI": gone, "DATA_DIR": app.config["DATA_DIR"],
+        "REDIS_URL": app.config["REDIS_URL"], "RATELIMIT_ENABLED": False,
+    })  # fmt: skip
+    client = lonely.test_client()
+    assert client.get("/healthz").status_code == 200
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["status"]) == (503, "down")
 
 
 def test_metrics_count_requests_and_backlogs(client: Any, session: Any, now: datetime) -> None:
