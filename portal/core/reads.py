@@ -3,8 +3,6 @@
 The scope guard sees the ORM's statements only, so this module is for queries files, each with a reason (a house test).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +17,7 @@ def _own() -> Connection:
 
     Each statement of READ COMMITTED sees what is committed by then anyway, so BEGIN and ROLLBACK buy nothing.
     """
-    if in_reading_request() and not is_sqlite() and not db.session.in_transaction():
+    if in_reading_request() and not is_sqlite() and not db.session().in_transaction():
         return db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
     return db.session.connection()
 
