@@ -1,7 +1,5 @@
 """扫码点单: the portal of a district's party-and-community service centres."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Flask

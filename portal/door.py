@@ -6,8 +6,6 @@ finds all threads taken waits in line, people in the middle of something before 
 PATIENCE for a thread: then a calm page says when to come again, and comes again by itself.
 """
 
-from __future__ import annotations
-
 import asyncio
 import io
 import os

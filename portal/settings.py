@@ -1,7 +1,5 @@
 """Settings come from environment variables only; docs/operations.md lists them all."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import secrets

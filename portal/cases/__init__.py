@@ -4,8 +4,6 @@ A feature's own object (a call-back, later a help request, a demand …) keeps i
 its case; the case knows nothing of it but a title, a detail and an address.
 """
 
-from __future__ import annotations
-
 from flask import Flask
 
 from portal.core import registry

@@ -4,8 +4,6 @@ Each step is one conditional UPDATE (states.fire): of two people at once one win
 on never moves a due time (I1).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 

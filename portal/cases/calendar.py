@@ -4,8 +4,6 @@ Spans are half-open minutes of a day, so that 24:00 can be said. "N 个工作日
 last one ends with office hours (民法典 201-203).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta

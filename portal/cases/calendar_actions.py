@@ -1,7 +1,5 @@
 """Writing the calendar of a year (SPEC Q10). Flush only, never commit."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, time
 
 from sqlalchemy import delete, select

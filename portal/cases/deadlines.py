@@ -3,8 +3,6 @@
 The mark on the clock moves in the same transaction as the outbox row, so two schedulers or a late one tell once.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 from datetime import datetime, timedelta
 

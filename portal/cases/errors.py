@@ -1,7 +1,5 @@
 """Refusals about cases, each with the way out."""
 
-from __future__ import annotations
-
 from portal.core.errors import DomainError
 
 

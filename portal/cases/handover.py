@@ -1,7 +1,5 @@
 """The life of an offered hand-over (SPEC H2, D1; 首接负责): answered by whom it is offered to, or lapsed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from portal.cases import kinds

@@ -1,7 +1,5 @@
 """The kinds of cases. Features above register theirs here, so that cases need not know them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from portal.core.access import Permission

@@ -4,8 +4,6 @@ A level of the tree may have no account. What is handed up goes to the nearest a
 belongs to an empty level is done by that one, and pages say so (`instead`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -3,8 +3,6 @@
 "一、元旦：1月1日（周四）至3日（周六）放假调休，共3天。1月4日（周日）上班。" A line a holiday; written back alike.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a deployment says of each kind of case: clocks and what follows a missed one (profile, table [cases])."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta

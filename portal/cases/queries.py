@@ -1,7 +1,5 @@
 """Reads of cases: what waits for somebody, who has one and how it came there, the calendar (SPEC C6, H3, Q10)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any

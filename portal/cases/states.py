@@ -1,7 +1,5 @@
 """The life of a case (SPEC H2, D1): taken, handed on, closed. What is done in between is the feature's own table."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from portal.cases import kinds

@@ -1,7 +1,5 @@
 """/staff/calendar: 节假日安排 of the deployment, seen by all staff, entered at the top (SPEC Q10)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from flask import Blueprint, Response, abort, request, url_for

@@ -1,7 +1,5 @@
 """The monthly list of services: drawn up, reviewed, published, found."""
 
-from __future__ import annotations
-
 from flask import Flask
 
 from portal.core import registry

@@ -1,7 +1,5 @@
 """Which categories a row of the list may stand in (SPEC C1)."""
 
-from __future__ import annotations
-
 from sqlalchemy import select
 
 from portal.catalogue.models import Category

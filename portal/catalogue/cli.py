@@ -1,7 +1,5 @@
 """`flask import-services`, `import-plan`, `publish`: the contract's commands of this feature."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

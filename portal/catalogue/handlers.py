@@ -1,7 +1,5 @@
 """What the outbox carries out for the catalogue: messages to the staff concerned, each told once (SPEC C5, C6, M1)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Wording of the messages to staff about the monthly list. The sentence on a changed activity is changing.sentence."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from portal.catalogue.models import Entry, EntryChange

@@ -1,7 +1,5 @@
 """Pure rules of the monthly list: what a row must hold, weekly rules, clashes, words (SPEC C2-C7)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields

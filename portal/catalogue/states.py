@@ -3,8 +3,6 @@
 Who decides follows from the tree: `waits_at` is the centre whose turn it is; it or a centre above it decides.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

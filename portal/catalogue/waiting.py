@@ -1,7 +1,5 @@
 """What waits for a staff member in the catalogue, for /staff and the counts of the left column (SPEC C6)."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

@@ -4,8 +4,6 @@ The one place: pages, forms, messages and posters print these words and never lo
 Moments are aware UTC and half-open: at the moment itself it is too late.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

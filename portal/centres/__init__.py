@@ -1,7 +1,5 @@
 """The tree of centres, deployment profiles, opening hours."""
 
-from __future__ import annotations
-
 from flask import Flask
 
 from portal.core import registry

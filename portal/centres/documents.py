@@ -1,7 +1,5 @@
 """Paper of a centre: the QR poster for its door and notice board (SPEC N3, Q7)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 

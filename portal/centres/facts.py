@@ -1,7 +1,5 @@
 """What a centre says of itself, changed by its own staff or those above (SPEC N1, P6)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """Forms of the staff's centre pages. What was typed stays; each message stands beside its field."""
 
-from __future__ import annotations
-
 import re
 from datetime import date
 from typing import Any

@@ -1,7 +1,5 @@
 """Reads of the tree."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast

@@ -1,7 +1,5 @@
 """Opening hours and distances, without a database."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from datetime import date

@@ -1,7 +1,5 @@
 """Opening hours as staff type them: `9:00-12:00 14:00-21:00 晚间延时`; one line a day (SPEC N1)."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable

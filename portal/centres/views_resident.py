@@ -1,7 +1,5 @@
 """All centres as a list and as a drawn map (党群服务导图, SPEC N4); nearest first when the phone shares its place."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from flask import Blueprint, Response, request

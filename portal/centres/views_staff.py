@@ -1,7 +1,5 @@
 """/staff/centres: a centre's own facts, its poster, and the import of the tree (SPEC N1-N3)."""
 
-from __future__ import annotations
-
 from flask import Blueprint, Response, abort, request, url_for
 
 from portal.centres import actions, documents, facts, profile, queries, rules

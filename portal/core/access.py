@@ -1,7 +1,5 @@
 """Access is declared on each view, and what is not declared is denied: the app refuses to start (SPEC Q4)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Addresses of static files with a mark of their content, so that phones may keep them for a month."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from functools import cache

@@ -4,8 +4,6 @@ The feature names an album once, with its limit and who may see it; it holds the
 change in the audit log and says when a page is old. Flush only, never commit.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

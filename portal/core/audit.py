@@ -4,8 +4,6 @@ Rows are collected during the request and written just before its commit, so the
 time. Migration 0002 installs triggers that refuse UPDATE and DELETE.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable

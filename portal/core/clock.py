@@ -1,7 +1,5 @@
 """Time: stored in UTC, shown in Asia/Shanghai, and passed in so that tests and replays can set it (SPEC Q6)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager

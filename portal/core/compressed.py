@@ -5,8 +5,6 @@ third of their size, and no request pays for it. The squeezed copies live in the
 all files, so they can never be older than the files, and processes that start together do not disturb each other.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

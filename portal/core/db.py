@@ -5,8 +5,6 @@ once despite the busy timeout (shared trials: 384-405 of 500 concurrent sign-ups
 locks taken in the actions.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

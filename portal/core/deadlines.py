@@ -1,7 +1,5 @@
 """When somebody is reminded and until when an offer stands, before any start. Pure functions, no database."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Expected refusals are DomainErrors with a sentence for the person; everything else reaches one handler."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import structlog

@@ -4,8 +4,6 @@ Only for forms sent from our own pages (by Origin or Referer): a foreign page mu
 ours with one button below. Passwords and codes are never written back, files cannot be.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """Forms: Chinese messages, typed text kept, one place for the fields that many forms share."""
 
-from __future__ import annotations
-
 import re
 from datetime import date
 from typing import Any

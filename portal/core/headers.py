@@ -1,7 +1,5 @@
 """Security headers. Our own lines, because our policy is one constant: no inline script or style, nothing foreign."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Flask, Response, request

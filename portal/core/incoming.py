@@ -4,8 +4,6 @@ PostgreSQL refuses a NUL inside any text and both databases refuse numbers beyon
 Cleaned here once, so that no view has to think of it (SPEC Q1).
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

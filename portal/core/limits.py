@@ -1,7 +1,5 @@
 """Rate limits in Redis; when it is down they go on in memory instead of failing (SPEC Q3)."""
 
-from __future__ import annotations
-
 from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address

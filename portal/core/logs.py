@@ -1,7 +1,5 @@
 """Structured logs to standard output: JSON lines when not at a terminal."""
 
-from __future__ import annotations
-
 import logging
 import sys
 

@@ -1,7 +1,5 @@
 """How personal data is shown to staff until somebody needs the whole (SPEC P8)."""
 
-from __future__ import annotations
-
 import re
 
 

@@ -5,8 +5,6 @@ what the doorbell missed. A handler's database effects and its 'done' mark commi
 never half, so nothing is lost and nothing is told twice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any

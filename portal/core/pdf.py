@@ -7,8 +7,6 @@ a book is kept with the hashes of its parts' HTML and style: when one centre cha
 In templates, `<a href="qr:ADDRESS">` with a square box becomes a QR code of ADDRESS, and a link to it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -4,8 +4,6 @@ All that a job has to lay out is written in one run of WeasyPrint, so its parts 
 are kept as one ordinary PDF, its last edition; when one centre changes, the other centres' pages come from there.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

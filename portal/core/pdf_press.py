@@ -6,8 +6,6 @@ message brings the socket of one job: on it the job comes as JSON, back goes `BE
 `FAILED` and the reason. The press ends when its owner does, or when there was nothing to do for a while.
 """
 
-from __future__ import annotations
-
 import gc
 import json
 import logging

@@ -6,8 +6,6 @@ that comes back by itself. The worker makes the jobs one after the other, oldest
 here may be deleted at any time. What names people (private) is gone after minutes.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

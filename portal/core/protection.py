@@ -1,7 +1,5 @@
 """What the database itself refuses: changing or deleting audit rows (SPEC P9). Installed by migration 0002."""
 
-from __future__ import annotations
-
 from sqlalchemy import Connection
 
 PROTECTED = ("audit_log", "state_history")

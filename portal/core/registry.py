@@ -1,7 +1,5 @@
 """Hooks: where features register what upper features show together, so that lower ones need not know them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime

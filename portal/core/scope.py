@@ -5,8 +5,6 @@ scope; the session adds the scope's criteria to every ORM statement, so a foreig
 Not covered, and therefore allowed in queries.py only (a house test says so): text() and select(Model.__table__).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token

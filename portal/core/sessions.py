@@ -4,8 +4,6 @@ The browser holds a random token inside Flask's signed cookie; the database hold
 signs nobody in.
 """
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from datetime import datetime, timedelta

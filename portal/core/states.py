@@ -5,8 +5,6 @@ people deciding at once cannot both win), and writes the history. `available` fe
 agree.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime

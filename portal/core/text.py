@@ -1,7 +1,5 @@
 """Words compared as people mean them."""
 
-from __future__ import annotations
-
 import unicodedata
 
 

@@ -4,8 +4,6 @@ Compression beside a secret is safe here: what could be reflected beside the CSR
 the session's cookie (SameSite=Lax), hence without the token.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 

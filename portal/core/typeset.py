@@ -1,7 +1,5 @@
 """Small rules of Chinese typesetting and dates for print templates. Pure functions."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import date, timedelta

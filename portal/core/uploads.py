@@ -4,8 +4,6 @@ EXIF (with the place a photo was taken at), animation and anything hidden in the
 hash of the content: the same picture twice is one file, and a browser may keep it for ever.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

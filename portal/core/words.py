@@ -1,7 +1,5 @@
 """What the portal says to people, as plain values: messages and reasons. Pure, so that rules may use it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

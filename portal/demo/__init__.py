@@ -1,7 +1,5 @@
 """`flask demo`: a fictitious month around today, so that every page has something to show. Nobody in it exists."""
 
-from __future__ import annotations
-
 from flask import Flask
 
 

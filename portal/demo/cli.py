@@ -1,7 +1,5 @@
 """`flask demo`."""
 
-from __future__ import annotations
-
 import time
 
 import click

@@ -1,7 +1,5 @@
 """Next month's list at every stage of its way, so that each level finds something to do (SPEC C4-C7)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Who signs up for what and when: past activities in bulk, coming ones by the actions, moment by moment."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta

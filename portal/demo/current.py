@@ -1,7 +1,5 @@
 """This month's list, all its way from the stations to publication, by the actions everybody uses (SPEC C4, C5)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta

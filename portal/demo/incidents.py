@@ -1,7 +1,5 @@
 """What never goes as planned: changes, cancellations, places freed late, people who telephone."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """What people said afterwards of activities and of rooms; a few were dissatisfied and are called back (SPEC S7)."""
 
-from __future__ import annotations
-
 import random
 import secrets
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The tree's own facts: addresses, hours, departments, accounts."""
 
-from __future__ import annotations
-
 import secrets
 from datetime import timedelta
 

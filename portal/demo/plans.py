@@ -1,7 +1,5 @@
 """From a line of activities.csv to a row of a month's list: dates, places, windows."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace

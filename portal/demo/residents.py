@@ -1,7 +1,5 @@
 """Residents and their relatives. The names are made up; every number is of the fictitious block 199 0000 0xxx."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from portal.core import scope

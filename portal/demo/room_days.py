@@ -4,8 +4,6 @@ Written as rows with their histories, because a thousand past requests by the ac
 to people today is in `room_stories.py`.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta

@@ -1,7 +1,5 @@
 """What happens around rooms today, by the actions everybody uses: series, closures, waiting, deciding."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import datetime, time, timedelta
 

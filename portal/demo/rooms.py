@@ -1,7 +1,5 @@
 """Rooms of every centre with rules as different as in real life; outside places came with `init` (SPEC V1)."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What every act of the demo needs: the clock, the dice, and who stands where. No rows: sessions come and go."""
 
-from __future__ import annotations
-
 import csv
 import random
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The acts of the demo in their order, and whether it has been played."""
 
-from __future__ import annotations
-
 import logging
 import random
 from collections.abc import Callable

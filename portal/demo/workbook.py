@@ -1,7 +1,5 @@
 """A plan as a centre really keeps it: title row, merged cells, weekly words, and two slips to be mended."""
 
-from __future__ import annotations
-
 import io
 from datetime import date
 

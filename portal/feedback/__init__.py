@@ -4,8 +4,6 @@ Knows nothing of what is evaluated: features above register a kind of subject (s
 `actions.invite` and show averages with `queries.average`.
 """
 
-from __future__ import annotations
-
 from flask import Flask
 
 

@@ -3,8 +3,6 @@
 Staff's side of a call-back is in calling.py.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

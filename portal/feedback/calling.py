@@ -3,8 +3,6 @@
 Each step is one conditional UPDATE (states.fire): of two people pressing at once one is told that the other was first.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from portal.cases import actions as cases

@@ -1,7 +1,5 @@
 """What the outbox carries out for call-backs: every message (SPEC M1). A handler may be repeated; keys tell once."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One evaluation a person and occasion, and the call-back that a low one opens (SPEC S7, V6)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import JSON, CheckConstraint, ColumnElement, ForeignKey, Index, String, UniqueConstraint, select

@@ -1,7 +1,5 @@
 """The wording of every message about evaluations and call-backs, in one place (SPEC M3)."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from portal.cases import policy

@@ -1,7 +1,5 @@
 """Until when one may answer, what is low, how an average is shown (SPEC S7). Pure functions, no database."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta

@@ -1,7 +1,5 @@
 """The life of a call-back (SPEC S7, V6): claimed, tried, handed up, closed; said to be unsolved once."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from portal.cases import kinds

@@ -1,7 +1,5 @@
 """What can be evaluated. Features above register their kinds here, so that this feature need not know them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

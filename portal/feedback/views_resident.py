@@ -1,7 +1,5 @@
 """Residents rate by one tap from a message, with or without a session; see what became of it (SPEC S7, V6)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Blueprint, Response, abort, request, url_for

@@ -1,7 +1,5 @@
 """Staff call back, and read what residents say with the records behind each figure (SPEC S7, V6)."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The front pages, which put all features together: home, a centre's page, my services, waiting for me."""
 
-from __future__ import annotations
-
 from flask import Flask
 
 

@@ -1,7 +1,5 @@
 """The staff's left column: the whole product with counts of what waits."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """What the front pages show of the features below."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Home, a centre's page (reached by its QR), my services, the ways to help by telephone."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

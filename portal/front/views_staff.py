@@ -1,7 +1,5 @@
 """Waiting for me: one page with everything this staff member has to decide."""
 
-from __future__ import annotations
-
 from flask import Blueprint, Response
 
 from portal.core import access, clock, pages, registry

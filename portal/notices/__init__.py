@@ -1,7 +1,5 @@
 """Messages to people: the inbox in the portal always, a text to the phone where configured (SPEC M1-M3)."""
 
-from __future__ import annotations
-
 from flask import Flask
 
 

@@ -1,7 +1,5 @@
 """Every way to tell somebody something. All of it is written in the caller's transaction (SPEC M1)."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A sender that dies leaves a lease that runs out, so its messages are taken up ag
 idempotency key and can drop the repetition.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The ways out of the house: SMS, WeChat, and the page in the staff face when neither is configured (SPEC M2)."""
 
-from __future__ import annotations
-
 import hashlib
 import http.client
 import json

@@ -1,7 +1,5 @@
 """What this feature does for others: outbox effects, and its lines on the pages that gather from all features."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

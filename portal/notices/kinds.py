@@ -3,8 +3,6 @@
 Whatever is switched off still stands in the inbox: only the text message is not sent.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Messages to people: the inbox in the portal always, SMS or WeChat where configured (SPEC M1-M3)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, String, Text, text

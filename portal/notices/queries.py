@@ -1,7 +1,5 @@
 """Reads of inboxes and of messages on their way."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """When and by which way a message may reach somebody. Pure functions (SPEC M3)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """/me/inbox: what the portal told a resident, and which of it may ring the phone (SPEC M1, M3)."""
 
-from __future__ import annotations
-
 from flask import Blueprint, abort, current_app, request, url_for
 from werkzeug.wrappers import Response
 

@@ -1,7 +1,5 @@
 """/staff/messages: what left, waits, or could not be sent; /staff/inbox-messages: one's own messages (SPEC M2)."""
 
-from __future__ import annotations
-
 from flask import Blueprint, abort, current_app, request, url_for
 from werkzeug.wrappers import Response
 

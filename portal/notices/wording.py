@@ -1,7 +1,5 @@
 """The wording of this feature's own messages. Other features keep theirs in their notices.py (SPEC M3)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

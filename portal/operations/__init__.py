@@ -1,7 +1,5 @@
 """Health, metrics, background work, backup: what keeps the portal running."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -5,8 +5,6 @@ is copied by its online backup, PostgreSQL by pg_dump; the portal goes on workin
 Redis, metrics.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """Commands for operators (contract: send-notices, tick, backup, restore)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from pathlib import Path
 

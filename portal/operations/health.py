@@ -1,7 +1,5 @@
 """Is it well? For load balancers and for people (contract: /healthz, /readyz)."""
 
-from __future__ import annotations
-
 import time
 from datetime import datetime
 from typing import Any

@@ -4,8 +4,6 @@ The processes' files lie in DATA_DIR/metrics; whoever starts the portal empties 
 then totals begin anew, as Prometheus expects of a restart.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import os
 from collections.abc import Iterable

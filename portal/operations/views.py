@@ -1,7 +1,5 @@
 """Pages for machines: is it alive, is it ready, how is it doing."""
 
-from __future__ import annotations
-
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
 

@@ -1,7 +1,5 @@
 """What runs without anybody asking: the sweep, the deadline jobs, the daily tasks (SPEC M1, Q3)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta

@@ -1,7 +1,5 @@
 """Residents, relatives, staff accounts; signing in; the audit page."""
 
-from __future__ import annotations
-
 from flask import Flask
 from flask_login import LoginManager
 

@@ -1,7 +1,5 @@
 """Writes about residents: registering, correcting, relatives, exporting and erasing (SPEC P1, P2, P7, P8)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """One-time codes by text message: sign-in, registration and a new phone number (SPEC P1)."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import secrets

@@ -1,7 +1,5 @@
 """Writes about staff accounts: signing in, passwords, hand-over, reset, roles (SPEC P3-P6)."""
 
-from __future__ import annotations
-
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The nightly proof of the audit log's chain: made by a scheduled task, shown by the audit page (SPEC P9)."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 

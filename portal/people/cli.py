@@ -1,7 +1,5 @@
 """`flask init`: what a new installation needs before anybody can sign in."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import click

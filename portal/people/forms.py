@@ -1,7 +1,5 @@
 """Forms of residents and staff. Every message is a sentence; optional fields say so in the page."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Argon2id hashes and random one-time passwords. Nobody, not even the program, can read a password back (P5)."""
 
-from __future__ import annotations
-
 import secrets
 from functools import cache
 

@@ -4,8 +4,6 @@ Neither table is CentreScoped (an account signs in before there is a scope; the 
 written out here and in nothing else.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any

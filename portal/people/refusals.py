@@ -1,7 +1,5 @@
 """What people are told when signing in or changing accounts is refused (DESIGN habit 10)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from portal.core import clock, errors

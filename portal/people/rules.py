@@ -1,7 +1,5 @@
 """Limits, passwords and what changed, without a database (SPEC P1, P4, P9)."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The browser's side of a session: entering and leaving."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from flask import g, request, session

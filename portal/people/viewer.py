@@ -1,7 +1,5 @@
 """Who is looking: one statement per request turns the cookie's token into a viewer (SPEC P3, P6, P7)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

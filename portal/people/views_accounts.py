@@ -1,7 +1,5 @@
 """Accounts of one's own centre and everything below (SPEC P4-P6)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, TypeVar
 

@@ -1,7 +1,5 @@
 """The audit page: who, when, from where, what before and after (SPEC P9)."""
 
-from __future__ import annotations
-
 import io
 from datetime import date
 from typing import Any

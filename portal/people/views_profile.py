@@ -1,7 +1,5 @@
 """My own data: correct, relatives, another number, take it along, leave (SPEC P2, P8)."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

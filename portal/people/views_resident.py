@@ -1,7 +1,5 @@
 """Residents come in: telephone, code, and the first time name, address and community (SPEC P1)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Blueprint, flash, request, session, url_for

@@ -1,7 +1,5 @@
 """Staff sign in, change their password, see where they are signed in (SPEC P3, P4)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, request, url_for

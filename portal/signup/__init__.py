@@ -1,7 +1,5 @@
 """Sign-up (报名): places, the waiting list, reminders, rosters (SPEC S1-S5, S9, S10)."""
 
-from __future__ import annotations
-
 from flask import Flask
 
 

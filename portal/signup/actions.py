@@ -1,7 +1,5 @@
 """Writes of residents and of deadlines (SPEC S1-S4). Staff's are in staff_actions.py. Flush only, never commit."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -3,8 +3,6 @@
 Only what is needed at the door: names, the last four digits of a phone, companions. No address, no birth year.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 

@@ -3,8 +3,6 @@
 The asking itself, the answers and the call-backs are portal.feedback's.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import unicodedata

@@ -4,8 +4,6 @@ A handler runs in one transaction with its 'done' mark, and inbox rows have keys
 twice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any

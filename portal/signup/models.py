@@ -1,7 +1,5 @@
 """Sign-ups (报名): one row per person and entry (SPEC S1-S4)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, text

@@ -1,7 +1,5 @@
 """The wording of every message about sign-ups, in one place (SPEC M3). Plain words; what happens next; until when."""
 
-from __future__ import annotations
-
 from portal.catalogue.models import Entry, EntrySession
 from portal.core import clock
 from portal.core.words import Words

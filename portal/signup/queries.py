@@ -1,7 +1,5 @@
 """Reads of sign-ups, shaped for pages. Other people's rows are only ever counted here, never shown to residents."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Reads of sign-ups for staff: the list of entries, everybody of one, what waits to be decided."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """What this feature registers for the features above: my services, waiting for me, own data (SPEC S9, C6, P8)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -4,8 +4,6 @@ A tick only writes one outbox row per session and rule, under a unique key; the 
 So two schedulers, a dead one or a late one change nothing.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import select

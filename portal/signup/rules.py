@@ -4,8 +4,6 @@ The waiting list is strictly first come, first served. When the first in the que
 nobody overtakes it, not even a smaller party; staff may still decide by hand, which is recorded under their name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol

@@ -1,7 +1,5 @@
 """Writes of staff on sign-ups (SPEC S3, S5): decide, enter a caller, longer sign-up, move everybody elsewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

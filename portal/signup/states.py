@@ -1,7 +1,5 @@
 """The life of a sign-up (SPEC S2-S4). Every transition happens under the lock of its entry; see waiting_list.py."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from portal.core.access import Actor, Permission

@@ -1,7 +1,5 @@
 """Rosters on paper and tables for the centre's file (SPEC S10). Only what is needed at the door; phones masked."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Residents sign up, leave and accept from a service's page (SPEC S1, S2, S4). Works without JavaScript."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 from typing import Any

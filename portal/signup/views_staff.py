@@ -1,7 +1,5 @@
 """Staff on sign-ups: who comes, who waits, who must be decided; callers; rosters (SPEC S3, S5, S10)."""
 
-from __future__ import annotations
-
 import re
 from datetime import date, datetime, time
 from typing import Any

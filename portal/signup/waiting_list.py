@@ -4,8 +4,6 @@ Every write here takes the entry first and its sign-ups afterwards, so two of th
 circle. PostgreSQL: SELECT … FOR UPDATE. SQLite: the request's BEGIN IMMEDIATE is already the lock.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

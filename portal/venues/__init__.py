@@ -1,7 +1,5 @@
 """Rooms and public places: found, booked, approved, used, rated and measured (SPEC V1-V7)."""
 
-from __future__ import annotations
-
 from flask import Flask
 
 from portal.core import registry as hooks

@@ -1,7 +1,5 @@
 """`flask import-venues FILE.csv`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -3,8 +3,6 @@
 Two schedulers, a dead one or a late one change nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Refusals of this feature, each with the way out."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from portal.core import errors

@@ -1,7 +1,5 @@
 """How was the room? Asked once after each use, through portal.feedback (SPEC V6)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 

@@ -4,8 +4,6 @@ PostgreSQL: SELECT … FOR UPDATE, so bookings of one room come one after the ot
 each other in a circle. SQLite: the request's BEGIN IMMEDIATE is already the lock.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVarTuple

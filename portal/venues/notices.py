@@ -1,7 +1,5 @@
 """The wording of every message about bookings, in one place (SPEC M3). Plain words; what happens next; until when."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from portal.core import clock

@@ -1,7 +1,5 @@
 """What the rules need to know of venues: opening, closures, what is taken. A fixed number of statements each."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple

@@ -5,8 +5,6 @@ needs no extension: on PostgreSQL ranges of one number stand for equality. A mig
 (batch mode) drops triggers and must install them again.
 """
 
-from __future__ import annotations
-
 from sqlalchemy import Connection
 
 HOLDS = ("pending", "approved", "offered")

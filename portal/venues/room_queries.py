@@ -1,7 +1,5 @@
 """Reads of the pages on which staff manage rooms (SPEC V1)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """The life of a booking (SPEC V2, V3, V5). Every transition happens under the lock of its venue; see locks.py."""
 
-from __future__ import annotations
-
 from portal.core.access import Actor, Permission
 from portal.core.states import Machine, Transition
 from portal.venues.models import (

@@ -1,7 +1,5 @@
 """What waits for staff about rooms, for /staff and the counts of the left column (SPEC V3)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Every write of the catalogue, by subject in the modules named here; pages call them through this one."""
 
-from __future__ import annotations
-
 from portal.catalogue.actions.changing import apply_change, ask_change, cancel_entry, refuse_change, take_back_change
 from portal.catalogue.actions.drafting import (
     confirm_checked,

@@ -1,7 +1,5 @@
 """After publication: a change or a cancellation is asked with a reason and decided by the publisher (SPEC C8)."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Drawing up rows: new, edited, dropped, copied, from a template, every week (SPEC C2, C4, C7)."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import date, datetime, time

@@ -1,7 +1,5 @@
 """What every action on a row shares: its values, validation, the lock, history and audit lines."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Writing guides: life guide and policy advice (SPEC C3)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """The 1st at 00:00 Shanghai: what is approved is published; reminders before the cut-offs, late lists after (C5)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """From the author through the reviewers: offer, issue, approve, return, correct, allot (SPEC C4, C6)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -5,8 +5,6 @@ recalling, dropping and cancelling give them back. All of it in the transaction 
 first, then venues, lower ids first.
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence

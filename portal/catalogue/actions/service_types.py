@@ -1,7 +1,5 @@
 """What is on offer: categories of the deployment, the list of services, guides (SPEC C1, C3)."""
 
-from __future__ import annotations
-
 import csv
 import io
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Understands the single cells of a plan: how many people, whom to call (SPEC C2, C7)."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

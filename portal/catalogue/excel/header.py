@@ -1,7 +1,5 @@
 """Finds the header of a plan and which column says what (SPEC C7)."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Reads a centre's monthly plan from Excel, as centres really keep it (SPEC C2, C7)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace

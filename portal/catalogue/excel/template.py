@@ -1,7 +1,5 @@
 """The empty plan that a centre downloads, fills in and uploads again (SPEC C7)."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Joins the cells that together say when: one column, date and time apart, start and end apart (SPEC C7)."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime, timedelta
 

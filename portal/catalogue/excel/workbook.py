@@ -1,7 +1,5 @@
 """Opens an uploaded workbook without trusting it and hands out its sheets as grids of text (SPEC C7)."""
 
-from __future__ import annotations
-
 import io
 import re
 import warnings

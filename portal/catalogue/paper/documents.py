@@ -3,8 +3,6 @@
 Everything printed comes in as plain frozen data, so a document can be made again later from what was kept of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date

@@ -4,8 +4,6 @@ Small lists go through the spool (`core.pdf_spool`). Large ones are rows that th
 those that nobody took. Nothing here holds a transaction while a page is laid out.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Paper: lists and posters as PDF, with a progress page for large ones (SPEC C10)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Blueprint, Response, abort, redirect, request, url_for

@@ -1,7 +1,5 @@
 """/pictures/<name>: cover pictures, for everybody. Names are hashes, so nobody can list them."""
 
-from __future__ import annotations
-
 from flask import Blueprint, abort, send_from_directory
 from werkzeug.wrappers import Response
 

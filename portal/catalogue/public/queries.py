@@ -1,7 +1,5 @@
 """Reads for residents' pages. Run under a ResidentScope, so drafts do not exist here."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """What residents see of the month's list (SPEC C9, C3, C10): list, one service, guides, calendar, JSON."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from functools import partial

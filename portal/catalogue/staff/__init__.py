@@ -1,7 +1,5 @@
 """Puts the staff's pages of the catalogue together: one blueprint, written by subject in several files."""
 
-from __future__ import annotations
-
 from flask import Flask
 
 from portal.core import registry

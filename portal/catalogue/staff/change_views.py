@@ -1,7 +1,5 @@
 """After publication: asking for a change with a reason, and deciding about it (SPEC C8)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Reads that only the staff pages need, beside `queries`."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select

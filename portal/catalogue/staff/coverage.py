@@ -1,7 +1,5 @@
 """What the coming list covers and what is missing, before it is published (SPEC C1)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """One row: drawn up, changed, corrected by its reviewer, and its own page with the whole way it went (C2, C4, C6)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any

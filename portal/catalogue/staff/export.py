@@ -1,7 +1,5 @@
 """What leaves the house besides paper: CSV, XLSX, and the text for WeChat groups (SPEC C10)."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Sequence
 

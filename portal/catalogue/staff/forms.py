@@ -1,7 +1,5 @@
 """Forms of the staff face. Field names are those of `rules.EntryValues`, so a Problem finds its field by name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """/staff/guides: life guide and policy advice, kept up to date (SPEC C3)."""
 
-from __future__ import annotations
-
 from flask import abort, request, url_for
 from werkzeug.wrappers import Response
 

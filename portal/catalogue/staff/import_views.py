@@ -1,7 +1,5 @@
 """Excel plans: uploaded, shown row by row as understood, mended in place, taken in once confirmed (SPEC C7)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

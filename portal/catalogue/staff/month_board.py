@@ -1,7 +1,5 @@
 """Which rows stand on a month's board and what waits among them, in SQL: counted, not loaded (SPEC C4-C6)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """/staff/catalogue: the month board, where rows are decided in place (SPEC C4-C6)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

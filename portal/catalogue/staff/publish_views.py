@@ -1,7 +1,5 @@
 """The whole list: coverage, who is late, publication, departments' plans, what leaves the house (C1, C4, C5, C10)."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass

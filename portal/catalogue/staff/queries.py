@@ -1,7 +1,5 @@
 """Reads for the staff's catalogue pages: rows with what may be done to them, what waits, who is late, histories."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

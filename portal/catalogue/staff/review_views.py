@@ -1,7 +1,5 @@
 """Deciding about rows: approve, return, send, hand in, recall, drop (SPEC C4, C6)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import flash, request, url_for

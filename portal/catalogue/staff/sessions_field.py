@@ -1,7 +1,5 @@
 """The box in which staff type when something takes place: one line, one time, in words (SPEC C2, C7)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

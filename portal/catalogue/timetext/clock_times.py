@@ -1,7 +1,5 @@
 """Turns written clock times into minutes of the day (SPEC C7)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import timedelta
 

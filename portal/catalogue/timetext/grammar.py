@@ -1,7 +1,5 @@
 """Puts the tokens of a time cell together: which days belong to which clock times (SPEC C7)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from portal.catalogue.timetext.tokens import Clock, Token, tokens

@@ -1,7 +1,5 @@
 """Understands when a service is held, from the words a centre writes in its plan (SPEC C2, C7)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise

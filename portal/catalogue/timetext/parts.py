@@ -1,7 +1,5 @@
 """What a centre's monthly plan says, as plain frozen data (SPEC C2, C7)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, time

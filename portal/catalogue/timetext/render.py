@@ -1,7 +1,5 @@
 """Says sessions in words, in the one way that `parse_when` also reads back (SPEC C7)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 

@@ -1,7 +1,5 @@
 """Tidies what people type: full-width forms, dashes of all kinds, Chinese numerals."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

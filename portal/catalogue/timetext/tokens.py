@@ -1,7 +1,5 @@
 """Cuts the text of a time cell into dates, weekdays, clock times and connecting words (SPEC C7)."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

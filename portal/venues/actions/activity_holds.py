@@ -4,8 +4,6 @@ One truth: the bookings of an activity are made equal to its sessions, under the
 Flush only, never commit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """What staff do with bookings (SPEC V3, V5): enter a caller, decide, hand up, prefer, move, cancel. Flush only."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """A resident's writes (SPEC V2, V5). Staff's are in approval.py. Flush only, never commit."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """At the door (SPEC V5): who comes checks in by the QR code; a room nobody came to is given on. Flush only."""
 
-from __future__ import annotations
-
 import contextlib
 import hmac
 from datetime import datetime

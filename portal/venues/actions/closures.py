@@ -1,7 +1,5 @@
 """Closures (SPEC V4): a room, or a whole centre, is not given out for a while. Flush only, never commit."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Small writes of the people on duty (SPEC V6, P8): notes on a room, seeing a phone number in full. Flush only."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import select

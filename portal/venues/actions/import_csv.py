@@ -1,7 +1,5 @@
 """Rooms and outside places from a CSV file: those a deployment ships, and an operator's own (SPEC V1)."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

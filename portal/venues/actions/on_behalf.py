@@ -1,7 +1,5 @@
 """What staff do in the booker's place, as told on the telephone or seen at the door (SPEC V5, P9). Flush only."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """What a room is and asks of those who book it, changed by its centre's staff or those above (SPEC V1, P6)."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace

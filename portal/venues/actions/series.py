@@ -1,7 +1,5 @@
 """Every Tuesday from … until … (SPEC V4): planned with a list of conflicts, booked all at once. Flush only."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta

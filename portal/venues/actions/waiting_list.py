@@ -1,7 +1,5 @@
 """The waiting list of a room's time, under the lock of the venue (SPEC V5). Whoever asked first is asked first."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

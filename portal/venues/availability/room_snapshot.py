@@ -9,8 +9,6 @@ What is read here is read apart from the request's transaction (`core.db.apart`)
 never what a request has written and may take back. Rooms and centres kept here belong to no session: to be read only.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ Everything is answered from the snapshot of rooms (room_snapshot.py) and judged 
 that what is offered can be booked.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field

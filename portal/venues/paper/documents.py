@@ -4,8 +4,6 @@ Everything comes in as plain frozen data. Times are minutes after local midnight
 slot says what anybody may read. Both sheets are drawn for A3 in units of 1 rem = 20 pt; A4 is the same picture at 1/√2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta

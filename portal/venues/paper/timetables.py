@@ -1,7 +1,5 @@
 """What the papers and the calendar of a room say, from the database (SPEC V7). Public: times, never names."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta

@@ -1,7 +1,5 @@
 """Papers of rooms: the week for the door, a centre's rooms, the door's QR poster; and the calendar (SPEC V5, V7)."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """The panel in which a room is booked: what was typed, what may be chosen, why not, and what instead (SPEC V2, V5)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta

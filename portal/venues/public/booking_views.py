@@ -1,7 +1,5 @@
 """Booking a room, one's own bookings, the door (SPEC V2, V5). Works without JavaScript."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any

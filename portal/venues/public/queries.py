@@ -1,7 +1,5 @@
 """Reads for residents' pages of rooms (SPEC V1, V2, V5, S9). Who booked is never read here, except one's own."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any

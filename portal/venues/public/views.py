@@ -1,7 +1,5 @@
 """Finding a room: near me, by time and people; one room's day (SPEC V1, V2). Works without JavaScript."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any

@@ -5,8 +5,6 @@ what is free and other times in `alternatives.py`; limits, series, clocks and us
 aware UTC. A booking holds its room for its own time and the buffer after it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta

@@ -4,8 +4,6 @@ taken: the held spans of one room, in any order. The buffer of a booking may sti
 closure; it only has to end before the next held span begins.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime

@@ -3,8 +3,6 @@
 Nothing here says who booked: what is taken comes in as spans, and only a public activity brings its title.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

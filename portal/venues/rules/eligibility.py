@@ -1,7 +1,5 @@
 """Who may book, what they ask for, and until when they may take it back (SPEC V1, V5). Pure functions, no database."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

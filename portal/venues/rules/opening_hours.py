@@ -4,8 +4,6 @@ Only the standard library and `core.clock`, whose one zone is the deployment's; 
 UTC, hours minutes after local midnight.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Why a room may not be booked then, in a sentence, and what to do instead (SPEC V1). Pure functions, no database."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 
 from portal.core import clock

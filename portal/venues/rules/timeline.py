@@ -3,8 +3,6 @@
 Everything in minutes after local midnight of the day shown; what began yesterday or ends tomorrow is cut off.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime

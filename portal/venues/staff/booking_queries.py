@@ -1,7 +1,5 @@
 """Reads for the staff's pages about bookings; the scope of the request keeps them inside one's own subtree."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Staff on one booking: its facts, its history, and everything that can be done with it (SPEC V3-V6)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Staff close a room or a whole centre for a while, with what is booked inside in sight (SPEC V4)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import abort, request, url_for

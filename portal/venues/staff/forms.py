@@ -1,7 +1,5 @@
 """Forms of the staff's pages about bookings. What was typed stays; each message stands beside its field."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from datetime import date, datetime

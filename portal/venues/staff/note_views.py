@@ -1,7 +1,5 @@
 """Notes on rooms, from colleague to colleague (SPEC V6)."""
 
-from __future__ import annotations
-
 from flask import abort, request, url_for
 from werkzeug.wrappers import Response
 

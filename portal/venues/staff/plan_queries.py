@@ -1,7 +1,5 @@
 """Reads for the plan of a centre's rooms: a day as a table, a week as a list, open notes (SPEC V2, V6)."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Staff on rooms: the plan of a day and a week, what is needed today, booking for a caller (SPEC V2, V6)."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 from typing import Any
 

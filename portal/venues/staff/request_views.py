@@ -1,7 +1,5 @@
 """Staff decide on requests, with the competing ones in sight (SPEC V3)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Response, flash, request, url_for

@@ -1,7 +1,5 @@
 """Forms of the pages on which staff manage rooms. Lengths are chosen, not typed; what was typed stays."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import Any

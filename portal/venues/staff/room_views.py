@@ -1,7 +1,5 @@
 """/staff/venues/rooms: what rooms there are and what they ask of those who book them (SPEC V1)."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

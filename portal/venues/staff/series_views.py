@@ -1,7 +1,5 @@
 """Staff on regular use of a room: every Tuesday from … until …, conflicts decided date by date (SPEC V4)."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """/staff/venues/use: how much rooms are used, the records behind every figure, idle rooms (SPEC V7, A1)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime

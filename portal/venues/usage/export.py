@@ -1,7 +1,5 @@
 """The figures of rooms as a workbook (SPEC V7): what the page shows, as numbers."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Sequence
 from typing import Any

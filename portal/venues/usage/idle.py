@@ -1,7 +1,5 @@
 """Rooms that stand idle, and what could be done with them (一室多用, SPEC V7, A3). Thresholds: profile [venues.use]."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
