@@ -22,8 +22,22 @@ SERVER_CORE, CLIENT_CORE = CORES[0], CORES[-1]
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
 
+def _thread_seconds(process: Path) -> float:
+    """Processor time of one process's living threads."""
+    total = 0
+    for account in process.glob("task/[0-9]*/schedstat"):
+        try:
+            total += int(account.read_text().split()[0])
+        except OSError:  # the thread ended meanwhile
+            continue
+    return total / 1e9
+
+
 def processor_seconds(*roots: int) -> float:
-    """Processor time so far of these processes and all below them, from /proc; 0.0 where there is none."""
+    """Processor time so far of these processes and all below them, from /proc; 0.0 where there is none.
+
+    From each thread's own account in nanoseconds: the ticks of `stat` are 10 ms, longer than many requests.
+    """
     used: dict[int, float] = {}
     below: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -32,7 +46,7 @@ def processor_seconds(*roots: int) -> float:
         except OSError:
             continue
         number = int(folder.name)
-        used[number] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        used[number] = _thread_seconds(folder)
         below.setdefault(int(fields[1]), []).append(number)
     total, waiting = 0.0, list(roots)
     while waiting:
