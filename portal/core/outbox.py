@@ -50,12 +50,13 @@ def insert_once(model: type[Any], rows: list[dict[str, Any]]) -> int:
     """Insert rows, skipping those whose unique key is already there. Returns how many were new."""
     if not rows:
         return 0
-    dialect = sqlite if is_sqlite() else postgresql
+    insert = (sqlite if is_sqlite() else postgresql).insert(model).on_conflict_do_nothing()
     added = 0
     for start in range(0, len(rows), 500):
-        statement = dialect.insert(model).values(rows[start : start + 500]).on_conflict_do_nothing()
-        # Without the option PostgreSQL's driver answers -1 for an insert of several rows.
-        added += hit(statement, preserve_rowcount=True)
+        some = rows[start : start + 500]
+        # One row, as of every sign-up, goes by its names: such a statement is compiled once. Without the option
+        # PostgreSQL's driver answers -1.
+        added += hit(insert.values(some if len(some) > 1 else some[0]), preserve_rowcount=True)
     return added
 
 

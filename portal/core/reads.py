@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from flask import has_request_context
 from sqlalchemy import Connection, Executable, Row, Select, func, select
 
 from portal.core.db import LONE_READ, db, in_reading_request, is_sqlite
@@ -24,8 +25,12 @@ def _own() -> Connection:
 
 @contextmanager
 def _connection() -> Iterator[Connection]:
-    """Sees what is committed by now: a request that writes may take back what it wrote, so it reads beside itself."""
-    if in_reading_request():
+    """Sees what is committed by now: a request that has written may take it back, so it reads beside itself.
+
+    On SQLite from the start: the transaction of a request that writes begins with the lock of all writers.
+    """
+    untouched = has_request_context() and not is_sqlite() and not db.session().in_transaction()
+    if in_reading_request() or untouched:
         yield _own()
         return
     option: dict[str, Any] = {LONE_READ: True} if is_sqlite() else {"isolation_level": "AUTOCOMMIT"}
