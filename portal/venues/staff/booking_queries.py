@@ -45,6 +45,7 @@ _NAMES = (Booking.title, Booking.contact_name, Resident.name, Relative.name)
 FIND_TABS = (("coming", "还没用的"), ("past", "用过和取消的"), ("all", "全部"))
 SOON = timedelta(hours=4)  # a decision that is due so soon is marked
 LATEST = 366  # days ahead that staff are shown other times for
+RECENT = timedelta(days=45)
 REQUEST_TABS = (("mine", "待我审批"), ("below", "下级审批中"), ("above", "已移交上级"), ("all", "全部"))
 CLOSURE_TABS = (("coming", "现在和以后"), ("past", "已结束"), ("lifted", "已撤销"))
 
@@ -198,9 +199,10 @@ def booking(booking_id: int) -> Booking | None:
 
 
 def find(which: str, text: str, centre_id: int | None, page: int, now: datetime) -> tuple[list[Booking], bool]:
-    """Bookings by what they are for, by name, or by a phone number's last four digits or more. One statement.
+    """Bookings by what they are for, by name, or by a phone number's last four digits or more.
 
-    which: coming (live, not over, next first), past (over or ended, last first) or all.
+    which: coming (live, not over, next first), past (over or ended, last first) or all. One statement, or a second one
+    where the last weeks do not fill the page: years of bookings are sorted only for those who look that far back.
     """
     # What is not over began lately: said so that the order by start can be read off an index.
     lately = Booking.starts_at > now - occupancy.LONGEST_HOLD
@@ -218,7 +220,10 @@ def find(which: str, text: str, centre_id: int | None, page: int, now: datetime)
             named += [column.endswith(digits) for column in (Booking.contact_phone, Resident.phone)]
         wanted = wanted.where(or_(*named))
     order = (Booking.starts_at, Booking.id) if which == "coming" else (Booking.starts_at.desc(), Booking.id.desc())
-    rows = list(db.session.scalars(wanted.order_by(*order).offset((page - 1) * PAGE).limit(PAGE + 1)))
+    wanted = wanted.order_by(*order).offset((page - 1) * PAGE).limit(PAGE + 1)
+    rows = list(db.session.scalars(wanted.where(Booking.starts_at > now - RECENT)))
+    if len(rows) <= PAGE and which != "coming":
+        rows = list(db.session.scalars(wanted))
     return rows[:PAGE], len(rows) > PAGE
 
 
