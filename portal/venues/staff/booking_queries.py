@@ -201,13 +201,13 @@ def booking(booking_id: int) -> Booking | None:
 def find(which: str, text: str, centre_id: int | None, page: int, now: datetime) -> tuple[list[Booking], bool]:
     """Bookings by what they are for, by name, or by a phone number's last four digits or more.
 
-    which: coming (live, not over, next first), past (over or ended, last first) or all. One statement, or a second one
-    where the last weeks do not fill the page: years of bookings are sorted only for those who look that far back.
+    which: coming (live, not over, next first), past (over or ended, last first) or all. Two statements: years of
+    bookings are sorted only where the last weeks do not fill the page.
     """
     # What is not over began lately: said so that the order by start can be read off an index.
     lately = Booking.starts_at > now - occupancy.LONGEST_HOLD
     live = (Booking.ends_at > now) & lately & Booking.status.in_(ACTIVE)
-    wanted = with_people(select(Booking)).outerjoin(Resident, Resident.id == Booking.resident_id)
+    wanted = select(Booking).outerjoin(Resident, Resident.id == Booking.resident_id)
     wanted = wanted.outerjoin(Relative, Relative.id == Booking.relative_id)
     if which != "all":
         wanted = wanted.where(live if which == "coming" else ~live)
@@ -220,10 +220,10 @@ def find(which: str, text: str, centre_id: int | None, page: int, now: datetime)
             named += [column.endswith(digits) for column in (Booking.contact_phone, Resident.phone)]
         wanted = wanted.where(or_(*named))
     order = (Booking.starts_at, Booking.id) if which == "coming" else (Booking.starts_at.desc(), Booking.id.desc())
-    wanted = wanted.order_by(*order).offset((page - 1) * PAGE).limit(PAGE + 1)
-    rows = list(db.session.scalars(wanted.where(Booking.starts_at > now - RECENT)))
-    if len(rows) <= PAGE and which != "coming":
-        rows = list(db.session.scalars(wanted))
+    recent = wanted.where(Booking.starts_at > now - RECENT)
+    filled = db.session.scalar(recent.with_only_columns(Booking.id).offset(page * PAGE).limit(1)) is not None
+    wanted = with_people(recent if filled else wanted).order_by(*order).offset((page - 1) * PAGE).limit(PAGE + 1)
+    rows = list(db.session.scalars(wanted))
     return rows[:PAGE], len(rows) > PAGE
 
 
