@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, time
 from typing import Any
 
-from portal.catalogue import actions
+from portal.catalogue.actions import drafting, publishing, reviewing
 from portal.catalogue.models import Entry
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.timetext.parts import Span
@@ -35,24 +35,24 @@ def values(town: Town, **changes: Any) -> EntryValues:
 
 
 def draft(town: Town, who: str = "A1", **changes: Any) -> Entry:
-    return actions.draft_entry(town.actor(who), values(town, **changes), NOW)
+    return drafting.draft_entry(town.actor(who), values(town, **changes), NOW)
 
 
 def at_subdistrict(town: Town, **changes: Any) -> Entry:
     """A community's row that waits for subdistrict A."""
     entry = draft(town, **changes)
-    actions.offer(town.actor("A1"), entry, NOW)
+    reviewing.offer(town.actor("A1"), entry, NOW)
     return entry
 
 
 def approved(town: Town, **changes: Any) -> Entry:
     entry = at_subdistrict(town, **changes)
-    actions.approve(town.actor("A"), entry, NOW)
-    actions.approve(town.actor("D"), entry, NOW)
+    reviewing.approve(town.actor("A"), entry, NOW)
+    reviewing.approve(town.actor("D"), entry, NOW)
     return entry
 
 
 def published(town: Town, **changes: Any) -> Entry:
     entry = approved(town, **changes)
-    actions.publish_month(entry.month, NOW, town.actor("D"), force=True)
+    publishing.publish_month(entry.month, NOW, town.actor("D"), force=True)
     return entry

@@ -6,7 +6,7 @@ from typing import Any
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import actions, rules
+from portal.catalogue import rules
 from portal.catalogue.actions import changing, entry_values, room_holds
 from portal.catalogue.actions.entry_values import InvalidRow
 from portal.catalogue.categories import leaf_categories
@@ -107,7 +107,7 @@ def _preview(entry: Entry, form: forms.ChangeForm, values: EntryValues) -> Respo
 def _ask(entry: Entry, form: forms.ChangeForm, values: EntryValues) -> Response:
     entry_id = entry.id
     try:
-        asked = actions.ask_change(
+        asked = changing.ask_change(
             access.actor(), entry, values, form.reason.data or "", clock.now(), version=form.loaded_version
         )
     except Stale as error:
@@ -141,7 +141,7 @@ def cancel(entry_id: int) -> Response:
     entry, form = entry_or_404(entry_id), forms.ReasonForm()
     if form.validate_on_submit():
         try:
-            asked = actions.cancel_entry(
+            asked = changing.cancel_entry(
                 access.actor(), entry, form.reason.data or "", clock.now(), version=number("version", request.form)
             )
         except DomainError as error:
@@ -191,7 +191,7 @@ def apply_change(change_id: int) -> Response:
     found = _change_or_404(change_id)
     entry, people = found.entry, found.entry.taken + found.entry.waiting
     try:
-        actions.apply_change(access.actor(), found, clock.now())
+        changing.apply_change(access.actor(), found, clock.now())
     except DomainError as error:
         return pages.sorry(error, url_for(".one_change", change_id=change_id))
     return pages.said(f"“{entry.title}”的变更生效了，{people} 位报名的人会收到通知。", url_for(".changes"))
@@ -203,7 +203,7 @@ def refuse_change(change_id: int) -> Response:
     found, form = _change_or_404(change_id), forms.ReasonForm()
     if form.validate_on_submit():
         try:
-            actions.refuse_change(access.actor(), found, form.reason.data or "", clock.now())
+            changing.refuse_change(access.actor(), found, form.reason.data or "", clock.now())
         except DomainError as error:
             pages.refused(error)
             form.reason.errors = [f"{error.message}{error.advice}"]
@@ -226,5 +226,5 @@ def refuse_change(change_id: int) -> Response:
 def take_back_change(change_id: int) -> Response:
     found = _change_or_404(change_id)
     entry_id = found.entry_id
-    actions.take_back_change(access.actor(), found, clock.now())
+    changing.take_back_change(access.actor(), found, clock.now())
     return pages.said("申请撤回了，活动照原来的办。", url_for(".entry", entry_id=entry_id))

@@ -7,8 +7,8 @@ from typing import Any
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import actions, rules, windows
-from portal.catalogue.actions import entry_values, room_holds
+from portal.catalogue import rules, windows
+from portal.catalogue.actions import drafting, entry_values, reviewing, room_holds
 from portal.catalogue.actions.entry_values import InvalidRow
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.categories import leaf_categories
@@ -160,9 +160,9 @@ def new() -> Response:
     if values is None:
         return _page(form, month, 422, **context)
     try:
-        entry = actions.draft_entry(actor, values, now, centre=home)
+        entry = drafting.draft_entry(actor, values, now, centre=home)
         if request.form.get("do") == "send":
-            actions.offer(actor, entry, now)
+            reviewing.offer(actor, entry, now)
     except InvalidRow as error:
         return _invalid(form, error, month, context)
     flash(f"“{entry.title}”已存{'并送审' if entry.status != DRAFT else '为草稿'}。", "green")
@@ -181,8 +181,8 @@ def mode_of(entry: Entry, actor: Actor) -> str:
     """'edit' for who holds the row, 'correct' for its reviewer, '' for who may only look."""
     if entry.status in EDITABLE and actor.can(Permission.PLAN) and holds(entry, actor) is None:
         return "edit"
-    reviewing = entry.status in CORRECTABLE and actor.can(Permission.REVIEW)
-    return "correct" if reviewing and _may_correct(entry, actor) else ""
+    may = entry.status in CORRECTABLE and actor.can(Permission.REVIEW)
+    return "correct" if may and _may_correct(entry, actor) else ""
 
 
 def _may_correct(entry: Entry, actor: Actor) -> bool:
@@ -219,11 +219,11 @@ def _save(form: forms.EntryForm, entry: Entry, values: EntryValues, context: dic
     returned = entry.status == RETURNED
     try:
         if mode == "correct":
-            actions.correct(actor, entry, values, now, reason=form.reason.data or "", version=form.loaded_version)
+            reviewing.correct(actor, entry, values, now, reason=form.reason.data or "", version=form.loaded_version)
         else:
-            actions.edit_entry(actor, entry, values, now, version=form.loaded_version)
+            drafting.edit_entry(actor, entry, values, now, version=form.loaded_version)
         if sends and entry.status in (DRAFT, RETURNED):
-            (actions.resubmit if returned else actions.offer)(actor, entry, now)
+            (reviewing.resubmit if returned else reviewing.offer)(actor, entry, now)
     except InvalidRow as error:
         return _invalid(form, error, entry.month, context)
     except Stale:
@@ -320,7 +320,7 @@ def hold_room(entry_id: int) -> Response:
     """The row's room was taken when it went out and is free by now: book it after all."""
     found = entry_or_404(entry_id)
     try:
-        actions.hold_room(access.actor(), found, clock.now())
+        reviewing.hold_room(access.actor(), found, clock.now())
     except DomainError as error:
         return pages.sorry(error, url_for(".entry", entry_id=entry_id))
     return pages.said(f"{found.place}订上了。", url_for(".entry", entry_id=entry_id))
@@ -335,7 +335,7 @@ def keep_template(entry_id: int) -> Response:
     if elsewhere is not None:
         return elsewhere
     try:
-        kept = actions.save_template(access.actor(), found, request.form.get("name", ""), clock.now())
+        kept = drafting.save_template(access.actor(), found, request.form.get("name", ""), clock.now())
     except DomainError as error:
         error.message = f"没有存成模板：{error.message}"
         return pages.sorry(error, url_for(".entry", entry_id=entry_id))
@@ -367,7 +367,7 @@ def use_template(template_id: int) -> Response:
     month = request.form.get("month", "")
     now = clock.now()
     month = month if clock.is_month(month) else choices.default_month(now)
-    made = actions.use_template(access.actor(), _template_or_404(template_id), month, now)
+    made = drafting.use_template(access.actor(), _template_or_404(template_id), month, now)
     return pages.said("草稿建好了，请核对时间。", url_for(".edit", entry_id=made.id))
 
 
@@ -376,7 +376,7 @@ def use_template(template_id: int) -> Response:
 def forget_template(template_id: int) -> Response:
     kept = _template_or_404(template_id)
     name = kept.name
-    actions.forget_template(access.actor(), kept, clock.now())
+    drafting.forget_template(access.actor(), kept, clock.now())
     return pages.said(f"模板“{name}”删掉了，已建的服务不受影响。", url_for(".templates"))
 
 
@@ -400,7 +400,7 @@ def copy() -> Response:
         centre = centre_inside(actor, form.centre.data)
         assert centre is not None  # the select offers only centres inside
         try:
-            made = actions.copy_month(actor, centre, form.from_month.data, month, now)
+            made = drafting.copy_month(actor, centre, form.from_month.data, month, now)
         except DomainError as error:
             pages.refused(error, form)
         else:

@@ -6,8 +6,8 @@ from typing import Any
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import actions, rules
-from portal.catalogue.actions import room_holds
+from portal.catalogue import rules
+from portal.catalogue.actions import importing, room_holds
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.actions.importing import PreviewRow, problems_of, rows_of
 from portal.catalogue.categories import leaf_categories
@@ -51,7 +51,7 @@ def import_plan() -> Response:
         assert centre is not None  # the select offers only centres inside
         try:
             name = sent.filename or "计划表.xlsx"
-            plan = actions.preview_plan(actor, centre, form.month.data, name, sent.read(), now)
+            plan = importing.preview_plan(actor, centre, form.month.data, name, sent.read(), now)
         except DomainError as error:
             pages.refused(error, form)
         else:
@@ -122,7 +122,7 @@ def take_plan(import_id: int) -> Response:
         flash("还没有勾选要导入的行。", "gold")
         return pages.see_other(url_for(".plan", import_id=import_id))
     try:
-        made = actions.take_in_plan(access.actor(), plan_, numbers, now)
+        made = importing.take_in_plan(access.actor(), plan_, numbers, now)
     except DomainError as error:
         return pages.sorry(error, url_for(".plan", import_id=import_id))
     return pages.said(
@@ -134,7 +134,7 @@ def take_plan(import_id: int) -> Response:
 @access.staff(Permission.PLAN)
 def lay_aside_plan(import_id: int) -> Response:
     plan_ = _plan_or_404(import_id)
-    actions.lay_aside_plan(access.actor(), plan_, clock.now())
+    importing.lay_aside_plan(access.actor(), plan_, clock.now())
     return pages.said(f"“{plan_.filename}”放弃了；已经导入的服务还在清单里。", url_for(".month", month=plan_.month))
 
 
@@ -164,7 +164,7 @@ def plan_row(import_id: int, row_number: int) -> Response:
     if form.errors:
         return _mend_page(plan_, row, form, 422)
     try:
-        mended = actions.mend_plan_row(access.actor(), plan_, row_number, values, clock.now())
+        mended = importing.mend_plan_row(access.actor(), plan_, row_number, values, clock.now())
     except DomainError as error:
         pages.refused(error)
         form.form_errors.append(f"{error.message}{error.advice}")

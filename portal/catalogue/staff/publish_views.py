@@ -9,7 +9,7 @@ from flask import abort, flash, request, url_for
 from sqlalchemy import ColumnElement
 from werkzeug.wrappers import Response
 
-from portal.catalogue import actions
+from portal.catalogue.actions import publishing, reviewing
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, PUBLISHED, RETURNED, Entry
 from portal.catalogue.staff import choices, coverage, month_board, queries
@@ -149,7 +149,7 @@ def _publish(month: str, now: datetime, early: bool) -> Response:
     actor = access.actor()
     reason = request.form.get("reason", "").strip() if early else ""
     try:
-        count = actions.publish_in_batches(month, now, actor, force=early, reason=reason)
+        count = publishing.publish_in_batches(month, now, actor, force=early, reason=reason)
     except DomainError as error:
         return pages.sorry(error, url_for(".publish", month=month))
     said = f"发布了 {count} 条，居民现在就能看到和报名。" if count else "没有可以发布的服务。"
@@ -169,7 +169,7 @@ def allot(entry_id: int) -> Response:
     if request.method == "POST":
         centres = [c for c in choices.filing_centres(actor.centre_path) if c.id in chosen]
         try:
-            placed = actions.allot(actor, entry, centres, now)
+            placed = reviewing.allot(actor, entry, centres, now)
         except DomainError as refusal:
             pages.refused(refusal)
             error = f"{refusal.message}{refusal.advice}"

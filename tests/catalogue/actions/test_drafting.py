@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from portal.catalogue import actions, rules
-from portal.catalogue.actions import drafting, entry_values
+from portal.catalogue import rules
+from portal.catalogue.actions import drafting, entry_values, reviewing
 from portal.catalogue.models import DRAFT, IN_REVIEW, Entry, ServiceType
 from portal.catalogue.staff import month_board, queries
 from portal.catalogue.timetext.parts import Span
@@ -182,15 +182,15 @@ def test_an_inspector_writes_nothing(session: Any, town: Town, who: str) -> None
 
 def test_nobody_drafts_for_a_neighbour(session: Any, town: Town) -> None:
     with pytest.raises(NotAllowed):
-        actions.draft_entry(town.actor("A1"), values(town), NOW, centre=town.centres["A2"])
-    below = actions.draft_entry(town.actor("A"), values(town), NOW, centre=town.centres["A2"])
+        drafting.draft_entry(town.actor("A1"), values(town), NOW, centre=town.centres["A2"])
+    below = drafting.draft_entry(town.actor("A"), values(town), NOW, centre=town.centres["A2"])
     assert below.centre_id == town.centres["A2"].id
 
 
 def test_editing_keeps_what_stays_and_says_what_changed(session: Any, town: Town) -> None:
     entry = draft(town, sessions=(span(5), span(12)))
     kept, version = entry.sessions[0].id, entry.version
-    changed = actions.edit_entry(
+    changed = drafting.edit_entry(
         town.actor("A1-OP"), entry, values(town, sessions=(span(5), span(19)), capacity=None), NOW, version=version
     )
     assert [label for label, _, _ in changed] == ["时间", "名额"]
@@ -198,40 +198,40 @@ def test_editing_keeps_what_stays_and_says_what_changed(session: Any, town: Town
     assert [s.starts_at for s in entry.sessions] == [span(5).start, span(19).start]
     assert entry.version == version + 1
     with pytest.raises(Stale):
-        actions.edit_entry(town.actor("A1"), entry, values(town), NOW, version=version)
+        drafting.edit_entry(town.actor("A1"), entry, values(town), NOW, version=version)
 
 
 def test_a_row_in_review_is_not_edited(session: Any, town: Town) -> None:
     entry = at_subdistrict(town)
     with pytest.raises(drafting.NotEditable, match="已经送审"):
-        actions.edit_entry(town.actor("A1"), entry, values(town, title="偷偷改"), NOW)
+        drafting.edit_entry(town.actor("A1"), entry, values(town, title="偷偷改"), NOW)
     assert entry.title == "亲子绘本阅读会"
 
 
 def test_weekly_rows_and_their_label(session: Any, town: Town) -> None:
-    weekly = actions.repeat_weekly(values(town), [1], time(9, 30), time(11), [date(2026, 12, 29)])
-    entry = actions.draft_entry(town.actor("A1"), weekly, NOW)
+    weekly = drafting.repeat_weekly(values(town), [1], time(9, 30), time(11), [date(2026, 12, 29)])
+    entry = drafting.draft_entry(town.actor("A1"), weekly, NOW)
     assert len(entry.sessions) == 4
-    assert rules.when_text(actions.values_of(entry).sessions, entry.weekly) == "每周二 9:30–11:00"
-    moved = replace(actions.values_of(entry), sessions=(*actions.values_of(entry).sessions[1:], span(3)))
-    actions.edit_entry(town.actor("A1"), entry, moved, NOW)
+    assert rules.when_text(entry_values.values_of(entry).sessions, entry.weekly) == "每周二 9:30–11:00"
+    moved = replace(entry_values.values_of(entry), sessions=(*entry_values.values_of(entry).sessions[1:], span(3)))
+    drafting.edit_entry(town.actor("A1"), entry, moved, NOW)
     assert entry.weekly is None  # one session no longer follows the rule
 
 
 def test_templates(session: Any, town: Town) -> None:
-    weekly = actions.repeat_weekly(values(town, title="四点半课堂"), [0, 4], time(16, 30), time(18))
-    entry = actions.draft_entry(town.actor("A1"), weekly, NOW)
-    template = actions.save_template(town.actor("A1"), entry, "四点半课堂（模板）", NOW)
+    weekly = drafting.repeat_weekly(values(town, title="四点半课堂"), [0, 4], time(16, 30), time(18))
+    entry = drafting.draft_entry(town.actor("A1"), weekly, NOW)
+    template = drafting.save_template(town.actor("A1"), entry, "四点半课堂（模板）", NOW)
     assert "sessions" not in template.values
-    again = actions.use_template(town.actor("A1"), template, "2027-01", NOW)
+    again = drafting.use_template(town.actor("A1"), template, "2027-01", NOW)
     assert (again.month, again.title, len(again.sessions)) == ("2027-01", "四点半课堂", 9)
     assert again.check_note
-    actions.confirm_checked(town.actor("A1"), again, NOW)
+    drafting.confirm_checked(town.actor("A1"), again, NOW)
     assert again.check_note == ""
     assert [t.name for t in queries.templates(town.centres["A1"].id)] == ["四点半课堂（模板）"]
     with pytest.raises(NotAllowed):
-        actions.forget_template(town.actor("A2"), template, NOW)
-    actions.forget_template(town.actor("A1"), template, NOW)
+        drafting.forget_template(town.actor("A2"), template, NOW)
+    drafting.forget_template(town.actor("A1"), template, NOW)
     assert queries.templates(town.centres["A1"].id) == []
 
 
@@ -258,7 +258,7 @@ def test_rows_of_a_month_for_the_page(session: Any, town: Town) -> None:
     assert (row.when, row.capacity_text, row.status_text) == ("12月11日（周五）19:30–21:00", "15 人", "草稿")
     assert [t.name for t in row.buttons] == ["submit", "drop"]
     assert row.editable
-    actions.offer(town.actor("A1"), first, NOW - timedelta(days=2))
+    reviewing.offer(town.actor("A1"), first, NOW - timedelta(days=2))
     waiting = queries.board_rows(town.actor("A"), _turn(town.actor("A")), NOW)
     assert [(r.entry.title, r.waited, r.status_text) for r in waiting] == [("普法", "2 天", "待甲街道初审")]
     assert queries.board_rows(town.actor("D"), _turn(town.actor("D")), NOW) == []
