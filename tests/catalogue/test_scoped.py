@@ -20,7 +20,7 @@ from portal.catalogue.staff import coverage, month_board, queries
 from portal.catalogue.states import MACHINES
 from portal.core import outbox, registry, scope
 from portal.core.access import Actor
-from tests.catalogue.wording import MONTH, draft, span, values
+from tests.catalogue.wording import MONTH, draft, month_rows, span, values
 from tests.factories import NOW, Town
 
 
@@ -68,7 +68,7 @@ def test_the_whole_cycle_inside_scopes(session: Any, town: Town) -> None:
         assert open_change.id == change_id
         changing.apply_change(district, open_change, NOW)
     with acting(town, "ZFB") as department:
-        assert {r.entry.centre.code for r in queries.month_rows(department, MONTH, NOW)} == {"B1", "B2"}
+        assert {r.entry.centre.code for r in month_rows(department, MONTH, NOW)} == {"B1", "B2"}
     session.commit()
     assert {e.status for e in session.scalars(select(Entry))} == {PUBLISHED}
     outbox.run_due(NOW)

@@ -8,8 +8,10 @@ from typing import Any
 from portal.catalogue.actions import drafting, publishing, reviewing
 from portal.catalogue.models import Entry
 from portal.catalogue.rules import EntryValues
+from portal.catalogue.staff import month_board, queries
 from portal.catalogue.timetext.parts import Span
 from portal.core import clock
+from portal.core.access import Actor
 from tests.factories import NOW, Town
 
 MONTH = "2026-12"
@@ -56,3 +58,9 @@ def published(town: Town, **changes: Any) -> Entry:
     entry = approved(town, **changes)
     publishing.publish_month(entry.month, NOW, town.actor("D"), force=True)
     return entry
+
+
+def month_rows(actor: Actor, month: str, now: datetime, state: str = "") -> list[queries.Row]:
+    """Rows of a month's board under a tab, as its page and its export ask for them."""
+    board = (*month_board.on_board(actor, month), *month_board.in_state(actor, state))
+    return queries.board_rows(actor, board, now)

@@ -17,6 +17,7 @@ from portal.catalogue.rules import EntryValues
 from portal.catalogue.staff import choices, forms, queries, sessions_field
 from portal.catalogue.staff.month_views import (
     TONES,
+    asked_month,
     back,
     bp,
     entry_or_404,
@@ -34,7 +35,6 @@ from portal.core.db import db
 from portal.core.errors import DomainError, Stale
 from portal.people.forms import picks
 
-EDITABLE = (DRAFT, RETURNED, ACCEPTED)
 CORRECTABLE = (IN_REVIEW, APPROVED)
 
 
@@ -109,10 +109,7 @@ def _read(form: forms.EntryForm, month: str, base: EntryValues | None, draft: bo
 def understand() -> Response:
     """What was understood of the times typed so far, and whether the room is free then; asked while somebody types."""
     actor, now = access.actor(), clock.now()
-    month = request.args.get("month", "")
-    if not clock.is_month(month):
-        month = choices.default_month(now)
-    entry_id = number("entry", request.args)
+    month, entry_id = asked_month(now), number("entry")
     entry = queries.entry(entry_id) if entry_id else None
     typed = sessions_field.read_sessions(
         request.args.get("sessions", "")[:2000], month, moved=entry is not None and entry.status == PUBLISHED
@@ -124,7 +121,7 @@ def understand() -> Response:
 
 
 def _asked_outlook(actor: Actor, entry: Entry | None, typed: sessions_field.Typed, now: datetime) -> room_holds.Outlook:
-    venue_id = number("venue_id", request.args)
+    venue_id = number("venue_id")
     if not venue_id:
         return room_holds.Outlook()
     known = room_holds.for_entry(entry) if entry is not None else room_holds.rooms_of(_new_home(actor))
@@ -144,9 +141,7 @@ def _new_home(actor: Actor) -> Centre:
 def new() -> Response:
     """A blank row. 'Save' makes a draft; 'save and send' hands it on at once."""
     actor, now = access.actor(), clock.now()
-    home, month = _new_home(actor), request.values.get("month", "")
-    if not clock.is_month(month):
-        month = choices.default_month(now)
+    home, month = _new_home(actor), asked_month(now)
     form = _form(home=home)
     context: dict[str, Any] = {"home": home, "homes": choices.drafting_centres(actor)}
     if not form.is_submitted():
@@ -179,7 +174,7 @@ def _invalid(form: forms.EntryForm, error: InvalidRow, month: str, context: dict
 
 def mode_of(entry: Entry, actor: Actor) -> str:
     """'edit' for who holds the row, 'correct' for its reviewer, '' for who may only look."""
-    if entry.status in EDITABLE and actor.can(Permission.PLAN) and holds(entry, actor) is None:
+    if entry.status in drafting.EDITABLE and actor.can(Permission.PLAN) and holds(entry, actor) is None:
         return "edit"
     may = entry.status in CORRECTABLE and actor.can(Permission.REVIEW)
     return "correct" if may and _may_correct(entry, actor) else ""
@@ -346,9 +341,7 @@ def keep_template(entry_id: int) -> Response:
 @access.staff(Permission.PLAN)
 def templates() -> Response:
     """The centre's templates: one click makes a draft of the month."""
-    now = clock.now()
-    month = request.args.get("month", "")
-    month = month if clock.is_month(month) else choices.default_month(now)
+    month = asked_month(clock.now())
     elsewhere = not_for_departments(access.actor(), month)
     if elsewhere is not None:
         return elsewhere
@@ -357,24 +350,18 @@ def templates() -> Response:
     return pages.page("catalogue/staff/templates.html", templates=found, month=month, category_names=names)
 
 
-def _template_or_404(template_id: int) -> Any:
-    return queries.template(template_id) or abort(404)
-
-
 @bp.post("/staff/catalogue/templates/<int:template_id>/use")
 @access.staff(Permission.PLAN)
 def use_template(template_id: int) -> Response:
-    month = request.form.get("month", "")
-    now = clock.now()
-    month = month if clock.is_month(month) else choices.default_month(now)
-    made = drafting.use_template(access.actor(), _template_or_404(template_id), month, now)
+    kept, now = queries.template(template_id) or abort(404), clock.now()
+    made = drafting.use_template(access.actor(), kept, asked_month(now), now)
     return pages.said("草稿建好了，请核对时间。", url_for(".edit", entry_id=made.id))
 
 
 @bp.post("/staff/catalogue/templates/<int:template_id>/delete")
 @access.staff(Permission.PLAN)
 def forget_template(template_id: int) -> Response:
-    kept = _template_or_404(template_id)
+    kept = queries.template(template_id) or abort(404)
     name = kept.name
     drafting.forget_template(access.actor(), kept, clock.now())
     return pages.said(f"模板“{name}”删掉了，已建的服务不受影响。", url_for(".templates"))
@@ -385,8 +372,7 @@ def forget_template(template_id: int) -> Response:
 def copy() -> Response:
     """Last month's rows as drafts: the second Tuesday stays a second Tuesday (C7)."""
     actor, now = access.actor(), clock.now()
-    month = request.values.get("month", "")
-    month = month if clock.is_month(month) else choices.default_month(now)
+    month = asked_month(now)
     elsewhere = not_for_departments(actor, month)
     if elsewhere is not None:
         return elsewhere

@@ -15,7 +15,7 @@ from portal.catalogue.excel.workbook import MAX_BYTES
 from portal.catalogue.models import PlanImport
 from portal.catalogue.staff import choices, forms, queries, sessions_field
 from portal.catalogue.staff.entry_views import outlook_of
-from portal.catalogue.staff.month_views import bp, not_for_departments, when_parts, with_sums
+from portal.catalogue.staff.month_views import asked_month, bp, not_for_departments, when_parts, with_sums
 from portal.catalogue.states import PREVIEW, TAKEN
 from portal.core import access, clock, pages
 from portal.core.access import Permission
@@ -42,8 +42,7 @@ def import_plan() -> Response:
     form = forms.UploadForm()
     form.centre.choices = picks((str(c.id), c.name) for c in choices.drafting_centres(actor))
     if not form.is_submitted():
-        month = request.args.get("month", "")
-        form.month.data = month if clock.is_month(month) else choices.default_month(now)
+        form.month.data = asked_month(now)
         form.centre.data = actor.centre_id
     elif form.validate_on_submit():
         centre = centre_inside(actor, form.centre.data)
@@ -68,8 +67,7 @@ def plan_template() -> Response:
     """The empty plan with the deployment's own categories in its drop-down lists."""
     from portal.catalogue.excel.template import template_workbook  # xlsxwriter only for who needs it
 
-    month = request.args.get("month", "")
-    month = month if clock.is_month(month) else choices.default_month(clock.now())
+    month = asked_month(clock.now())
     made = template_workbook(month, [c.name for c in leaf_categories()])
     return Response(made, mimetype=XLSX, headers={"Content-Disposition": f"attachment; filename=plan-{month}.xlsx"})
 
@@ -138,16 +136,12 @@ def lay_aside_plan(import_id: int) -> Response:
     return pages.said(f"“{plan_.filename}”放弃了；已经导入的服务还在清单里。", url_for(".month", month=plan_.month))
 
 
-def _row_or_404(plan_: PlanImport, number: int) -> PreviewRow:
-    return next((r for r in rows_of(plan_) if r.number == number), None) or abort(404)
-
-
 @bp.route("/staff/catalogue/imports/<int:import_id>/rows/<int:row_number>", methods=["GET", "POST"])
 @access.staff(Permission.PLAN)
 def plan_row(import_id: int, row_number: int) -> Response:
     """Mend one row; its problems are found anew and the table shows it as it is then."""
     plan_ = _plan_or_404(import_id)
-    row = _row_or_404(plan_, row_number)
+    row = next((r for r in rows_of(plan_) if r.number == row_number), None) or abort(404)
     if request.args.get("close"):
         return _row_answer(plan_, row)
     form = _mend_form(row_number, plan_)

@@ -29,7 +29,7 @@ from portal.catalogue.models import (
     PlanImport,
     Template,
 )
-from portal.catalogue.staff.month_board import in_state, inside, my_turn, on_board
+from portal.catalogue.staff.month_board import inside, my_turn
 from portal.catalogue.states import ASKED, ENTRY, holds, status_text
 from portal.catalogue.timetext.parts import Problem, Span
 from portal.centres import profile
@@ -120,21 +120,11 @@ def templates(centre_id: int) -> list[Template]:
     return list(db.session.scalars(found))
 
 
-def month_rows(
-    actor: Actor, month: str, now: datetime, *, centre: Centre | None = None, category_id: int | None = None,
-    state: str = "", limit: int | None = None, offset: int = 0, looked_at: bool = True,
-) -> list[Row]:  # fmt: skip
-    """Rows of a month's board under a tab, by date. looked_at: with clashes and what to check. Five queries."""
-    return board_rows(
-        actor, (*on_board(actor, month, centre, category_id), *in_state(actor, state)), now, limit, offset, looked_at
-    )
-
-
 def board_rows(
     actor: Actor, wanted: Sequence[ColumnElement[bool]], now: datetime, limit: int | None = None, offset: int = 0,
     looked_at: bool = True,
 ) -> list[Row]:  # fmt: skip
-    """The rows that meet `wanted`, by date."""
+    """The rows that meet `wanted`, by date. looked_at: with clashes and what to check. Five queries."""
     order = (Entry.first_start.is_(None), Entry.first_start, Entry.id)
     # The page's ids first: only its rows are joined with what is said of them.
     ids = select(Entry.id).where(*wanted).order_by(*order).limit(limit).offset(offset)

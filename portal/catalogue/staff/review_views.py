@@ -13,6 +13,7 @@ from portal.catalogue.models import RETURNED, Entry
 from portal.catalogue.staff import choices, forms, month_board, queries
 from portal.catalogue.staff.month_views import (
     Filter,
+    asked_month,
     back,
     board_context,
     bp,
@@ -32,7 +33,7 @@ from portal.core.incoming import record_id
 
 def seen_version() -> int | None:
     """The version of the row as it stood on the page that was decided on."""
-    return number("version", request.form)
+    return number("version")
 
 
 def _refused(error: DomainError, entry_id: int) -> Response:
@@ -61,8 +62,8 @@ def approve_many() -> Response:
     actor, now = access.actor(), clock.now()
     if request.form.get("all"):
         month = request.form.get("month", "")
-        centre = centre_inside(actor, number("centre", request.args))
-        rows = month_board.on_board(actor, month, centre, number("category", request.args))
+        centre = centre_inside(actor, number("centre"))
+        rows = month_board.on_board(actor, month, centre, number("category"))
         # Only one's own turn: "all" must not pass over the level below.
         found = choices.entries_that(*rows, month_board.to_decide(actor))
     else:
@@ -160,10 +161,7 @@ def drop_row(entry_id: int) -> Response:
 def submit() -> Response:
     """Hand in the own centre's list of a month. When rows are not ready, the board says which and why."""
     actor, now = access.actor(), clock.now()
-    centre = own_centre(actor)
-    month = request.form.get("month", "")
-    if not clock.is_month(month):
-        month = choices.default_month(now)
+    centre, month = own_centre(actor), asked_month(now)
     try:
         count = reviewing.submit_issue(actor, centre, month, now)
     except RowsWithProblems as error:

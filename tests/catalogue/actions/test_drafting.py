@@ -16,7 +16,7 @@ from portal.catalogue.timetext.parts import Span
 from portal.core import clock, scope
 from portal.core.access import Actor
 from portal.core.errors import NotAllowed, Stale
-from tests.catalogue.wording import MONTH, at_subdistrict, draft, span, values
+from tests.catalogue.wording import MONTH, at_subdistrict, draft, month_rows, span, values
 from tests.factories import NOW, Town
 
 VALUES = rules.EntryValues(month=MONTH, title="净滩", category_id=1, sessions=(span(13),), place="沙滩", phone="1")
@@ -168,7 +168,7 @@ def test_a_draft_with_an_error_is_not_stored(session: Any, town: Town) -> None:
     with pytest.raises(entry_values.InvalidRow) as caught:
         draft(town, title="", capacity=0)
     assert [p.field for p in caught.value.problems] == ["title", "capacity"]
-    assert queries.month_rows(town.actor("D"), MONTH, NOW) == []
+    assert month_rows(town.actor("D"), MONTH, NOW) == []
     with pytest.raises(entry_values.InvalidRow) as caught:
         draft(town, category_id=99999)
     assert caught.value.field == "category_id"
@@ -251,7 +251,7 @@ def test_rows_of_a_month_for_the_page(session: Any, town: Town) -> None:
     first = draft(town, title="普法", place="三楼会议室", sessions=(span(11, "19:30", "21:00"),))
     draft(town, title="党课", place="三楼会议室", sessions=(span(11, "19:00", "20:30"),))
     draft(town, "A1S", title="站里的", sessions=(span(3),))
-    shown = queries.month_rows(town.actor("A1"), MONTH, NOW)
+    shown = month_rows(town.actor("A1"), MONTH, NOW)
     assert [row.entry.title for row in shown] == ["站里的", "党课", "普法"]
     row = shown[2]
     assert row.warnings == ("同一三楼会议室 12月11日 19:00 有“党课”",)
@@ -270,11 +270,11 @@ def test_month_rows_cost_four_queries(session: Any, town: Town, count_queries: A
     actor = town.actor("D")
     session.commit()
     with count_queries() as few:
-        queries.month_rows(actor, MONTH, NOW)
+        month_rows(actor, MONTH, NOW)
     for number in range(12):
         draft(town, "B1", title=f"再来{number}", sessions=(span(number + 1),))
     session.commit()
     session.expunge_all()
     with count_queries() as many:
-        assert len(queries.month_rows(actor, MONTH, NOW)) == 24
+        assert len(month_rows(actor, MONTH, NOW)) == 24
     assert [sum(q.startswith("SELECT") for q in seen) for seen in (few, many)] == [4, 4]
