@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
-from portal.catalogue.timetext.parts import SHANGHAI, Problem, Span
+from portal.catalogue.timetext.parts import Problem, Span, error, warning
 from portal.catalogue.timetext.render import weekdays_text
 from portal.core import clock
 
@@ -89,18 +89,6 @@ LABELS = {
 }
 # Set together with another field and never told on its own.
 DERIVED = frozenset({"month", "weekly", "groups", "service_type_id", "cover", "venue_id"})
-
-
-def error(name: str, message: str) -> Problem:
-    return Problem(name, "error", message)
-
-
-def warning(name: str, message: str) -> Problem:
-    return Problem(name, "warning", message)
-
-
-def errors(problems: Iterable[Problem]) -> list[Problem]:
-    return [p for p in problems if p.severity == "error"]
 
 
 def check(
@@ -220,7 +208,7 @@ def unfold(
 
 def _on(day: date, start: time, end: time) -> Span:
     last = day if end > start else day + timedelta(days=1)
-    return Span(datetime.combine(day, start, SHANGHAI), datetime.combine(last, end, SHANGHAI))
+    return Span(datetime.combine(day, start, clock.SHANGHAI), datetime.combine(last, end, clock.SHANGHAI))
 
 
 def weekly_dict(weekdays: Collection[int], start: time, end: time) -> dict[str, Any]:
@@ -283,7 +271,7 @@ def _move_sessions(sessions: Iterable[Span], month: str) -> tuple[tuple[Span, ..
             missing = f"{clock.month_name(month)}没有第五个{clock.weekday(start.date())}"
             notes.append(f"{missing}，{clock.stamp(span.start)} 这一场没有复制。")
             continue
-        begin = datetime.combine(target, start.time(), SHANGHAI)
+        begin = datetime.combine(target, start.time(), clock.SHANGHAI)
         kept.append(Span(begin, begin + (end - start)))
     return tuple(kept), notes
 

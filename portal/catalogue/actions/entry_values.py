@@ -11,7 +11,7 @@ from portal.catalogue import rules
 from portal.catalogue.models import Category, Entry, EntrySession, ServiceType
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import ENTRY
-from portal.catalogue.timetext.parts import Problem, Span
+from portal.catalogue.timetext.parts import Problem, Span, error, errors
 from portal.centres.models import Centre
 from portal.core import audit, states
 from portal.core.access import Actor, Permission
@@ -65,14 +65,14 @@ def put_values(entry: Entry, values: EntryValues) -> None:
 
 def require(values: EntryValues, now: datetime, taken: int = 0, draft: bool = False, moved: bool = False) -> None:
     """Raises InvalidRow when the values have errors (warnings pass)."""
-    found = rules.errors(rules.check(values, now, taken, draft, moved))
+    found = errors(rules.check(values, now, taken, draft, moved))
     category = db.session.get(Category, values.category_id)
     if category is None:
-        found.insert(0, rules.error("category_id", "请选择类别。"))
+        found.insert(0, error("category_id", "请选择类别。"))
     elif values.service_type_id is not None:
         service = db.session.get(ServiceType, values.service_type_id)
         if service is None or service.category_id != category.id:
-            found.append(rules.error("service_type_id", "这个服务项目不属于所选的类别。"))
+            found.append(error("service_type_id", "这个服务项目不属于所选的类别。"))
     if found:
         raise InvalidRow(found)
 

@@ -16,7 +16,7 @@ from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import DROPPED, Category, Entry, PlanImport, ServiceType
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import LAID_ASIDE, PLAN_IMPORT, PREVIEW
-from portal.catalogue.timetext.parts import Plan, PlanRow, PlanUnreadable, Problem
+from portal.catalogue.timetext.parts import Plan, PlanRow, PlanUnreadable, Problem, error, errors, warning
 from portal.centres.models import Centre
 from portal.core import audit, clock, states
 from portal.core.access import Actor, Permission
@@ -64,7 +64,7 @@ class PreviewRow:
 
     @property
     def ok(self) -> bool:
-        return not rules.errors(self.problems)
+        return not errors(self.problems)
 
     @property
     def capacity_text(self) -> str:
@@ -177,10 +177,10 @@ def problems_of(values: EntryValues, category_text: str, now: datetime) -> list[
     found = rules.check(values, now, draft=True)
     if not values.sessions:
         found = [p for p in found if p.field != "sessions"]
-        found.append(rules.error("sessions", "没有看懂时间，请选择日期和时间。"))
+        found.append(error("sessions", "没有看懂时间，请选择日期和时间。"))
     if values.category_id == NO_CATEGORY:
         said = f"没有“{category_text}”这个类别，请选择。" if category_text else "请选择类别。"
-        found.append(rules.error("category_id", said))
+        found.append(error("category_id", said))
     return found
 
 
@@ -211,7 +211,7 @@ def _category_of(row: PlanRow, named: Named) -> tuple[Category | None, list[Prob
     chosen = (by_service or [meant[0][0]])[0]
     if by_service or len(meant) == 1:
         return chosen, []
-    return chosen, [rules.warning("category_id", f"“{text}”是大类，暂按“{chosen.name}”算，请核对。")]
+    return chosen, [warning("category_id", f"“{text}”是大类，暂按“{chosen.name}”算，请核对。")]
 
 
 def _mark_duplicates(found: list[PreviewRow], centre: Centre, month: str) -> list[PreviewRow]:
@@ -281,7 +281,7 @@ def _again(row: PreviewRow, now: datetime) -> PreviewRow:
     """Errors that came about since the preview was made (a category gone); known doubts stay."""
     category = db.session.get(Category, row.values.category_id) if row.values.category_id else None
     values = row.values if category is not None else replace(row.values, category_id=NO_CATEGORY)
-    new = [p for p in rules.errors(problems_of(values, row.category_text, now)) if p not in row.problems]
+    new = [p for p in errors(problems_of(values, row.category_text, now)) if p not in row.problems]
     return replace(row, problems=(*row.problems, *new))
 
 

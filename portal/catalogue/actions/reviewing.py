@@ -14,7 +14,7 @@ from portal.catalogue.actions import drafting, entry_values, room_holds
 from portal.catalogue.models import ACCEPTED, APPROVED, DRAFT, IN_REVIEW, RETURNED, Entry, EntryChange, Issue
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import ASKED, ENTRY, decides, holds, next_reviewer, owns, publishes, reviewers, turn
-from portal.catalogue.timetext.parts import Problem
+from portal.catalogue.timetext.parts import Problem, errors
 from portal.centres.models import Centre
 from portal.core import audit, clock, outbox, registry, states
 from portal.core.access import Actor, Permission, system_actor
@@ -43,7 +43,7 @@ class RowsWithProblems(DomainError):
 
 
 def _problems(entry: Entry, now: datetime) -> list[Problem]:
-    return rules.errors(rules.check(entry_values.values_of(entry), now))
+    return errors(rules.check(entry_values.values_of(entry), now))
 
 
 def offer(actor: Actor, entry: Entry, now: datetime, *, version: int | None = None) -> None:

@@ -188,7 +188,7 @@ def guides() -> Response:
     category = request.args.get("category", "")[:32]
     return pages.page(
         "catalogue/public/guides.html", fragment="results", q=q, category=category,
-        groups=queries.guide_groups(q=q, category=category, kind="guide"),
+        groups=queries.guide_groups(q, category),
         category_chips=category_chips([(c.code, c.name) for c in queries.guide_tops()], category),
     )  # fmt: skip
 

@@ -27,6 +27,7 @@ from portal.catalogue.staff.month_views import (
     own_centre,
 )
 from portal.catalogue.states import CHANGE, holds, owns, passed_over, publisher, reviewers, status_text
+from portal.catalogue.timetext.parts import errors
 from portal.centres import profile
 from portal.centres.models import Centre
 from portal.core import access, clock, pages, uploads
@@ -99,7 +100,7 @@ def _read(form: forms.EntryForm, month: str, base: EntryValues | None, draft: bo
     if typed is None or form.cover_file.errors:
         return None
     values = form.values(month, typed, base)
-    found = rules.errors(rules.check(values, clock.now(), draft=draft))
+    found = errors(rules.check(values, clock.now(), draft=draft))
     form.put(found)
     return None if found else values
 

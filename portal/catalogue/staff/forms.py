@@ -23,7 +23,7 @@ from portal.catalogue.actions.room_holds import Room
 from portal.catalogue.models import Category, Guide, ServiceType
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.staff import sessions_field
-from portal.catalogue.timetext.parts import SHANGHAI, Problem
+from portal.catalogue.timetext.parts import Problem, errors
 from portal.centres import profile
 from portal.core import clock
 from portal.core.forms import Form, MonthField, at_most, strip
@@ -61,7 +61,7 @@ class MomentField(DateTimeLocalField):
 
     @property
     def moment(self) -> datetime | None:
-        return self.data.replace(tzinfo=SHANGHAI) if self.data else None
+        return self.data.replace(tzinfo=clock.SHANGHAI) if self.data else None
 
 
 def grouped(rows: Iterable[tuple[str, int, str]], first: str) -> list[SelectChoice]:
@@ -148,7 +148,7 @@ class RowForm(Form):
 
     def put(self, problems: Iterable[Problem]) -> None:
         """Show errors beside their fields."""
-        for problem in rules.errors(problems):
+        for problem in errors(problems):
             field = self._fields.get(SHOWN_AT.get(problem.field, problem.field))
             if field is None:
                 self.form_errors.append(problem.message)

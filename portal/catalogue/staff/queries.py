@@ -31,7 +31,7 @@ from portal.catalogue.models import (
 )
 from portal.catalogue.staff.month_board import inside, my_turn
 from portal.catalogue.states import ASKED, ENTRY, holds, status_text
-from portal.catalogue.timetext.parts import Problem, Span
+from portal.catalogue.timetext.parts import Problem, Span, errors
 from portal.centres import profile
 from portal.centres import queries as centre_queries
 from portal.centres.models import Centre
@@ -76,7 +76,7 @@ class Row:
 
     @property
     def errors(self) -> list[Problem]:
-        return rules.errors(self.problems)
+        return errors(self.problems)
 
     def can(self, name: str) -> bool:
         """One transition alone: a list asks only for what it shows."""

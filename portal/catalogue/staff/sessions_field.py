@@ -8,7 +8,7 @@ from typing import Any
 from portal.catalogue import rules
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.timetext.parse import parse_when
-from portal.catalogue.timetext.parts import Problem, Span, When
+from portal.catalogue.timetext.parts import Problem, Span, When, error, errors
 from portal.catalogue.timetext.render import render_spans
 from portal.core import clock
 
@@ -35,7 +35,7 @@ class Typed:
 
     @property
     def ok(self) -> bool:
-        return not rules.errors(self.problems)
+        return not errors(self.problems)
 
 
 def read_sessions(text: str, month: str, moved: bool = False) -> Typed:
@@ -52,7 +52,7 @@ def read_sessions(text: str, month: str, moved: bool = False) -> Typed:
         where = f"第 {number} 行：" if len(texts) > 1 else ""
         problems += [Problem("sessions", p.severity, f"{where}{_sentence(p.message)}") for p in when.problems]
     if len(texts) > LINES_MAX:
-        problems.append(rules.error("sessions", f"最多写 {LINES_MAX} 行。"))
+        problems.append(error("sessions", f"最多写 {LINES_MAX} 行。"))
     spans = tuple(sorted({span for line in lines for span in line.when.spans}))
     rule = lines[0].when.weekly if len(lines) == 1 else None
     weekly = rules.weekly_dict(rule.weekdays, rule.start, rule.end) | {"label": rule.label} if rule else None

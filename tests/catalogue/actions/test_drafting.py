@@ -12,7 +12,7 @@ from portal.catalogue import rules
 from portal.catalogue.actions import drafting, entry_values, reviewing
 from portal.catalogue.models import DRAFT, IN_REVIEW, Entry, ServiceType
 from portal.catalogue.staff import month_board, queries
-from portal.catalogue.timetext.parts import Span
+from portal.catalogue.timetext.parts import Span, errors
 from portal.core import clock, scope
 from portal.core.access import Actor
 from portal.core.errors import NotAllowed, Stale
@@ -60,7 +60,7 @@ def _fields(found: list[Any]) -> list[tuple[str, str]]:
     ],
 )
 def test_what_is_wrong_stands_beside_its_field(changes: dict[str, Any], field: str, words: str) -> None:
-    found = rules.errors(rules.check(replace(VALUES, **changes), NOW))
+    found = errors(rules.check(replace(VALUES, **changes), NOW))
     assert found, "nothing was found"
     assert {p.field for p in found} == {field}
     assert words in found[0].message
@@ -79,7 +79,7 @@ def test_a_good_row_has_no_problem_and_a_draft_may_be_unfinished() -> None:
 
 @pytest.mark.once
 def test_places_already_given_are_a_floor() -> None:
-    found = rules.errors(rules.check(replace(VALUES, capacity=20), NOW, taken=23))
+    found = errors(rules.check(replace(VALUES, capacity=20), NOW, taken=23))
     assert [(p.field, p.message) for p in found] == [("capacity", "已有 23 位报名成功，名额不能少于 23。")]
     assert rules.check(replace(VALUES, capacity=23), NOW, taken=23) == []
 

@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.catalogue.excel.sheet import Plan, PlanRow, PlanUnreadable, read_plan, template_workbook
-from portal.catalogue.timetext.parse import SHANGHAI, Span
+from portal.catalogue.excel.sheet import read_plan
+from portal.catalogue.excel.template import template_workbook
+from portal.catalogue.timetext.parts import Plan, PlanRow, PlanUnreadable, Span
+from portal.core.clock import SHANGHAI
 
 MONTH = "2026-12"
 EXAMPLE = Path(__file__).parents[1] / "data" / "plan-example-kuichong-2026-12.xlsx"

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.catalogue.timetext.parse import SHANGHAI, Span, When, parse_when, render_spans
-from portal.catalogue.timetext.render import clock_range, weekdays_text
+from portal.catalogue.timetext.parse import parse_when
+from portal.catalogue.timetext.parts import Span, When
+from portal.catalogue.timetext.render import clock_range, render_spans, weekdays_text
+from portal.core.clock import SHANGHAI
 
 MONTH = "2026-12"
 
