@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from portal.cases import ladder
 from portal.catalogue import notices
 from portal.catalogue.actions import changing
-from portal.catalogue.models import IN_REVIEW, Entry, EntryChange
+from portal.catalogue.models import IN_REVIEW, Entry
 from portal.catalogue.staff import queries
 from portal.catalogue.states import ASKED
 from portal.centres import profile
@@ -118,13 +118,9 @@ def on_room_missing(payload: dict[str, Any], now: datetime) -> None:
         _tell_owner(entry, notices.room_missing(entry, payload["said"]), f"room:{entry.id}:{entry.version}", now)
 
 
-def _change(change_id: int) -> EntryChange | None:
-    return queries.change(change_id)
-
-
 @outbox.handler("catalogue.change_asked")
 def on_change_asked(payload: dict[str, Any], now: datetime) -> None:
-    change = _change(payload["change_id"])
+    change = queries.change(payload["change_id"])
     if change is not None and change.status == ASKED:
         words = notices.change_asked(change, changing.sentence(change))
         _tell([change.waits_at_id], words, f"change:{change.id}", now)
@@ -132,7 +128,7 @@ def on_change_asked(payload: dict[str, Any], now: datetime) -> None:
 
 @outbox.handler("catalogue.change_applied")
 def on_change_applied(payload: dict[str, Any], now: datetime) -> None:
-    change = _change(payload["change_id"])
+    change = queries.change(payload["change_id"])
     if change is not None:
         words = notices.change_applied(change, changing.sentence(change))
         _tell_owner(change.entry, words, f"applied:{change.id}", now)
@@ -140,7 +136,7 @@ def on_change_applied(payload: dict[str, Any], now: datetime) -> None:
 
 @outbox.handler("catalogue.change_refused")
 def on_change_refused(payload: dict[str, Any], now: datetime) -> None:
-    change = _change(payload["id"])
+    change = queries.change(payload["id"])
     if change is not None:
         _tell_owner(change.entry, notices.change_refused(change), f"refused:{change.id}", now)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
@@ -251,15 +251,11 @@ def move_to_month(values: EntryValues, month: str) -> tuple[EntryValues, list[st
     def moved(moment: datetime | None) -> datetime | None:
         return moment + shift if moment and shift is not None else None
 
-    windows = {n: moved(getattr(values, n)) for n in WINDOWS}
-    return _replace(values, month=month, sessions=sessions, weekly=rule, **windows), notes
+    windows: dict[str, Any] = {n: moved(getattr(values, n)) for n in WINDOWS}
+    return replace(values, month=month, sessions=sessions, weekly=rule, **windows), notes
 
 
 WINDOWS = ("own_first_until", "sign_up_from", "sign_up_until", "withdraw_until")
-
-
-def _replace(values: EntryValues, **changes: Any) -> EntryValues:
-    return EntryValues(**{f.name: changes.get(f.name, getattr(values, f.name)) for f in fields(values)})
 
 
 def _move_sessions(sessions: Iterable[Span], month: str) -> tuple[tuple[Span, ...], list[str]]:
@@ -404,7 +400,7 @@ def shown(name: str, values: EntryValues) -> str:
 def differing(before: EntryValues, after: EntryValues) -> list[str]:
     """Names of all fields that differ, derived ones too."""
     names = (f.name for f in fields(before) if f.name != "month")
-    return [n for n in names if _differs(getattr(before, n), getattr(after, n))]
+    return [n for n in names if _bare(getattr(before, n)) != _bare(getattr(after, n))]
 
 
 def differences(before: EntryValues, after: EntryValues) -> list[tuple[str, str, str]]:
@@ -413,10 +409,8 @@ def differences(before: EntryValues, after: EntryValues) -> list[tuple[str, str,
     return [(n, shown(n, before), shown(n, after)) for n in names]
 
 
-def _differs(one: Any, other: Any) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        return one.strip() != other.strip()
-    return bool(one != other)
+def _bare(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
 
 
 def change_sentence(before: EntryValues, after: EntryValues, reason: str) -> str:
