@@ -1,7 +1,7 @@
 """Reads of the tree."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import cast
 
 from sqlalchemy import ColumnElement, func, select
@@ -119,7 +119,7 @@ def hours_on(centre_id: int, days: list[date]) -> dict[date, tuple[list[rules.Ho
 def opening(centre_id: int, now: datetime) -> rules.Opening:
     """Opening now or not, and what the page says of today (SPEC N3). Two queries."""
     today = clock.today(now)
-    tomorrow = rules.next_day(today)
+    tomorrow = today + timedelta(days=1)
     hours = hours_on(centre_id, [today, tomorrow])
     there = clock.local(now)
     return rules.opening(hours[today][0], there.hour * 60 + there.minute, hours[tomorrow][0], hours[today][1])
