@@ -197,13 +197,11 @@ def _check_windows(values: EntryValues) -> list[Problem]:
     return found
 
 
-def unfold(
-    weekdays: Collection[int], start: time, end: time, month: str, skip: Collection[date] = (),
-) -> tuple[Span, ...]:  # fmt: skip
+def unfold(weekdays: Collection[int], start: time, end: time, month: str) -> tuple[Span, ...]:
     """Every session of a weekly rule in `month` (0 = Monday); an end not after start is on the next day."""
     first, following = clock.month_days(month)
     days = (first + timedelta(days=i) for i in range((following - first).days))
-    return tuple(_on(d, start, end) for d in days if d.weekday() in weekdays and d not in skip)
+    return tuple(_on(d, start, end) for d in days if d.weekday() in weekdays)
 
 
 def _on(day: date, start: time, end: time) -> Span:

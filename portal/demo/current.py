@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select
 
@@ -87,7 +88,8 @@ def _subdistrict(stage: Stage, code: str, ideas: list[plans.Idea], diary: plans.
     rows = _waiting(centre)
     picked = stage.dice.sample(rows, 3)
     for entry, (reason, field) in zip(picked[:2], RETURNS, strict=False):
-        _return_and_mend(stage, actor, entry, reason, field)
+        content = f"{entry.content}请提前十分钟到{entry.place}集合签到。"
+        _return_and_mend(stage, actor, entry, reason, field, (8, 7, "9"), content=content)
     mended = replace(entry_values.values_of(picked[2]), contact="街道值班室", phone=centre.phone)
     reviewing.correct(actor, picked[2], mended, stage.before(7, "10:05"), reason="统一由街道值班室接听")
     reviewing.approve_all(actor, rows, stage.before(6, "15:30"))
@@ -95,31 +97,28 @@ def _subdistrict(stage: Stage, code: str, ideas: list[plans.Idea], diary: plans.
     reviewing.submit_issue(actor, centre, stage.month, stage.before(5, "17:00"))
 
 
-def _return_and_mend(stage: Stage, actor: Actor, entry: Entry, reason: str, field: str) -> None:
+def _return_and_mend(
+    stage: Stage, actor: Actor, entry: Entry, reason: str, field: str, when: tuple[int, int, str], **mended: Any
+) -> None:
+    """when: days before publication of the return and of the mending, and the hour of that."""
     author = stage.boss(stage.code_of(entry.author_centre_id))
-    reviewing.return_entry(actor, entry, reason, field, stage.before(8, "10:20"))
-    content = f"{entry.content}请提前十分钟到{entry.place}集合签到。"
-    drafting.edit_entry(author, entry, replace(entry_values.values_of(entry), content=content), stage.before(7, "9:15"))
-    reviewing.resubmit(author, entry, stage.before(7, "9:20"))
+    returned, days, hour = when
+    reviewing.return_entry(actor, entry, reason, field, stage.before(returned, "10:20"))
+    values = replace(entry_values.values_of(entry), **mended)
+    drafting.edit_entry(author, entry, values, stage.before(days, f"{hour}:15"))
+    reviewing.resubmit(author, entry, stage.before(days, f"{hour}:20"))
 
 
 def _district(stage: Stage, known: dict[str, list[plans.Idea]], diary: plans.Diary) -> None:
     actor, centre = stage.boss(DISTRICT), stage.centre(DISTRICT)
     rows = _waiting(centre)
-    _return_and_mend_late(stage, actor, stage.dice.choice(rows))
+    late = stage.dice.choice(rows)
+    _return_and_mend(stage, actor, late, "表述不准确，请修改", "title", (4, 3, "11"), title=f"{late.title}（第二期）")
     for username, code in (("zfb", "ZFB"), ("wtj", "WTJ"), ("qtb", "QTB"), ("ygl", "YGL")):
         _department(stage, username, known[code], diary)
     reviewing.approve_all(actor, _waiting(centre), stage.before(2, "16:00"))
     for entry in _draft(stage, actor, centre, known[DISTRICT], diary, 4):
         reviewing.offer(actor, entry, stage.before(3, "9:00"))
-
-
-def _return_and_mend_late(stage: Stage, actor: Actor, entry: Entry) -> None:
-    author = stage.boss(stage.code_of(entry.author_centre_id))
-    reviewing.return_entry(actor, entry, "表述不准确，请修改", "title", stage.before(4, "10:20"))
-    title = f"{entry.title}（第二期）"
-    drafting.edit_entry(author, entry, replace(entry_values.values_of(entry), title=title), stage.before(3, "11:15"))
-    reviewing.resubmit(author, entry, stage.before(3, "11:20"))
 
 
 def _department(stage: Stage, username: str, ideas: list[plans.Idea], diary: plans.Diary) -> None:

@@ -1,8 +1,7 @@
 """Drawing up rows: new, edited, dropped, copied, from a template, every week (SPEC C2, C4, C7)."""
 
-from collections.abc import Collection
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import datetime, time
 
 from sqlalchemy import select
 
@@ -145,14 +144,6 @@ def drop_entry(actor: Actor, entry: Entry, now: datetime, reason: str = "") -> N
     entry_values.log(actor, entry, "drop_entry", now, summary=f"{entry.title} {reason}".strip())
 
 
-def repeat_weekly(
-    values: EntryValues, weekdays: Collection[int], start: time, end: time, skip: Collection[date] = ()
-) -> EntryValues:
-    """The same row every week of its month, without the dates in `skip` (C7)."""
-    sessions = rules.unfold(weekdays, start, end, values.month, skip)
-    return replace(values, sessions=sessions, weekly=rules.weekly_dict(weekdays, start, end))
-
-
 def copy_month(actor: Actor, centre: Centre, from_month: str, to_month: str, now: datetime) -> list[Entry]:
     """Draft last month's rows of one centre again: the 2nd Tuesday stays a 2nd Tuesday (C7).
 
@@ -207,8 +198,9 @@ def use_template(actor: Actor, template: Template, month: str, now: datetime) ->
     if db.session.get(Category, values.category_id) is None:
         raise DomainError("模板里的类别已经停用，请重新建一条。")
     if values.weekly:
-        start, end = time.fromisoformat(values.weekly["start"]), time.fromisoformat(values.weekly["end"])
-        values = repeat_weekly(values, values.weekly["weekdays"], start, end)
+        days, start, end = (values.weekly[name] for name in ("weekdays", "start", "end"))
+        rule = (days, time.fromisoformat(start), time.fromisoformat(end))
+        values = replace(values, sessions=rules.unfold(*rule, month), weekly=rules.weekly_dict(*rule))
     entry = draft_entry(actor, values, now)
     entry.check_note = "由模板生成，请核对时间。"
     db.session.flush()

@@ -1,6 +1,7 @@
 """Forms of the staff face. Field names are those of `rules.EntryValues`, so a Problem finds its field by name."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -20,7 +21,7 @@ from wtforms.validators import URL, DataRequired, InputRequired, Length, NumberR
 
 from portal.catalogue import rules
 from portal.catalogue.actions.room_holds import Room
-from portal.catalogue.models import Category, Guide, ServiceType
+from portal.catalogue.models import Category, ServiceType
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.staff import sessions_field
 from portal.catalogue.timetext.parts import Problem, errors
@@ -232,8 +233,7 @@ class EntryForm(RowForm):
 
     def values(self, month: str, typed: sessions_field.Typed, base: EntryValues | None = None) -> EntryValues:
         row = super().values(month, typed, base)
-        named: dict[str, Any] = {f: getattr(row, f) for f in EntryValues.__dataclass_fields__}
-        named |= {n: self[n].moment for n in rules.WINDOWS}
+        named: dict[str, Any] = {n: self[n].moment for n in rules.WINDOWS}
         named |= {
             "service_type_id": self.service_type_id.data, "groups": tuple(self.groups.data or ()),
             "needs_review": self.needs_review.data, "max_companions": self.max_companions.data or 0,
@@ -242,7 +242,7 @@ class EntryForm(RowForm):
         }  # fmt: skip
         if not self.groups.data:
             named["groups"] = rules.groups_in(row.audience)
-        return EntryValues(**named)
+        return replace(row, **named)
 
     @property
     def has_terms(self) -> bool:
@@ -328,10 +328,6 @@ class GuideForm(Form):
         "排序", [Optional(), NumberRange(0, 9999, "应是 0 到 9999 的数。")], default=0,
         description="数字小的排在前面", render_kw={"inputmode": "numeric"},
     )  # fmt: skip
-
-    def load(self, guide: Guide) -> None:
-        for name in GUIDE_FIELDS:
-            self[name].data = getattr(guide, name)
 
 
 GUIDE_FIELDS = (

@@ -57,11 +57,6 @@ class When:
     label: str
     problems: tuple[Problem, ...]
 
-    @property
-    def ok(self) -> bool:
-        """No errors: the spans may be stored."""
-        return not errors(self.problems)
-
 
 class PlanUnreadable(Exception):
     """The file as a whole cannot be used; `message` tells the centre what to do instead."""
@@ -93,11 +88,6 @@ class PlanRow:
     remark: str = ""
     sheet: str = ""
 
-    @property
-    def ok(self) -> bool:
-        """No errors: the row may be imported."""
-        return not errors(self.problems)
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -107,8 +97,3 @@ class Plan:
     rows: tuple[PlanRow, ...]
     notes: tuple[str, ...]
     problems: tuple[Problem, ...] = field(default=())
-
-    @property
-    def ok(self) -> bool:
-        """No errors in the plan itself nor in any of its rows."""
-        return not errors(self.problems) and all(row.ok for row in self.rows)
