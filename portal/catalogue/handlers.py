@@ -13,6 +13,7 @@ from portal.catalogue.models import IN_REVIEW, Entry
 from portal.catalogue.staff import queries
 from portal.catalogue.states import ASKED
 from portal.centres import profile
+from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.centres.queries import review_chain
 from portal.core import clock, outbox, states
@@ -78,7 +79,7 @@ def on_returned(payload: dict[str, Any], now: datetime) -> None:
     line = db.session.get_one(states.StateHistory, payload["history_id"])
     if entry is None:
         return
-    centre = db.session.get(Centre, line.centre_id) if line.centre_id else None
+    centre = centres.get(line.centre_id)
     words = notices.returned(entry, centre.label if centre else line.actor_name, line.reason.rstrip("。"))
     _tell_owner(entry, words, f"returned:{line.id}", now)
 

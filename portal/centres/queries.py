@@ -10,11 +10,12 @@ from sqlalchemy.orm.util import identity_key
 from portal.centres import profile, rules
 from portal.centres.models import Centre, OpeningException, OpeningHours
 from portal.core import clock, reads
+from portal.core.access import Actor
 from portal.core.db import db
 
 
-def get(centre_id: int) -> Centre | None:
-    return db.session.get(Centre, centre_id)
+def get(centre_id: int | None) -> Centre | None:
+    return db.session.get(Centre, centre_id) if centre_id else None
 
 
 def by_code(code: str) -> Centre | None:
@@ -59,6 +60,12 @@ def review_chain(centre: Centre) -> list[Centre]:
     """Strict ancestors whose level reviews, nearest first: who decides on this centre's rows, in order (C4)."""
     levels = {lv.code for lv in profile.current().review_levels}
     return [c for c in reversed(ancestors(centre)) if c.level in levels]
+
+
+def at_top(actor: Actor) -> bool:
+    """Whether the actor's centre is the top of the review chain: the district here. A department's people never are."""
+    home = get(actor.centre_id)
+    return home is not None and actor.department_id is None and not review_chain(home)
 
 
 TREE = select(func.count(Centre.id), func.max(Centre.updated_at))

@@ -87,13 +87,8 @@ def sign_in(username: str, password: str, address: str, device: str, now: dateti
 
 
 def _check_throttle(keys: list[str], now: datetime) -> None:
-    limits = {
-        "account": rules.FAILURES_PER_ACCOUNT,
-        "address": rules.FAILURES_PER_ADDRESS,
-        "device": rules.FAILURES_PER_DEVICE,
-    }
     failed = queries.failures(keys, now - rules.FAILURE_WINDOW)
-    waits = [rules.open_again_at(failed.get(k, []), limits[k.partition(":")[0]], now) for k in keys]
+    waits = [rules.open_again_at(failed.get(k, []), rules.FAILURES[k.partition(":")[0]], now) for k in keys]
     until = max((w for w in waits if w), default=None)
     if until is not None:
         raise refusals.LoginThrottled(advice=f"请在 {refusals.when(until, now)}再试，或请上级重置密码。")

@@ -20,6 +20,7 @@ from portal.catalogue.models import (
 )
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import ENTRY, holds
+from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core import clock, states
 from portal.core.access import Actor, Permission
@@ -41,7 +42,7 @@ class NothingToCopy(DomainError):
 
 
 def _home(actor: Actor, centre: Centre | None) -> Centre:
-    centre = centre or (db.session.get(Centre, actor.centre_id) if actor.centre_id else None)
+    centre = centre or centres.get(actor.centre_id)
     if centre is None:
         raise NotAllowed()
     if actor.department_id is None:

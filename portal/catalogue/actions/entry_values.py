@@ -127,8 +127,9 @@ def moves(now: datetime, **columns: Any) -> dict[str, Any]:
 
 def told(before: EntryValues, after: EntryValues) -> Changes:
     """[[label, before, after] …] for a history line."""
-    named = (_with_category(n, old, new) for n, old, new in rules.differences(before, after))
-    found = [[rules.LABELS[n], old, new] for n, old, new in named]
+    found = []
+    for name, *words in rules.differences(before, after):
+        found.append([rules.LABELS[name], *(map(_category_name, words) if name == "category_id" else words)])
     if before.venue_id != after.venue_id and before.place.strip() == after.place.strip():
         found.append([rules.LABELS["venue_id"], *(_room(v) for v in (before, after))])
     return found
@@ -137,12 +138,6 @@ def told(before: EntryValues, after: EntryValues) -> Changes:
 def _room(values: EntryValues) -> str:
     """The same words as a place may mean a room that is booked, or only words."""
     return f"预订{values.place}" if values.venue_id is not None else f"{values.place}（不预订）"
-
-
-def _with_category(name: str, old: str, new: str) -> tuple[str, str, str]:
-    if name != "category_id":
-        return name, old, new
-    return name, _category_name(old), _category_name(new)
 
 
 def _category_name(number: str) -> str:

@@ -78,10 +78,7 @@ def publish_month(
 
 def _may_publish(actor: Actor) -> None:
     entry_values.need(actor, Permission.PUBLISH)
-    if actor.kind == "system":
-        return
-    centre = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
-    if centre is None or actor.department_id is not None or review_chain(centre):
+    if actor.kind != "system" and not centre_queries.at_top(actor):
         raise NotYourTurn("清单由上级统一发布。", advice="审核通过的服务会在每月1日0:00自动发布。")
 
 

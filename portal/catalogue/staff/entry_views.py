@@ -238,11 +238,8 @@ def _somebody_was_faster(form: forms.EntryForm, entry_id: int, values: EntryValu
         return pages.see_other(url_for(".entry", entry_id=entry.id))
     last = queries.history(entry)
     theirs = entry_values.values_of(entry)
-    conflict = Conflict(
-        who=last[-1].who if last else "",
-        at=entry.updated_at,
-        changes=entry_values.told(theirs, replace(values, month=theirs.month)),
-    )
+    changes = entry_values.told(theirs, replace(values, month=theirs.month))
+    conflict = Conflict(last[-1].who if last else "", entry.updated_at, changes)
     form.version.data = str(entry.revision)
     return _page(form, entry.month, 409, entry=entry, mode=mode, home=entry.centre, conflict=conflict)
 

@@ -185,10 +185,19 @@ class RowForm(Form):
         return EntryValues(**named)
 
 
-class EntryForm(RowForm):
-    """The whole row."""
+class StoredForm(RowForm):
+    """A row that is there already. version: the revision of it that the form was filled with."""
 
     version = HiddenField()
+
+    @property
+    def loaded_version(self) -> int | None:
+        return whole_number(self.version.data)
+
+
+class EntryForm(StoredForm):
+    """The whole row."""
+
     cover = HiddenField()
     month = HiddenField()
     centre = HiddenField()
@@ -252,23 +261,14 @@ class EntryForm(RowForm):
         typed = self.needs_review.data or self.own_first_until.raw_data
         return bool(said or typed or self.service_type_id.errors)
 
-    @property
-    def loaded_version(self) -> int | None:
-        return whole_number(self.version.data)
 
-
-class ChangeForm(RowForm):
+class ChangeForm(StoredForm):
     """A change after publication: the row, and why."""
 
-    version = HiddenField()
     reason = TextAreaField(
         "变更的原因", [DataRequired("请写明原因，会告诉每位已报名的人。"), at_most(200)],
         filters=[strip], render_kw={"rows": 2},
     )  # fmt: skip
-
-    @property
-    def loaded_version(self) -> int | None:
-        return whole_number(self.version.data)
 
 
 class ReasonForm(Form):

@@ -19,7 +19,6 @@ from portal.centres.models import Centre
 from portal.centres.queries import review_chain
 from portal.core import access, clock, pages
 from portal.core.access import Actor, Permission
-from portal.core.db import db
 from portal.core.incoming import whole_number
 from portal.core.states import Transition
 
@@ -158,10 +157,7 @@ def back(entry: Entry | None = None, fallback: str = "") -> str:
 
 
 def own_centre(actor: Actor) -> Centre:
-    centre = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
-    if centre is None:
-        abort(403)
-    return centre
+    return centres.get(actor.centre_id) or abort(403)
 
 
 def not_for_departments(actor: Actor, month: str) -> Response | None:
@@ -174,7 +170,7 @@ def not_for_departments(actor: Actor, month: str) -> Response | None:
 
 def may_publish(actor: Actor) -> bool:
     """Publishing by hand belongs to the top of the review chain."""
-    return actor.can(Permission.PUBLISH) and actor.department_id is None and not review_chain(own_centre(actor))
+    return actor.can(Permission.PUBLISH) and centres.at_top(actor)
 
 
 def board_context(wanted: Filter, now: datetime) -> dict[str, Any]:

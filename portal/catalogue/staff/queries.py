@@ -375,7 +375,7 @@ class Head:
 
 def head(actor: Actor, month: str, now: datetime, centre: Centre | None = None) -> Head:
     """Where a month's list stands, for the sentence and the tiles above it. Four queries at most."""
-    own = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
+    own = centre_queries.get(actor.centre_id)
     filters = [Entry.month == month, Entry.status != DROPPED, *inside(actor, centre)]
     at_me = select(func.count(Entry.id)).where(*filters, Entry.status == IN_REVIEW, my_turn(actor))
     newest = select(Entry.id).where(*filters).order_by(Entry.id.desc()).limit(SAMPLE)
