@@ -186,7 +186,7 @@ class RowForm(Form):
 
 
 class StoredForm(RowForm):
-    """A row that is there already. version: the revision of it that the form was filled with."""
+    """A row that may be there already. version: the revision of it that the form was filled with."""
 
     version = HiddenField()
 
