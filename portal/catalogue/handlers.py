@@ -9,10 +9,11 @@ from sqlalchemy import func, select
 from portal.cases import ladder
 from portal.catalogue import notices
 from portal.catalogue.actions import changing
-from portal.catalogue.models import IN_REVIEW, Entry, EntryChange
+from portal.catalogue.models import IN_REVIEW, Entry
 from portal.catalogue.staff import queries
 from portal.catalogue.states import ASKED
 from portal.centres import profile
+from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.centres.queries import review_chain
 from portal.core import clock, outbox, states
@@ -78,7 +79,7 @@ def on_returned(payload: dict[str, Any], now: datetime) -> None:
     line = db.session.get_one(states.StateHistory, payload["history_id"])
     if entry is None:
         return
-    centre = db.session.get(Centre, line.centre_id) if line.centre_id else None
+    centre = centres.get(line.centre_id)
     words = notices.returned(entry, centre.label if centre else line.actor_name, line.reason.rstrip("。"))
     _tell_owner(entry, words, f"returned:{line.id}", now)
 
@@ -118,13 +119,9 @@ def on_room_missing(payload: dict[str, Any], now: datetime) -> None:
         _tell_owner(entry, notices.room_missing(entry, payload["said"]), f"room:{entry.id}:{entry.version}", now)
 
 
-def _change(change_id: int) -> EntryChange | None:
-    return queries.change(change_id)
-
-
 @outbox.handler("catalogue.change_asked")
 def on_change_asked(payload: dict[str, Any], now: datetime) -> None:
-    change = _change(payload["change_id"])
+    change = queries.change(payload["change_id"])
     if change is not None and change.status == ASKED:
         words = notices.change_asked(change, changing.sentence(change))
         _tell([change.waits_at_id], words, f"change:{change.id}", now)
@@ -132,7 +129,7 @@ def on_change_asked(payload: dict[str, Any], now: datetime) -> None:
 
 @outbox.handler("catalogue.change_applied")
 def on_change_applied(payload: dict[str, Any], now: datetime) -> None:
-    change = _change(payload["change_id"])
+    change = queries.change(payload["change_id"])
     if change is not None:
         words = notices.change_applied(change, changing.sentence(change))
         _tell_owner(change.entry, words, f"applied:{change.id}", now)
@@ -140,7 +137,7 @@ def on_change_applied(payload: dict[str, Any], now: datetime) -> None:
 
 @outbox.handler("catalogue.change_refused")
 def on_change_refused(payload: dict[str, Any], now: datetime) -> None:
-    change = _change(payload["id"])
+    change = queries.change(payload["id"])
     if change is not None:
         _tell_owner(change.entry, notices.change_refused(change), f"refused:{change.id}", now)
 

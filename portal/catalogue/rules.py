@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
-from portal.catalogue.timetext.parts import SHANGHAI, Problem, Span
+from portal.catalogue.timetext.parts import Problem, Span, error, warning
 from portal.catalogue.timetext.render import weekdays_text
 from portal.core import clock
 
@@ -89,18 +89,6 @@ LABELS = {
 }
 # Set together with another field and never told on its own.
 DERIVED = frozenset({"month", "weekly", "groups", "service_type_id", "cover", "venue_id"})
-
-
-def error(name: str, message: str) -> Problem:
-    return Problem(name, "error", message)
-
-
-def warning(name: str, message: str) -> Problem:
-    return Problem(name, "warning", message)
-
-
-def errors(problems: Iterable[Problem]) -> list[Problem]:
-    return [p for p in problems if p.severity == "error"]
 
 
 def check(
@@ -209,18 +197,16 @@ def _check_windows(values: EntryValues) -> list[Problem]:
     return found
 
 
-def unfold(
-    weekdays: Collection[int], start: time, end: time, month: str, skip: Collection[date] = (),
-) -> tuple[Span, ...]:  # fmt: skip
+def unfold(weekdays: Collection[int], start: time, end: time, month: str) -> tuple[Span, ...]:
     """Every session of a weekly rule in `month` (0 = Monday); an end not after start is on the next day."""
     first, following = clock.month_days(month)
     days = (first + timedelta(days=i) for i in range((following - first).days))
-    return tuple(_on(d, start, end) for d in days if d.weekday() in weekdays and d not in skip)
+    return tuple(_on(d, start, end) for d in days if d.weekday() in weekdays)
 
 
 def _on(day: date, start: time, end: time) -> Span:
     last = day if end > start else day + timedelta(days=1)
-    return Span(datetime.combine(day, start, SHANGHAI), datetime.combine(last, end, SHANGHAI))
+    return Span(datetime.combine(day, start, clock.SHANGHAI), datetime.combine(last, end, clock.SHANGHAI))
 
 
 def weekly_dict(weekdays: Collection[int], start: time, end: time) -> dict[str, Any]:
@@ -263,15 +249,11 @@ def move_to_month(values: EntryValues, month: str) -> tuple[EntryValues, list[st
     def moved(moment: datetime | None) -> datetime | None:
         return moment + shift if moment and shift is not None else None
 
-    windows = {n: moved(getattr(values, n)) for n in WINDOWS}
-    return _replace(values, month=month, sessions=sessions, weekly=rule, **windows), notes
+    windows: dict[str, Any] = {n: moved(getattr(values, n)) for n in WINDOWS}
+    return replace(values, month=month, sessions=sessions, weekly=rule, **windows), notes
 
 
 WINDOWS = ("own_first_until", "sign_up_from", "sign_up_until", "withdraw_until")
-
-
-def _replace(values: EntryValues, **changes: Any) -> EntryValues:
-    return EntryValues(**{f.name: changes.get(f.name, getattr(values, f.name)) for f in fields(values)})
 
 
 def _move_sessions(sessions: Iterable[Span], month: str) -> tuple[tuple[Span, ...], list[str]]:
@@ -283,7 +265,7 @@ def _move_sessions(sessions: Iterable[Span], month: str) -> tuple[tuple[Span, ..
             missing = f"{clock.month_name(month)}没有第五个{clock.weekday(start.date())}"
             notes.append(f"{missing}，{clock.stamp(span.start)} 这一场没有复制。")
             continue
-        begin = datetime.combine(target, start.time(), SHANGHAI)
+        begin = datetime.combine(target, start.time(), clock.SHANGHAI)
         kept.append(Span(begin, begin + (end - start)))
     return tuple(kept), notes
 
@@ -416,7 +398,7 @@ def shown(name: str, values: EntryValues) -> str:
 def differing(before: EntryValues, after: EntryValues) -> list[str]:
     """Names of all fields that differ, derived ones too."""
     names = (f.name for f in fields(before) if f.name != "month")
-    return [n for n in names if _differs(getattr(before, n), getattr(after, n))]
+    return [n for n in names if _bare(getattr(before, n)) != _bare(getattr(after, n))]
 
 
 def differences(before: EntryValues, after: EntryValues) -> list[tuple[str, str, str]]:
@@ -425,10 +407,8 @@ def differences(before: EntryValues, after: EntryValues) -> list[tuple[str, str,
     return [(n, shown(n, before), shown(n, after)) for n in names]
 
 
-def _differs(one: Any, other: Any) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        return one.strip() != other.strip()
-    return bool(one != other)
+def _bare(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
 
 
 def change_sentence(before: EntryValues, after: EntryValues, reason: str) -> str:

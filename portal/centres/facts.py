@@ -113,18 +113,20 @@ def specials_from(centre_id: int, today: date) -> list[Special]:
 
 def _write_week(centre_id: int, week: Mapping[int, Sequence[Hours]]) -> None:
     db.session.execute(delete(OpeningHours).where(OpeningHours.centre_id == centre_id))
-    for weekday, hours in week.items():
-        for h in hours:
-            row = OpeningHours(centre_id=centre_id, weekday=weekday, opens=h.opens, closes=h.closes, note=h.note)
-            db.session.add(row)
+    db.session.add_all(
+        OpeningHours(centre_id=centre_id, weekday=weekday, opens=h.opens, closes=h.closes, note=h.note)
+        for weekday, hours in week.items()
+        for h in hours
+    )
 
 
 def _write_specials(centre_id: int, specials: Sequence[Special], today: date) -> None:
     mine = delete(OpeningException).where(OpeningException.centre_id == centre_id, OpeningException.day >= today)
     db.session.execute(mine)
-    for s in specials:
-        row = OpeningException(centre_id=centre_id, day=s.day, opens=s.opens, closes=s.closes, reason=s.reason)
-        db.session.add(row)
+    db.session.add_all(
+        OpeningException(centre_id=centre_id, day=s.day, opens=s.opens, closes=s.closes, reason=s.reason)
+        for s in specials
+    )
 
 
 # Photos ---------------------------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ class Profile:
 
     def level(self, code: str) -> Level:
         """Raises KeyError for a level this deployment does not have."""
-        return next((lv for lv in self.levels if lv.code == code), None) or _unknown(code)
+        return {lv.code: lv for lv in self.levels}[code]
 
     @property
     def review_levels(self) -> tuple[Level, ...]:
@@ -99,10 +99,6 @@ def _minutes(text: str) -> int:
     """'8:30' → 510; '24:00' is the end of a day."""
     hour, _, minute = text.partition(":")
     return int(hour) * 60 + int(minute)
-
-
-def _unknown(code: str) -> Level:
-    raise KeyError(code)
 
 
 def codes() -> list[str]:

@@ -1,7 +1,7 @@
 """Reads of the tree."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import cast
 
 from sqlalchemy import ColumnElement, func, select
@@ -10,11 +10,12 @@ from sqlalchemy.orm.util import identity_key
 from portal.centres import profile, rules
 from portal.centres.models import Centre, OpeningException, OpeningHours
 from portal.core import clock, reads
+from portal.core.access import Actor
 from portal.core.db import db
 
 
-def get(centre_id: int) -> Centre | None:
-    return db.session.get(Centre, centre_id)
+def get(centre_id: int | None) -> Centre | None:
+    return db.session.get(Centre, centre_id) if centre_id else None
 
 
 def by_code(code: str) -> Centre | None:
@@ -59,6 +60,12 @@ def review_chain(centre: Centre) -> list[Centre]:
     """Strict ancestors whose level reviews, nearest first: who decides on this centre's rows, in order (C4)."""
     levels = {lv.code for lv in profile.current().review_levels}
     return [c for c in reversed(ancestors(centre)) if c.level in levels]
+
+
+def at_top(actor: Actor) -> bool:
+    """Whether the actor's centre is the top of the review chain: the district here. A department's people never are."""
+    home = get(actor.centre_id)
+    return home is not None and actor.department_id is None and not review_chain(home)
 
 
 TREE = select(func.count(Centre.id), func.max(Centre.updated_at))
@@ -119,7 +126,7 @@ def hours_on(centre_id: int, days: list[date]) -> dict[date, tuple[list[rules.Ho
 def opening(centre_id: int, now: datetime) -> rules.Opening:
     """Opening now or not, and what the page says of today (SPEC N3). Two queries."""
     today = clock.today(now)
-    tomorrow = rules.next_day(today)
+    tomorrow = today + timedelta(days=1)
     hours = hours_on(centre_id, [today, tomorrow])
     there = clock.local(now)
     return rules.opening(hours[today][0], there.hour * 60 + there.minute, hours[tomorrow][0], hours[today][1])

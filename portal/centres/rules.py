@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from datetime import date
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,3 @@ def short_name(name: str) -> str:
         if short != name and short:
             return short
     return name
-
-
-def next_day(day: date) -> date:
-    return date.fromordinal(day.toordinal() + 1)

@@ -5,8 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from portal.catalogue import actions
-from portal.catalogue.actions import importing
+from portal.catalogue.actions import drafting, entry_values, importing, reviewing
 from portal.catalogue.models import IN_REVIEW, Entry
 from portal.centres.models import Centre
 from portal.core import clock, scope
@@ -38,7 +37,7 @@ class Plot:
     def draft(self, actor: Actor, centre: Centre, ideas: list[plans.Idea], days: float) -> list[Entry]:
         month = self.stage.following
         rows = [plans.values(self.stage, centre, idea, month, self.diary) for idea in ideas]
-        return [actions.draft_entry(actor, r, self.ago(days, "9:40"), centre=centre) for r in rows if r is not None]
+        return [drafting.draft_entry(actor, r, self.ago(days, "9:40"), centre=centre) for r in rows if r is not None]
 
 
 def build(stage: Stage) -> None:
@@ -65,9 +64,9 @@ def _stations(plot: Plot) -> None:
     for code in ("440307010002S01", "440307011009S01", "440307009005S01", "440307011009S06", "440307010004S01"):
         actor = stage.boss(code)
         for entry in plot.draft(actor, stage.centre(code), plot.known[code], 6):
-            actions.offer(actor, entry, plot.ago(5, "10:15"))
+            reviewing.offer(actor, entry, plot.ago(5, "10:15"))
             if code in ("440307010002S01", "440307011009S01"):
-                actions.approve(stage.boss(parent_code(code)), entry, plot.ago(4, "14:30"))
+                reviewing.approve(stage.boss(parent_code(code)), entry, plot.ago(4, "14:30"))
 
 
 def _ideas(plot: Plot, code: str, number: int) -> list[plans.Idea]:
@@ -81,12 +80,12 @@ def _community(plot: Plot, code: str, how_far: str, number: int) -> None:
     if not how_far:
         return
     if how_far == COPIED:
-        actions.copy_month(actor, centre, stage.month, stage.following, plot.ago(1, "11:05"))
+        drafting.copy_month(actor, centre, stage.month, stage.following, plot.ago(1, "11:05"))
         return
     ideas = _ideas(plot, code, number)
     plot.draft(actor, centre, ideas[:3] if code.endswith("009001") else ideas, 4)
     if how_far != DRAFTS:
-        actions.submit_issue(actor, centre, stage.following, plot.ago(3, "16:20"))
+        reviewing.submit_issue(actor, centre, stage.following, plot.ago(3, "16:20"))
 
 
 def _waiting(stage: Stage, below: str, at: str) -> list[Entry]:
@@ -106,12 +105,12 @@ def _subdistrict(plot: Plot, code: str) -> None:
         rows = _waiting(stage, community, code)
         if how_far == RETURNED and code == subdistricts(stage)[0]:
             reason = "写明集合点，并写清雨天安排"
-            actions.return_entry(actor, rows.pop(), reason, "place", plot.ago(2, "10:40"))
+            reviewing.return_entry(actor, rows.pop(), reason, "place", plot.ago(2, "10:40"))
         if how_far in (PASSED, RETURNED, APPROVED):
-            actions.approve_all(actor, rows, plot.ago(2, "15:00"))
+            reviewing.approve_all(actor, rows, plot.ago(2, "15:00"))
     own = plot.draft(actor, stage.centre(code), plot.known[code][:3], 2)
     if own and code != subdistricts(stage)[1]:
-        actions.submit_issue(actor, stage.centre(code), stage.following, plot.ago(1, "17:10"))
+        reviewing.submit_issue(actor, stage.centre(code), stage.following, plot.ago(1, "17:10"))
 
 
 def _district(plot: Plot) -> None:
@@ -123,18 +122,18 @@ def _district(plot: Plot) -> None:
         rows = _waiting(stage, code, DISTRICT)
         if how_far == RETURNED and rows:
             reason = "与上月重复，请更新内容"
-            actions.return_entry(actor, rows[0], reason, "content", plot.ago(1, "9:50"))
+            reviewing.return_entry(actor, rows[0], reason, "content", plot.ago(1, "9:50"))
         if how_far == APPROVED:
-            actions.approve_all(actor, rows, plot.ago(1, "16:30"))
+            reviewing.approve_all(actor, rows, plot.ago(1, "16:30"))
     for entry in plot.draft(actor, centre, plot.known[DISTRICT][1:4], 2):
-        actions.offer(actor, entry, plot.ago(1, "9:00"))
+        reviewing.offer(actor, entry, plot.ago(1, "9:00"))
     for username, code in (("zfb", "ZFB"), ("wtj", "WTJ"), ("qtb", "QTB")):
         made = plot.draft(stage.staff[username], centre, plot.known[code], 3)
         for entry in made if username != "qtb" else []:
-            actions.offer(stage.staff[username], entry, plot.ago(2, "11:30"))
+            reviewing.offer(stage.staff[username], entry, plot.ago(2, "11:30"))
         if username == "zfb":
             homes = [stage.centre(c) for c in communities(stage)[:2]]
-            actions.allot(actor, made[0], homes, plot.ago(1, "10:10"))
+            reviewing.allot(actor, made[0], homes, plot.ago(1, "10:10"))
 
 
 def _tables(plot: Plot) -> None:
@@ -145,18 +144,18 @@ def _tables(plot: Plot) -> None:
     kuichong, data = stage.staff["kuichong"], workbook.plan(month, "葵涌社区", "陈社工 0755-84200004")
     centre = stage.centre("440307009001")
     old = importing.preview_plan(kuichong, centre, month, f"葵涌社区{name}（旧）.xlsx", data, plot.ago(2, "9:00"))
-    actions.lay_aside_plan(kuichong, old, plot.ago(2, "9:10"))
-    actions.preview_plan(kuichong, centre, month, f"葵涌社区{name}.xlsx", data, plot.ago(1, "10:25"))
+    importing.lay_aside_plan(kuichong, old, plot.ago(2, "9:10"))
+    importing.preview_plan(kuichong, centre, month, f"葵涌社区{name}.xlsx", data, plot.ago(1, "10:25"))
     nanlong, home = stage.staff["nanlong"], stage.centre("440307011005")
     data = workbook.plan(month, "南隆社区", "何社工 0755-84200026")
-    taken = actions.preview_plan(nanlong, home, month, f"南隆社区{name}.xlsx", data, plot.ago(2, "14:00"))
+    taken = importing.preview_plan(nanlong, home, month, f"南隆社区{name}.xlsx", data, plot.ago(2, "14:00"))
     rows = importing.rows_of(taken)
     known = [r.values for r in rows if r.ok and not r.values.weekly]
     for row, other in zip((r for r in rows if not r.ok), known, strict=False):
         # Mended in the preview: at its own place, on the day of another row.
         values = replace(row.values, sessions=other.sessions, weekly=None)
-        actions.mend_plan_row(nanlong, taken, row.number, values, plot.ago(2, "14:20"))
-    actions.take_in_plan(nanlong, taken, [r.number for r in rows], plot.ago(2, "14:30"))
+        importing.mend_plan_row(nanlong, taken, row.number, values, plot.ago(2, "14:20"))
+    importing.take_in_plan(nanlong, taken, [r.number for r in rows], plot.ago(2, "14:30"))
 
 
 def _odds_and_ends(plot: Plot) -> None:
@@ -165,16 +164,16 @@ def _odds_and_ends(plot: Plot) -> None:
     tuyang, centre = stage.staff["tuyang"], stage.centre("440307009005")
     idea = plot.known["*"][20]
     gone, *_ = plot.draft(tuyang, centre, [idea], 2)
-    actions.drop_entry(tuyang, gone, plot.ago(1, "9:30"), "老师请假")
+    drafting.drop_entry(tuyang, gone, plot.ago(1, "9:30"), "老师请假")
     kept = select(Entry).where(Entry.centre_id == centre.id, Entry.month == stage.month).order_by(Entry.id)
     weekly = next((e for e in db.session.scalars(kept) if e.weekly), None)
     if weekly is not None:
-        actions.save_template(tuyang, weekly, weekly.title, plot.ago(3, "9:00"))
+        drafting.save_template(tuyang, weekly, weekly.title, plot.ago(3, "9:00"))
     wangmu, district = stage.staff["wangmu"], stage.staff["dapeng"]
     rows = _waiting(stage, "440307010006", DISTRICT)
     if rows:
         entry = rows[-1]
-        actions.return_entry(district, entry, "联系电话缺失或有误", "phone", plot.ago(1, "10:00"))
-        mended = replace(actions.values_of(entry), contact="王母社区值班室")
-        actions.edit_entry(wangmu, entry, mended, plot.ago(1, "14:00"))
-        actions.resubmit(wangmu, entry, plot.ago(1, "14:05"))
+        reviewing.return_entry(district, entry, "联系电话缺失或有误", "phone", plot.ago(1, "10:00"))
+        mended = replace(entry_values.values_of(entry), contact="王母社区值班室")
+        drafting.edit_entry(wangmu, entry, mended, plot.ago(1, "14:00"))
+        reviewing.resubmit(wangmu, entry, plot.ago(1, "14:05"))

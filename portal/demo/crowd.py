@@ -1,8 +1,10 @@
 """Who signs up for what and when: past activities in bulk, coming ones by the actions, moment by moment."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import groupby
 
 from sqlalchemy import insert, select, update
 
@@ -122,7 +124,7 @@ def build(stage: Stage, say: Callable[[str], None]) -> None:
     with scope.system("demo"):
         events = _events(stage, coming)
         db.session.rollback()
-    play(stage, events)
+    play(events)
 
 
 # Past -----------------------------------------------------------------------------------------------------------------
@@ -245,33 +247,12 @@ def _leave(stage: Stage, entry_id: int, person: Person, at: datetime, number: in
     return Event(at + timedelta(hours=stage.dice.randint(3, 60)), number, act)
 
 
-def play(stage: Stage, events: list[Event]) -> int:
-    """Let things happen in their order; each day's messages go out that evening. Returns how many happened."""
-    done, day = 0, None
-    today: list[Event] = []
-    for event in events:
-        if day is not None and clock.today(event.at) != day:
-            done += _play_day(day, today)
-            today = []
-        day = clock.today(event.at)
-        today.append(event)
-    return done + (_play_day(day, today) if day is not None else 0)
-
-
-def _play_day(day: date, events: list[Event]) -> int:
-    done = 0
-    with writing(), scope.system("demo"):
-        for event in events:
-            with db.session.begin_nested():
-                done += _happens(event)
-    work.sweep(events[-1].at + timedelta(seconds=20))
-    return done
-
-
-def _happens(event: Event) -> int:
-    """A refusal (full window, closed, own community first) is part of life and leaves nothing behind."""
-    try:
-        event.act(event.at)
-    except DomainError:
-        return 0
-    return 1
+def play(events: list[Event]) -> None:
+    """Let things happen in their order; each day's messages go out that evening."""
+    for _, day in groupby(events, key=lambda event: clock.today(event.at)):
+        with writing(), scope.system("demo"):
+            for event in day:
+                # A refusal (full window, closed, own community first) is part of life and leaves nothing behind.
+                with suppress(DomainError), db.session.begin_nested():
+                    event.act(event.at)
+        work.sweep(event.at + timedelta(seconds=20))

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select
 
-from portal.catalogue import actions
+from portal.catalogue.actions import drafting, entry_values, publishing, reviewing
 from portal.catalogue.models import IN_REVIEW, Entry
 from portal.centres.models import Centre
 from portal.core import scope
@@ -38,7 +39,7 @@ def build(stage: Stage, say: Callable[[str], None]) -> int:
         _district(stage, known, diary)
     say("街道初审、新区复审完成")
     with writing(), scope.system("demo"):
-        return actions.publish_month(stage.month, stage.published_at, stage.staff["dapeng"], force=True)
+        return publishing.publish_month(stage.month, stage.published_at, stage.staff["dapeng"], force=True)
 
 
 def _draft(
@@ -49,7 +50,7 @@ def _draft(
         row = plans.values(stage, centre, idea, stage.month, diary)
         if row is not None:
             at = min(stage.before(days, "9:30") + timedelta(minutes=7 * number), stage.now)
-            made.append(actions.draft_entry(actor, row, at, centre=centre))
+            made.append(drafting.draft_entry(actor, row, at, centre=centre))
     return made
 
 
@@ -57,8 +58,8 @@ def _offers(stage: Stage, code: str, ideas: list[plans.Idea], diary: plans.Diary
     """A station's rows go to its community, which takes them into its list."""
     actor, community = stage.boss(code), stage.boss(parent_code(code))
     for entry in _draft(stage, actor, stage.centre(code), ideas, diary, 15):
-        actions.offer(actor, entry, stage.before(14, "11:20"))
-        actions.approve(community, entry, stage.before(12, "15:10"))
+        reviewing.offer(actor, entry, stage.before(14, "11:20"))
+        reviewing.approve(community, entry, stage.before(12, "15:10"))
 
 
 def _chosen(stage: Stage, known: dict[str, list[plans.Idea]], code: str, number: int) -> list[plans.Idea]:
@@ -73,7 +74,7 @@ def _community(stage: Stage, code: str, ideas: list[plans.Idea], diary: plans.Di
     actor, centre = stage.boss(code), stage.centre(code)
     _draft(stage, actor, centre, ideas, diary, 12)
     when = stage.before(stage.dice.choice((9, 10, 10, 11)), "16:40")
-    actions.submit_issue(actor, centre, stage.month, when)
+    reviewing.submit_issue(actor, centre, stage.month, when)
 
 
 def _waiting(centre: Centre) -> list[Entry]:
@@ -87,39 +88,37 @@ def _subdistrict(stage: Stage, code: str, ideas: list[plans.Idea], diary: plans.
     rows = _waiting(centre)
     picked = stage.dice.sample(rows, 3)
     for entry, (reason, field) in zip(picked[:2], RETURNS, strict=False):
-        _return_and_mend(stage, actor, entry, reason, field)
-    mended = replace(actions.values_of(picked[2]), contact="街道值班室", phone=centre.phone)
-    actions.correct(actor, picked[2], mended, stage.before(7, "10:05"), reason="统一由街道值班室接听")
-    actions.approve_all(actor, rows, stage.before(6, "15:30"))
+        content = f"{entry.content}请提前十分钟到{entry.place}集合签到。"
+        _return_and_mend(stage, actor, entry, reason, field, (8, 7, "9"), content=content)
+    mended = replace(entry_values.values_of(picked[2]), contact="街道值班室", phone=centre.phone)
+    reviewing.correct(actor, picked[2], mended, stage.before(7, "10:05"), reason="统一由街道值班室接听")
+    reviewing.approve_all(actor, rows, stage.before(6, "15:30"))
     _draft(stage, actor, centre, ideas, diary, 6)
-    actions.submit_issue(actor, centre, stage.month, stage.before(5, "17:00"))
+    reviewing.submit_issue(actor, centre, stage.month, stage.before(5, "17:00"))
 
 
-def _return_and_mend(stage: Stage, actor: Actor, entry: Entry, reason: str, field: str) -> None:
+def _return_and_mend(
+    stage: Stage, actor: Actor, entry: Entry, reason: str, field: str, when: tuple[int, int, str], **mended: Any
+) -> None:
+    """when: days before publication of the return and of the mending, and the hour of that."""
     author = stage.boss(stage.code_of(entry.author_centre_id))
-    actions.return_entry(actor, entry, reason, field, stage.before(8, "10:20"))
-    content = f"{entry.content}请提前十分钟到{entry.place}集合签到。"
-    actions.edit_entry(author, entry, replace(actions.values_of(entry), content=content), stage.before(7, "9:15"))
-    actions.resubmit(author, entry, stage.before(7, "9:20"))
+    returned, days, hour = when
+    reviewing.return_entry(actor, entry, reason, field, stage.before(returned, "10:20"))
+    values = replace(entry_values.values_of(entry), **mended)
+    drafting.edit_entry(author, entry, values, stage.before(days, f"{hour}:15"))
+    reviewing.resubmit(author, entry, stage.before(days, f"{hour}:20"))
 
 
 def _district(stage: Stage, known: dict[str, list[plans.Idea]], diary: plans.Diary) -> None:
     actor, centre = stage.boss(DISTRICT), stage.centre(DISTRICT)
     rows = _waiting(centre)
-    _return_and_mend_late(stage, actor, stage.dice.choice(rows))
+    late = stage.dice.choice(rows)
+    _return_and_mend(stage, actor, late, "表述不准确，请修改", "title", (4, 3, "11"), title=f"{late.title}（第二期）")
     for username, code in (("zfb", "ZFB"), ("wtj", "WTJ"), ("qtb", "QTB"), ("ygl", "YGL")):
         _department(stage, username, known[code], diary)
-    actions.approve_all(actor, _waiting(centre), stage.before(2, "16:00"))
+    reviewing.approve_all(actor, _waiting(centre), stage.before(2, "16:00"))
     for entry in _draft(stage, actor, centre, known[DISTRICT], diary, 4):
-        actions.offer(actor, entry, stage.before(3, "9:00"))
-
-
-def _return_and_mend_late(stage: Stage, actor: Actor, entry: Entry) -> None:
-    author = stage.boss(stage.code_of(entry.author_centre_id))
-    actions.return_entry(actor, entry, "表述不准确，请修改", "title", stage.before(4, "10:20"))
-    title = f"{entry.title}（第二期）"
-    actions.edit_entry(author, entry, replace(actions.values_of(entry), title=title), stage.before(3, "11:15"))
-    actions.resubmit(author, entry, stage.before(3, "11:20"))
+        reviewing.offer(actor, entry, stage.before(3, "9:00"))
 
 
 def _department(stage: Stage, username: str, ideas: list[plans.Idea], diary: plans.Diary) -> None:
@@ -130,5 +129,5 @@ def _department(stage: Stage, username: str, ideas: list[plans.Idea], diary: pla
             home = stage.centre(code)
             visit = replace(idea, title=f"{idea.title}（{home.label}站）", place=f"{home.label}{idea.place}")
             for entry in _draft(stage, actor, stage.centre(DISTRICT), [visit], diary, 9):
-                actions.offer(actor, entry, stage.before(8, "11:00"))
-                actions.allot(district, entry, [home], stage.before(5, "10:30"))
+                reviewing.offer(actor, entry, stage.before(8, "11:00"))
+                reviewing.allot(district, entry, [home], stage.before(5, "10:30"))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from portal.catalogue import actions as catalogue
+from portal.catalogue.actions import changing, entry_values
 from portal.catalogue.models import PUBLISHED, Entry
 from portal.catalogue.rules import EntryValues
 from portal.core import scope
@@ -79,41 +79,41 @@ def changes(stage: Stage) -> None:
 
 def _moved(entry: Entry, place: str) -> EntryValues:
     other = place if entry.place != place else "一楼大厅"
-    return replace(catalogue.values_of(entry), place=other, venue_id=None)
+    return replace(entry_values.values_of(entry), place=other, venue_id=None)
 
 
 def _later(entry: Entry) -> EntryValues:
     half = timedelta(minutes=30)
-    values = catalogue.values_of(entry)
+    values = entry_values.values_of(entry)
     return replace(values, sessions=tuple(replace(s, start=s.start + half, end=s.end + half) for s in values.sessions))
 
 
 def _agreed(stage: Stage, entry: Entry, community: Actor, district: Actor) -> None:
-    change = catalogue.ask_change(community, entry, _later(entry), "讲师时间变动", _ago(stage, 30))
-    catalogue.apply_change(district, change, _ago(stage, 26))
+    change = changing.ask_change(community, entry, _later(entry), "讲师时间变动", _ago(stage, 30))
+    changing.apply_change(district, change, _ago(stage, 26))
 
 
 def _cancelled(stage: Stage, entry: Entry, community: Actor, district: Actor) -> None:
-    change = catalogue.cancel_entry(community, entry, "天气原因", _ago(stage, 28))
-    catalogue.apply_change(district, change, _ago(stage, 25))
+    change = changing.cancel_entry(community, entry, "天气原因", _ago(stage, 28))
+    changing.apply_change(district, change, _ago(stage, 25))
 
 
 def _asked(stage: Stage, entry: Entry, community: Actor, _district: Actor) -> None:
-    catalogue.ask_change(community, entry, _moved(entry, "三楼会议室"), "场地临时占用", _ago(stage, 2))
+    changing.ask_change(community, entry, _moved(entry, "三楼会议室"), "场地临时占用", _ago(stage, 2))
 
 
 def _refused(stage: Stage, entry: Entry, community: Actor, district: Actor) -> None:
-    change = catalogue.ask_change(community, entry, _later(entry), "统筹人手", _ago(stage, 50))
-    catalogue.refuse_change(district, change, "已有居民按原时间安排接送，请尽量不改", _ago(stage, 45))
+    change = changing.ask_change(community, entry, _later(entry), "统筹人手", _ago(stage, 50))
+    changing.refuse_change(district, change, "已有居民按原时间安排接送，请尽量不改", _ago(stage, 45))
 
 
 def _cancel_asked(stage: Stage, entry: Entry, community: Actor, _district: Actor) -> None:
-    catalogue.cancel_entry(community, entry, "报名人数不足", _ago(stage, 5))
+    changing.cancel_entry(community, entry, "报名人数不足", _ago(stage, 5))
 
 
 def _taken_back(stage: Stage, entry: Entry, community: Actor, _district: Actor) -> None:
-    change = catalogue.ask_change(community, entry, _moved(entry, "二楼书吧"), "场地临时占用", _ago(stage, 20))
-    catalogue.take_back_change(community, change, _ago(stage, 19))
+    change = changing.ask_change(community, entry, _moved(entry, "二楼书吧"), "场地临时占用", _ago(stage, 20))
+    changing.take_back_change(community, change, _ago(stage, 19))
 
 
 def _ago(stage: Stage, hours: float) -> datetime:

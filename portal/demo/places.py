@@ -17,15 +17,13 @@ from portal.people.models import StaffAccount
 
 DEPARTMENTS = (("ZFB", "政法办"), ("WTJ", "文体局"), ("QTB", "群团工作部"), ("YGL", "大鹏新区义工联"))
 DAY, EVENING = (9 * 60, 12 * 60), (14 * 60, 18 * 60)
-WORDS = ("海风", "山歌", "渔火", "榕树", "灯塔", "贝壳", "潮汐", "茶果")
-LATIN = {"海风": "haifeng", "山歌": "shange", "渔火": "yuhuo", "榕树": "rongshu", "灯塔": "dengta", "贝壳": "beike",
-         "潮汐": "chaoxi", "茶果": "chaguo"}  # fmt: skip
+WORDS = ("haifeng", "shange", "yuhuo", "rongshu", "dengta", "beike", "chaoxi", "chaguo")
 
 
 def new_password() -> str:
     """A different one for each installation, easy to type: 'rongshu-4821-chaoxi'."""
     first, second = secrets.SystemRandom().sample(WORDS, 2)
-    return f"{LATIN[first]}-{1000 + secrets.randbelow(9000)}-{LATIN[second]}"
+    return f"{first}-{1000 + secrets.randbelow(9000)}-{second}"
 
 
 def build(stage: Stage, password: str) -> None:

@@ -38,7 +38,7 @@ def _resident(stage: Stage, number: int, homes: list[int]) -> None:
     birth = dice.choice((dice.randint(1938, 1964), dice.randint(1965, 2004), dice.randint(1965, 2004)))
     if number == 0:
         birth = 1988
-    groups = _groups(stage, number, birth)
+    groups = _groups(number, birth)
     home = homes[0] if number < 8 else homes[(number * 5) % len(homes)]
     address = f"{ESTATES[number % 5]}{1 + number % 9}栋（演示）"
     told = birth if groups or dice.random() < 0.3 else None
@@ -58,15 +58,10 @@ def _resident(stage: Stage, number: int, homes: list[int]) -> None:
         actions.add_relative(person, relative, then + timedelta(days=1))
 
 
-def _groups(stage: Stage, number: int, birth: int) -> list[str]:
-    groups = ["elder"] if birth < 1964 else []
-    if number % 6 == 2:
-        groups.append("party")
-    if number % 11 == 4 and birth > 1970:
-        groups.append("worker")
-    if number % 17 == 5:
-        groups.append("vulnerable")
-    return groups
+def _groups(number: int, birth: int) -> list[str]:
+    worker = number % 11 == 4 and birth > 1970
+    fits = {"elder": birth < 1964, "party": number % 6 == 2, "worker": worker, "vulnerable": number % 17 == 5}
+    return [code for code, is_one in fits.items() if is_one]
 
 
 def _family(person: Resident, stage: Stage) -> None:

@@ -66,7 +66,7 @@ def tell_staff(account_ids: Iterable[int], kind: str, title: str, body: str, lin
 
 def text_phone(phone: str, body: str, kind: str, key: str, now: datetime, urgent: bool = True) -> None:
     """One SMS that belongs to no account (a login code). Leaves at once after the commit, even at night."""
-    row = _delivery_row(rules.SMS, phone, body, kind, None, f"sms:{key}", urgent, now)
+    row = delivery_row(rules.SMS, phone, body, kind, None, f"sms:{key}", urgent, now)
     if _insert(Delivery, [row]) and row["due_at"] <= now:
         outbox.wake()
 
@@ -92,9 +92,10 @@ def _inbox_row(
     }  # fmt: skip
 
 
-def _delivery_row(
+def delivery_row(
     channel: str, recipient: str, body: str, kind: str, message_id: int | None, key: str, urgent: bool, now: datetime
 ) -> dict[str, Any]:
+    """A text on its way, as a row to be inserted. recipient: a telephone number; key: at most once."""
     return {
         "channel": channel, "recipient": recipient, "body": body, "kind": kind, "message_id": message_id,
         "key": _key(key), "urgent": urgent, "created_at": now, "due_at": rules.due_at(now, urgent), "outcome": "",
@@ -121,7 +122,7 @@ def _text_residents(keys: list[str], kind: str, urgent: bool, now: datetime, wit
         channel = rules.way(quiet, wechat)
         text = f"【扫码点单】{title}：{body}" + (f" {pages.absolute(link)}" if with_link and link else "")
         # The channel is no part of the key: somebody who changes the way gets nothing a second time.
-        values.append(_delivery_row(channel, phone, text, kind, message_id, f"text:{key}", urgent, now))
+        values.append(delivery_row(channel, phone, text, kind, message_id, f"text:{key}", urgent, now))
     if _insert(Delivery, values) and rules.due_at(now, urgent) <= now:
         outbox.wake()
 

@@ -15,7 +15,7 @@ from sqlalchemy import or_, select, update
 
 from portal.core import outbox
 from portal.core.db import db, hit, writing
-from portal.notices import kinds, queries, rules
+from portal.notices import actions, kinds, queries, rules
 from portal.notices.gateways import Gateway, GatewayError, LocalGateway, configured
 from portal.notices.models import Delivery
 
@@ -136,13 +136,11 @@ def _note_failure(row: Claimed, error: GatewayError, now: datetime) -> str:
 
 def _by_sms_instead(row: Claimed, now: datetime) -> None:
     """Somebody WeChat cannot reach (no follower any more) still gets the message."""
-    values = {
-        "channel": rules.SMS, "recipient": row.recipient, "body": row.body, "kind": row.kind,
-        "message_id": row.message_id, "key": f"sms#{row.id}", "urgent": False, "created_at": now,
-        "due_at": rules.due_at(now, urgent=False), "outcome": "", "attempts": 0, "last_error": "",
-    }  # fmt: skip
+    again = actions.delivery_row(
+        rules.SMS, row.recipient, row.body, row.kind, row.message_id, f"sms#{row.id}", False, now
+    )
     with writing():
-        outbox.insert_once(Delivery, [values])
+        outbox.insert_once(Delivery, [again])
 
 
 def _mark(rows: Sequence[Claimed], now: datetime, **values: object) -> int:

@@ -31,7 +31,10 @@ def check(now: datetime) -> dict[str, Any]:
         "ok": age < LATE_SECONDS, "due": waiting, "oldest_seconds": round(age, 1), "failed_last_day": failed,
     }  # fmt: skip
     report["printing"] = pdf_spool.health()
-    report["daily"] = {name: _daily(value) for name, value in work.daily_results().items()}
+    report["daily"] = {
+        name: {"ok": bool(said.get("ok", True)), "slot": said["slot"], "done": said["done"]}
+        for name, said in work.daily_results().items()
+    }
     parts = [report["redis"], report["outbox"], report["deliveries"], report["printing"], *report["daily"].values()]
     if not all(part["ok"] for part in parts):
         report["status"] = DEGRADED
@@ -61,7 +64,3 @@ def _redis(url: str) -> dict[str, Any]:
     except Exception:
         return {"ok": False}
     return {"ok": True, "ms": round((time.perf_counter() - began) * 1000, 2)}
-
-
-def _daily(value: dict[str, Any]) -> dict[str, Any]:
-    return {"ok": bool(value.get("ok", True)), "slot": value["slot"], "done": value["done"]}

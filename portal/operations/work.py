@@ -23,6 +23,8 @@ from portal.people.rules import AUDIT_KEPT
 log = structlog.get_logger()
 
 KEEP_LOGINS = timedelta(days=30)
+KEEP_CODES = timedelta(days=7)
+KEEP_FAILURES = timedelta(days=1)
 KEEP_CODES_SHOWN = timedelta(days=1)
 KEEP_DELIVERIES = AUDIT_KEPT  # as long as the audit log at least (SPEC P9)
 GIVE_UP_AFTER = timedelta(hours=1)  # a daily task that began and never ended is taken up again
@@ -117,8 +119,8 @@ def clean_up(now: datetime) -> str:
     """Remove what nobody needs any more: used codes, ended sessions, old failures, texts past their time."""
     old = now - KEEP_LOGINS
     statements = (
-        delete(LoginCode).where(LoginCode.expires_at < old),
-        delete(LoginFailure).where(LoginFailure.at < old),
+        delete(LoginCode).where(LoginCode.sent_at < now - KEEP_CODES),
+        delete(LoginFailure).where(LoginFailure.at < now - KEEP_FAILURES),
         delete(WebSession).where((WebSession.ended_at < old) | (WebSession.expires_at < old)),
         delete(Delivery).where(Delivery.kind == "login_code", Delivery.created_at < now - KEEP_CODES_SHOWN),
         delete(Delivery).where(Delivery.done_at < now - KEEP_DELIVERIES),

@@ -179,7 +179,7 @@ def erase_resident(actor: Actor, person: Resident, now: datetime) -> None:
             eraser(person.id, now)
     erase_own(person.id, now)
     nameless = Actor(kind="resident", id=actor.id, name=ERASED_NAME)
-    home = centres.get(person.home_centre_id) if person.home_centre_id else None
+    home = centres.get(person.home_centre_id)
     audit.record(
         nameless, "erase", "resident", person.id, now, summary="居民注销账户并删除个人信息",
         centre_id=home.id if home else None, centre_path=home.path if home else "",

@@ -2,32 +2,21 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from portal.centres import queries as centres
 from portal.centres.models import Centre, Department
 from portal.core import audit, outbox, registry, scope, sessions
 from portal.core.access import ROLE_LABELS, Actor, Permission, Role
-from portal.core.db import db, hit, writing
+from portal.core.db import db
 from portal.core.errors import NotAllowed
 from portal.core.masks import mask_phone
-from portal.people import passwords, queries, rules
-from portal.people.models import KnownDevice, LoginCode, LoginFailure, StaffAccount
-from portal.people.refusals import (
-    InitialExpired,
-    LoginRefused,
-    LoginThrottled,
-    NotYourself,
-    OutOfReach,
-    PasswordRefused,
-    UsernameRefused,
-    UsernameTaken,
-    when,
-)
+from portal.people import passwords, queries, refusals, rules
+from portal.people.models import KnownDevice, LoginFailure, StaffAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +70,13 @@ def sign_in(username: str, password: str, address: str, device: str, now: dateti
     if not right:
         db.session.add_all([LoginFailure(key=key, at=now) for key in keys])
         db.session.flush()
-        raise LoginRefused()
+        raise refusals.LoginRefused()
     account = db.session.get_one(StaffAccount, account_id, with_for_update=True, populate_existing=True)
     # Meanwhile the account may have been handed over, reset or disabled: its old password opens nothing any more.
     if account.password_hash != stored or account.disabled_at is not None:
-        raise LoginRefused()
+        raise refusals.LoginRefused()
     if account.password_expires_at is not None and account.password_expires_at <= now:
-        raise InitialExpired()
+        raise refusals.InitialExpired()
     if passwords.is_dated(account.password_hash):
         account.password_hash = passwords.hash_password(password)
     account.last_login_at = now
@@ -98,16 +87,11 @@ def sign_in(username: str, password: str, address: str, device: str, now: dateti
 
 
 def _check_throttle(keys: list[str], now: datetime) -> None:
-    limits = {
-        "account": rules.FAILURES_PER_ACCOUNT,
-        "address": rules.FAILURES_PER_ADDRESS,
-        "device": rules.FAILURES_PER_DEVICE,
-    }
     failed = queries.failures(keys, now - rules.FAILURE_WINDOW)
-    waits = [rules.open_again_at(failed.get(k, []), limits[k.partition(":")[0]], now) for k in keys]
+    waits = [rules.open_again_at(failed.get(k, []), rules.FAILURES[k.partition(":")[0]], now) for k in keys]
     until = max((w for w in waits if w), default=None)
     if until is not None:
-        raise LoginThrottled(advice=f"请在 {when(until, now)}再试，或请上级重置密码。")
+        raise refusals.LoginThrottled(advice=f"请在 {refusals.when(until, now)}再试，或请上级重置密码。")
 
 
 def remember_device(account: StaffAccount, device: str, now: datetime) -> str:
@@ -129,12 +113,12 @@ def change_password(account: StaffAccount, old: str, new: str, keep_session: str
     Raises PasswordRefused beside `old` or `new`.
     """
     if not passwords.matches(account.password_hash, old):
-        raise PasswordRefused("现在的密码不对。", field="old")
+        raise refusals.PasswordRefused("现在的密码不对。", field="old")
     problem = rules.password_problem(new, account.username, account.name)
     if problem is None and passwords.matches(account.password_hash, new):
         problem = "新密码不能和现在的一样。"
     if problem is not None:
-        raise PasswordRefused(problem)
+        raise refusals.PasswordRefused(problem)
     account.password_hash = passwords.hash_password(new)
     account.must_change, account.password_expires_at, account.password_changed_at = False, None, now
     db.session.flush()
@@ -152,9 +136,9 @@ def _reach(actor: Actor, centre: Centre, department_id: int | None) -> None:
     if actor.kind == "system":
         return
     if not centres.is_inside(centre, actor.centre_path):
-        raise OutOfReach()
+        raise refusals.OutOfReach()
     if actor.department_id is not None and department_id != actor.department_id:
-        raise OutOfReach()
+        raise refusals.OutOfReach()
 
 
 def _one_time(account: StaffAccount, now: datetime) -> str:
@@ -196,11 +180,11 @@ def open_account(actor: Actor, values: AccountValues, now: datetime) -> OneTime:
     user = rules.username(values.username)
     problem = rules.username_problem(user)
     if problem is not None:
-        raise UsernameRefused(problem)
+        raise refusals.UsernameRefused(problem)
     centre = _centre_of(values)
     _reach(actor, centre, values.department_id)
     if queries.account_by_username(user) is not None:
-        raise UsernameTaken()
+        raise refusals.UsernameTaken()
     account = StaffAccount(
         username=user, name=values.name, phone=values.phone, centre_id=centre.id, department_id=values.department_id,
         role=values.role, created_at=now,
@@ -210,7 +194,7 @@ def open_account(actor: Actor, values: AccountValues, now: datetime) -> OneTime:
         with db.session.begin_nested():
             db.session.add(account)
     except IntegrityError:
-        raise UsernameTaken() from None
+        raise refusals.UsernameTaken() from None
     after = {"username": user, "name": values.name, "phone": mask_phone(values.phone),
              "centre": centre.name, "role": ROLE_LABELS[values.role]}  # fmt: skip
     _note(actor, "open", account, now, None, after)
@@ -221,11 +205,11 @@ def _centre_of(values: AccountValues) -> Centre:
     if values.department_id is not None:
         department = db.session.get(Department, values.department_id)
         if department is None:
-            raise OutOfReach("没有这个部门。", field="department")
+            raise refusals.OutOfReach("没有这个部门。", field="department")
         return department.centre
     centre = centres.get(values.centre_id)
     if centre is None:
-        raise OutOfReach("没有这个阵地。", field="centre")
+        raise refusals.OutOfReach("没有这个阵地。", field="centre")
     return centre
 
 
@@ -233,7 +217,7 @@ def reset(actor: Actor, account: StaffAccount, now: datetime) -> OneTime:
     """A one-time password for an account of one's own tree; both sides are told, all its sessions end (P5)."""
     _reach(actor, account.centre, account.department_id)
     if actor.id == account.id and actor.kind == "staff":
-        raise NotYourself("自己的密码请在“修改密码”里改。", advice="忘记了请由上级重置。")
+        raise refusals.NotYourself("自己的密码请在“修改密码”里改。", advice="忘记了请由上级重置。")
     password = _one_time(account, now)
     _shut_out(account, now, "reset")
     _note(actor, "reset", account, now)
@@ -260,7 +244,7 @@ def disable(actor: Actor, account: StaffAccount, now: datetime) -> None:
     """Close an account at once; its records stay. Raises NotYourself. Doing it twice changes nothing."""
     _reach(actor, account.centre, account.department_id)
     if actor.kind == "staff" and actor.id == account.id:
-        raise NotYourself()
+        raise refusals.NotYourself()
     if account.disabled_at is not None:
         return
     account.disabled_at = now
@@ -285,7 +269,7 @@ def change_role(actor: Actor, account: StaffAccount, role: Role, now: datetime) 
     """Raises NotYourself: nobody raises or traps himself."""
     _reach(actor, account.centre, account.department_id)
     if actor.kind == "staff" and actor.id == account.id:
-        raise NotYourself()
+        raise refusals.NotYourself()
     old = Role(account.role)
     if old is role:
         return
@@ -304,7 +288,7 @@ def transfer(actor: Actor, account: StaffAccount, to: AccountValues, now: dateti
     _reach(actor, account.centre, account.department_id)
     _reach(actor, centre, department_id)
     if actor.kind == "staff" and actor.id == account.id:
-        raise NotYourself()
+        raise refusals.NotYourself()
     if (account.centre_id, account.department_id) == (centre.id, department_id):
         return
     before = {"centre": account.centre.name}
@@ -329,22 +313,3 @@ def end_own_session(actor: Actor, session_id: str, now: datetime) -> bool:
     sessions.end_session(session_id, now, "ended by owner")
     audit.record(actor, "end_session", "staff_account", actor.id, now)
     return True
-
-
-@registry.due
-def tidy(now: datetime) -> int:
-    """Forget used-up codes after 7 days, failures after 1 day and dead sessions after 184 days. Commits by itself."""
-    row = sessions.WebSession
-    old = (
-        (LoginCode, LoginCode.sent_at < now - timedelta(days=7)),
-        (LoginFailure, LoginFailure.at < now - timedelta(days=1)),
-        (row, row.expires_at < now - timedelta(days=184)),
-    )
-    # Looked for first, in one statement: most ticks find nothing.
-    found = db.session.execute(select(*(exists().where(condition) for _, condition in old))).one()
-    count = 0
-    for (model, condition), there in zip(old, found, strict=True):
-        if there:
-            with writing():
-                count += hit(delete(model).where(condition))
-    return count

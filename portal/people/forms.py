@@ -50,11 +50,8 @@ class Choose(SelectField):
             super().pre_validate(form)
 
 
-class Pick(RadioField):
-    def pre_validate(self, form: Any) -> None:
-        if self.data:
-            self.invalid_choice_message = "请从列表里选一项。"
-            super().pre_validate(form)
+class Pick(Choose, RadioField):
+    """The same as round buttons."""
 
 
 class YearField(IntegerField):
@@ -95,41 +92,30 @@ class CodeForm(Form):
             raise ValidationError("验证码是短信里的 6 位数字。")
 
 
-class RegisterForm(Form):
+class HomeForm(Form):
+    """Who a resident is and where at home."""
+
     name = StringField("姓名", person_name_rules(), filters=[strip])
-    address = StringField(
-        "住址", [InputRequired("请填写住址。"), at_most(120, "住址", 2)], filters=[strip],
-    )  # fmt: skip
+    address = StringField("住址", [InputRequired("请填写住址。"), at_most(120, "住址", 2)], filters=[strip])
     home = Choose("所在社区", [InputRequired("请选择您住的社区。")])
-    agree = BooleanField("我已看过并同意《个人信息使用说明》", [InputRequired("请先看说明，同意后再勾选。")])
 
     def offer_homes(self, homes: dict[str, list[tuple[str, str]]]) -> None:
-        _offer_homes(self.home, homes)
-
-
-class ProfileForm(Form):
-    name = StringField("姓名", person_name_rules(), filters=[strip])
-    address = StringField(
-        "住址", [InputRequired("请填写住址。"), at_most(120, "住址", 2)], filters=[strip],
-    )  # fmt: skip
-    home = Choose("所在社区", [InputRequired("请选择您住的社区。")])
-    birth_year = YearField("出生年份", [Optional()])
-    groups = Checkboxes("我是", [Optional()])
-
-    def offer(self, homes: dict[str, list[tuple[str, str]]], groups: dict[str, str]) -> None:
-        _offer_homes(self.home, homes)
-        self.groups.choices = picks(groups.items())
-
-
-def _offer_homes(field: Choose, homes: dict[str, list[tuple[str, str]]]) -> None:
-    choices = picks([("", "请选择您住的社区")])
-    for above, items in homes.items():
-        choices += picks(items, above or "其他")
-    field.choices = choices
+        self.home.choices = picks([("", "请选择您住的社区")])
+        for above, items in homes.items():
+            self.home.choices += picks(items, above or "其他")
 
 
 class ConsentForm(Form):
     agree = BooleanField("我已看过并同意《个人信息使用说明》", [InputRequired("请先看说明，同意后再勾选。")])
+
+
+class RegisterForm(HomeForm, ConsentForm):
+    """The first time: also the privacy notice."""
+
+
+class ProfileForm(HomeForm):
+    birth_year = YearField("出生年份", [Optional()])
+    groups = Checkboxes("我是", [Optional()])
 
 
 class RelativeForm(Form):

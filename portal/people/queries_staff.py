@@ -172,13 +172,8 @@ def _audit(actor: Actor, wanted: AuditFilter) -> Select[int]:
         statement = statement.where(like(AuditLog.actor_name, wanted.who))
     if wanted.what:
         statement = statement.where(like(AuditLog.summary, wanted.what))
-    for column, value in (
-        (AuditLog.verb, wanted.verb),
-        (AuditLog.object_type, wanted.object_type),
-        (AuditLog.object_id, wanted.object_id),
-    ):
-        if value not in ("", None):
-            statement = statement.where(column == value)
+    exact = {"verb": wanted.verb, "object_type": wanted.object_type, "object_id": wanted.object_id}
+    statement = statement.filter_by(**{name: value for name, value in exact.items() if value not in ("", None)})
     if wanted.first is not None:
         statement = statement.where(AuditLog.at >= clock.at(wanted.first, time()))
     if wanted.last is not None:

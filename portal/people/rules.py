@@ -18,9 +18,7 @@ CODE_REPEAT = timedelta(seconds=30)
 VERIFIED_LIFE = timedelta(minutes=30)
 
 FAILURE_WINDOW = timedelta(minutes=15)
-FAILURES_PER_ACCOUNT = 5
-FAILURES_PER_ADDRESS = 20
-FAILURES_PER_DEVICE = 10
+FAILURES = {"account": 5, "address": 20, "device": 10}  # for each kind of key, within the window
 
 INITIAL_LIFE = timedelta(hours=24)
 AUDIT_KEPT = timedelta(days=184)  # at least, as the law has it; nothing in the portal deletes a line (P9)

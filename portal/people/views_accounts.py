@@ -7,7 +7,7 @@ from flask import Response, abort, flash, request, url_for
 
 from portal.centres import profile
 from portal.centres import queries as centres
-from portal.core import access, clock, pages, registry
+from portal.core import access, clock, incoming, pages, registry
 from portal.core.access import GRANTS, PERMISSION_LABELS, ROLE_LABELS, Permission, Role
 from portal.core.errors import DomainError
 from portal.people import actions_staff, forms, queries_staff
@@ -24,9 +24,9 @@ def year_and(moment: datetime, now: datetime) -> str:
     return clock.stamp(moment) if there.year == clock.local(now).year else f"{there.year}年{clock.stamp(moment)}"
 
 
-def _number(name: str) -> int | None:
-    raw = request.args.get(name, "")
-    return int(raw) if raw.isdecimal() and len(raw) < 10 else None
+def number(name: str) -> int | None:
+    """A whole number from the query, else None."""
+    return incoming.whole_number(request.args.get(name))
 
 
 def role_notes() -> dict[str, str]:
@@ -39,8 +39,8 @@ def role_notes() -> dict[str, str]:
 def accounts() -> Any:
     actor, now = access.actor(), clock.now()
     wanted = queries_staff.AccountFilter(
-        q=request.args.get("q", "").strip()[:40], level=request.args.get("level", ""), centre_id=_number("centre"),
-        state=request.args.get("state", ""), page=_number("page") or 1,
+        q=request.args.get("q", "").strip()[:40], level=request.args.get("level", ""), centre_id=number("centre"),
+        state=request.args.get("state", ""), page=number("page") or 1,
     )  # fmt: skip
     rows, count = queries_staff.accounts(actor, wanted, now)
     return pages.page(
@@ -98,17 +98,14 @@ def _secret(made: actions_staff.OneTime, title: str, told: bool = True) -> Respo
 def _account_page(row: StaffAccount, form: forms.RoleForm, status: int = 200) -> Any:
     actor, now = access.actor(), clock.now()
     wanted = queries_staff.AuditFilter(object_type="staff_account", object_id=row.id)
+    lines = queries_staff.audit_rows(actor, wanted, 20)[:20] if actor.can(Permission.AUDIT) else []
     return pages.page(
         "people/account.html", status=status, row=row, form=form, own=row.id == actor.id,
         state=queries_staff.state_of(row, now), states=queries_staff.STATES, tones=TONES, roles=ROLE_LABELS,
-        notes=role_notes(), lines=queries_staff.audit_rows(actor, wanted, 20)[:20] if _may_read_log(actor) else [],
+        notes=role_notes(), lines=lines,
         word=lambda code: registry.audit_words.get(code, code), when=lambda at: year_and(at, now),
         alone=Role(row.role) is Role.MANAGER and queries_staff.managers_left(row) == 0,
     )  # fmt: skip
-
-
-def _may_read_log(actor: access.Actor) -> bool:
-    return actor.can(Permission.AUDIT)
 
 
 @face.get("/accounts/<int:account_id>")

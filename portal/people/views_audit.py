@@ -8,10 +8,10 @@ from defusedcsv import csv
 from flask import Response, request
 
 from portal.centres import queries as centres
-from portal.core import access, audit, clock, incoming, pages, registry
+from portal.core import access, audit, clock, pages, registry
 from portal.core.access import Permission
 from portal.people import audit_proof, queries_staff, rules
-from portal.people.views_accounts import year_and
+from portal.people.views_accounts import number, year_and
 from portal.people.views_staff import face
 
 
@@ -26,12 +26,8 @@ def _day(name: str, problems: list[str]) -> date | None:
         return None
 
 
-def _number(name: str) -> int | None:
-    return incoming.whole_number(request.args.get(name))
-
-
 def _wanted(actor: access.Actor, problems: list[str]) -> queries_staff.AuditFilter:
-    centre = centres.get(_number("centre") or 0)
+    centre = centres.get(number("centre") or 0)
     path = centre.path if centre is not None and centres.is_inside(centre, actor.centre_path) else ""
     if request.args.get("centre") and not path:
         problems.append("没有这个阵地，下面是您能看到的全部记录。")
@@ -42,7 +38,7 @@ def _wanted(actor: access.Actor, problems: list[str]) -> queries_staff.AuditFilt
     return queries_staff.AuditFilter(
         who=request.args.get("who", "").strip()[:40], what=request.args.get("what", "").strip()[:40],
         verb=request.args.get("verb", "")[:60], object_type=request.args.get("object", "")[:40],
-        object_id=_number("id"), first=first, last=last, path=path, before_id=_number("before"),
+        object_id=number("id"), first=first, last=last, path=path, before_id=number("before"),
     )  # fmt: skip
 
 

@@ -22,7 +22,8 @@ def _me() -> Resident:
 
 def _profile_form(person: Resident) -> forms.ProfileForm:
     form = forms.ProfileForm(obj=person)
-    form.offer(queries.home_choices(), profile.current().groups)
+    form.offer_homes(queries.home_choices())
+    form.groups.choices = forms.picks(profile.current().groups.items())
     if not form.is_submitted():
         form.home.data = str(person.home_centre_id or "")
         form.groups.data = list(person.groups)

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.once]
 AXE = (Path(__file__).parent / "axe.min.js").read_text("utf-8")
 # Answers that are no pages: files, pictures, numbers for machines, redirects.
 NO_PAGE = {
-    "static", "pictures.show", "operations.metrics", "operations.healthz", "operations.readyz", "catalogue.short",
+    "static", "catalogue.picture", "operations.metrics", "operations.healthz", "operations.readyz", "catalogue.short",
     "people.export", "catalogue.calendar", "catalogue.api_services", "people_staff.audit_csv", "signup_staff.table",
     "catalogue_staff.understand", "catalogue_staff.plan_template", "catalogue_staff.export",
 }  # fmt: skip

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from portal.cases import ladder
-from portal.catalogue import actions as catalogue
+from portal.catalogue.actions import reviewing
 from portal.core import outbox, scope
 from portal.core.access import Permission, Role
 from portal.feedback import actions as feedback
@@ -83,7 +83,7 @@ def test_the_last_account_goes_and_everything_rises_at_once(
 
         calling.hand_up(town.actor("A1"), call.id, "请街道办", NOW)
         entry = make.entry(town.centres["A1"], status="draft", published_at=None)
-        catalogue.offer(town.actor("A1"), entry, NOW)
+        reviewing.offer(town.actor("A1"), entry, NOW)
     room = make.venue(town.centres["A"], {d: [(540, 1260)] for d in range(7)}, needs_approval=True)
     booking = make.booking(room, resident=town.residents[0], status=PENDING)
     session.commit()

@@ -13,13 +13,14 @@ from flask import Flask
 from sqlalchemy import select
 
 import portal.catalogue
-from portal.catalogue import actions, waiting
+from portal.catalogue import waiting
+from portal.catalogue.actions import changing, drafting, publishing, reviewing
 from portal.catalogue.models import IN_REVIEW, PUBLISHED, Entry
 from portal.catalogue.staff import coverage, month_board, queries
 from portal.catalogue.states import MACHINES
 from portal.core import outbox, registry, scope
 from portal.core.access import Actor
-from tests.catalogue.wording import MONTH, draft, span, values
+from tests.catalogue.wording import MONTH, draft, month_rows, span, values
 from tests.factories import NOW, Town
 
 
@@ -38,36 +39,36 @@ def acting(town: Town, who: str) -> Iterator[Actor]:
 def test_the_whole_cycle_inside_scopes(session: Any, town: Town) -> None:
     with acting(town, "A1S") as station:
         offered = draft(town, "A1S", title="站里的")
-        actions.offer(station, offered, NOW)
+        reviewing.offer(station, offered, NOW)
         number = offered.id
     with acting(town, "ZFB") as department:
-        plan = actions.draft_entry(department, values(town, title="普法"), NOW)
-        actions.offer(department, plan, NOW)
+        plan = drafting.draft_entry(department, values(town, title="普法"), NOW)
+        reviewing.offer(department, plan, NOW)
         plan_id = plan.id
     with acting(town, "A1") as community:
-        actions.approve(community, session.get_one(Entry, number), NOW)
+        reviewing.approve(community, session.get_one(Entry, number), NOW)
         draft(town, "A1", title="社区的")
-        assert actions.submit_issue(community, town.centres["A1"], MONTH, NOW) == 2
+        assert reviewing.submit_issue(community, town.centres["A1"], MONTH, NOW) == 2
     with acting(town, "A") as subdistrict:
         rows = queries.board_rows(subdistrict, _turn(subdistrict), NOW)
-        assert actions.approve_all(subdistrict, [r.entry for r in rows], NOW) == 2
+        assert reviewing.approve_all(subdistrict, [r.entry for r in rows], NOW) == 2
     with acting(town, "D") as district:
         rows = queries.board_rows(district, _turn(district), NOW)
         assert {r.entry.title for r in rows} == {"站里的", "社区的", "普法"}
-        actions.allot(district, session.get_one(Entry, plan_id), [town.centres["B1"], town.centres["B2"]], NOW)
-        actions.approve_all(district, [r.entry for r in rows], NOW)
+        reviewing.allot(district, session.get_one(Entry, plan_id), [town.centres["B1"], town.centres["B2"]], NOW)
+        reviewing.approve_all(district, [r.entry for r in rows], NOW)
         assert coverage.coverage(MONTH, district.centre_path).offered == 4
-        assert actions.publish_month(MONTH, NOW, district, force=True) == 4
+        assert publishing.publish_month(MONTH, NOW, district, force=True) == 4
     with acting(town, "A1") as community:
         shown = session.get_one(Entry, number)
-        change = actions.ask_change(community, shown, values(town, title="站里的", place="三楼"), "场地临时占用", NOW)
+        change = changing.ask_change(community, shown, values(town, title="站里的", place="三楼"), "场地临时占用", NOW)
         change_id = change.id
     with acting(town, "D") as district:
         (open_change,) = queries.open_changes(district)
         assert open_change.id == change_id
-        actions.apply_change(district, open_change, NOW)
+        changing.apply_change(district, open_change, NOW)
     with acting(town, "ZFB") as department:
-        assert {r.entry.centre.code for r in queries.month_rows(department, MONTH, NOW)} == {"B1", "B2"}
+        assert {r.entry.centre.code for r in month_rows(department, MONTH, NOW)} == {"B1", "B2"}
     session.commit()
     assert {e.status for e in session.scalars(select(Entry))} == {PUBLISHED}
     outbox.run_due(NOW)
@@ -95,7 +96,7 @@ def test_every_effect_has_somebody_to_carry_it_out(app: Flask) -> None:
 def test_what_waits_costs_few_queries(session: Any, town: Town, count_queries: Any, who: str) -> None:
     for number in range(6):
         entry = draft(town, title=f"活动{number}", sessions=(span(number + 1),))
-        actions.offer(town.actor("A1"), entry, NOW)
+        reviewing.offer(town.actor("A1"), entry, NOW)
     actor = town.actor(who)
     session.commit()
     with acting(town, who), count_queries() as seen:

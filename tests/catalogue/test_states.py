@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from portal.catalogue import actions
+from portal.catalogue.actions import drafting, reviewing
 from portal.catalogue.models import Entry, EntryChange, PlanImport
 from portal.catalogue.states import CHANGE, ENTRY, MACHINES, PLAN_IMPORT
 from portal.core import scope, states
@@ -199,11 +199,11 @@ def test_two_reviewers_at_once(app: Flask, session: Any, town: Town, other: str)
     session.remove()
 
     def approve() -> object:
-        return actions.approve(reviewer, db.session.get_one(Entry, number), NOW, version=version)
+        return reviewing.approve(reviewer, db.session.get_one(Entry, number), NOW, version=version)
 
     def send_back() -> object:
         row = db.session.get_one(Entry, number)
-        return actions.return_entry(reviewer, row, "集合点不清", "place", NOW, version=version) or "returned"
+        return reviewing.return_entry(reviewer, row, "集合点不清", "place", NOW, version=version) or "returned"
 
     outcomes = _both(app, approve, approve if other == "approve" else send_back)
     assert sum(isinstance(o, Stale) for o in outcomes) == 1, outcomes
@@ -214,9 +214,9 @@ def test_two_reviewers_at_once(app: Flask, session: Any, town: Town, other: str)
 
 def test_no_road_back_from_the_end(session: Any, town: Town) -> None:
     entry = draft(town)
-    actions.drop_entry(town.actor("A1"), entry, NOW)
-    for step in (actions.offer, actions.recall, actions.resubmit, actions.approve):
+    drafting.drop_entry(town.actor("A1"), entry, NOW)
+    for step in (reviewing.offer, reviewing.recall, reviewing.resubmit, reviewing.approve):
         with pytest.raises((NoSuchTransition, NotAllowed)):
             step(town.actor("D"), entry, NOW)
     with pytest.raises(DomainError):
-        actions.edit_entry(town.actor("D"), entry, values(town), NOW)
+        drafting.edit_entry(town.actor("D"), entry, values(town), NOW)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, time
 from typing import Any
 
-from portal.catalogue import actions
+from portal.catalogue.actions import drafting, publishing, reviewing
 from portal.catalogue.models import Entry
 from portal.catalogue.rules import EntryValues
+from portal.catalogue.staff import month_board, queries
 from portal.catalogue.timetext.parts import Span
 from portal.core import clock
+from portal.core.access import Actor
 from tests.factories import NOW, Town
 
 MONTH = "2026-12"
@@ -35,24 +37,30 @@ def values(town: Town, **changes: Any) -> EntryValues:
 
 
 def draft(town: Town, who: str = "A1", **changes: Any) -> Entry:
-    return actions.draft_entry(town.actor(who), values(town, **changes), NOW)
+    return drafting.draft_entry(town.actor(who), values(town, **changes), NOW)
 
 
 def at_subdistrict(town: Town, **changes: Any) -> Entry:
     """A community's row that waits for subdistrict A."""
     entry = draft(town, **changes)
-    actions.offer(town.actor("A1"), entry, NOW)
+    reviewing.offer(town.actor("A1"), entry, NOW)
     return entry
 
 
 def approved(town: Town, **changes: Any) -> Entry:
     entry = at_subdistrict(town, **changes)
-    actions.approve(town.actor("A"), entry, NOW)
-    actions.approve(town.actor("D"), entry, NOW)
+    reviewing.approve(town.actor("A"), entry, NOW)
+    reviewing.approve(town.actor("D"), entry, NOW)
     return entry
 
 
 def published(town: Town, **changes: Any) -> Entry:
     entry = approved(town, **changes)
-    actions.publish_month(entry.month, NOW, town.actor("D"), force=True)
+    publishing.publish_month(entry.month, NOW, town.actor("D"), force=True)
     return entry
+
+
+def month_rows(actor: Actor, month: str, now: datetime, state: str = "") -> list[queries.Row]:
+    """Rows of a month's board under a tab, as its page and its export ask for them."""
+    board = (*month_board.on_board(actor, month), *month_board.in_state(actor, state))
+    return queries.board_rows(actor, board, now)

@@ -17,8 +17,8 @@ from sqlalchemy import select, update
 from portal.cases import ladder
 from portal.cases import queries as cases
 from portal.cases.models import UNDONE, Case
-from portal.catalogue import actions as catalogue
 from portal.catalogue import waiting as rows_waiting
+from portal.catalogue.actions import reviewing
 from portal.catalogue.models import IN_REVIEW, RETURNED, Entry
 from portal.catalogue.staff import month_board
 from portal.catalogue.staff import queries as rows
@@ -137,16 +137,16 @@ class World:
     def offer(self) -> None:
         centre = self.luck.choice(self.centres[1:])
         entry = self.make.entry(centre, status="draft", published_at=None)
-        catalogue.offer(system_actor(), entry, self.now)
+        reviewing.offer(system_actor(), entry, self.now)
 
     def review(self) -> None:
         entry = self.pick(select(Entry).where(Entry.status.in_((IN_REVIEW, RETURNED))))
         if entry is not None and entry.status == RETURNED:
-            catalogue.resubmit(self.somebody(), entry, self.now)
+            reviewing.resubmit(self.somebody(), entry, self.now)
         elif entry is not None and self.luck.random() < 0.5:
-            catalogue.approve(self.somebody(), entry, self.now)
+            reviewing.approve(self.somebody(), entry, self.now)
         elif entry is not None:
-            catalogue.return_entry(self.somebody(), entry, "请写明", "title", self.now)
+            reviewing.return_entry(self.somebody(), entry, "请写明", "title", self.now)
 
     def book(self) -> None:
         room = self.make.venue(

@@ -239,10 +239,10 @@ def test_a_broken_audit_chain_is_told_to_the_top(town: Any, now: datetime) -> No
 
 
 def test_cleaning_up_keeps_what_is_needed(town: Any, now: datetime) -> None:
-    old, fresh = now - timedelta(days=31), now - timedelta(days=29)
-    for moment in (old, fresh):
-        db.session.add(LoginCode(phone="1", code_hash="x", sent_at=moment, expires_at=moment))
-        db.session.add(LoginFailure(key="account:x", at=moment))
+    for code, failure, ended in ((8, 25, 31), (6, 23, 29)):
+        sent, moment = now - timedelta(days=code), now - timedelta(days=ended)
+        db.session.add(LoginCode(phone="1", code_hash="x", sent_at=sent, expires_at=sent + timedelta(minutes=5)))
+        db.session.add(LoginFailure(key="account:x", at=now - timedelta(hours=failure)))
         open_session("resident", town.residents[0].id, now)
         db.session.flush()
         last = db.session.scalars(select(WebSession).where(WebSession.ended_at.is_(None))).first()

@@ -14,8 +14,8 @@ from sqlalchemy import select
 from portal.core import clock, sessions
 from portal.core.audit import AuditLog
 from portal.core.sessions import WebSession
-from portal.people import actions_staff, passwords
-from portal.people.models import KnownDevice, LoginCode, LoginFailure, StaffAccount
+from portal.people import passwords
+from portal.people.models import KnownDevice, LoginFailure, StaffAccount
 from tests.factories import PASSWORD, Town
 from tests.people.conftest import one, rows
 
@@ -198,18 +198,6 @@ def test_own_sessions(app: Flask, client: FlaskClient, town: Town, session: Any,
     own = one(select(WebSession.id).where(WebSession.ended_at.is_(None), WebSession.id != foreign))
     assert client.post(f"/staff/sessions/{own}/end").location == "/staff/login"
     assert client.get("/staff/sessions").location.startswith("/staff/login")
-
-
-def test_tidy_forgets_what_is_old(session: Any, town: Town, now: datetime) -> None:
-    for age in (timedelta(hours=1), timedelta(days=8)):
-        session.add(LoginFailure(key="account:x", at=now - age))
-        session.add(LoginCode(phone="1", code_hash="x", sent_at=now - age, expires_at=now - age))
-    sessions.open_session("staff", town.staff["A1"].id, now - timedelta(days=200))
-    sessions.open_session("staff", town.staff["A1"].id, now)
-    session.commit()
-    assert actions_staff.tidy(now) == 3
-    assert actions_staff.tidy(now) == 0
-    assert [len(rows(select(m))) for m in (LoginFailure, LoginCode, WebSession)] == [1, 1, 1]
 
 
 def test_a_hash_of_weaker_days_is_made_anew_on_the_way_in(client: Any, town: Any, session: Any) -> None:

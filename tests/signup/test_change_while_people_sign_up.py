@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portal.catalogue import actions as catalogue
+from portal.catalogue.actions import changing, entry_values
 from portal.core.errors import Stale
 from portal.signup import actions
 
@@ -18,10 +18,10 @@ def test_sign_ups_do_not_spoil_the_form(session: Any, town: Any, make: Any, now:
     actions.sign_up(town.resident_actor(0), entry.id, None, 0, now)
     session.commit()
     session.refresh(entry)
-    values = dataclasses.replace(catalogue.values_of(entry), place="二楼书吧")
-    change = catalogue.ask_change(town.actor("D"), entry, values, "场地临时占用", now, version=seen)
+    values = dataclasses.replace(entry_values.values_of(entry), place="二楼书吧")
+    change = changing.ask_change(town.actor("D"), entry, values, "场地临时占用", now, version=seen)
     session.commit()
     assert change.status == "applied" and entry.place == "二楼书吧"
     again = dataclasses.replace(values, place="三楼会议室")
     with pytest.raises(Stale):
-        catalogue.ask_change(town.actor("D"), entry, again, "场地临时占用", now, version=seen)
+        changing.ask_change(town.actor("D"), entry, again, "场地临时占用", now, version=seen)

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal.catalogue import actions as catalogue
+from portal.catalogue.actions import changing, entry_values
 from portal.catalogue.models import Entry
 from portal.core.access import Actor
 from portal.core.db import db
@@ -79,8 +79,8 @@ class Crowd:
 
         def act() -> Any:
             entry = db.session.get_one(Entry, self.entry_id)
-            values = replace(catalogue.values_of(entry), capacity=places)
-            asked = catalogue.ask_change(self.publisher, entry, values, "名额有变", NOW)
+            values = replace(entry_values.values_of(entry), capacity=places)
+            asked = changing.ask_change(self.publisher, entry, values, "名额有变", NOW)
             actions.move_up(self.entry_id, NOW)
             return asked.id
 
@@ -138,7 +138,7 @@ def test_the_cancellation_among_sign_ups_leaves_nobody_behind(app: Flask, sessio
 
     def cancel() -> Any:
         found = db.session.get_one(Entry, entry_id)
-        change = catalogue.cancel_entry(publisher, found, "台风", NOW)
+        change = changing.cancel_entry(publisher, found, "台风", NOW)
         actions.cancel_all(entry_id, NOW, "台风")
         return change.id
 

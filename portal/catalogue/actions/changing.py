@@ -12,7 +12,7 @@ from portal.catalogue.actions import entry_values, room_holds
 from portal.catalogue.models import PUBLISHED, Entry, EntryChange
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import ASKED, CHANGE, ENTRY, owns, publisher, publishes
-from portal.core import audit, outbox, states
+from portal.core import outbox, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import DomainError
@@ -185,9 +185,5 @@ def take_back_change(actor: Actor, change: EntryChange, now: datetime) -> None:
 
 
 def _record(actor: Actor, change: EntryChange, verb: str, now: datetime) -> None:
-    changes = told(change)
-    audit.record(
-        actor, verb, "entry", change.entry_id, now, summary=f"{change.entry.title}：{change.reason}",
-        before={label: old for label, old, _new in changes}, after={label: new for label, _old, new in changes},
-        centre_id=change.centre_id, centre_path=change.entry.centre.path,
-    )  # fmt: skip
+    summary = f"{change.entry.title}：{change.reason}"
+    entry_values.log(actor, change.entry, verb, now, changes=told(change), summary=summary)

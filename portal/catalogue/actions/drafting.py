@@ -1,8 +1,7 @@
 """Drawing up rows: new, edited, dropped, copied, from a template, every week (SPEC C2, C4, C7)."""
 
-from collections.abc import Collection
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import datetime, time
 
 from sqlalchemy import select
 
@@ -21,6 +20,7 @@ from portal.catalogue.models import (
 )
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import ENTRY, holds
+from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core import clock, states
 from portal.core.access import Actor, Permission
@@ -42,7 +42,7 @@ class NothingToCopy(DomainError):
 
 
 def _home(actor: Actor, centre: Centre | None) -> Centre:
-    centre = centre or (db.session.get(Centre, actor.centre_id) if actor.centre_id else None)
+    centre = centre or centres.get(actor.centre_id)
     if centre is None:
         raise NotAllowed()
     if actor.department_id is None:
@@ -102,15 +102,23 @@ def edit_entry(
     if entry.status not in EDITABLE:
         raise NotEditable()
     entry_values.refuse(holds(entry, actor))
+    changes = rewrite(actor, entry, values, now, "edit_entry", draft=True)
+    entry.check_note = ""
+    return changes
+
+
+def rewrite(
+    actor: Actor, entry: Entry, values: EntryValues, now: datetime, verb: str, reason: str = "", draft: bool = False
+) -> entry_values.Changes:
+    """Write the values into a locked row, note what differs, let its room follow. Raises InvalidRow (NoRoom)."""
     before = entry_values.values_of(entry)
     values = room_holds.settled(replace(values, month=entry.month), entry.centre, entry.author_centre)
-    entry_values.require(values, now, draft=True)
+    entry_values.require(values, now, draft=draft)
     entry_values.put_values(entry, values)
     changes = entry_values.told(before, entry_values.values_of(entry))
-    entry.check_note = ""
     entry_values.touched(entry, now)
     if changes:
-        entry_values.note(actor, entry, "edit_entry", now, changes=changes)
+        entry_values.note(actor, entry, verb, now, reason=reason, changes=changes)
     db.session.flush()
     room_holds.edited(entry, before.venue_id, actor, now)
     return changes
@@ -137,14 +145,6 @@ def drop_entry(actor: Actor, entry: Entry, now: datetime, reason: str = "") -> N
     entry_values.log(actor, entry, "drop_entry", now, summary=f"{entry.title} {reason}".strip())
 
 
-def repeat_weekly(
-    values: EntryValues, weekdays: Collection[int], start: time, end: time, skip: Collection[date] = ()
-) -> EntryValues:
-    """The same row every week of its month, without the dates in `skip` (C7)."""
-    sessions = rules.unfold(weekdays, start, end, values.month, skip)
-    return replace(values, sessions=sessions, weekly=rules.weekly_dict(weekdays, start, end))
-
-
 def copy_month(actor: Actor, centre: Centre, from_month: str, to_month: str, now: datetime) -> list[Entry]:
     """Draft last month's rows of one centre again: the 2nd Tuesday stays a 2nd Tuesday (C7).
 
@@ -160,10 +160,8 @@ def copy_month(actor: Actor, centre: Centre, from_month: str, to_month: str, now
     sources = list(db.session.scalars(wanted))
     if not sources:
         raise NothingToCopy(f"{clock.month_name(from_month)}没有可以复制的服务。")
-    known = select(Entry.copied_from_id).where(
-        Entry.month == to_month, Entry.copied_from_id.in_([s.id for s in sources])
-    )
-    done = set(db.session.scalars(known))
+    known = select(Entry.copied_from_id).where(Entry.month == to_month)
+    done = set(db.session.scalars(known.where(Entry.copied_from_id.in_([s.id for s in sources]))))
     return [_copy(actor, centre, source, to_month, now) for source in sources if source.id not in done]
 
 
@@ -195,15 +193,16 @@ def save_template(actor: Actor, entry: Entry, name: str, now: datetime) -> Templ
     return template
 
 
-def use_template(actor: Actor, template: Template, month: str, now: datetime, *, centre: Centre | None = None) -> Entry:
+def use_template(actor: Actor, template: Template, month: str, now: datetime) -> Entry:
     """A new draft from a template; a weekly one gets its dates of `month`. Raises NotAllowed, InvalidRow."""
     values = entry_values.from_json({**template.values, "month": month, "sessions": []})
     if db.session.get(Category, values.category_id) is None:
         raise DomainError("模板里的类别已经停用，请重新建一条。")
     if values.weekly:
-        start, end = time.fromisoformat(values.weekly["start"]), time.fromisoformat(values.weekly["end"])
-        values = repeat_weekly(values, values.weekly["weekdays"], start, end)
-    entry = draft_entry(actor, values, now, centre=centre)
+        days, start, end = (values.weekly[name] for name in ("weekdays", "start", "end"))
+        rule = (days, time.fromisoformat(start), time.fromisoformat(end))
+        values = replace(values, sessions=rules.unfold(*rule, month), weekly=rules.weekly_dict(*rule))
+    entry = draft_entry(actor, values, now)
     entry.check_note = "由模板生成，请核对时间。"
     db.session.flush()
     return entry

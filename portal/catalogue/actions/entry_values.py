@@ -11,7 +11,7 @@ from portal.catalogue import rules
 from portal.catalogue.models import Category, Entry, EntrySession, ServiceType
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import ENTRY
-from portal.catalogue.timetext.parts import Problem, Span
+from portal.catalogue.timetext.parts import Problem, Span, error, errors
 from portal.centres.models import Centre
 from portal.core import audit, states
 from portal.core.access import Actor, Permission
@@ -65,14 +65,14 @@ def put_values(entry: Entry, values: EntryValues) -> None:
 
 def require(values: EntryValues, now: datetime, taken: int = 0, draft: bool = False, moved: bool = False) -> None:
     """Raises InvalidRow when the values have errors (warnings pass)."""
-    found = rules.errors(rules.check(values, now, taken, draft, moved))
+    found = errors(rules.check(values, now, taken, draft, moved))
     category = db.session.get(Category, values.category_id)
     if category is None:
-        found.insert(0, rules.error("category_id", "请选择类别。"))
+        found.insert(0, error("category_id", "请选择类别。"))
     elif values.service_type_id is not None:
         service = db.session.get(ServiceType, values.service_type_id)
         if service is None or service.category_id != category.id:
-            found.append(rules.error("service_type_id", "这个服务项目不属于所选的类别。"))
+            found.append(error("service_type_id", "这个服务项目不属于所选的类别。"))
     if found:
         raise InvalidRow(found)
 
@@ -127,8 +127,9 @@ def moves(now: datetime, **columns: Any) -> dict[str, Any]:
 
 def told(before: EntryValues, after: EntryValues) -> Changes:
     """[[label, before, after] …] for a history line."""
-    named = (_with_category(n, old, new) for n, old, new in rules.differences(before, after))
-    found = [[rules.LABELS[n], old, new] for n, old, new in named]
+    found = []
+    for name, *words in rules.differences(before, after):
+        found.append([rules.LABELS[name], *(map(_category_name, words) if name == "category_id" else words)])
     if before.venue_id != after.venue_id and before.place.strip() == after.place.strip():
         found.append([rules.LABELS["venue_id"], *(_room(v) for v in (before, after))])
     return found
@@ -137,12 +138,6 @@ def told(before: EntryValues, after: EntryValues) -> Changes:
 def _room(values: EntryValues) -> str:
     """The same words as a place may mean a room that is booked, or only words."""
     return f"预订{values.place}" if values.venue_id is not None else f"{values.place}（不预订）"
-
-
-def _with_category(name: str, old: str, new: str) -> tuple[str, str, str]:
-    if name != "category_id":
-        return name, old, new
-    return name, _category_name(old), _category_name(new)
 
 
 def _category_name(number: str) -> str:

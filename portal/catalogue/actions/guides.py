@@ -24,10 +24,8 @@ class GuideThere(DomainError):
 
 def centre_inside(actor: Actor, centre_id: int | None) -> Centre | None:
     """A centre of the actor's subtree, or None."""
-    centre = db.session.get(Centre, centre_id) if centre_id else None
-    if centre is None or not actor.centre_path or not centre.path.startswith(actor.centre_path):
-        return None
-    return centre
+    centre = centres.get(centre_id)
+    return centre if centre is not None and actor.centre_path and centres.is_inside(centre, actor.centre_path) else None
 
 
 def kept_by(actor: Actor, guides: Iterable[Guide]) -> set[int]:
@@ -43,14 +41,9 @@ def may_keep_guide(actor: Actor, guide: Guide | None) -> bool:
     """A guide of one centre is kept by it and above; one of the whole deployment by the top of the review chain."""
     if not actor.can(Permission.GUIDES) or actor.department_id is not None:
         return False
-    own = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
-    if own is None:
-        return False
     if guide is None:
-        return True
-    if guide.centre_id is None:
-        return not centres.review_chain(own)
-    return centre_inside(actor, guide.centre_id) is not None
+        return actor.centre_id is not None
+    return centres.at_top(actor) if guide.centre_id is None else centre_inside(actor, guide.centre_id) is not None
 
 
 def _need(actor: Actor, guide: Guide | None) -> None:

@@ -16,7 +16,7 @@ from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import DROPPED, Category, Entry, PlanImport, ServiceType
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import LAID_ASIDE, PLAN_IMPORT, PREVIEW
-from portal.catalogue.timetext.parts import Plan, PlanRow, PlanUnreadable, Problem
+from portal.catalogue.timetext.parts import Plan, PlanRow, PlanUnreadable, Problem, error, errors, warning
 from portal.centres.models import Centre
 from portal.core import audit, clock, states
 from portal.core.access import Actor, Permission
@@ -64,7 +64,7 @@ class PreviewRow:
 
     @property
     def ok(self) -> bool:
-        return not rules.errors(self.problems)
+        return not errors(self.problems)
 
     @property
     def capacity_text(self) -> str:
@@ -102,7 +102,7 @@ def preview_plan(actor: Actor, centre: Centre, month: str, filename: str, data: 
         raise PlanRefused("表格里没有找到服务。", advice="请检查是不是选错了文件或工作表。")
     upload = PlanImport(
         centre_id=centre.id, month=month, filename=filename[-120:], digest=digest, rows=[_stored(r) for r in found],
-        notes=_notes(plan), created_by=actor.name[:40], created_at=now,
+        notes=[*(p.message for p in plan.problems), *plan.notes], created_by=actor.name[:40], created_at=now,
     )  # fmt: skip
     db.session.add(upload)
     db.session.flush()
@@ -119,10 +119,6 @@ def _read(data: bytes, month: str) -> Plan:
         raise PlanRefused(unreadable.message) from unreadable
 
 
-def _notes(plan: Plan) -> list[str]:
-    return [*(p.message for p in plan.problems), *plan.notes]
-
-
 def _understood(plan: Plan, centre: Centre, month: str, now: datetime) -> list[PreviewRow]:
     categories, known = _categories(), room_holds.by_name(centre)
     numbers = [row.number for row in plan.rows]
@@ -137,19 +133,22 @@ def _understood(plan: Plan, centre: Centre, month: str, now: datetime) -> list[P
 
 def _understand(row: PlanRow, number: int, centre: Centre, categories: Named, month: str, now: datetime) -> PreviewRow:
     category, doubt = _category_of(row, categories)
+    rule = row.when.weekly
     values = EntryValues(
-        month=month, title=row.title, category_id=category.id if category else NO_CATEGORY, content=_content(row),
+        month=month, title=row.title, category_id=category.id if category else NO_CATEGORY,
+        content="\n".join(filter(None, (row.content, row.remark))),
         sessions=row.when.spans, place=row.place, audience=row.audience_text or "全体居民",
         groups=rules.groups_in(row.audience_text), capacity=row.capacity, unit=row.unit or "人",
         organiser=row.organiser or centre.name, contact=row.contact_name, phone=row.contact_phone,
-        weekly=_weekly(row),
+        weekly=rules.weekly_dict(rule.weekdays, rule.start, rule.end) | {"label": rule.label} if rule else None,
     )  # fmt: skip
     read = [Problem(FIELDS.get(p.field, p.field), p.severity, p.message) for p in row.problems]
     fields = {p.field for p in read}
     more = [*doubt, *(p for p in problems_of(values, row.category_text, now) if p.field not in fields)]
     return PreviewRow(
-        number=number, excel_row=row.number, sheet=row.sheet, values=values, when_text=row.when.label or _when(values),
-        category_text=row.category_text, problems=(*read, *more), raw=row.raw,
+        number=number, excel_row=row.number, sheet=row.sheet, values=values, problems=(*read, *more),
+        when_text=row.when.label or rules.when_text(values.sessions, values.weekly),
+        category_text=row.category_text, raw=row.raw,
     )  # fmt: skip
 
 
@@ -159,28 +158,15 @@ def _in_room(row: PreviewRow, known: dict[str, int]) -> PreviewRow:
     return replace(row, values=replace(row.values, venue_id=room)) if room is not None else row
 
 
-def _content(row: PlanRow) -> str:
-    return f"{row.content}\n{row.remark}".strip() if row.remark else row.content
-
-
-def _weekly(row: PlanRow) -> dict[str, Any] | None:
-    rule = row.when.weekly
-    return rules.weekly_dict(rule.weekdays, rule.start, rule.end) | {"label": rule.label} if rule else None
-
-
-def _when(values: EntryValues) -> str:
-    return rules.when_text(values.sessions, values.weekly)
-
-
 def problems_of(values: EntryValues, category_text: str, now: datetime) -> list[Problem]:
     """What keeps a row of a plan out, or should be looked at."""
     found = rules.check(values, now, draft=True)
     if not values.sessions:
         found = [p for p in found if p.field != "sessions"]
-        found.append(rules.error("sessions", "没有看懂时间，请选择日期和时间。"))
+        found.append(error("sessions", "没有看懂时间，请选择日期和时间。"))
     if values.category_id == NO_CATEGORY:
         said = f"没有“{category_text}”这个类别，请选择。" if category_text else "请选择类别。"
-        found.append(rules.error("category_id", said))
+        found.append(error("category_id", said))
     return found
 
 
@@ -211,7 +197,7 @@ def _category_of(row: PlanRow, named: Named) -> tuple[Category | None, list[Prob
     chosen = (by_service or [meant[0][0]])[0]
     if by_service or len(meant) == 1:
         return chosen, []
-    return chosen, [rules.warning("category_id", f"“{text}”是大类，暂按“{chosen.name}”算，请核对。")]
+    return chosen, [warning("category_id", f"“{text}”是大类，暂按“{chosen.name}”算，请核对。")]
 
 
 def _mark_duplicates(found: list[PreviewRow], centre: Centre, month: str) -> list[PreviewRow]:
@@ -244,11 +230,16 @@ def _loaded(stored: dict[str, Any]) -> PreviewRow:
     return PreviewRow(**{**stored, "values": entry_values.from_json(stored["values"]), "problems": problems})
 
 
-def _lock(upload: PlanImport) -> None:
-    """One at a time per uploaded file, so that a double click takes nothing in twice."""
+def _taken_up(actor: Actor, upload: PlanImport) -> Centre:
+    """The centre of an upload that the actor may work on; one at a time, so that a double click takes nothing in twice.
+
+    Locks the import. Raises NotAllowed.
+    """
+    entry_values.need(actor, Permission.PLAN)
+    entry_values.need_inside(actor, upload.centre)
     db.session.flush()
-    db.session.execute(select(PlanImport.id).where(PlanImport.id == upload.id).with_for_update())
-    db.session.refresh(upload)
+    db.session.refresh(upload, with_for_update=True)
+    return upload.centre
 
 
 def take_in_plan(actor: Actor, upload: PlanImport, numbers: Iterable[int] | None, now: datetime) -> list[Entry]:
@@ -257,10 +248,7 @@ def take_in_plan(actor: Actor, upload: PlanImport, numbers: Iterable[int] | None
     Rows that stay out remain in the preview; it is finished once every row is in. Raises NotAllowed, NoSuchRow,
     RowsNotReady when a chosen row still has an error (then none is taken in). Locks the import.
     """
-    entry_values.need(actor, Permission.PLAN)
-    centre = db.session.get_one(Centre, upload.centre_id)
-    entry_values.need_inside(actor, centre)
-    _lock(upload)
+    centre = _taken_up(actor, upload)
     if upload.status == LAID_ASIDE:
         raise RowsNotReady("这份表格已经放弃，请重新上传。")
     found = {row.number: row for row in rows_of(upload)}
@@ -281,7 +269,7 @@ def _again(row: PreviewRow, now: datetime) -> PreviewRow:
     """Errors that came about since the preview was made (a category gone); known doubts stay."""
     category = db.session.get(Category, row.values.category_id) if row.values.category_id else None
     values = row.values if category is not None else replace(row.values, category_id=NO_CATEGORY)
-    new = [p for p in rules.errors(problems_of(values, row.category_text, now)) if p not in row.problems]
+    new = [p for p in errors(problems_of(values, row.category_text, now)) if p not in row.problems]
     return replace(row, problems=(*row.problems, *new))
 
 
@@ -300,8 +288,7 @@ def _chosen(found: dict[int, PreviewRow], numbers: Iterable[int] | None) -> list
 
 
 def _take(actor: Actor, upload: PlanImport, centre: Centre, row: PreviewRow, now: datetime) -> Entry:
-    values = row.values
-    entry = drafting.draft_entry(actor, values, now, centre=centre)
+    entry = drafting.draft_entry(actor, row.values, now, centre=centre)
     entry.import_row = f"{upload.id}:{row.number}"
     entry.check_note = "；".join(p.message.rstrip("。") for p in row.problems if p.severity == "warning")
     db.session.flush()
@@ -313,10 +300,7 @@ def mend_plan_row(actor: Actor, upload: PlanImport, number: int, values: EntryVa
 
     Raises NotAllowed, NoSuchRow, RowsNotReady for a row already taken in.
     """
-    entry_values.need(actor, Permission.PLAN)
-    centre = db.session.get_one(Centre, upload.centre_id)
-    entry_values.need_inside(actor, centre)
-    _lock(upload)
+    centre = _taken_up(actor, upload)
     found = {row.number: row for row in rows_of(upload)}
     row = found.get(number)
     if row is None:
@@ -330,7 +314,8 @@ def mend_plan_row(actor: Actor, upload: PlanImport, number: int, values: EntryVa
     if category is None:
         values = replace(values, category_id=NO_CATEGORY)
     mended = replace(
-        row, values=values, when_text=_when(values), category_text=text or row.category_text, mended=True,
+        row, values=values, when_text=rules.when_text(values.sessions, values.weekly), mended=True,
+        category_text=text or row.category_text,
         problems=tuple(problems_of(values, row.category_text, now)),
     )  # fmt: skip
     found[number] = _mark_duplicates([mended], centre, upload.month)[0]
@@ -346,8 +331,7 @@ def lay_aside_plan(actor: Actor, upload: PlanImport, now: datetime) -> None:
 
 
 def _log(actor: Actor, upload: PlanImport, verb: str, now: datetime, summary: str) -> None:
-    centre = db.session.get_one(Centre, upload.centre_id)
     audit.record(
         actor, verb, "plan_import", upload.id, now, summary=f"{upload.month} {summary}",
-        centre_id=centre.id, centre_path=centre.path,
+        centre_id=upload.centre_id, centre_path=upload.centre.path,
     )  # fmt: skip

@@ -63,13 +63,8 @@ def publish_month(
         raise TooEarly(f"{name}清单将在 {clock.stamp(begins)} 自动发布。", advice="要现在就发布，请选“提前发布”。")
     wanted = select(Entry).where(Entry.status == APPROVED, Entry.month <= month, *_within(actor))
     # By centre, so that each is told of its list in one message or two.
-    wanted = (
-        wanted.order_by(Entry.centre_id, Entry.id)
-        .limit(limit)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    entries = list(db.session.scalars(wanted))
+    wanted = wanted.order_by(Entry.centre_id, Entry.id).limit(limit).with_for_update()
+    entries = list(db.session.scalars(wanted.execution_options(populate_existing=True)))
     if not entries:
         return 0
     tree = entry_values.whole_tree()
@@ -83,29 +78,22 @@ def publish_month(
 
 def _may_publish(actor: Actor) -> None:
     entry_values.need(actor, Permission.PUBLISH)
-    if actor.kind == "system":
-        return
-    centre = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
-    if centre is None or actor.department_id is not None or review_chain(centre):
+    if actor.kind != "system" and not centre_queries.at_top(actor):
         raise NotYourTurn("清单由上级统一发布。", advice="审核通过的服务会在每月1日0:00自动发布。")
 
 
 def _within(actor: Actor) -> list[ColumnElement[bool]]:
     if actor.kind == "system":
         return []
-    lower, upper = Centre.path >= actor.centre_path, Centre.path < actor.centre_path + ":"
-    return [Entry.centre_id.in_(select(Centre.id).where(lower, upper))]
+    return [Entry.centre_id.in_(select(Centre.id).where(*centre_queries.inside(actor.centre_path)))]
 
 
 def _after_publication(actor: Actor, entries: Sequence[Entry], reason: str, now: datetime) -> None:
     """Mark the issues, note it for the audit, and tell (in one message a batch) once the commit is through."""
-    by_issue: dict[tuple[str, int], int] = {}
-    for entry in entries:
-        key = (entry.month, entry.centre_id)
-        by_issue[key] = by_issue.get(key, 0) + 1
-    outbox.insert_once(Issue, [{"month": m, "centre_id": c, "submitted_by": ""} for m, c in sorted(by_issue)])
-    for month in sorted({m for m, _ in by_issue}):
-        centres = [c for m, c in by_issue if m == month]
+    issues = sorted({(entry.month, entry.centre_id) for entry in entries})
+    outbox.insert_once(Issue, [{"month": m, "centre_id": c, "submitted_by": ""} for m, c in issues])
+    for month in sorted({m for m, _ in issues}):
+        centres = [c for m, c in issues if m == month]
         first = update(Issue).where(Issue.month == month, Issue.centre_id.in_(centres), Issue.published_at.is_(None))
         db.session.execute(first.values(published_at=now).execution_options(synchronize_session=False))
     ids = [entry.id for entry in entries]
@@ -193,8 +181,7 @@ def unsubmitted(month: str, level: str, path: str = "") -> Select[int]:
 
 def _with_waiting_rows(month: str, level: str) -> list[int]:
     waiting = select(Entry.waits_at_id).where(Entry.month == month, Entry.status == IN_REVIEW).distinct()
-    with scope.system("reminders"):
-        return list(db.session.scalars(select(Centre.id).where(Centre.level == level, Centre.id.in_(waiting))))
+    return list(db.session.scalars(select(Centre.id).where(Centre.level == level, Centre.id.in_(waiting))))
 
 
 def _late_lists(month: str, now: datetime) -> list[Effect]:

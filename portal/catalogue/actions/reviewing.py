@@ -14,7 +14,7 @@ from portal.catalogue.actions import drafting, entry_values, room_holds
 from portal.catalogue.models import ACCEPTED, APPROVED, DRAFT, IN_REVIEW, RETURNED, Entry, EntryChange, Issue
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import ASKED, ENTRY, decides, holds, next_reviewer, owns, publishes, reviewers, turn
-from portal.catalogue.timetext.parts import Problem
+from portal.catalogue.timetext.parts import Problem, errors
 from portal.centres.models import Centre
 from portal.core import audit, clock, outbox, registry, states
 from portal.core.access import Actor, Permission, system_actor
@@ -43,7 +43,20 @@ class RowsWithProblems(DomainError):
 
 
 def _problems(entry: Entry, now: datetime) -> list[Problem]:
-    return rules.errors(rules.check(entry_values.values_of(entry), now))
+    return errors(rules.check(entry_values.values_of(entry), now))
+
+
+def _refuse_unready(entry: Entry, now: datetime) -> None:
+    """Raises InvalidRow when the row has errors."""
+    problems = _problems(entry, now)
+    if problems:
+        raise entry_values.InvalidRow(problems)
+
+
+def _tell_next(entry: Entry, now: datetime) -> None:
+    """Who decides next hears that the row has arrived."""
+    payload = {"entry_id": entry.id, "centre_id": entry.waits_at_id}
+    outbox.put("catalogue.offered", f"{entry.id}:{entry.version}", payload, now)
 
 
 def offer(actor: Actor, entry: Entry, now: datetime, *, version: int | None = None) -> None:
@@ -53,20 +66,17 @@ def offer(actor: Actor, entry: Entry, now: datetime, *, version: int | None = No
     row, then its room.
     """
     entry_values.lock(entry, version)
-    problems = _problems(entry, now)
-    if problems:
-        raise entry_values.InvalidRow(problems)
+    _refuse_unready(entry, now)
     room_holds.follow(entry, _send(actor, entry, now), actor, now)
     entry_values.log(actor, entry, "offer", now)
     if entry.waits_at_id is not None:
-        payload = {"entry_id": entry.id, "centre_id": entry.waits_at_id}
-        outbox.put("catalogue.offered", f"{entry.id}:{entry.version}", payload, now)
+        _tell_next(entry, now)
 
 
 def _send(actor: Actor, entry: Entry, now: datetime, among: frozenset[int] | None = None) -> str:
     """Fire the transition that brings a draft or an accepted row to whoever decides next. Returns its name."""
     if entry.status == ACCEPTED:
-        target = next_reviewer(entry, _placeless(actor))
+        target = next_reviewer(entry, replace(actor, centre_path=""))  # the next above the row, whoever presses
         name = "hand_in"
     else:
         target = next(iter(reviewers(entry)), None)
@@ -74,11 +84,6 @@ def _send(actor: Actor, entry: Entry, now: datetime, among: frozenset[int] | Non
     values = entry_values.moves(now, **turn(target, now, among), **MENDED)
     states.fire(ENTRY, entry, name, actor, now, values=values)
     return name
-
-
-def _placeless(actor: Actor) -> Actor:
-    """The same person without a place in the tree: handing in goes to the next reviewer, whoever presses."""
-    return replace(actor, centre_path="")
 
 
 def submit_issue(actor: Actor, centre: Centre, month: str, now: datetime) -> int:
@@ -215,18 +220,10 @@ def correct(
     entry_values.need(actor, Permission.REVIEW)
     entry_values.lock(entry, version)
     entry_values.refuse(_may_correct(entry, actor))
-    before = entry_values.values_of(entry)
-    values = room_holds.settled(replace(values, month=entry.month), entry.centre, entry.author_centre)
-    entry_values.require(values, now)
-    entry_values.put_values(entry, values)
-    changes = entry_values.told(before, entry_values.values_of(entry))
-    entry_values.touched(entry, now)
+    changes = drafting.rewrite(actor, entry, values, now, "correct", reason)
     if changes:
-        entry_values.note(actor, entry, "correct", now, reason=reason, changes=changes)
         payload = {"entry_id": entry.id, "actor": actor.name}
         outbox.put("catalogue.corrected", f"{entry.id}:{entry.version}", payload, now)
-    db.session.flush()
-    room_holds.edited(entry, before.venue_id, actor, now)
     return changes
 
 
@@ -244,16 +241,13 @@ def resubmit(actor: Actor, entry: Entry, now: datetime, *, version: int | None =
     """A mended row goes straight back to whom returned it. Raises NotAllowed, InvalidRow (NoRoom), Stale."""
     entry_values.lock(entry, version)
     if entry.status == RETURNED:
-        problems = _problems(entry, now)
-        if problems:
-            raise entry_values.InvalidRow(problems)
+        _refuse_unready(entry, now)
     back_to = db.session.get(Centre, entry.returned_by_id) if entry.returned_by_id else None
     values = entry_values.moves(now, **turn(back_to, now), **MENDED)
     states.fire(ENTRY, entry, "resubmit", actor, now, values=values)
     room_holds.follow(entry, "resubmit", actor, now)
     entry_values.log(actor, entry, "resubmit", now)
-    payload = {"entry_id": entry.id, "centre_id": entry.waits_at_id}
-    outbox.put("catalogue.offered", f"{entry.id}:{entry.version}", payload, now)
+    _tell_next(entry, now)
 
 
 def recall(actor: Actor, entry: Entry, now: datetime, *, version: int | None = None) -> None:
@@ -322,9 +316,7 @@ def allot(actor: Actor, entry: Entry, centres: Iterable[Centre], now: datetime) 
     for centre in chosen:
         entry_values.need_inside(actor, centre)
     entry_values.lock(entry)
-    problems = _problems(entry, now)
-    if problems:
-        raise entry_values.InvalidRow(problems)
+    _refuse_unready(entry, now)
     refusal = ENTRY.transition("allot").refusal(entry, actor)
     if refusal is not None:
         raise refusal

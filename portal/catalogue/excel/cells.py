@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from portal.catalogue.timetext.parts import Problem
-from portal.catalogue.timetext.tidy import NUMERAL, chinese_number, plain
+from portal.catalogue.timetext.parts import Problem, error, warning
+from portal.catalogue.timetext.tidy import NUMERAL, digits, plain
 
 MAX_CAPACITY = 100_000
 _HOW = "请写数字（如 30人、15组家庭）或“不限”"
@@ -26,10 +26,6 @@ class Capacity:
     problems: tuple[Problem, ...]
 
 
-def _problem(field: str, severity: str, message: str) -> Problem:
-    return Problem(field, "error" if severity == "error" else "warning", message)
-
-
 def parse_capacity(text: str) -> Capacity:
     """`30人` → 30, `15组家庭` → 15 组, `不限` → unlimited; doubts are warnings of the field `capacity`."""
     said = plain(text)
@@ -41,28 +37,23 @@ def parse_capacity(text: str) -> Capacity:
         return Capacity(None, "人", True, ())
     numbers = _numbers(said)
     if numbers is None:
-        return Capacity(None, "人", False, (_problem("capacity", "error", f"名额“{text}”看不懂，{_HOW}"),))
+        return Capacity(None, "人", False, (error("capacity", f"名额“{text}”看不懂，{_HOW}"),))
     return _limited(said, text, numbers)
 
 
 def _without_limit(doubt: str | None) -> Capacity:
-    problems = (_problem("capacity", "warning", doubt),) if doubt else ()
+    problems = (warning("capacity", doubt),) if doubt else ()
     return Capacity(None, "人", True, problems)
 
 
 def _numbers(said: str) -> list[tuple[int, str]] | None:
     """Each number with the text behind it; None when there is none or one is no whole number."""
-    said = re.sub(rf"[{NUMERAL}]+(?=\s*(?:个|人|名|位|组|户|家|对|队|$|-|左右))", _digits, said)
+    said = re.sub(rf"[{NUMERAL}]+(?=\s*(?:个|人|名|位|组|户|家|对|队|$|-|左右))", digits, said)
     if re.search(r"\d+\.\d|^\s*-\s*\d|\d[eE]", said):
         return None
     said = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", said)
     found = [(int(m.group(1)[:9]), m.group(2)) for m in re.finditer(r"(\d+)([^\d]*)", said)]
     return found or None
-
-
-def _digits(match: re.Match[str]) -> str:
-    value = chinese_number(match.group(0))
-    return match.group(0) if value is None else str(value)
 
 
 def _unit(after: str) -> str:
@@ -78,17 +69,17 @@ def _limited(said: str, text: str, numbers: list[tuple[int, str]]) -> Capacity:
     is_range = len(numbers) > 1 and re.match(r"^(?:人|名|位|组|户|个)?\s*-\s*$", after)
     if is_range:
         low, (places, after) = places, numbers[1]
-        problems.append(_problem("capacity", "warning", f"名额写的是 {low}-{places}，按 {places} 算，请核对"))
+        problems.append(warning("capacity", f"名额写的是 {low}-{places}，按 {places} 算，请核对"))
     elif len(numbers) > 1 or "+" in said:
-        problems.append(_problem("capacity", "warning", f"名额“{text}”里有几个数，按 {places} 算，请核对"))
+        problems.append(warning("capacity", f"名额“{text}”里有几个数，按 {places} 算，请核对"))
     elif _DOUBT.search(said):
-        problems.append(_problem("capacity", "warning", f"名额写的是“{text}”，按 {places} 算，请核对"))
+        problems.append(warning("capacity", f"名额写的是“{text}”，按 {places} 算，请核对"))
     if _PER_SESSION.search(said):
-        problems.append(_problem("capacity", "warning", f"名额写的是“{text}”，按每场 {places} 算，请核对"))
+        problems.append(warning("capacity", f"名额写的是“{text}”，按每场 {places} 算，请核对"))
     if _UNLIMITED.search(said):
-        problems.append(_problem("capacity", "warning", f"名额“{text}”又写了不限，按 {places} 算，请核对"))
+        problems.append(warning("capacity", f"名额“{text}”又写了不限，按 {places} 算，请核对"))
     if not 1 <= places <= MAX_CAPACITY:
-        problems.append(_problem("capacity", "error", f"名额 {places} 不对，{_HOW}"))
+        problems.append(error("capacity", f"名额 {places} 不对，{_HOW}"))
         return Capacity(None, _unit(after), False, tuple(problems))
     return Capacity(places, _unit(after), False, tuple(problems))
 
@@ -125,7 +116,7 @@ def parse_contact(name: str, phone: str) -> Contact:
         cut = _CUT_ZERO.search(said)
         if cut:
             said = f"{said[: cut.start()]}0{said[cut.start() :]}"
-            problems.append(_problem("contact", "warning", "电话前面少了区号的 0，已经补上，请核对"))
+            problems.append(warning("contact", "电话前面少了区号的 0，已经补上，请核对"))
             found = list(_PHONE.finditer(said))
     rest = _PHONE.sub(" ", said)
     rest = _LABELS.sub(" ", rest)
@@ -134,13 +125,13 @@ def parse_contact(name: str, phone: str) -> Contact:
     name_found = " ".join(shown.split())
     if not found:
         word = "电话看不懂，请写 0755-84200000 或 11 位手机号" if re.search(r"\d", rest) else "没写联系电话"
-        problems.append(_problem("contact", "warning", f"{word}，请补上"))
+        problems.append(warning("contact", f"{word}，请补上"))
         return Contact(name_found, "", tuple(problems))
     number = _tidy_phone(found[0])
     if len({_tidy_phone(match) for match in found}) > 1:
-        problems.append(_problem("contact", "warning", f"写了几个电话，用第一个 {number}，请核对"))
+        problems.append(warning("contact", f"写了几个电话，用第一个 {number}，请核对"))
     if found[0].group("local"):
-        problems.append(_problem("contact", "warning", f"电话 {number} 没有区号，请核对"))
+        problems.append(warning("contact", f"电话 {number} 没有区号，请核对"))
     return Contact(name_found, number, tuple(problems))
 
 

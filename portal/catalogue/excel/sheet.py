@@ -6,15 +6,12 @@ from dataclasses import dataclass, field, replace
 
 from portal.catalogue.excel.cells import parse_capacity, parse_contact
 from portal.catalogue.excel.header import Header, find_header, header_at
-from portal.catalogue.excel.template import template_workbook
 from portal.catalogue.excel.when_cells import when_text
 from portal.catalogue.excel.workbook import MAX_ROWS_READ, Sheet, open_sheets
 from portal.catalogue.timetext.days import Month
 from portal.catalogue.timetext.parse import parse_when
 from portal.catalogue.timetext.parts import Plan, PlanRow, PlanUnreadable, Problem
 from portal.catalogue.timetext.tidy import numerals_before, plain
-
-__all__ = ["Plan", "PlanRow", "PlanUnreadable", "read_plan", "template_workbook"]
 
 MAX_ROWS = 500
 _NOTE = re.compile(

@@ -15,7 +15,6 @@ COVER_ABOVE = 6
 # The A3 sheet of templates/print/poster_sheet.html, in millimetres: where strips stand and how high they are.
 _STRIP_BOTTOM, _STRIP_HEIGHT = 37.0, 316.0
 _STRIP_LEFT, _STRIP_RIGHT = 18.0, 153.5
-_POSTER_CSS = ("base.css", "rows.css", "poster.css")
 
 
 @dataclass(frozen=True)
@@ -145,31 +144,18 @@ def monthly_list(document: ListDocument) -> pdf.PrintJob:
     Raises: ValueError without parts.
     """
     year, month = typeset.month_words(document.month)
-    parts = tuple(
-        pdf.Part(
-            part.label,
-            pdf.html(
-                "list_part.html",
-                part=part,
-                weeks=(weeks := weeks_of(document.month, part.rows)),
-                tight=_is_tight(part, len(weeks)),
-                year=year,
-                month=month,
-                document=document,
-            ),
-            ("base.css", "rows.css", "list.css"),
-        )
-        for part in document.parts
-    )
+    said, parts = {"year": year, "month": month, "document": document}, []
+    for part in document.parts:
+        weeks = weeks_of(document.month, part.rows)
+        html = pdf.html("list_part.html", part=part, weeks=weeks, tight=_is_tight(part, len(weeks)), **said)
+        parts.append(pdf.Part(part.label, html, ("base.css", "rows.css", "list.css")))
     title = f"{document.scope_name} {year}年{month}月服务清单"
     cover = ""
     if len(parts) > COVER_ABOVE:
         total = sum(len(part.rows) + len(part.weekly) for part in document.parts)
-        cover = pdf.html("list_cover.html", document=document, year=year, month=month, title=title, total=total)
-    frame = pdf.Frame(
-        title, pdf.A4, (195 * pdf.MM, 14.2 * pdf.MM, 9.5), cover=cover, css=("base.css", "list_cover.css")
-    )
-    return pdf.PrintJob(parts, frame)
+        cover = pdf.html("list_cover.html", title=title, total=total, **said)
+    number = (195 * pdf.MM, 14.2 * pdf.MM, 9.5)
+    return pdf.PrintJob(tuple(parts), pdf.Frame(title, pdf.A4, number, cover=cover, css=("base.css", "list_cover.css")))
 
 
 def board_poster(document: ListDocument) -> pdf.PrintJob:
@@ -182,35 +168,18 @@ def board_poster(document: ListDocument) -> pdf.PrintJob:
     size = _size(document) if single else "narrow"
     height = _strip_height(document, size) if single else _STRIP_HEIGHT
     groups = [document.parts] if single else _groups(document)
-    parts = tuple(
-        pdf.Part(
-            "、".join(part.label for part in group),
-            pdf.html(
-                "poster_strip.html",
-                size=size,
-                height=height,
-                single=single,
-                sections=[(part, weeks_of(document.month, part.rows)) for part in group],
-                year=year,
-                month=month,
-            ),
-            _POSTER_CSS,
-        )
-        for group in groups
-    )
+    said, parts = {"year": year, "month": month, "single": single}, []
+    for group in groups:
+        sections = [(part, weeks_of(document.month, part.rows)) for part in group]
+        html = pdf.html("poster_strip.html", size=size, height=height, sections=sections, **said)
+        parts.append(pdf.Part("、".join(part.label for part in group), html, ("base.css", "rows.css", "poster.css")))
     title = f"{document.scope_name} {year}年{month}月服务清单"
-    sheet = pdf.html("poster_sheet.html", document=document, year=year, month=month, single=single, title=title)
+    sheet = pdf.html("poster_sheet.html", document=document, title=title, **said)
     bottom = _STRIP_BOTTOM + _STRIP_HEIGHT - height
     lefts = (_STRIP_LEFT, _STRIP_RIGHT) if size == "narrow" else (_STRIP_LEFT,)
-    frame = pdf.Frame(
-        title,
-        pdf.A3,
-        (279 * pdf.MM, 3.6 * pdf.MM, 11.5),
-        sheet=sheet,
-        css=("base.css", "poster_sheet.css"),
-        slots=tuple((left * pdf.MM, bottom * pdf.MM) for left in lefts),
-    )
-    return pdf.PrintJob(parts, frame)
+    slots = tuple((left * pdf.MM, bottom * pdf.MM) for left in lefts)
+    number, css = (279 * pdf.MM, 3.6 * pdf.MM, 11.5), ("base.css", "poster_sheet.css")
+    return pdf.PrintJob(tuple(parts), pdf.Frame(title, pdf.A3, number, sheet=sheet, css=css, slots=slots))
 
 
 @dataclass(frozen=True)

@@ -101,14 +101,14 @@ def is_over(item: Any, now: datetime) -> bool:
     return item.status == CANCELLED or (item.last_end is not None and item.last_end <= now)
 
 
-def similar(item: Any, now: datetime, limit: int = 3) -> list[Markup]:
+def similar(item: Any, now: datetime) -> list[Markup]:
     """Others of the same category with free places, nearest in time: the way out when this one is full or over."""
     if not is_over(item, now) and free_places(item.capacity, item.taken) != 0:
         return []
     snap = month_snapshot.snapshot(item.month, now)
     code = snap.rows[item.id].category if item.id in snap.rows else ""
     rows = month_snapshot.select_rows(snap, month_snapshot.Filters(month=item.month, category=code, free=True), now)
-    others = [(row, session) for row, session in rows if row.id != item.id][:limit]
+    others = [(row, session) for row, session in rows if row.id != item.id][:3]
     return [month_snapshot.card(row, session, now, with_centre=True) for row, session in others]
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, send_from_directory, url_for
 from icalendar import Calendar, Event
 from markupsafe import Markup
 
@@ -14,7 +14,7 @@ from portal.catalogue.public import month_snapshot, queries
 from portal.centres import profile
 from portal.centres import queries as centres
 from portal.centres.models import Centre
-from portal.core import access, clock, pages, registry
+from portal.core import access, clock, pages, registry, uploads
 from portal.core.incoming import whole_number
 from portal.people import viewer as viewers
 
@@ -188,7 +188,7 @@ def guides() -> Response:
     category = request.args.get("category", "")[:32]
     return pages.page(
         "catalogue/public/guides.html", fragment="results", q=q, category=category,
-        groups=queries.guide_groups(q=q, category=category, kind="guide"),
+        groups=queries.guide_groups(q, category),
         category_chips=category_chips([(c.code, c.name) for c in queries.guide_tops()], category),
     )  # fmt: skip
 
@@ -241,6 +241,18 @@ def _event(row: month_snapshot.Row, number: int, session: tuple[datetime, dateti
     if row.status == "cancelled":
         event.add("status", "CANCELLED")
     return event
+
+
+@bp.get("/pictures/<name>")
+@access.public
+def picture(name: str) -> Response:
+    """A cover picture, for everybody; names are hashes, so nobody can list them."""
+    if not uploads.known(name):
+        abort(404)
+    answer = send_from_directory(uploads.folder(), name, mimetype="image/jpeg", max_age=31_536_000)
+    answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    answer.headers["Content-Disposition"] = "inline"
+    return answer
 
 
 API_PAGE = 200  # services in one answer; `next` leads on

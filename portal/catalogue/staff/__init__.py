@@ -7,8 +7,7 @@ from portal.core.access import Permission
 
 
 def register(app: Flask) -> None:
-    """Add the staff pages, the cover pictures and the line in the left column."""
-    from portal.catalogue.public import picture_views
+    """Add the staff pages and their lines in the left column."""
     from portal.catalogue.staff import (  # noqa: F401  # importing a view file hangs its pages into the blueprint
         change_views,
         entry_views,
@@ -20,6 +19,5 @@ def register(app: Flask) -> None:
     )
 
     app.register_blueprint(month_views.bp)
-    app.register_blueprint(picture_views.bp)
     registry.nav("catalogue", "服务清单", "list", "catalogue_staff.month", Permission.VIEW, 10)
     registry.nav("guides", "生活指南", "book", "catalogue_staff.guides", Permission.VIEW, 15)

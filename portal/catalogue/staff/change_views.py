@@ -6,7 +6,7 @@ from typing import Any
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import actions, rules
+from portal.catalogue import rules
 from portal.catalogue.actions import changing, entry_values, room_holds
 from portal.catalogue.actions.entry_values import InvalidRow
 from portal.catalogue.categories import leaf_categories
@@ -71,18 +71,29 @@ def change(entry_id: int) -> Response:
         flash("只有已发布的服务才需要申请变更。", "gold")
         return pages.see_other(url_for(".entry", entry_id=entry.id))
     form = forms.ChangeForm()
-    form.offer(leaf_categories())
-    form.offer_rooms(room_holds.for_entry(entry))
     if not form.is_submitted():
-        form.load(entry_values.values_of(entry))
-        form.version.data = str(entry.revision)
-        return _change_page(entry, form)
+        return _change_page(entry, _as_it_stands(entry))
+    _offer(entry, form)
     values = _read(entry, form)
     if values is None:
         return _change_page(entry, form, 422)
     if request.form.get("do") == "preview":
         return _preview(entry, form, values)
     return _ask(entry, form, values)
+
+
+def _offer(entry: Entry, form: forms.ChangeForm) -> None:
+    form.offer(leaf_categories())
+    form.offer_rooms(room_holds.for_entry(entry))
+
+
+def _as_it_stands(entry: Entry) -> forms.ChangeForm:
+    """The form as the database says, whatever was posted."""
+    form = forms.ChangeForm(formdata=None)
+    _offer(entry, form)
+    form.load(entry_values.values_of(entry))
+    form.version.data = str(entry.revision)
+    return form
 
 
 def _read(entry: Entry, form: forms.ChangeForm) -> EntryValues | None:
@@ -107,7 +118,7 @@ def _preview(entry: Entry, form: forms.ChangeForm, values: EntryValues) -> Respo
 def _ask(entry: Entry, form: forms.ChangeForm, values: EntryValues) -> Response:
     entry_id = entry.id
     try:
-        asked = actions.ask_change(
+        asked = changing.ask_change(
             access.actor(), entry, values, form.reason.data or "", clock.now(), version=form.loaded_version
         )
     except Stale as error:
@@ -141,8 +152,8 @@ def cancel(entry_id: int) -> Response:
     entry, form = entry_or_404(entry_id), forms.ReasonForm()
     if form.validate_on_submit():
         try:
-            asked = actions.cancel_entry(
-                access.actor(), entry, form.reason.data or "", clock.now(), version=number("version", request.form)
+            asked = changing.cancel_entry(
+                access.actor(), entry, form.reason.data or "", clock.now(), version=number("version")
             )
         except DomainError as error:
             pages.refused(error)
@@ -150,12 +161,7 @@ def cancel(entry_id: int) -> Response:
         else:
             return _asked(entry, asked)
     found = entry_or_404(entry_id)
-    edit = forms.ChangeForm(formdata=None)
-    edit.offer(leaf_categories())
-    edit.offer_rooms(room_holds.for_entry(found))
-    edit.load(entry_values.values_of(found))
-    edit.version.data = str(found.revision)
-    return _change_page(found, edit, 422, cancel=form)
+    return _change_page(found, _as_it_stands(found), 422, cancel=form)
 
 
 @bp.get("/staff/catalogue/changes")
@@ -181,8 +187,17 @@ def _change_or_404(change_id: int) -> EntryChange:
 @bp.get("/staff/catalogue/changes/<int:change_id>")
 @access.staff(Permission.VIEW)
 def one_change(change_id: int) -> Response:
-    found = [_shown(_change_or_404(change_id))]
-    return pages.page("catalogue/staff/changes.html", found=found, form=None, refusing=0, now=clock.now(), one=True)
+    return _one_page(change_id)
+
+
+def _one_page(change_id: int, form: forms.ReasonForm | None = None) -> Response:
+    """One change alone; form: the reason why not, as typed, when something is wrong with it."""
+    found, now, status, refusing = [_shown(_change_or_404(change_id))], clock.now(), 200, 0
+    if form is not None:
+        status, refusing = 422, change_id
+    return pages.page(
+        "catalogue/staff/changes.html", status=status, found=found, form=form, refusing=refusing, now=now, one=True
+    )
 
 
 @bp.post("/staff/catalogue/changes/<int:change_id>/apply")
@@ -191,7 +206,7 @@ def apply_change(change_id: int) -> Response:
     found = _change_or_404(change_id)
     entry, people = found.entry, found.entry.taken + found.entry.waiting
     try:
-        actions.apply_change(access.actor(), found, clock.now())
+        changing.apply_change(access.actor(), found, clock.now())
     except DomainError as error:
         return pages.sorry(error, url_for(".one_change", change_id=change_id))
     return pages.said(f"“{entry.title}”的变更生效了，{people} 位报名的人会收到通知。", url_for(".changes"))
@@ -203,22 +218,13 @@ def refuse_change(change_id: int) -> Response:
     found, form = _change_or_404(change_id), forms.ReasonForm()
     if form.validate_on_submit():
         try:
-            actions.refuse_change(access.actor(), found, form.reason.data or "", clock.now())
+            changing.refuse_change(access.actor(), found, form.reason.data or "", clock.now())
         except DomainError as error:
             pages.refused(error)
             form.reason.errors = [f"{error.message}{error.advice}"]
         else:
             return pages.said("没有同意这个变更，申请的人会看到理由。", url_for(".changes"))
-    shown = [_shown(_change_or_404(change_id))]
-    return pages.page(
-        "catalogue/staff/changes.html",
-        status=422,
-        found=shown,
-        form=form,
-        refusing=change_id,
-        now=clock.now(),
-        one=True,
-    )
+    return _one_page(change_id, form)
 
 
 @bp.post("/staff/catalogue/changes/<int:change_id>/take-back")
@@ -226,5 +232,5 @@ def refuse_change(change_id: int) -> Response:
 def take_back_change(change_id: int) -> Response:
     found = _change_or_404(change_id)
     entry_id = found.entry_id
-    actions.take_back_change(access.actor(), found, clock.now())
+    changing.take_back_change(access.actor(), found, clock.now())
     return pages.said("申请撤回了，活动照原来的办。", url_for(".entry", entry_id=entry_id))

@@ -67,10 +67,9 @@ def coverage(month: str, path: str = "") -> Coverage:
     expected = sum(c.expected or 0 for c in categories)
     watched = {c.id for c in categories if c.expected or (c.parent_id and by_id[c.parent_id].expected)}
     standing = sum(by_id[s.category_id].kind in STANDING for s in services)
-    guide_services = {g for titles in guides.values() for g in titles}
     return Coverage(
         month=month, categories=counted, centres=tuple(_centres(found, leaves, path)),
-        offered=sum(n for *_, n in found) + len(guide_services) + standing, needed=OFFER_MIN,
+        offered=sum(n for *_, n in found) + sum(map(len, guides.values())) + standing, needed=OFFER_MIN,
         guides=sum(len(guides.get(i, ())) for i in watched), guides_expected=expected,
         missing_guides=tuple(c.category.name for c in counted if c.category.id in watched and (c.missing or c.empty)),
     )  # fmt: skip
@@ -89,20 +88,20 @@ def _entries(month: str, path: str) -> Found:
     return [(c, s, p, n) for c, s, p, n in db.session.execute(grouped)]
 
 
-def _guides() -> dict[int, set[tuple[int, str]]]:
-    """Active guides by category; the same title of several centres is one service on offer."""
-    found: dict[int, set[tuple[int, str]]] = {}
+def _guides() -> dict[int, set[str]]:
+    """Titles of active guides by category; the same one of several centres is one service on offer."""
+    found: dict[int, set[str]] = {}
     for category_id, title in db.session.execute(select(Guide.category_id, Guide.title).where(Guide.active)):
-        found.setdefault(category_id, set()).add((category_id, title))
+        found.setdefault(category_id, set()).add(title)
     return found
 
 
 def _category(
     category: Category, by_id: dict[int, Category], services: list[ServiceType], found: Found,
-    guides: dict[int, set[tuple[int, str]]],
+    guides: dict[int, set[str]],
 ) -> CategoryCount:  # fmt: skip
     mine = [s for s in services if s.category_id == category.id]
-    titles = {title for _, title in guides.get(category.id, ())}
+    titles = guides.get(category.id, set())
     offered = {service for c, service, *_ in found if c == category.id and service}
     if category.kind in STANDING:
         missing: list[str] = []

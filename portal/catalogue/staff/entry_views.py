@@ -7,8 +7,8 @@ from typing import Any
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import actions, rules, windows
-from portal.catalogue.actions import entry_values, room_holds
+from portal.catalogue import rules, windows
+from portal.catalogue.actions import drafting, entry_values, reviewing, room_holds
 from portal.catalogue.actions.entry_values import InvalidRow
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.categories import leaf_categories
@@ -17,6 +17,7 @@ from portal.catalogue.rules import EntryValues
 from portal.catalogue.staff import choices, forms, queries, sessions_field
 from portal.catalogue.staff.month_views import (
     TONES,
+    asked_month,
     back,
     bp,
     entry_or_404,
@@ -26,6 +27,7 @@ from portal.catalogue.staff.month_views import (
     own_centre,
 )
 from portal.catalogue.states import CHANGE, holds, owns, passed_over, publisher, reviewers, status_text
+from portal.catalogue.timetext.parts import errors
 from portal.centres import profile
 from portal.centres.models import Centre
 from portal.core import access, clock, pages, uploads
@@ -34,7 +36,6 @@ from portal.core.db import db
 from portal.core.errors import DomainError, Stale
 from portal.people.forms import picks
 
-EDITABLE = (DRAFT, RETURNED, ACCEPTED)
 CORRECTABLE = (IN_REVIEW, APPROVED)
 
 
@@ -99,7 +100,7 @@ def _read(form: forms.EntryForm, month: str, base: EntryValues | None, draft: bo
     if typed is None or form.cover_file.errors:
         return None
     values = form.values(month, typed, base)
-    found = rules.errors(rules.check(values, clock.now(), draft=draft))
+    found = errors(rules.check(values, clock.now(), draft=draft))
     form.put(found)
     return None if found else values
 
@@ -109,10 +110,7 @@ def _read(form: forms.EntryForm, month: str, base: EntryValues | None, draft: bo
 def understand() -> Response:
     """What was understood of the times typed so far, and whether the room is free then; asked while somebody types."""
     actor, now = access.actor(), clock.now()
-    month = request.args.get("month", "")
-    if not clock.is_month(month):
-        month = choices.default_month(now)
-    entry_id = number("entry", request.args)
+    month, entry_id = asked_month(now), number("entry")
     entry = queries.entry(entry_id) if entry_id else None
     typed = sessions_field.read_sessions(
         request.args.get("sessions", "")[:2000], month, moved=entry is not None and entry.status == PUBLISHED
@@ -124,7 +122,7 @@ def understand() -> Response:
 
 
 def _asked_outlook(actor: Actor, entry: Entry | None, typed: sessions_field.Typed, now: datetime) -> room_holds.Outlook:
-    venue_id = number("venue_id", request.args)
+    venue_id = number("venue_id")
     if not venue_id:
         return room_holds.Outlook()
     known = room_holds.for_entry(entry) if entry is not None else room_holds.rooms_of(_new_home(actor))
@@ -144,9 +142,7 @@ def _new_home(actor: Actor) -> Centre:
 def new() -> Response:
     """A blank row. 'Save' makes a draft; 'save and send' hands it on at once."""
     actor, now = access.actor(), clock.now()
-    home, month = _new_home(actor), request.values.get("month", "")
-    if not clock.is_month(month):
-        month = choices.default_month(now)
+    home, month = _new_home(actor), asked_month(now)
     form = _form(home=home)
     context: dict[str, Any] = {"home": home, "homes": choices.drafting_centres(actor)}
     if not form.is_submitted():
@@ -160,9 +156,9 @@ def new() -> Response:
     if values is None:
         return _page(form, month, 422, **context)
     try:
-        entry = actions.draft_entry(actor, values, now, centre=home)
+        entry = drafting.draft_entry(actor, values, now, centre=home)
         if request.form.get("do") == "send":
-            actions.offer(actor, entry, now)
+            reviewing.offer(actor, entry, now)
     except InvalidRow as error:
         return _invalid(form, error, month, context)
     flash(f"“{entry.title}”已存{'并送审' if entry.status != DRAFT else '为草稿'}。", "green")
@@ -179,10 +175,10 @@ def _invalid(form: forms.EntryForm, error: InvalidRow, month: str, context: dict
 
 def mode_of(entry: Entry, actor: Actor) -> str:
     """'edit' for who holds the row, 'correct' for its reviewer, '' for who may only look."""
-    if entry.status in EDITABLE and actor.can(Permission.PLAN) and holds(entry, actor) is None:
+    if entry.status in drafting.EDITABLE and actor.can(Permission.PLAN) and holds(entry, actor) is None:
         return "edit"
-    reviewing = entry.status in CORRECTABLE and actor.can(Permission.REVIEW)
-    return "correct" if reviewing and _may_correct(entry, actor) else ""
+    may = entry.status in CORRECTABLE and actor.can(Permission.REVIEW)
+    return "correct" if may and _may_correct(entry, actor) else ""
 
 
 def _may_correct(entry: Entry, actor: Actor) -> bool:
@@ -219,11 +215,11 @@ def _save(form: forms.EntryForm, entry: Entry, values: EntryValues, context: dic
     returned = entry.status == RETURNED
     try:
         if mode == "correct":
-            actions.correct(actor, entry, values, now, reason=form.reason.data or "", version=form.loaded_version)
+            reviewing.correct(actor, entry, values, now, reason=form.reason.data or "", version=form.loaded_version)
         else:
-            actions.edit_entry(actor, entry, values, now, version=form.loaded_version)
+            drafting.edit_entry(actor, entry, values, now, version=form.loaded_version)
         if sends and entry.status in (DRAFT, RETURNED):
-            (actions.resubmit if returned else actions.offer)(actor, entry, now)
+            (reviewing.resubmit if returned else reviewing.offer)(actor, entry, now)
     except InvalidRow as error:
         return _invalid(form, error, entry.month, context)
     except Stale:
@@ -242,11 +238,8 @@ def _somebody_was_faster(form: forms.EntryForm, entry_id: int, values: EntryValu
         return pages.see_other(url_for(".entry", entry_id=entry.id))
     last = queries.history(entry)
     theirs = entry_values.values_of(entry)
-    conflict = Conflict(
-        who=last[-1].who if last else "",
-        at=entry.updated_at,
-        changes=entry_values.told(theirs, replace(values, month=theirs.month)),
-    )
+    changes = entry_values.told(theirs, replace(values, month=theirs.month))
+    conflict = Conflict(last[-1].who if last else "", entry.updated_at, changes)
     form.version.data = str(entry.revision)
     return _page(form, entry.month, 409, entry=entry, mode=mode, home=entry.centre, conflict=conflict)
 
@@ -320,7 +313,7 @@ def hold_room(entry_id: int) -> Response:
     """The row's room was taken when it went out and is free by now: book it after all."""
     found = entry_or_404(entry_id)
     try:
-        actions.hold_room(access.actor(), found, clock.now())
+        reviewing.hold_room(access.actor(), found, clock.now())
     except DomainError as error:
         return pages.sorry(error, url_for(".entry", entry_id=entry_id))
     return pages.said(f"{found.place}订上了。", url_for(".entry", entry_id=entry_id))
@@ -335,7 +328,7 @@ def keep_template(entry_id: int) -> Response:
     if elsewhere is not None:
         return elsewhere
     try:
-        kept = actions.save_template(access.actor(), found, request.form.get("name", ""), clock.now())
+        kept = drafting.save_template(access.actor(), found, request.form.get("name", ""), clock.now())
     except DomainError as error:
         error.message = f"没有存成模板：{error.message}"
         return pages.sorry(error, url_for(".entry", entry_id=entry_id))
@@ -346,9 +339,7 @@ def keep_template(entry_id: int) -> Response:
 @access.staff(Permission.PLAN)
 def templates() -> Response:
     """The centre's templates: one click makes a draft of the month."""
-    now = clock.now()
-    month = request.args.get("month", "")
-    month = month if clock.is_month(month) else choices.default_month(now)
+    month = asked_month(clock.now())
     elsewhere = not_for_departments(access.actor(), month)
     if elsewhere is not None:
         return elsewhere
@@ -357,26 +348,20 @@ def templates() -> Response:
     return pages.page("catalogue/staff/templates.html", templates=found, month=month, category_names=names)
 
 
-def _template_or_404(template_id: int) -> Any:
-    return queries.template(template_id) or abort(404)
-
-
 @bp.post("/staff/catalogue/templates/<int:template_id>/use")
 @access.staff(Permission.PLAN)
 def use_template(template_id: int) -> Response:
-    month = request.form.get("month", "")
-    now = clock.now()
-    month = month if clock.is_month(month) else choices.default_month(now)
-    made = actions.use_template(access.actor(), _template_or_404(template_id), month, now)
+    kept, now = queries.template(template_id) or abort(404), clock.now()
+    made = drafting.use_template(access.actor(), kept, asked_month(now), now)
     return pages.said("草稿建好了，请核对时间。", url_for(".edit", entry_id=made.id))
 
 
 @bp.post("/staff/catalogue/templates/<int:template_id>/delete")
 @access.staff(Permission.PLAN)
 def forget_template(template_id: int) -> Response:
-    kept = _template_or_404(template_id)
+    kept = queries.template(template_id) or abort(404)
     name = kept.name
-    actions.forget_template(access.actor(), kept, clock.now())
+    drafting.forget_template(access.actor(), kept, clock.now())
     return pages.said(f"模板“{name}”删掉了，已建的服务不受影响。", url_for(".templates"))
 
 
@@ -385,8 +370,7 @@ def forget_template(template_id: int) -> Response:
 def copy() -> Response:
     """Last month's rows as drafts: the second Tuesday stays a second Tuesday (C7)."""
     actor, now = access.actor(), clock.now()
-    month = request.values.get("month", "")
-    month = month if clock.is_month(month) else choices.default_month(now)
+    month = asked_month(now)
     elsewhere = not_for_departments(actor, month)
     if elsewhere is not None:
         return elsewhere
@@ -400,7 +384,7 @@ def copy() -> Response:
         centre = centre_inside(actor, form.centre.data)
         assert centre is not None  # the select offers only centres inside
         try:
-            made = actions.copy_month(actor, centre, form.from_month.data, month, now)
+            made = drafting.copy_month(actor, centre, form.from_month.data, month, now)
         except DomainError as error:
             pages.refused(error, form)
         else:

@@ -1,6 +1,7 @@
 """Forms of the staff face. Field names are those of `rules.EntryValues`, so a Problem finds its field by name."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -20,10 +21,10 @@ from wtforms.validators import URL, DataRequired, InputRequired, Length, NumberR
 
 from portal.catalogue import rules
 from portal.catalogue.actions.room_holds import Room
-from portal.catalogue.models import Category, Guide, ServiceType
+from portal.catalogue.models import Category, ServiceType
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.staff import sessions_field
-from portal.catalogue.timetext.parts import SHANGHAI, Problem
+from portal.catalogue.timetext.parts import Problem, errors
 from portal.centres import profile
 from portal.core import clock
 from portal.core.forms import Form, MonthField, at_most, strip
@@ -61,7 +62,7 @@ class MomentField(DateTimeLocalField):
 
     @property
     def moment(self) -> datetime | None:
-        return self.data.replace(tzinfo=SHANGHAI) if self.data else None
+        return self.data.replace(tzinfo=clock.SHANGHAI) if self.data else None
 
 
 def grouped(rows: Iterable[tuple[str, int, str]], first: str) -> list[SelectChoice]:
@@ -148,7 +149,7 @@ class RowForm(Form):
 
     def put(self, problems: Iterable[Problem]) -> None:
         """Show errors beside their fields."""
-        for problem in rules.errors(problems):
+        for problem in errors(problems):
             field = self._fields.get(SHOWN_AT.get(problem.field, problem.field))
             if field is None:
                 self.form_errors.append(problem.message)
@@ -184,10 +185,19 @@ class RowForm(Form):
         return EntryValues(**named)
 
 
-class EntryForm(RowForm):
-    """The whole row."""
+class StoredForm(RowForm):
+    """A row that may be there already. version: the revision of it that the form was filled with."""
 
     version = HiddenField()
+
+    @property
+    def loaded_version(self) -> int | None:
+        return whole_number(self.version.data)
+
+
+class EntryForm(StoredForm):
+    """The whole row."""
+
     cover = HiddenField()
     month = HiddenField()
     centre = HiddenField()
@@ -232,8 +242,7 @@ class EntryForm(RowForm):
 
     def values(self, month: str, typed: sessions_field.Typed, base: EntryValues | None = None) -> EntryValues:
         row = super().values(month, typed, base)
-        named: dict[str, Any] = {f: getattr(row, f) for f in EntryValues.__dataclass_fields__}
-        named |= {n: self[n].moment for n in rules.WINDOWS}
+        named: dict[str, Any] = {n: self[n].moment for n in rules.WINDOWS}
         named |= {
             "service_type_id": self.service_type_id.data, "groups": tuple(self.groups.data or ()),
             "needs_review": self.needs_review.data, "max_companions": self.max_companions.data or 0,
@@ -242,7 +251,7 @@ class EntryForm(RowForm):
         }  # fmt: skip
         if not self.groups.data:
             named["groups"] = rules.groups_in(row.audience)
-        return EntryValues(**named)
+        return replace(row, **named)
 
     @property
     def has_terms(self) -> bool:
@@ -252,23 +261,14 @@ class EntryForm(RowForm):
         typed = self.needs_review.data or self.own_first_until.raw_data
         return bool(said or typed or self.service_type_id.errors)
 
-    @property
-    def loaded_version(self) -> int | None:
-        return whole_number(self.version.data)
 
-
-class ChangeForm(RowForm):
+class ChangeForm(StoredForm):
     """A change after publication: the row, and why."""
 
-    version = HiddenField()
     reason = TextAreaField(
         "变更的原因", [DataRequired("请写明原因，会告诉每位已报名的人。"), at_most(200)],
         filters=[strip], render_kw={"rows": 2},
     )  # fmt: skip
-
-    @property
-    def loaded_version(self) -> int | None:
-        return whole_number(self.version.data)
 
 
 class ReasonForm(Form):
@@ -328,10 +328,6 @@ class GuideForm(Form):
         "排序", [Optional(), NumberRange(0, 9999, "应是 0 到 9999 的数。")], default=0,
         description="数字小的排在前面", render_kw={"inputmode": "numeric"},
     )  # fmt: skip
-
-    def load(self, guide: Guide) -> None:
-        for name in GUIDE_FIELDS:
-            self[name].data = getattr(guide, name)
 
 
 GUIDE_FIELDS = (

@@ -38,10 +38,8 @@ def guides() -> Response:
 
 
 def _form(guide: Guide | None = None) -> forms.GuideForm:
-    form = forms.GuideForm()
+    form = forms.GuideForm(obj=guide)
     form.category_id.choices = forms.category_choices(choices.guide_categories())
-    if guide is not None and not form.is_submitted():
-        form.load(guide)
     return form
 
 

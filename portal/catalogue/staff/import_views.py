@@ -6,8 +6,8 @@ from typing import Any
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import actions, rules
-from portal.catalogue.actions import room_holds
+from portal.catalogue import rules
+from portal.catalogue.actions import importing, room_holds
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.actions.importing import PreviewRow, problems_of, rows_of
 from portal.catalogue.categories import leaf_categories
@@ -15,7 +15,7 @@ from portal.catalogue.excel.workbook import MAX_BYTES
 from portal.catalogue.models import PlanImport
 from portal.catalogue.staff import choices, forms, queries, sessions_field
 from portal.catalogue.staff.entry_views import outlook_of
-from portal.catalogue.staff.month_views import bp, not_for_departments, when_parts, with_sums
+from portal.catalogue.staff.month_views import asked_month, bp, not_for_departments, when_parts, with_sums
 from portal.catalogue.states import PREVIEW, TAKEN
 from portal.core import access, clock, pages
 from portal.core.access import Permission
@@ -42,8 +42,7 @@ def import_plan() -> Response:
     form = forms.UploadForm()
     form.centre.choices = picks((str(c.id), c.name) for c in choices.drafting_centres(actor))
     if not form.is_submitted():
-        month = request.args.get("month", "")
-        form.month.data = month if clock.is_month(month) else choices.default_month(now)
+        form.month.data = asked_month(now)
         form.centre.data = actor.centre_id
     elif form.validate_on_submit():
         centre = centre_inside(actor, form.centre.data)
@@ -51,7 +50,7 @@ def import_plan() -> Response:
         assert centre is not None  # the select offers only centres inside
         try:
             name = sent.filename or "计划表.xlsx"
-            plan = actions.preview_plan(actor, centre, form.month.data, name, sent.read(), now)
+            plan = importing.preview_plan(actor, centre, form.month.data, name, sent.read(), now)
         except DomainError as error:
             pages.refused(error, form)
         else:
@@ -68,8 +67,7 @@ def plan_template() -> Response:
     """The empty plan with the deployment's own categories in its drop-down lists."""
     from portal.catalogue.excel.template import template_workbook  # xlsxwriter only for who needs it
 
-    month = request.args.get("month", "")
-    month = month if clock.is_month(month) else choices.default_month(clock.now())
+    month = asked_month(clock.now())
     made = template_workbook(month, [c.name for c in leaf_categories()])
     return Response(made, mimetype=XLSX, headers={"Content-Disposition": f"attachment; filename=plan-{month}.xlsx"})
 
@@ -122,7 +120,7 @@ def take_plan(import_id: int) -> Response:
         flash("还没有勾选要导入的行。", "gold")
         return pages.see_other(url_for(".plan", import_id=import_id))
     try:
-        made = actions.take_in_plan(access.actor(), plan_, numbers, now)
+        made = importing.take_in_plan(access.actor(), plan_, numbers, now)
     except DomainError as error:
         return pages.sorry(error, url_for(".plan", import_id=import_id))
     return pages.said(
@@ -134,12 +132,8 @@ def take_plan(import_id: int) -> Response:
 @access.staff(Permission.PLAN)
 def lay_aside_plan(import_id: int) -> Response:
     plan_ = _plan_or_404(import_id)
-    actions.lay_aside_plan(access.actor(), plan_, clock.now())
+    importing.lay_aside_plan(access.actor(), plan_, clock.now())
     return pages.said(f"“{plan_.filename}”放弃了；已经导入的服务还在清单里。", url_for(".month", month=plan_.month))
-
-
-def _row_or_404(plan_: PlanImport, number: int) -> PreviewRow:
-    return next((r for r in rows_of(plan_) if r.number == number), None) or abort(404)
 
 
 @bp.route("/staff/catalogue/imports/<int:import_id>/rows/<int:row_number>", methods=["GET", "POST"])
@@ -147,7 +141,7 @@ def _row_or_404(plan_: PlanImport, number: int) -> PreviewRow:
 def plan_row(import_id: int, row_number: int) -> Response:
     """Mend one row; its problems are found anew and the table shows it as it is then."""
     plan_ = _plan_or_404(import_id)
-    row = _row_or_404(plan_, row_number)
+    row = next((r for r in rows_of(plan_) if r.number == row_number), None) or abort(404)
     if request.args.get("close"):
         return _row_answer(plan_, row)
     form = _mend_form(row_number, plan_)
@@ -164,7 +158,7 @@ def plan_row(import_id: int, row_number: int) -> Response:
     if form.errors:
         return _mend_page(plan_, row, form, 422)
     try:
-        mended = actions.mend_plan_row(access.actor(), plan_, row_number, values, clock.now())
+        mended = importing.mend_plan_row(access.actor(), plan_, row_number, values, clock.now())
     except DomainError as error:
         pages.refused(error)
         form.form_errors.append(f"{error.message}{error.advice}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, abort, current_app, flash, request, url_for
+from flask import Blueprint, abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.catalogue import rules
@@ -19,7 +19,7 @@ from portal.centres.models import Centre
 from portal.centres.queries import review_chain
 from portal.core import access, clock, pages
 from portal.core.access import Actor, Permission
-from portal.core.db import db
+from portal.core.incoming import whole_number
 from portal.core.states import Transition
 
 bp = Blueprint("catalogue_staff", __name__)
@@ -110,24 +110,23 @@ def when_parts(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def number(name: str, source: Any = None) -> int | None:
-    """A small whole number from the query or the form, else None."""
-    raw = (request.values if source is None else source).get(name, "")
-    return int(raw) if raw.isdecimal() and len(raw) < 10 else None
+def number(name: str) -> int | None:
+    """A whole number from the query or the form, else None."""
+    return whole_number(request.values.get(name))
 
 
-def read_filter(now: datetime) -> Filter:
-    """The board's filter from the query; what is unknown or foreign is left out."""
-    month = request.args.get("month", "")
-    status = request.args.get("state") or request.args.get("status", "")
-    page = number("page", request.args) or 1
-    return Filter(
-        month=month if clock.is_month(month) else choice_lists.default_month(now),
-        status=status if status in dict(TABS) else "",
-        centre=centre_inside(access.actor(), number("centre", request.args)),
-        category_id=number("category", request.args),
-        page=max(1, min(page, 1000)),
-    )
+def asked_month(now: datetime) -> str:
+    """The month that the query or the form names, else the one whose list is being drawn up."""
+    month = request.values.get("month", "")
+    return month if clock.is_month(month) else choice_lists.default_month(now)
+
+
+def read_filter(month: str) -> Filter:
+    """The board's filter from the query, or from the form of a row, which carries it along; what is unknown or foreign
+    is left out."""
+    status = request.values.get("state") or request.values.get("status", "")
+    centre, page = centre_inside(access.actor(), number("centre")), min(number("page") or 1, 1000)
+    return Filter(month, status if status in dict(TABS) else "", centre, number("category"), page)
 
 
 def line_of(row: queries.Row, actor: Actor) -> Line:
@@ -148,10 +147,7 @@ def _is_own(entry: Entry, actor: Actor) -> bool:
 
 def entry_or_404(entry_id: int) -> Entry:
     """A row of this viewer's subtree; a foreign one does not exist (Q4)."""
-    found: Entry | None = queries.entry(entry_id)
-    if found is None:
-        abort(404)
-    return found
+    return queries.entry(entry_id) or abort(404)
 
 
 def back(entry: Entry | None = None, fallback: str = "") -> str:
@@ -160,15 +156,8 @@ def back(entry: Entry | None = None, fallback: str = "") -> str:
     return access.safe_next(request.values.get("next"), fallback)
 
 
-def has_endpoint(name: str) -> bool:
-    return name in current_app.view_functions
-
-
 def own_centre(actor: Actor) -> Centre:
-    centre = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
-    if centre is None:
-        abort(403)
-    return centre
+    return centres.get(actor.centre_id) or abort(403)
 
 
 def not_for_departments(actor: Actor, month: str) -> Response | None:
@@ -181,7 +170,7 @@ def not_for_departments(actor: Actor, month: str) -> Response | None:
 
 def may_publish(actor: Actor) -> bool:
     """Publishing by hand belongs to the top of the review chain."""
-    return actor.can(Permission.PUBLISH) and actor.department_id is None and not review_chain(own_centre(actor))
+    return actor.can(Permission.PUBLISH) and centres.at_top(actor)
 
 
 def board_context(wanted: Filter, now: datetime) -> dict[str, Any]:
@@ -234,7 +223,7 @@ def _tools(actor: Actor, wanted: Filter, sums: month_board.Sums) -> dict[str, An
         "may_submit": may_plan and actor.department_id is None and bool(sums.ready), "ready_count": sums.ready,
         "may_file": level.files_list,
         "months": sorted({*queries.months(clock.now()), wanted.month}, reverse=True),
-        "list_centre": wanted.centre or own, "has": has_endpoint, "submit_to": next(iter(review_chain(own)), None),
+        "list_centre": wanted.centre or own, "submit_to": next(iter(review_chain(own)), None),
         "is_board": True,
     }  # fmt: skip
 
@@ -244,7 +233,9 @@ def _tools(actor: Actor, wanted: Filter, sums: month_board.Sums) -> dict[str, An
 def month() -> Response:
     """The list of a month: one sentence, four numbers, and the rows, each decided where it stands."""
     now = clock.now()
-    return pages.page("catalogue/staff/month.html", fragment="board", **board_context(read_filter(now), now))
+    return pages.page(
+        "catalogue/staff/month.html", fragment="board", **board_context(read_filter(asked_month(now)), now)
+    )
 
 
 def row_answer(entry: Entry, message: str, tone: str = "green", **extra: Any) -> Response:
@@ -258,7 +249,7 @@ def row_answer(entry: Entry, message: str, tone: str = "green", **extra: Any) ->
 
 def row_fragment(entry: Entry, status: int = 200, **extra: Any) -> Response:
     """The block `row` of the board, followed by the board's sums out of band."""
-    wanted, now, actor = _filter_of_referrer(entry), clock.now(), access.actor()
+    wanted, now, actor = read_filter(entry.month), clock.now(), access.actor()
     rows = month_board.on_board(actor, wanted.month, wanted.centre, wanted.category_id)
     found = queries.board_rows(actor, (*rows, Entry.id == entry.id), now)
     if not found:
@@ -274,15 +265,3 @@ def with_sums(template: str, context: dict[str, Any]) -> str:
     <tbody> drops every <form> that follows outside a cell."""
     row, sums = (pages.block(template, name, **context) for name in ("row", "sums"))
     return f"{row}\n<template>{sums}</template>"
-
-
-def _filter_of_referrer(entry: Entry) -> Filter:
-    """The board's own filter, which the row's form carries along."""
-    values = request.values
-    status = values.get("state", "")
-    return Filter(
-        month=entry.month,
-        status=status if status in dict(TABS) else "",
-        centre=centre_inside(access.actor(), number("centre", values)),
-        category_id=number("category", values),
-    )

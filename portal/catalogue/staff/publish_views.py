@@ -9,12 +9,13 @@ from flask import abort, flash, request, url_for
 from sqlalchemy import ColumnElement
 from werkzeug.wrappers import Response
 
-from portal.catalogue import actions
+from portal.catalogue.actions import publishing, reviewing
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, PUBLISHED, RETURNED, Entry
 from portal.catalogue.staff import choices, coverage, month_board, queries
 from portal.catalogue.staff import export as exporting
 from portal.catalogue.staff.month_views import (
+    asked_month,
     bp,
     entry_or_404,
     may_publish,
@@ -30,11 +31,6 @@ from portal.core.errors import DomainError
 from portal.core.incoming import record_id
 
 
-def _month(now: datetime) -> str:
-    month = request.values.get("month", "")
-    return month if clock.is_month(month) else choices.default_month(now)
-
-
 def _centre() -> Centre:
     actor = access.actor()
     return centre_inside(actor, number("centre")) or own_centre(actor)
@@ -45,7 +41,7 @@ def _centre() -> Centre:
 def coverage_page() -> Response:
     """Categories by centres, each number opening its rows; what is missing, in words."""
     now, centre = clock.now(), _centre()
-    month = _month(now)
+    month = asked_month(now)
     found = coverage.coverage(month, centre.path)
     activity = [c for c in found.categories if c.category.kind == "activity"]
     return pages.page(
@@ -60,7 +56,7 @@ def coverage_page() -> Response:
 def late() -> Response:
     """Which centre has handed in, which has not, since when, and its phone number."""
     now, centre = clock.now(), _centre()
-    month = _month(now)
+    month = asked_month(now)
     overdue = {line.centre.id: line for line in queries.late(month, now, centre.path)}
     issues = queries.issues(month, centre.path)
     rows = [(c, issues.get(c.id), overdue.get(c.id)) for c in choices.filing_centres(centre.path)]
@@ -78,7 +74,7 @@ def late() -> Response:
 def publish() -> Response:
     """What goes out, what does not and why; the button asks for a tick, and before the 1st for a reason."""
     actor, now = access.actor(), clock.now()
-    month = _month(now)
+    month = asked_month(now)
     early = clock.month_span(month)[0] > now
     errors: dict[str, str] = {}
     if request.method == "POST":
@@ -115,7 +111,7 @@ class Part:
 
 def _part(name: str, count: int, wanted: Sequence[ColumnElement[bool]], now: datetime, looked_at: bool = True) -> Part:
     pages_ = max(1, -(-count // PAGE_SIZE))
-    page = min(number(name, request.args) or 1, pages_)
+    page = min(number(name) or 1, pages_)
     rows = (
         queries.board_rows(access.actor(), wanted, now, PAGE_SIZE, (page - 1) * PAGE_SIZE, looked_at) if count else []
     )
@@ -126,7 +122,7 @@ def _turned(part: Part, by: int) -> str:
     """The address of the part's page before or after; the other part stays where it is."""
     args = {name: request.args.get(name) for name in ("page", "rest")} | {part.name: str(part.page + by)}
     anchor = "ready" if part.name == "page" else "left"
-    return url_for(".publish", month=_month(clock.now()), _anchor=anchor, **args)  # type: ignore[arg-type]
+    return url_for(".publish", month=asked_month(clock.now()), _anchor=anchor, **args)  # type: ignore[arg-type]
 
 
 def why_left(entry: Entry) -> str:
@@ -149,7 +145,7 @@ def _publish(month: str, now: datetime, early: bool) -> Response:
     actor = access.actor()
     reason = request.form.get("reason", "").strip() if early else ""
     try:
-        count = actions.publish_in_batches(month, now, actor, force=early, reason=reason)
+        count = publishing.publish_in_batches(month, now, actor, force=early, reason=reason)
     except DomainError as error:
         return pages.sorry(error, url_for(".publish", month=month))
     said = f"发布了 {count} 条，居民现在就能看到和报名。" if count else "没有可以发布的服务。"
@@ -162,14 +158,14 @@ def _publish(month: str, now: datetime, early: bool) -> Response:
 def allot(entry_id: int) -> Response:
     """A department's plan goes to the communities ticked; each gets its own row, approved at once."""
     actor, now, entry = access.actor(), clock.now(), entry_or_404(entry_id)
-    if not _may_allot(entry):
+    if not queries.row(entry, actor, now).can("allot"):
         flash("只有还没分配的部门计划才能分配。", "gold")
         return pages.see_other(url_for(".entry", entry_id=entry.id))
     error, chosen = "", set(request.form.getlist("centre", type=record_id))
     if request.method == "POST":
         centres = [c for c in choices.filing_centres(actor.centre_path) if c.id in chosen]
         try:
-            placed = actions.allot(actor, entry, centres, now)
+            placed = reviewing.allot(actor, entry, centres, now)
         except DomainError as refusal:
             pages.refused(refusal)
             error = f"{refusal.message}{refusal.advice}"
@@ -184,17 +180,12 @@ def allot(entry_id: int) -> Response:
     )  # fmt: skip
 
 
-def _may_allot(entry: Entry) -> bool:
-    row = queries.row(entry, access.actor(), clock.now())
-    return row.can("allot")
-
-
 @bp.get("/staff/catalogue/wechat")
 @access.staff(Permission.VIEW)
 def wechat() -> Response:
     """The month's list of a centre as a text for WeChat groups; what is not published yet is said to be so (C10)."""
     now, centre = clock.now(), _centre()
-    month = _month(now)
+    month = asked_month(now)
     counts = month_board.sums(access.actor(), month_board.on_board(access.actor(), month, centre)).by_status
     status = PUBLISHED if counts.get(PUBLISHED) else APPROVED
     count = counts.get(status, 0)
@@ -215,13 +206,10 @@ def export(kind: str) -> Response:
     """The board's rows as the filter shows them. Cells never become formulas."""
     if kind not in exporting.WRITERS:
         abort(404)
-    now = clock.now()
-    wanted = read_filter(now)
-    actor = access.actor()
-    rows = queries.month_rows(
-        actor, wanted.month, now, centre=wanted.centre, category_id=wanted.category_id, state=wanted.status,
-        looked_at=False,
-    )  # fmt: skip
+    actor, now = access.actor(), clock.now()
+    wanted = read_filter(asked_month(now))
+    board = month_board.on_board(actor, wanted.month, wanted.centre, wanted.category_id)
+    rows = queries.board_rows(actor, (*board, *month_board.in_state(actor, wanted.status)), now, looked_at=False)
     made = exporting.WRITERS[kind](rows)
     name = f"list-{wanted.month}-{(wanted.centre or own_centre(actor)).code}.{kind}"
     answer = Response(io.BytesIO(made), mimetype=exporting.MIMETYPES[kind], direct_passthrough=True)

@@ -29,9 +29,9 @@ from portal.catalogue.models import (
     PlanImport,
     Template,
 )
-from portal.catalogue.staff.month_board import in_state, inside, my_turn, on_board
+from portal.catalogue.staff.month_board import inside, my_turn
 from portal.catalogue.states import ASKED, ENTRY, holds, status_text
-from portal.catalogue.timetext.parts import Problem, Span
+from portal.catalogue.timetext.parts import Problem, Span, errors
 from portal.centres import profile
 from portal.centres import queries as centre_queries
 from portal.centres.models import Centre
@@ -76,7 +76,7 @@ class Row:
 
     @property
     def errors(self) -> list[Problem]:
-        return rules.errors(self.problems)
+        return errors(self.problems)
 
     def can(self, name: str) -> bool:
         """One transition alone: a list asks only for what it shows."""
@@ -120,21 +120,11 @@ def templates(centre_id: int) -> list[Template]:
     return list(db.session.scalars(found))
 
 
-def month_rows(
-    actor: Actor, month: str, now: datetime, *, centre: Centre | None = None, category_id: int | None = None,
-    state: str = "", limit: int | None = None, offset: int = 0, looked_at: bool = True,
-) -> list[Row]:  # fmt: skip
-    """Rows of a month's board under a tab, by date. looked_at: with clashes and what to check. Five queries."""
-    return board_rows(
-        actor, (*on_board(actor, month, centre, category_id), *in_state(actor, state)), now, limit, offset, looked_at
-    )
-
-
 def board_rows(
     actor: Actor, wanted: Sequence[ColumnElement[bool]], now: datetime, limit: int | None = None, offset: int = 0,
     looked_at: bool = True,
 ) -> list[Row]:  # fmt: skip
-    """The rows that meet `wanted`, by date."""
+    """The rows that meet `wanted`, by date. looked_at: with clashes and what to check. Five queries."""
     order = (Entry.first_start.is_(None), Entry.first_start, Entry.id)
     # The page's ids first: only its rows are joined with what is said of them.
     ids = select(Entry.id).where(*wanted).order_by(*order).limit(limit).offset(offset)
@@ -385,7 +375,7 @@ class Head:
 
 def head(actor: Actor, month: str, now: datetime, centre: Centre | None = None) -> Head:
     """Where a month's list stands, for the sentence and the tiles above it. Four queries at most."""
-    own = db.session.get(Centre, actor.centre_id) if actor.centre_id else None
+    own = centre_queries.get(actor.centre_id)
     filters = [Entry.month == month, Entry.status != DROPPED, *inside(actor, centre)]
     at_me = select(func.count(Entry.id)).where(*filters, Entry.status == IN_REVIEW, my_turn(actor))
     newest = select(Entry.id).where(*filters).order_by(Entry.id.desc()).limit(SAMPLE)

@@ -5,7 +5,7 @@ from typing import Any
 from flask import flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import actions
+from portal.catalogue.actions import drafting, reviewing
 from portal.catalogue.actions.entry_values import InvalidRow
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.actions.reviewing import RowsWithProblems
@@ -13,6 +13,7 @@ from portal.catalogue.models import RETURNED, Entry
 from portal.catalogue.staff import choices, forms, month_board, queries
 from portal.catalogue.staff.month_views import (
     Filter,
+    asked_month,
     back,
     board_context,
     bp,
@@ -32,7 +33,7 @@ from portal.core.incoming import record_id
 
 def seen_version() -> int | None:
     """The version of the row as it stood on the page that was decided on."""
-    return number("version", request.form)
+    return number("version")
 
 
 def _refused(error: DomainError, entry_id: int) -> Response:
@@ -50,7 +51,7 @@ def _refused(error: DomainError, entry_id: int) -> Response:
 @pages.act(_refused)
 def approve_row(entry_id: int) -> Response:
     entry = entry_or_404(entry_id)
-    actions.approve(access.actor(), entry, clock.now(), version=seen_version())
+    reviewing.approve(access.actor(), entry, clock.now(), version=seen_version())
     return row_answer(entry, f"“{entry.title}”通过了，现在{status_text(entry)}。")
 
 
@@ -61,8 +62,8 @@ def approve_many() -> Response:
     actor, now = access.actor(), clock.now()
     if request.form.get("all"):
         month = request.form.get("month", "")
-        centre = centre_inside(actor, number("centre", request.args))
-        rows = month_board.on_board(actor, month, centre, number("category", request.args))
+        centre = centre_inside(actor, number("centre"))
+        rows = month_board.on_board(actor, month, centre, number("category"))
         # Only one's own turn: "all" must not pass over the level below.
         found = choices.entries_that(*rows, month_board.to_decide(actor))
     else:
@@ -70,7 +71,7 @@ def approve_many() -> Response:
     if not found:
         flash("还没有勾选要通过的服务。", "gold")
         return pages.see_other(back())
-    done = actions.approve_all(actor, found, now)
+    done = reviewing.approve_all(actor, found, now)
     left = len(found) - done
     rest = f"另有 {left} 条已被别人处理或不轮到您，没有动。" if left else ""
     flash(f"通过了 {done} 条。{rest}", "green" if done else "gold")
@@ -94,7 +95,7 @@ def return_row(entry_id: int) -> Response:
     if not form.validate_on_submit():
         return _ask_reason(entry, form, 422 if form.is_submitted() else 200)
     try:
-        actions.return_entry(
+        reviewing.return_entry(
             access.actor(), entry, form.reason.data or "", form.field.data or "", clock.now(), version=seen_version()
         )
     except Stale:
@@ -119,7 +120,7 @@ def _ask_reason(entry: Entry, form: forms.ReasonForm, status: int) -> Response:
 def send_row(entry_id: int) -> Response:
     """A draft goes to its first reviewer; a mended row straight back to whom returned it."""
     entry = entry_or_404(entry_id)
-    act: Any = actions.resubmit if entry.status == RETURNED else actions.offer
+    act: Any = reviewing.resubmit if entry.status == RETURNED else reviewing.offer
     try:
         act(access.actor(), entry, clock.now(), version=seen_version())
     except InvalidRow as error:
@@ -133,7 +134,7 @@ def send_row(entry_id: int) -> Response:
 @pages.act(_refused)
 def recall_row(entry_id: int) -> Response:
     entry = entry_or_404(entry_id)
-    actions.recall(access.actor(), entry, clock.now(), version=seen_version())
+    reviewing.recall(access.actor(), entry, clock.now(), version=seen_version())
     return row_answer(entry, f"“{entry.title}”撤回来了，可以修改后再送。")
 
 
@@ -145,7 +146,7 @@ def drop_row(entry_id: int) -> Response:
     error: DomainError | None = None
     if form.is_submitted():
         try:
-            actions.drop_entry(access.actor(), entry, clock.now(), (form.reason.data or "").strip())
+            drafting.drop_entry(access.actor(), entry, clock.now(), (form.reason.data or "").strip())
         except DomainError as refusal:
             error, entry = pages.refused(refusal), entry_or_404(entry_id)
         else:
@@ -160,12 +161,9 @@ def drop_row(entry_id: int) -> Response:
 def submit() -> Response:
     """Hand in the own centre's list of a month. When rows are not ready, the board says which and why."""
     actor, now = access.actor(), clock.now()
-    centre = own_centre(actor)
-    month = request.form.get("month", "")
-    if not clock.is_month(month):
-        month = choices.default_month(now)
+    centre, month = own_centre(actor), asked_month(now)
     try:
-        count = actions.submit_issue(actor, centre, month, now)
+        count = reviewing.submit_issue(actor, centre, month, now)
     except RowsWithProblems as error:
         found = [(e.id, e.title, problems) for e, problems in error.rows]
         db.session.rollback()
@@ -184,5 +182,5 @@ def submit() -> Response:
 def checked(entry_id: int) -> Response:
     """'Please check' has been looked at and is right."""
     entry = entry_or_404(entry_id)
-    actions.confirm_checked(access.actor(), entry, clock.now())
+    drafting.confirm_checked(access.actor(), entry, clock.now())
     return pages.said("已标为核对过。", back(entry))

@@ -8,7 +8,7 @@ from typing import Any
 from portal.catalogue import rules
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.timetext.parse import parse_when
-from portal.catalogue.timetext.parts import Problem, Span, When
+from portal.catalogue.timetext.parts import Problem, Span, When, error, errors
 from portal.catalogue.timetext.render import render_spans
 from portal.core import clock
 
@@ -16,26 +16,17 @@ LINES_MAX = 40
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line as typed, and what was understood of it."""
-
-    number: int
-    text: str
-    when: When
-
-
-@dataclass(frozen=True)
 class Typed:
     """The whole box. weekly: only when one line holds one rule that tells the whole truth."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[When, ...]
     spans: tuple[Span, ...]
     weekly: dict[str, Any] | None
     problems: tuple[Problem, ...]
 
     @property
     def ok(self) -> bool:
-        return not rules.errors(self.problems)
+        return not errors(self.problems)
 
 
 def read_sessions(text: str, month: str, moved: bool = False) -> Typed:
@@ -48,13 +39,13 @@ def read_sessions(text: str, month: str, moved: bool = False) -> Typed:
     lines, problems = [], []
     for number, line in enumerate(texts[:LINES_MAX], 1):
         when = parse_when(line, _month_named(line, month) if moved else month)
-        lines.append(Line(number, line, when))
+        lines.append(when)
         where = f"第 {number} 行：" if len(texts) > 1 else ""
         problems += [Problem("sessions", p.severity, f"{where}{_sentence(p.message)}") for p in when.problems]
     if len(texts) > LINES_MAX:
-        problems.append(rules.error("sessions", f"最多写 {LINES_MAX} 行。"))
-    spans = tuple(sorted({span for line in lines for span in line.when.spans}))
-    rule = lines[0].when.weekly if len(lines) == 1 else None
+        problems.append(error("sessions", f"最多写 {LINES_MAX} 行。"))
+    spans = tuple(sorted({span for when in lines for span in when.spans}))
+    rule = lines[0].weekly if len(lines) == 1 else None
     weekly = rules.weekly_dict(rule.weekdays, rule.start, rule.end) | {"label": rule.label} if rule else None
     return Typed(tuple(lines), spans, weekly, tuple(problems))
 

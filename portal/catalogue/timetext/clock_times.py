@@ -7,6 +7,7 @@ from portal.catalogue.timetext.days import error, warning
 from portal.catalogue.timetext.grammar import Times
 from portal.catalogue.timetext.parts import Problem
 from portal.catalogue.timetext.tokens import Clock
+from portal.centres.rules import clock_text
 from portal.core.clock import lasting
 
 DAY = 24 * 60
@@ -24,11 +25,6 @@ class Minutes:
 
     start: int
     end: int
-
-
-def clock_text(minutes: int) -> str:
-    """`9:00`, `24:00`; minutes from 0:00."""
-    return f"{minutes // 60}:{minutes % 60:02d}"
 
 
 def _bad(clock: Clock) -> bool:

@@ -5,22 +5,15 @@ from __future__ import annotations
 import calendar
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
+from portal.catalogue.timetext import parts
 from portal.catalogue.timetext.grammar import Group, Mark, Ymd
-from portal.catalogue.timetext.parts import WEEKDAY_NAMES, Problem
+from portal.catalogue.timetext.parts import Problem
+from portal.core.clock import WEEKDAYS, weekday
 
-FIELD = "when"
+error, warning = partial(parts.error, "when"), partial(parts.warning, "when")  # problems of the time field
 _MONTHS_WITH_HOLIDAYS = (1, 2, 4, 5, 6, 9, 10)
-
-
-def error(message: str) -> Problem:
-    """A problem of the time field that keeps the row out."""
-    return Problem(FIELD, "error", message)
-
-
-def warning(message: str) -> Problem:
-    """A problem of the time field that asks for a second look."""
-    return Problem(FIELD, "warning", message)
 
 
 @dataclass(frozen=True)
@@ -79,12 +72,8 @@ def short(day: date) -> str:
     return f"{day.month}月{day.day}日"
 
 
-def _weekday(day: date) -> str:
-    return f"周{WEEKDAY_NAMES[day.weekday()]}"
-
-
 def _names(days: tuple[int, ...]) -> str:
-    return "、".join(f"周{WEEKDAY_NAMES[day]}" for day in days)
+    return "、".join(f"周{WEEKDAYS[day]}" for day in days)
 
 
 def _outside(day: date, month: Month) -> Problem:
@@ -188,7 +177,7 @@ class DayReader:
 
     def _check_weekday(self, day: date, claimed: tuple[int, ...]) -> None:
         if claimed and day.weekday() not in claimed:
-            said = f"{short(day)}是{_weekday(day)}，表里写的是{_names(claimed)}，请核对"
+            said = f"{short(day)}是{weekday(day)}，表里写的是{_names(claimed)}，请核对"
             self.problems.append(warning(said))
 
     def _range_ends(self, mark: Mark) -> tuple[date, date] | None:

@@ -158,10 +158,7 @@ class _Reader:
         if self.last == "clock" and group.marks and group.times and group.times[-1].end is None:
             self.cross = mark
             return True
-        if group.weekly and not group.times:
-            group.until = mark
-            return True
-        if group.weekly and self.depth:
+        if group.weekly and (self.depth or not group.times):
             group.until = mark
             return True
         return False

@@ -7,11 +7,10 @@ from itertools import pairwise
 from portal.catalogue.timetext.clock_times import Minutes, resolve_times
 from portal.catalogue.timetext.days import DayReader, Month, bounding, error, resolve, short, warning
 from portal.catalogue.timetext.grammar import Group, Reading, Times, read_groups
-from portal.catalogue.timetext.parts import SHANGHAI, Problem, Span, WeeklyRule, When
+from portal.catalogue.timetext.parts import Problem, Span, WeeklyRule, When
 from portal.catalogue.timetext.render import clock_range, render_spans, weekdays_text
 from portal.catalogue.timetext.tidy import tidy
-
-__all__ = ["SHANGHAI", "Problem", "Span", "WeeklyRule", "When", "parse_when", "render_spans"]
+from portal.core.clock import SHANGHAI
 
 MAX_TEXT = 500
 _HOW = "请写成 12月3日15:00-16:30 或 每周五19:30-21:00 这样"

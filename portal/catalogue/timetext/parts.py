@@ -4,10 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from typing import Literal
-from zoneinfo import ZoneInfo
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
-WEEKDAY_NAMES = "一二三四五六日"
 
 Severity = Literal["error", "warning"]
 
@@ -21,9 +17,17 @@ class Problem:
     message: str
 
 
-def no_errors(problems: Iterable[Problem]) -> bool:
-    """True when nothing in `problems` is an error (warnings may remain)."""
-    return all(problem.severity != "error" for problem in problems)
+def error(field: str, message: str) -> Problem:
+    return Problem(field, "error", message)
+
+
+def warning(field: str, message: str) -> Problem:
+    return Problem(field, "warning", message)
+
+
+def errors(problems: Iterable[Problem]) -> list[Problem]:
+    """Those that keep a row out; warnings aside."""
+    return [problem for problem in problems if problem.severity == "error"]
 
 
 @dataclass(frozen=True, order=True)
@@ -52,11 +56,6 @@ class When:
     weekly: WeeklyRule | None
     label: str
     problems: tuple[Problem, ...]
-
-    @property
-    def ok(self) -> bool:
-        """No errors: the spans may be stored."""
-        return no_errors(self.problems)
 
 
 class PlanUnreadable(Exception):
@@ -89,11 +88,6 @@ class PlanRow:
     remark: str = ""
     sheet: str = ""
 
-    @property
-    def ok(self) -> bool:
-        """No errors: the row may be imported."""
-        return no_errors(self.problems)
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -103,8 +97,3 @@ class Plan:
     rows: tuple[PlanRow, ...]
     notes: tuple[str, ...]
     problems: tuple[Problem, ...] = field(default=())
-
-    @property
-    def ok(self) -> bool:
-        """No errors in the plan itself nor in any of its rows."""
-        return no_errors(self.problems) and all(row.ok for row in self.rows)

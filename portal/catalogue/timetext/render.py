@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-from portal.catalogue.timetext.parts import WEEKDAY_NAMES, Span
+from portal.catalogue.timetext.parts import Span
+from portal.centres.rules import clock_text
+from portal.core import clock
 
 
 def weekdays_text(weekdays: Sequence[int]) -> str:
@@ -12,15 +14,15 @@ def weekdays_text(weekdays: Sequence[int]) -> str:
     if days == list(range(7)):
         return "每天"
     if len(days) >= 3 and days == list(range(days[0], days[-1] + 1)):
-        return f"每周{WEEKDAY_NAMES[days[0]]}至周{WEEKDAY_NAMES[days[-1]]}"
-    return "每周" + "、".join(WEEKDAY_NAMES[day] for day in days)
+        return f"每周{clock.WEEKDAYS[days[0]]}至周{clock.WEEKDAYS[days[-1]]}"
+    return "每周" + "、".join(clock.WEEKDAYS[day] for day in days)
 
 
 def clock_range(start: int, end: int) -> str:
     """`9:30–11:00`, `22:00–次日1:00`; both in minutes from 0:00 of the first day."""
     if end > 24 * 60:
-        return f"{start // 60}:{start % 60:02d}–次日{end // 60 - 24}:{end % 60:02d}"
-    return f"{start // 60}:{start % 60:02d}–{end // 60}:{end % 60:02d}"
+        return f"{clock_text(start)}–次日{clock_text(end - 24 * 60)}"
+    return f"{clock_text(start)}–{clock_text(end)}"
 
 
 def _minutes(span: Span) -> tuple[int, int]:
@@ -38,14 +40,10 @@ def _days_text(days: Sequence[date]) -> str:
     parts = []
     for run in runs:
         if len(run) >= 3:
-            parts.append(f"{_day_text(run[0])}–{_day_text(run[-1])}")
+            parts.append(f"{clock.day(run[0])}–{clock.day(run[-1])}")
         else:
-            parts += [_day_text(day) for day in run]
+            parts += [clock.day(day) for day in run]
     return "、".join(parts)
-
-
-def _day_text(day: date) -> str:
-    return f"{day.month}月{day.day}日（周{WEEKDAY_NAMES[day.weekday()]}）"
 
 
 def render_spans(spans: Iterable[Span]) -> str:

@@ -48,14 +48,15 @@ def plain(text: str) -> str:
     return re.sub(r"[ \t]+", " ", text)
 
 
+def digits(match: re.Match[str]) -> str:
+    """For `re.sub`: a Chinese numeral as digits; what is none stays."""
+    value = chinese_number(match.group(0))
+    return match.group(0) if value is None else str(value)
+
+
 def numerals_before(text: str, followers: str) -> str:
     """Chinese numerals directly before one of `followers` become digits: `十二月三日` → `12月3日`.
 
     A numeral behind 周 or another numeral is left alone: `周六日` is Saturday and Sunday, not the 6th.
     """
-
-    def digits(match: re.Match[str]) -> str:
-        value = chinese_number(match.group(0))
-        return match.group(0) if value is None else str(value)
-
     return re.sub(rf"(?<![周第{NUMERAL}])[{NUMERAL}]+(?=[{followers}])", digits, text)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from portal.catalogue import actions, rules, waiting
+from portal.catalogue import rules, waiting
 from portal.catalogue.actions import changing, entry_values
 from portal.catalogue.models import CANCELLED, PUBLISHED, Entry
 from portal.catalogue.staff import queries
@@ -22,7 +22,7 @@ from tests.factories import NOW, Town
 
 
 def _later(entry: Entry, **changes: Any) -> rules.EntryValues:
-    return replace(actions.values_of(entry), **changes)
+    return replace(entry_values.values_of(entry), **changes)
 
 
 def _effects(session: Any, topic: str) -> list[dict[str, Any]]:
@@ -32,7 +32,7 @@ def _effects(session: Any, topic: str) -> list[dict[str, Any]]:
 def test_asked_by_the_community_decided_by_the_district(session: Any, town: Town) -> None:
     entry = published(town)
     values = _later(entry, sessions=(span(5, "8:30", "11:00"),), place="沙滩南门")
-    change = actions.ask_change(town.actor("A1"), entry, values, "讲师时间变动", NOW)
+    change = changing.ask_change(town.actor("A1"), entry, values, "讲师时间变动", NOW)
     assert (change.status, change.waits_at_id) == ("asked", town.centres["D"].id)
     assert (entry.place, entry.change_note) == ("二楼书吧", "")  # nothing moves before the yes
     assert [w.title for w in registry.waiting_lines(town.actor("D"), NOW, waiting.waits_for)] == [
@@ -40,7 +40,7 @@ def test_asked_by_the_community_decided_by_the_district(session: Any, town: Town
         "亲子绘本阅读会",
     ]
     version = entry.version
-    actions.apply_change(town.actor("D"), change, NOW)
+    changing.apply_change(town.actor("D"), change, NOW)
     assert (entry.status, entry.place, entry.version) == (PUBLISHED, "沙滩南门", version + 1)
     assert [s.starts_at for s in entry.sessions] == [span(5, "8:30").start]
     assert entry.first_start == span(5, "8:30").start
@@ -73,24 +73,24 @@ def test_the_sentence(before: dict[str, Any], after: dict[str, Any], words: str)
 
 def test_the_publisher_changes_at_once(session: Any, town: Town) -> None:
     entry = published(town)
-    change = actions.ask_change(town.actor("D"), entry, _later(entry, capacity=40), "报名踊跃", NOW)
+    change = changing.ask_change(town.actor("D"), entry, _later(entry, capacity=40), "报名踊跃", NOW)
     assert (change.status, entry.capacity, change.decided_by) == ("applied", 40, "D管理员")
     assert _effects(session, "catalogue.change_asked") == []
 
 
 def test_refused_and_told(session: Any, town: Town) -> None:
     entry = published(town)
-    change = actions.ask_change(town.actor("A1"), entry, _later(entry, place="别处"), "换个地方", NOW)
+    change = changing.ask_change(town.actor("A1"), entry, _later(entry, place="别处"), "换个地方", NOW)
     with pytest.raises(ReasonMissing):
-        actions.refuse_change(town.actor("D"), change, "", NOW)
-    actions.refuse_change(town.actor("D"), change, "别处没有无障碍通道", NOW)
+        changing.refuse_change(town.actor("D"), change, "", NOW)
+    changing.refuse_change(town.actor("D"), change, "别处没有无障碍通道", NOW)
     assert (change.status, entry.place) == ("refused", "二楼书吧")
     session.commit()
     outbox.run_due(NOW)
     body = session.scalars(select(InboxMessage.body).where(InboxMessage.title.startswith("变更未同意"))).first()
     assert "别处没有无障碍通道" in body
-    again = actions.ask_change(town.actor("A1"), entry, _later(entry, place="一楼"), "换到一楼", NOW)
-    actions.take_back_change(town.actor("A1"), again, NOW)
+    again = changing.ask_change(town.actor("A1"), entry, _later(entry, place="一楼"), "换到一楼", NOW)
+    changing.take_back_change(town.actor("A1"), again, NOW)
     assert again.status == "taken_back"
 
 
@@ -98,17 +98,17 @@ def test_refused_and_told(session: Any, town: Town) -> None:
 def test_strangers_ask_nothing(session: Any, town: Town, who: str) -> None:
     entry = published(town)
     with pytest.raises(NotAllowed):
-        actions.ask_change(town.actor(who), entry, _later(entry, place="别处"), "想换", NOW)
+        changing.ask_change(town.actor(who), entry, _later(entry, place="别处"), "想换", NOW)
     with pytest.raises(NotAllowed):
-        actions.cancel_entry(town.actor(who), entry, "想取消", NOW)
+        changing.cancel_entry(town.actor(who), entry, "想取消", NOW)
 
 
 @pytest.mark.parametrize("who", ["A1", "A", "ZFB", "D-LOOK"])
 def test_only_the_publisher_decides(session: Any, town: Town, who: str) -> None:
     entry = published(town)
-    change = actions.ask_change(town.actor("A1"), entry, _later(entry, place="别处"), "想换", NOW)
+    change = changing.ask_change(town.actor("A1"), entry, _later(entry, place="别处"), "想换", NOW)
     with pytest.raises(NotAllowed):
-        actions.apply_change(town.actor(who), change, NOW)
+        changing.apply_change(town.actor(who), change, NOW)
     assert entry.place == "二楼书吧"
 
 
@@ -118,23 +118,23 @@ def test_what_is_refused_beside_its_field(session: Any, town: Town) -> None:
     session.flush()
     asker = town.actor("A1")
     with pytest.raises(entry_values.InvalidRow) as caught:
-        actions.ask_change(asker, entry, _later(entry, capacity=11), "换小教室", NOW)
+        changing.ask_change(asker, entry, _later(entry, capacity=11), "换小教室", NOW)
     assert (caught.value.field, caught.value.message) == ("capacity", "已有 12 位报名成功，名额不能少于 12。")
     with pytest.raises(ReasonMissing):
-        actions.ask_change(asker, entry, _later(entry, capacity=20), " ", NOW)
+        changing.ask_change(asker, entry, _later(entry, capacity=20), " ", NOW)
     with pytest.raises(changing.NothingChanged):
-        actions.ask_change(asker, entry, actions.values_of(entry), "没改", NOW)
+        changing.ask_change(asker, entry, entry_values.values_of(entry), "没改", NOW)
     with pytest.raises(entry_values.InvalidRow) as caught:
-        actions.ask_change(asker, entry, _later(entry, sessions=(span(1, month="2026-12"),)), "提前", span(2).start)
+        changing.ask_change(asker, entry, _later(entry, sessions=(span(1, month="2026-12"),)), "提前", span(2).start)
     assert caught.value.field == "sessions"  # that would be in the past
-    actions.ask_change(asker, entry, _later(entry, capacity=20), "换大教室", NOW)
+    changing.ask_change(asker, entry, _later(entry, capacity=20), "换大教室", NOW)
     with pytest.raises(changing.ChangeOpen):
-        actions.cancel_entry(asker, entry, "不办了", NOW)
+        changing.cancel_entry(asker, entry, "不办了", NOW)
 
 
 def test_a_session_may_be_put_off_into_the_next_month(session: Any, town: Town) -> None:
     entry = published(town)
-    change = actions.ask_change(
+    change = changing.ask_change(
         town.actor("D"), entry, _later(entry, sessions=(span(3, month="2027-01"),)), "台风", NOW
     )
     assert (change.status, entry.month) == ("applied", "2026-12")
@@ -143,52 +143,52 @@ def test_a_session_may_be_put_off_into_the_next_month(session: Any, town: Town) 
 def test_not_published_or_over(session: Any, town: Town) -> None:
     ready = approved(town)
     with pytest.raises(changing.NotPublished):
-        actions.ask_change(town.actor("A1"), ready, _later(ready, place="别处"), "想换", NOW)
+        changing.ask_change(town.actor("A1"), ready, _later(ready, place="别处"), "想换", NOW)
     over = published(town, title="过去的")
     with pytest.raises(changing.AlreadyOver):
-        actions.cancel_entry(town.actor("A1"), over, "不办了", over.last_end)
+        changing.cancel_entry(town.actor("A1"), over, "不办了", over.last_end)
 
 
 def test_cancelling(session: Any, town: Town) -> None:
     entry = published(town)
-    change = actions.cancel_entry(town.actor("A1-OP"), entry, "报名人数不足", NOW)
+    change = changing.cancel_entry(town.actor("A1-OP"), entry, "报名人数不足", NOW)
     assert (change.status, entry.status) == ("asked", PUBLISHED)
-    actions.apply_change(town.actor("D"), change, NOW)
+    changing.apply_change(town.actor("D"), change, NOW)
     assert (entry.status, entry.change_note) == (CANCELLED, "活动取消，因报名人数不足。")
     assert _effects(session, "entry.cancelled") == [{"entry_id": entry.id, "change_id": change.id}]
     with pytest.raises((changing.NotPublished, NoSuchTransition)):
-        actions.apply_change(town.actor("D"), change, NOW)
+        changing.apply_change(town.actor("D"), change, NOW)
 
 
 def test_a_change_does_not_undo_what_happened_meanwhile(session: Any, town: Town) -> None:
     """Only the fields asked for are written; places given meanwhile are a floor again."""
     entry = published(town)
-    change = actions.ask_change(town.actor("A1"), entry, _later(entry, capacity=12), "换小教室", NOW)
+    change = changing.ask_change(town.actor("A1"), entry, _later(entry, capacity=12), "换小教室", NOW)
     entry.title, entry.taken = "新题目", 14
     session.flush()
     with pytest.raises(entry_values.InvalidRow, match="已有 14 位"):
-        actions.apply_change(town.actor("D"), change, NOW)
+        changing.apply_change(town.actor("D"), change, NOW)
     assert change.status == "asked"
     entry.taken = 3
     session.flush()
-    actions.apply_change(town.actor("D"), change, NOW)
+    changing.apply_change(town.actor("D"), change, NOW)
     assert (entry.title, entry.capacity, entry.taken) == ("新题目", 12, 3)
 
 
 def test_a_stale_page(session: Any, town: Town) -> None:
     entry = published(town)
     with pytest.raises(Stale):
-        actions.ask_change(town.actor("D"), entry, _later(entry, place="别处"), "换", NOW, version=entry.version - 1)
+        changing.ask_change(town.actor("D"), entry, _later(entry, place="别处"), "换", NOW, version=entry.version - 1)
 
 
 def test_a_weekly_row_loses_a_date_and_keeps_its_rule(session: Any, town: Town) -> None:
     entry = published(town, sessions=tuple(span(d) for d in (1, 8, 15, 22, 29)), weekly=WEEKLY)
-    values = actions.values_of(entry)
-    actions.ask_change(town.actor("D"), entry, replace(values, sessions=values.sessions[:-1]), "元旦前停课", NOW)
+    values = entry_values.values_of(entry)
+    changing.ask_change(town.actor("D"), entry, replace(values, sessions=values.sessions[:-1]), "元旦前停课", NOW)
     assert entry.weekly["label"] == "每周二 9:00–11:00"
     assert entry.last_end == span(22).end
     assert "12月29日（周二）9:00–11:00 改为 不再举行（其余 4 场不变）" in entry.change_note
-    assert actions.values_of(entry).last_end - entry.last_end == timedelta()
+    assert entry_values.values_of(entry).last_end - entry.last_end == timedelta()
 
 
 WEEKLY = {"weekdays": [1], "start": "09:00", "end": "11:00", "label": "每周二 9:00–11:00"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from portal.catalogue import actions, rules
+from portal.catalogue import rules
 from portal.catalogue.actions import drafting
 from portal.catalogue.models import DRAFT, Entry
 from portal.core import clock
@@ -66,21 +66,21 @@ def test_copying_a_month(session: Any, town: Town, make: Any) -> None:
     )
     make.entry(centre, title="撤下的", sessions=[(tuesday.start, tuesday.end)], status="dropped")
     make.entry(town.centres["A2"], title="别家的", sessions=[(tuesday.start, tuesday.end)])
-    copies = actions.copy_month(town.actor("A1"), centre, "2026-11", MONTH, NOW)
+    copies = drafting.copy_month(town.actor("A1"), centre, "2026-11", MONTH, NOW)
     (copy,) = copies
     assert (copy.title, copy.status, copy.month, copy.copied_from_id) == ("手机班", DRAFT, MONTH, source.id)
     assert [s.starts_at for s in copy.sessions] == [span(8).start]
     assert copy.sign_up_until == span(8).start - timedelta(days=1)
     assert (copy.taken, copy.waiting, copy.change_note, copy.published_at) == (0, 0, "", None)
     assert copy.check_note == "由11月复制，请核对日期和内容。"
-    assert actions.copy_month(town.actor("A1"), centre, "2026-11", MONTH, NOW) == []  # a second click
+    assert drafting.copy_month(town.actor("A1"), centre, "2026-11", MONTH, NOW) == []  # a second click
     assert session.scalar(select(func.count(Entry.id)).where(Entry.month == MONTH)) == 1
 
 
 def test_a_fifth_monday_is_left_to_check(session: Any, town: Town, make: Any) -> None:
     last = _november(30)
     make.entry(town.centres["A1"], title="月末", sessions=[(last.start, last.end)])
-    (copy,) = actions.copy_month(town.actor("A1"), town.centres["A1"], "2026-11", MONTH, NOW)
+    (copy,) = drafting.copy_month(town.actor("A1"), town.centres["A1"], "2026-11", MONTH, NOW)
     assert copy.sessions == []
     assert copy.check_note.startswith("12月没有第五个周一，11月30日 9:00 这一场没有复制。")
 
@@ -89,14 +89,14 @@ def test_a_weekly_row_is_unfolded_anew(session: Any, town: Town, make: Any) -> N
     weekly = rules.weekly_dict([0, 1, 2, 3, 4], time(16, 30), time(18))
     sessions = [(s.start, s.end) for s in rules.unfold([0, 1, 2, 3, 4], time(16, 30), time(18), "2026-11")]
     make.entry(town.centres["A1"], title="四点半课堂", sessions=sessions, weekly=weekly)
-    (copy,) = actions.copy_month(town.actor("A1"), town.centres["A1"], "2026-11", MONTH, NOW)
+    (copy,) = drafting.copy_month(town.actor("A1"), town.centres["A1"], "2026-11", MONTH, NOW)
     assert (len(copy.sessions), copy.weekly["label"]) == (23, "每周一至周五 16:30–18:00")
 
 
 def test_refused(session: Any, town: Town) -> None:
     with pytest.raises(drafting.NothingToCopy):
-        actions.copy_month(town.actor("A1"), town.centres["A1"], "2026-10", MONTH, NOW)
+        drafting.copy_month(town.actor("A1"), town.centres["A1"], "2026-10", MONTH, NOW)
     with pytest.raises(NotAllowed):
-        actions.copy_month(town.actor("A1"), town.centres["A2"], "2026-11", MONTH, NOW)
+        drafting.copy_month(town.actor("A1"), town.centres["A2"], "2026-11", MONTH, NOW)
     with pytest.raises(drafting.NothingToCopy):
-        actions.copy_month(town.actor("A1"), town.centres["A1"], "2026-99", MONTH, NOW)
+        drafting.copy_month(town.actor("A1"), town.centres["A1"], "2026-99", MONTH, NOW)

@@ -11,7 +11,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal.catalogue import actions
 from portal.catalogue.actions import service_types
 from portal.catalogue.models import Category, Guide, ServiceType
 from portal.centres import profile
@@ -25,7 +24,7 @@ HEAD = "category,subcategory,name,source\n"
 
 
 def _import(text: str = TEXT) -> service_types.ServicesResult:
-    return actions.import_services(text, system_actor("测试"), NOW)
+    return service_types.import_services(text, system_actor("测试"), NOW)
 
 
 def test_the_deployments_services(session: Any, town: Town) -> None:

@@ -13,8 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal.catalogue import actions
-from portal.catalogue.actions import importing, service_types
+from portal.catalogue.actions import importing, reviewing, service_types
 from portal.catalogue.models import DRAFT, Category, Entry, PlanImport
 from portal.catalogue.staff import queries
 from portal.core import clock, scope
@@ -67,11 +66,13 @@ BAD = ("没有的类别", "日期不存在", "12月32日 9:00-10:00", "20人")
 
 
 def _preview(town: Town, *lines: tuple[Any, ...], who: str = "A1") -> PlanImport:
-    return actions.preview_plan(town.actor(who), town.centres["A1"], MONTH, "计划.xlsx", sheet(*lines), NOW)
+    return importing.preview_plan(town.actor(who), town.centres["A1"], MONTH, "计划.xlsx", sheet(*lines), NOW)
 
 
 def test_all_rows_of_the_example_are_understood(session: Any, town: Town) -> None:
-    upload = actions.preview_plan(town.actor("A1"), town.centres["A1"], MONTH, EXAMPLE.name, EXAMPLE.read_bytes(), NOW)
+    upload = importing.preview_plan(
+        town.actor("A1"), town.centres["A1"], MONTH, EXAMPLE.name, EXAMPLE.read_bytes(), NOW
+    )
     found = importing.rows_of(upload)
     assert [row.state for row in found] == ["ready"] * 12
     assert session.scalar(select(func.count(Entry.id))) == 0  # nothing enters the list before the confirmation
@@ -82,20 +83,20 @@ def test_all_rows_of_the_example_are_understood(session: Any, town: Town) -> Non
     assert by_title["“扫黑除恶”宣传"].values.capacity is None
     assert by_title["主题党课：上一堂微党课"].values.groups == ("party",)
     assert upload.notes == ["备注：活动如有调整，以社区通知为准。"] or "以社区通知为准" in "".join(upload.notes)
-    entries = actions.take_in_plan(town.actor("A1"), upload, None, NOW)
+    entries = importing.take_in_plan(town.actor("A1"), upload, None, NOW)
     assert len(entries) == 12
     assert {e.status for e in entries} == {DRAFT}
     assert upload.status == "taken"
     days = by_title["社保、就业政策咨询日"].values.sessions
     assert [clock.local(s.start).hour for s in days] == [9, 14]
-    assert actions.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW) == 12
+    assert reviewing.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW) == 12
 
 
 def test_nothing_is_taken_in_twice(session: Any, town: Town) -> None:
     upload = _preview(town, GOOD, ("党群服务", "手机班", "每周二9:30-11:00", "25"))
-    assert len(actions.take_in_plan(town.actor("A1"), upload, None, NOW)) == 2
-    assert actions.take_in_plan(town.actor("A1"), upload, None, NOW) == []
-    assert actions.take_in_plan(town.actor("A1"), upload, [3, 4], NOW) == []
+    assert len(importing.take_in_plan(town.actor("A1"), upload, None, NOW)) == 2
+    assert importing.take_in_plan(town.actor("A1"), upload, None, NOW) == []
+    assert importing.take_in_plan(town.actor("A1"), upload, [3, 4], NOW) == []
     assert session.scalar(select(func.count(Entry.id))) == 2
     assert {r.state for r in importing.rows_of(upload)} == {"taken"}
 
@@ -106,41 +107,41 @@ def test_bad_rows_stay_and_are_mended_one_by_one(session: Any, town: Town) -> No
     assert (good.state, bad.state) == ("ready", "bad")
     assert {p.field for p in bad.problems if p.severity == "error"} == {"category_id", "sessions"}
     with pytest.raises(importing.RowsNotReady, match=f"第 {bad.excel_row} 行还有问题"):
-        actions.take_in_plan(town.actor("A1"), upload, [good.number, bad.number], NOW)
+        importing.take_in_plan(town.actor("A1"), upload, [good.number, bad.number], NOW)
     assert session.scalar(select(func.count(Entry.id))) == 0
-    assert len(actions.take_in_plan(town.actor("A1"), upload, None, NOW)) == 1
+    assert len(importing.take_in_plan(town.actor("A1"), upload, None, NOW)) == 1
     assert upload.status == "preview"  # the bad row is not lost
     party = town.categories["party"].id
     half = replace(bad.values, category_id=party)
-    assert actions.mend_plan_row(town.actor("A1"), upload, bad.number, half, NOW).state == "bad"
+    assert importing.mend_plan_row(town.actor("A1"), upload, bad.number, half, NOW).state == "bad"
     whole = replace(half, sessions=(span(30),))
-    mended = actions.mend_plan_row(town.actor("A1"), upload, bad.number, whole, NOW)
+    mended = importing.mend_plan_row(town.actor("A1"), upload, bad.number, whole, NOW)
     assert (mended.state, mended.mended, mended.when_text) == ("ready", True, "12月30日（周三）9:00–11:00")
-    assert [e.title for e in actions.take_in_plan(town.actor("A1"), upload, None, NOW)] == ["日期不存在"]
+    assert [e.title for e in importing.take_in_plan(town.actor("A1"), upload, None, NOW)] == ["日期不存在"]
     assert upload.status == "taken"
 
 
 def test_the_same_file_again_opens_the_same_preview(session: Any, town: Town) -> None:
     data = sheet(GOOD, BAD)
-    first = actions.preview_plan(town.actor("A1"), town.centres["A1"], MONTH, "计划.xlsx", data, NOW)
-    again = actions.preview_plan(town.actor("A1-OP"), town.centres["A1"], MONTH, "计划(1).xlsx", data, NOW)
+    first = importing.preview_plan(town.actor("A1"), town.centres["A1"], MONTH, "计划.xlsx", data, NOW)
+    again = importing.preview_plan(town.actor("A1-OP"), town.centres["A1"], MONTH, "计划(1).xlsx", data, NOW)
     assert again.id == first.id
-    actions.lay_aside_plan(town.actor("A1"), first, NOW)
-    fresh = actions.preview_plan(town.actor("A1"), town.centres["A1"], MONTH, "计划.xlsx", data, NOW)
+    importing.lay_aside_plan(town.actor("A1"), first, NOW)
+    fresh = importing.preview_plan(town.actor("A1"), town.centres["A1"], MONTH, "计划.xlsx", data, NOW)
     assert fresh.id != first.id
     with pytest.raises(importing.RowsNotReady):
-        actions.take_in_plan(town.actor("A1"), first, None, NOW)
+        importing.take_in_plan(town.actor("A1"), first, None, NOW)
 
 
 def test_what_is_already_in_the_list_is_marked(session: Any, town: Town) -> None:
     first = _preview(town, GOOD)
-    (entry,) = actions.take_in_plan(town.actor("A1"), first, None, NOW)
+    (entry,) = importing.take_in_plan(town.actor("A1"), first, None, NOW)
     second = _preview(town, GOOD, ("党群服务", "新的", "12月23日 9:00-10:00", "不限"))
     marked, new = importing.rows_of(second)
     assert (marked.state, marked.duplicate_of, new.state) == ("duplicate", entry.id, "ready")
-    assert [e.title for e in actions.take_in_plan(town.actor("A1"), second, None, NOW)] == ["新的"]
+    assert [e.title for e in importing.take_in_plan(town.actor("A1"), second, None, NOW)] == ["新的"]
     assert second.status == "preview"
-    again = actions.take_in_plan(town.actor("A1"), second, [marked.number], NOW)  # on purpose
+    again = importing.take_in_plan(town.actor("A1"), second, [marked.number], NOW)  # on purpose
     assert [e.title for e in again] == ["包汤圆"]
 
 
@@ -148,7 +149,7 @@ def test_warnings_travel_with_the_row(session: Any, town: Town) -> None:
     upload = _preview(town, ("党群服务", "看展", "12月19日（周日）9:00-11:00", "30人"))
     (row,) = importing.rows_of(upload)
     assert any(p.severity == "warning" for p in row.problems), "the 19th is a Saturday"
-    (entry,) = actions.take_in_plan(town.actor("A1"), upload, None, NOW)
+    (entry,) = importing.take_in_plan(town.actor("A1"), upload, None, NOW)
     assert entry.check_note
 
 
@@ -158,7 +159,7 @@ def test_warnings_travel_with_the_row(session: Any, town: Town) -> None:
 )
 def test_files_that_are_no_plan(session: Any, town: Town, name: str, data: bytes) -> None:
     with pytest.raises(importing.PlanRefused) as caught:
-        actions.preview_plan(town.actor("A1"), town.centres["A1"], MONTH, name, data, NOW)
+        importing.preview_plan(town.actor("A1"), town.centres["A1"], MONTH, name, data, NOW)
     assert caught.value.field == "file"
     assert caught.value.message
     assert session.scalar(select(func.count(PlanImport.id))) == 0
@@ -170,11 +171,11 @@ def test_who_may(session: Any, town: Town) -> None:
         with pytest.raises(NotAllowed):
             _preview(town, GOOD, who=who)
         with pytest.raises(NotAllowed):
-            actions.take_in_plan(town.actor(who), upload, None, NOW)
+            importing.take_in_plan(town.actor(who), upload, None, NOW)
         with pytest.raises(NotAllowed):
-            actions.mend_plan_row(town.actor(who), upload, 3, importing.rows_of(upload)[0].values, NOW)
+            importing.mend_plan_row(town.actor(who), upload, 3, importing.rows_of(upload)[0].values, NOW)
     with pytest.raises(importing.NoSuchRow):
-        actions.take_in_plan(town.actor("A1"), upload, [999], NOW)
+        importing.take_in_plan(town.actor("A1"), upload, [999], NOW)
     number = upload.id
     session.commit()
     session.expunge_all()
@@ -200,7 +201,7 @@ def test_two_clicks_at_once(app: Flask, session: Any, town: Town) -> None:
         with app.app_context(), scope.system("race"):
             barrier.wait(120)
             with writing():
-                taken.append(len(actions.take_in_plan(actor, db.session.get_one(PlanImport, number), None, NOW)))
+                taken.append(len(importing.take_in_plan(actor, db.session.get_one(PlanImport, number), None, NOW)))
             db.session.remove()
 
     threads = [threading.Thread(target=click) for _ in range(2)]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from portal.catalogue import actions, waiting
-from portal.catalogue.actions import publishing
+from portal.catalogue import waiting
+from portal.catalogue.actions import publishing, reviewing
 from portal.catalogue.staff import queries
 from portal.core import clock, outbox, registry
 from portal.notices.models import InboxMessage
@@ -34,7 +34,7 @@ def _tick(session: Any, now: datetime) -> int:
 
 def _submit(town: Town, who: str, at: datetime) -> None:
     draft(town, who, title=f"{who}的活动")
-    actions.submit_issue(town.actor(who), town.centres[who], MONTH, at)
+    reviewing.submit_issue(town.actor(who), town.centres[who], MONTH, at)
 
 
 def test_two_reminders_and_then_the_late_list(session: Any, town: Town) -> None:
@@ -109,8 +109,8 @@ def test_what_waits_for_me(session: Any, town: Town) -> None:
         ("12月清单未交", "2 个社区还没有上交", 1, "red"),
         ("甲一社区 12月清单", "2 条待初审", 2, "gold"),
     ]
-    actions.return_entry(town.actor("A"), first, "对象不清", "audience", NOW)
-    actions.return_entry(town.actor("A"), second, "对象不清", "audience", NOW)
+    reviewing.return_entry(town.actor("A"), first, "对象不清", "audience", NOW)
+    reviewing.return_entry(town.actor("A"), second, "对象不清", "audience", NOW)
     mine = registry.waiting_lines(town.actor("A1"), NOW, waiting.waits_for)
     assert [(w.title, w.detail, w.count) for w in mine] == [
         ("甲一社区 12月清单", "2 条被退回，改好后送回", 2),
@@ -123,8 +123,8 @@ def test_what_waits_for_me(session: Any, town: Town) -> None:
 def test_average_review_time(session: Any, town: Town) -> None:
     for hours in (24, 48):
         entry = draft(town, title=f"等{hours}")
-        actions.offer(town.actor("A1"), entry, NOW - timedelta(hours=hours))
-        actions.approve(town.actor("A"), entry, NOW)
+        reviewing.offer(town.actor("A1"), entry, NOW - timedelta(hours=hours))
+        reviewing.approve(town.actor("A"), entry, NOW)
     assert queries.head(town.actor("A"), MONTH, NOW).review_days == pytest.approx(1.5)
     assert queries.head(town.actor("D"), MONTH, NOW).review_days is None
 
@@ -148,7 +148,7 @@ def test_pages_numbers_cost_a_fixed_number_of_queries(session: Any, town: Town, 
     shown = at_subdistrict(town).id
     few = cost()
     for number in range(12):
-        actions.approve(town.actor("A"), at_subdistrict(town, title=f"活动{number}"), NOW)
+        reviewing.approve(town.actor("A"), at_subdistrict(town, title=f"活动{number}"), NOW)
         draft(town, "B1", title=f"乙一{number}")
     assert cost() == few
     assert few == [4, 3, 4, 1]

@@ -10,8 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.catalogue import actions
-from portal.catalogue.actions import publishing
+from portal.catalogue.actions import publishing, reviewing
 from portal.catalogue.models import APPROVED, IN_REVIEW, PUBLISHED, Entry, Issue
 from portal.core import clock, outbox, scope, states
 from portal.core.audit import AuditLog
@@ -41,7 +40,7 @@ def test_approved_late_is_published_at_the_next_tick(session: Any, town: Town) -
     session.commit()
     publishing.publish_due(FIRST)
     later = FIRST + timedelta(days=3)
-    actions.approve(town.actor("D"), entry, later)
+    reviewing.approve(town.actor("D"), entry, later)
     session.commit()
     assert publishing.publish_due(later) == 1
 
@@ -67,12 +66,12 @@ def test_by_hand_only_the_district(session: Any, town: Town) -> None:
     entry = approved(town)
     for who in ("A1", "A", "D-LOOK", "ZFB"):
         with pytest.raises(NotAllowed):
-            actions.publish_month(MONTH, NOW, town.actor(who), force=True)
+            publishing.publish_month(MONTH, NOW, town.actor(who), force=True)
     with pytest.raises(publishing.TooEarly, match="12月1日 0:00 自动发布"):
-        actions.publish_month(MONTH, NOW, town.actor("D"))
-    assert actions.publish_month(MONTH, NOW, town.actor("D"), force=True) == 1
+        publishing.publish_month(MONTH, NOW, town.actor("D"))
+    assert publishing.publish_month(MONTH, NOW, town.actor("D"), force=True) == 1
     assert entry.status == PUBLISHED
-    assert actions.publish_month(MONTH, NOW, town.actor("D"), force=True) == 0
+    assert publishing.publish_month(MONTH, NOW, town.actor("D"), force=True) == 0
 
 
 def test_a_later_month_waits_for_its_own_first(session: Any, town: Town) -> None:

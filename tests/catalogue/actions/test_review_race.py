@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal.catalogue import actions
+from portal.catalogue.actions import changing, importing, publishing, reviewing
 from portal.catalogue.actions.importing import rows_of
 from portal.catalogue.models import APPROVED, IN_REVIEW, PUBLISHED, RETURNED, Entry, PlanImport
 from portal.catalogue.staff import queries
@@ -44,15 +44,15 @@ def test_yes_and_no_at_once(app: Flask, session: Any, town: Town, make: Make) ->
     session.rollback()
 
     def yes(entry_id: int, version: int) -> Callable[[], Any]:
-        return lambda: actions.approve(reviewer, db.session.get_one(Entry, entry_id), NOW, version=version)
+        return lambda: reviewing.approve(reviewer, db.session.get_one(Entry, entry_id), NOW, version=version)
 
     def no(entry_id: int, version: int) -> Callable[[], Any]:
-        return lambda: actions.return_entry(
+        return lambda: reviewing.return_entry(
             reviewer, db.session.get_one(Entry, entry_id), "时间不清", "sessions", NOW, version=version
         )
 
     def everything() -> Any:
-        return actions.approve_all(reviewer, list(db.session.scalars(select(Entry).order_by(Entry.id.desc()))), NOW)
+        return reviewing.approve_all(reviewer, list(db.session.scalars(select(Entry).order_by(Entry.id.desc()))), NOW)
 
     seen = dict(session.execute(select(Entry.id, Entry.revision)).all())
     session.rollback()
@@ -70,7 +70,7 @@ def test_schedulers_and_a_hand_publish_once(app: Flask, session: Any, town: Town
     ids = [make.entry(town.centres[c], status=APPROVED).id for c in ("A1", "A2", "B1", "B2") for _ in range(5)]
     district = town.actor("D")
     session.rollback()
-    first = actions.publish_month
+    first = publishing.publish_month
     jobs: list[Callable[[], Any]] = [lambda: first("2026-12", NOW, force=True)] * (THREADS - 1)
     answers = rush(app, [*jobs, lambda: first("2026-12", NOW, district, force=True)])
     assert faults(answers) == []
@@ -83,7 +83,9 @@ def test_schedulers_and_a_hand_publish_once(app: Flask, session: Any, town: Town
 
 def test_one_plan_confirmed_by_many(app: Flask, session: Any, town: Town) -> None:
     operator = town.actor("A1-OP")
-    upload = actions.preview_plan(operator, town.centres["A1"], "2026-12", "x.xlsx", workbook(GOOD, WEEKLY).read(), NOW)
+    upload = importing.preview_plan(
+        operator, town.centres["A1"], "2026-12", "x.xlsx", workbook(GOOD, WEEKLY).read(), NOW
+    )
     session.commit()
     upload_id, numbers = upload.id, [row.number for row in rows_of(upload)]
     session.rollback()
@@ -91,7 +93,7 @@ def test_one_plan_confirmed_by_many(app: Flask, session: Any, town: Town) -> Non
     def take() -> Any:
         found = queries.plan_import(upload_id)
         assert found is not None
-        return len(actions.take_in_plan(operator, found, numbers, NOW))
+        return len(importing.take_in_plan(operator, found, numbers, NOW))
 
     assert faults(rush(app, [take] * THREADS)) == []
     session.rollback()
@@ -101,7 +103,7 @@ def test_one_plan_confirmed_by_many(app: Flask, session: Any, town: Town) -> Non
 
 def test_one_change_applied_and_refused_at_once(app: Flask, session: Any, town: Town, make: Make) -> None:
     entry = make.entry(town.centres["A1"])
-    change = actions.cancel_entry(town.actor("A1"), entry, "台风", NOW)
+    change = changing.cancel_entry(town.actor("A1"), entry, "台风", NOW)
     session.commit()
     change_id, district = change.id, town.actor("D")
     session.rollback()
@@ -110,8 +112,8 @@ def test_one_change_applied_and_refused_at_once(app: Flask, session: Any, town: 
         def act() -> Any:
             found = queries.change(change_id)
             if name == "apply":
-                return actions.apply_change(district, found, NOW)
-            return actions.refuse_change(district, found, "照常举行", NOW)
+                return changing.apply_change(district, found, NOW)
+            return changing.refuse_change(district, found, "照常举行", NOW)
 
         return act
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from portal.catalogue import actions
-from portal.catalogue.actions import entry_values, reviewing
+from portal.catalogue.actions import drafting, entry_values, reviewing
 from portal.catalogue.models import ACCEPTED, APPROVED, DRAFT, DROPPED, IN_REVIEW, RETURNED, Entry, Issue
 from portal.catalogue.staff import queries
 from portal.catalogue.states import status_text
@@ -31,17 +30,17 @@ def _run_outbox(session: Any) -> None:
 def test_a_station_row_goes_through_every_level(session: Any, town: Town) -> None:
     """Offered to the community, accepted, handed in, 初审, 复审, published."""
     entry = draft(town, "A1S", title="长者智能手机班")
-    actions.offer(town.actor("A1S"), entry, NOW)
+    reviewing.offer(town.actor("A1S"), entry, NOW)
     assert (entry.status, entry.waits_at_id) == (IN_REVIEW, town.centres["A1"].id)
     assert status_text(entry) == "待甲一社区整合"
-    assert actions.approve(town.actor("A1"), entry, NOW) == "accept"
+    assert reviewing.approve(town.actor("A1"), entry, NOW) == "accept"
     assert entry.status == ACCEPTED
     draft(town, "A1", title="冬至包汤圆")
-    assert actions.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW) == 2
+    assert reviewing.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW) == 2
     assert (entry.status, entry.waits_at_id) == (IN_REVIEW, town.centres["A"].id)
-    assert actions.approve(town.actor("A"), entry, NOW) == "pass_on"
+    assert reviewing.approve(town.actor("A"), entry, NOW) == "pass_on"
     assert (entry.status, entry.waits_at_id) == (IN_REVIEW, town.centres["D"].id)
-    assert actions.approve(town.actor("D"), entry, NOW) == "approve"
+    assert reviewing.approve(town.actor("D"), entry, NOW) == "approve"
     assert (entry.status, entry.waits_at_id) == (APPROVED, None)
     names = [step.what for step in queries.history(entry)]
     assert names == ["新建", "送上级审核", "并入清单", "随清单上交", "通过", "通过"]
@@ -50,18 +49,18 @@ def test_a_station_row_goes_through_every_level(session: Any, town: Town) -> Non
 
 def test_handing_in_marks_the_issue_once(session: Any, town: Town) -> None:
     draft(town)
-    actions.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW)
+    reviewing.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW)
     issue = session.scalars(select(Issue).where(Issue.centre_id == town.centres["A1"].id)).one()
     assert (issue.submitted_at, issue.submitted_by) == (NOW, "A1管理员")
     with pytest.raises(reviewing.NothingToSubmit):
-        actions.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW)
+        reviewing.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW)
 
 
 def test_one_bad_row_keeps_the_whole_issue(session: Any, town: Town) -> None:
     good = draft(town)
     bad = draft(town, title="时间没定", sessions=())
     with pytest.raises(reviewing.RowsWithProblems) as caught:
-        actions.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW)
+        reviewing.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW)
     assert [(e.id, [p.field for p in ps]) for e, ps in caught.value.rows] == [(bad.id, ["sessions"])]
     assert "时间没定" in caught.value.message
     assert good.status == DRAFT
@@ -70,12 +69,12 @@ def test_one_bad_row_keeps_the_whole_issue(session: Any, town: Town) -> None:
 
 def test_a_return_comes_straight_back_to_who_returned_it(session: Any, town: Town) -> None:
     entry = at_subdistrict(town)
-    actions.approve(town.actor("A"), entry, NOW)
-    actions.return_entry(town.actor("D"), entry, "请写明集合点", "place", NOW)
+    reviewing.approve(town.actor("A"), entry, NOW)
+    reviewing.return_entry(town.actor("D"), entry, "请写明集合点", "place", NOW)
     assert (entry.status, entry.return_reason, entry.return_field) == (RETURNED, "请写明集合点", "place")
-    mended = replace(actions.values_of(entry), place="二楼书吧（大门口集合）")
-    actions.edit_entry(town.actor("A1"), entry, mended, NOW)
-    actions.resubmit(town.actor("A1"), entry, NOW)
+    mended = replace(entry_values.values_of(entry), place="二楼书吧（大门口集合）")
+    drafting.edit_entry(town.actor("A1"), entry, mended, NOW)
+    reviewing.resubmit(town.actor("A1"), entry, NOW)
     assert (entry.status, entry.waits_at_id) == (IN_REVIEW, town.centres["D"].id)  # not through the subdistrict again
     assert (entry.return_reason, entry.returned_by_id) == ("", None)
     step = queries.history(entry)[-3]
@@ -84,7 +83,7 @@ def test_a_return_comes_straight_back_to_who_returned_it(session: Any, town: Tow
 
 def test_the_author_hears_of_a_return_once(session: Any, town: Town) -> None:
     entry = at_subdistrict(town)
-    actions.return_entry(town.actor("A"), entry, "对象不清", "audience", NOW)
+    reviewing.return_entry(town.actor("A"), entry, "对象不清", "audience", NOW)
     _run_outbox(session)
     wanted = select(InboxMessage).where(InboxMessage.title.startswith("退回"))
     found = session.scalars(wanted.order_by(InboxMessage.person_id)).all()
@@ -96,22 +95,22 @@ def test_the_author_hears_of_a_return_once(session: Any, town: Town) -> None:
 def test_a_return_needs_a_reason(session: Any, town: Town) -> None:
     entry = at_subdistrict(town)
     with pytest.raises(ReasonMissing):
-        actions.return_entry(town.actor("A"), entry, "  ", "", NOW)
+        reviewing.return_entry(town.actor("A"), entry, "  ", "", NOW)
     assert entry.status == IN_REVIEW
 
 
 def test_an_approved_row_can_still_be_returned_before_publication(session: Any, town: Town) -> None:
     entry = approved(town)
     with pytest.raises(NotAllowed):
-        actions.return_entry(town.actor("A"), entry, "再想想", "", NOW)
-    actions.return_entry(town.actor("D"), entry, "与全区活动冲突", "sessions", NOW)
-    actions.resubmit(town.actor("A1"), entry, NOW)
+        reviewing.return_entry(town.actor("A"), entry, "再想想", "", NOW)
+    reviewing.return_entry(town.actor("D"), entry, "与全区活动冲突", "sessions", NOW)
+    reviewing.resubmit(town.actor("A1"), entry, NOW)
     assert entry.waits_at_id == town.centres["D"].id
 
 
 def test_a_superior_decides_in_place_and_the_history_says_so(session: Any, town: Town) -> None:
     entry = at_subdistrict(town)
-    assert actions.approve(town.actor("D"), entry, NOW) == "approve"
+    assert reviewing.approve(town.actor("D"), entry, NOW) == "approve"
     assert queries.history(entry)[-1].in_place_of == "甲街道"
 
 
@@ -119,9 +118,9 @@ def test_a_superior_decides_in_place_and_the_history_says_so(session: Any, town:
 def test_nobody_else_decides(session: Any, town: Town, who: str) -> None:
     entry = at_subdistrict(town)
     with pytest.raises((NotAllowed, NoSuchTransition)):
-        actions.approve(town.actor(who), entry, NOW)
+        reviewing.approve(town.actor(who), entry, NOW)
     with pytest.raises((NotAllowed, NoSuchTransition)):
-        actions.return_entry(town.actor(who), entry, "不行", "", NOW)
+        reviewing.return_entry(town.actor(who), entry, "不行", "", NOW)
     assert entry.status == IN_REVIEW
 
 
@@ -129,10 +128,10 @@ def test_what_somebody_saw_must_still_be_there(session: Any, town: Town) -> None
     """The second of two reviewers with the same page open is told, and nothing is decided twice."""
     entry = at_subdistrict(town)
     seen = entry.version
-    actions.approve(town.actor("A"), entry, NOW, version=seen)
+    reviewing.approve(town.actor("A"), entry, NOW, version=seen)
     for again in (
-        lambda: actions.approve(town.actor("A"), entry, NOW, version=seen),
-        lambda: actions.return_entry(town.actor("A"), entry, "不清楚", "", NOW, version=seen),
+        lambda: reviewing.approve(town.actor("A"), entry, NOW, version=seen),
+        lambda: reviewing.return_entry(town.actor("A"), entry, "不清楚", "", NOW, version=seen),
     ):
         with pytest.raises(Stale):
             again()
@@ -141,31 +140,31 @@ def test_what_somebody_saw_must_still_be_there(session: Any, town: Town) -> None
 
 def test_recall_only_before_anybody_decided(session: Any, town: Town) -> None:
     entry = at_subdistrict(town)
-    actions.recall(town.actor("A1"), entry, NOW)
+    reviewing.recall(town.actor("A1"), entry, NOW)
     assert (entry.status, entry.waits_at_id) == (DRAFT, None)
-    actions.offer(town.actor("A1"), entry, NOW)
-    actions.approve(town.actor("A"), entry, NOW)
+    reviewing.offer(town.actor("A1"), entry, NOW)
+    reviewing.approve(town.actor("A"), entry, NOW)
     with pytest.raises(NotAllowed, match="上级已经审核过"):
-        actions.recall(town.actor("A1"), entry, NOW)
+        reviewing.recall(town.actor("A1"), entry, NOW)
 
 
 def test_a_correction_is_shown_to_the_author(session: Any, town: Town) -> None:
     entry = at_subdistrict(town)
-    better = replace(actions.values_of(entry), title="亲子绘本阅读会（3-6岁）", capacity=20)
-    actions.correct(town.actor("A"), entry, better, NOW, reason="写明年龄")
+    better = replace(entry_values.values_of(entry), title="亲子绘本阅读会（3-6岁）", capacity=20)
+    reviewing.correct(town.actor("A"), entry, better, NOW, reason="写明年龄")
     step = queries.history(entry)[-1]
     assert step.changes == [["服务名称", "亲子绘本阅读会", "亲子绘本阅读会（3-6岁）"], ["名额", "15 人", "20 人"]]
     assert (step.what, step.reason, entry.status) == ("审核时更正", "写明年龄", IN_REVIEW)
     _run_outbox(session)
     assert session.scalar(select(InboxMessage.id).where(InboxMessage.title.startswith("已更正"))) is not None
     with pytest.raises(NotAllowed):
-        actions.correct(town.actor("A1"), entry, better, NOW)
+        reviewing.correct(town.actor("A1"), entry, better, NOW)
 
 
 def test_a_correction_is_checked_like_everything(session: Any, town: Town) -> None:
     entry = at_subdistrict(town)
     with pytest.raises(entry_values.InvalidRow) as caught:
-        actions.correct(town.actor("A"), entry, replace(actions.values_of(entry), place=""), NOW)
+        reviewing.correct(town.actor("A"), entry, replace(entry_values.values_of(entry), place=""), NOW)
     assert caught.value.field == "place"
     assert entry.place == "二楼书吧"
 
@@ -173,24 +172,24 @@ def test_a_correction_is_checked_like_everything(session: Any, town: Town) -> No
 def test_approve_all_takes_only_what_waits_for_the_actor(session: Any, town: Town) -> None:
     mine = [at_subdistrict(town, title=f"活动{n}") for n in range(3)]
     other = draft(town, title="还没交")
-    assert actions.approve_all(town.actor("A"), [*mine, other], NOW) == 3
+    assert reviewing.approve_all(town.actor("A"), [*mine, other], NOW) == 3
     assert {e.waits_at_id for e in mine} == {town.centres["D"].id}
-    assert actions.approve_all(town.actor("A"), mine, NOW) == 0
+    assert reviewing.approve_all(town.actor("A"), mine, NOW) == 0
     assert other.status == DRAFT
 
 
 def test_the_district_approves_its_own_at_once(session: Any, town: Town) -> None:
     entry = draft(town, "D", title="市图书馆流动车")
-    actions.offer(town.actor("D"), entry, NOW)
+    reviewing.offer(town.actor("D"), entry, NOW)
     assert entry.status == APPROVED
 
 
 def test_a_department_hands_its_plan_to_the_district_which_allots_it(session: Any, town: Town) -> None:
     entry = draft(town, "ZFB", title="普法讲座")
     assert (entry.centre_id, entry.department_id) == (town.centres["D"].id, town.department.id)
-    actions.offer(town.actor("ZFB"), entry, NOW)
+    reviewing.offer(town.actor("ZFB"), entry, NOW)
     assert entry.waits_at_id == town.centres["D"].id
-    placed = actions.allot(town.actor("D"), entry, [town.centres["A1"], town.centres["B2"]], NOW)
+    placed = reviewing.allot(town.actor("D"), entry, [town.centres["A1"], town.centres["B2"]], NOW)
     assert [(e.centre.code, e.status, e.department_id) for e in placed] == [
         ("A1", APPROVED, town.department.id),
         ("B2", APPROVED, town.department.id),
@@ -206,14 +205,14 @@ def test_a_department_hands_its_plan_to_the_district_which_allots_it(session: An
 @pytest.mark.parametrize("who", ["A", "ZFB", "A1"])
 def test_only_the_district_allots(session: Any, town: Town, who: str) -> None:
     entry = draft(town, "ZFB")
-    actions.offer(town.actor("ZFB"), entry, NOW)
+    reviewing.offer(town.actor("ZFB"), entry, NOW)
     with pytest.raises(NotAllowed):
-        actions.allot(town.actor(who), entry, [town.centres["A1"]], NOW)
+        reviewing.allot(town.actor(who), entry, [town.centres["A1"]], NOW)
 
 
 def test_a_department_writes_only_in_its_own_place(session: Any, town: Town) -> None:
     with pytest.raises(NotAllowed):
-        actions.draft_entry(town.actor("ZFB"), values(town), NOW, centre=town.centres["A1"])
+        drafting.draft_entry(town.actor("ZFB"), values(town), NOW, centre=town.centres["A1"])
 
 
 @pytest.mark.parametrize("code", ["D", "A", "A1"])
@@ -221,40 +220,40 @@ def test_a_department_hands_in_no_centres_list(session: Any, town: Town, code: s
     """Its account belongs to the district's centre, but the district's tree is not its own."""
     draft(town, "A1")
     with pytest.raises(NotAllowed):
-        actions.submit_issue(town.actor("ZFB"), town.centres[code], MONTH, NOW)
+        reviewing.submit_issue(town.actor("ZFB"), town.centres[code], MONTH, NOW)
     with pytest.raises(NotAllowed):
-        actions.copy_month(town.actor("ZFB"), town.centres[code], "2026-11", MONTH, NOW)
+        drafting.copy_month(town.actor("ZFB"), town.centres[code], "2026-11", MONTH, NOW)
 
 
 def test_dropping(session: Any, town: Town) -> None:
     entry = draft(town)
-    actions.drop_entry(town.actor("A1"), entry, NOW)
+    drafting.drop_entry(town.actor("A1"), entry, NOW)
     assert entry.status == DROPPED
     ready = approved(town, title="讲师来不了")
     with pytest.raises(ReasonMissing):
-        actions.drop_entry(town.actor("A1"), ready, NOW)
-    actions.drop_entry(town.actor("A1"), ready, NOW, "讲师时间变动")
+        drafting.drop_entry(town.actor("A1"), ready, NOW)
+    drafting.drop_entry(town.actor("A1"), ready, NOW, "讲师时间变动")
     assert ready.status == DROPPED
     shown = published(town, title="已公开", sessions=(span(20),))
     with pytest.raises(NoSuchTransition):
-        actions.drop_entry(town.actor("A1"), shown, NOW, "不办了")
+        drafting.drop_entry(town.actor("A1"), shown, NOW, "不办了")
 
 
 def test_an_accepted_row_belongs_to_the_community(session: Any, town: Town) -> None:
     entry = draft(town, "A1S")
-    actions.offer(town.actor("A1S"), entry, NOW)
-    actions.approve(town.actor("A1"), entry, NOW)
+    reviewing.offer(town.actor("A1S"), entry, NOW)
+    reviewing.approve(town.actor("A1"), entry, NOW)
     with pytest.raises(NotAllowed, match="并入社区清单"):
-        actions.edit_entry(town.actor("A1S"), entry, values(town, title="改一下"), NOW)
-    actions.edit_entry(town.actor("A1"), entry, values(town, title="社区改的"), NOW)
+        drafting.edit_entry(town.actor("A1S"), entry, values(town, title="改一下"), NOW)
+    drafting.edit_entry(town.actor("A1"), entry, values(town, title="社区改的"), NOW)
     assert entry.title == "社区改的"
-    actions.return_entry(town.actor("A1"), entry, "请补上名额", "capacity", NOW)
+    reviewing.return_entry(town.actor("A1"), entry, "请补上名额", "capacity", NOW)
     assert (entry.status, entry.returned_by_id) == (RETURNED, town.centres["A1"].id)
 
 
 def test_every_step_is_in_the_audit_log(session: Any, town: Town) -> None:
     entry = at_subdistrict(town)
-    actions.approve(town.actor("A"), entry, NOW)
+    reviewing.approve(town.actor("A"), entry, NOW)
     session.commit()
     verbs = session.scalars(select(AuditLog.verb).where(AuditLog.object_id == entry.id).order_by(AuditLog.id)).all()
     assert verbs == ["draft_entry", "offer", "pass_on"]

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from portal.catalogue import actions
-from portal.catalogue.actions import entry_values, publishing, room_holds
+from portal.catalogue.actions import changing, drafting, entry_values, publishing, reviewing, room_holds
 from portal.catalogue.actions.reviewing import RowsWithProblems
 from portal.catalogue.actions.room_holds import NoRoom
 from portal.catalogue.models import APPROVED, CANCELLED, DRAFT, DROPPED, IN_REVIEW, PUBLISHED, RETURNED, Entry
@@ -68,22 +67,22 @@ def _district(town: Town, room_id: int) -> Entry:
 
 def _returned(town: Town, room_id: int) -> Entry:
     entry = at_subdistrict(town, venue_id=room_id)
-    actions.return_entry(town.actor("A"), entry, "写清楚", "", NOW)
+    reviewing.return_entry(town.actor("A"), entry, "写清楚", "", NOW)
     return entry
 
 
 def _station(town: Town, room_id: int, accepted: bool = True) -> Entry:
-    entry = actions.draft_entry(town.actor("A1"), values(town, venue_id=room_id), NOW, centre=town.centres["A1S"])
-    actions.offer(town.actor("A1S"), entry, NOW)
+    entry = drafting.draft_entry(town.actor("A1"), values(town, venue_id=room_id), NOW, centre=town.centres["A1S"])
+    reviewing.offer(town.actor("A1S"), entry, NOW)
     if accepted:
-        assert actions.approve(town.actor("A1"), entry, NOW) == "accept"
+        assert reviewing.approve(town.actor("A1"), entry, NOW) == "accept"
     return entry
 
 
 def _approved(town: Town, room_id: int) -> Entry:
     entry = at_subdistrict(town, venue_id=room_id)
-    actions.approve(town.actor("A"), entry, NOW)
-    actions.approve(town.actor("D"), entry, NOW)
+    reviewing.approve(town.actor("A"), entry, NOW)
+    reviewing.approve(town.actor("D"), entry, NOW)
     return entry
 
 
@@ -101,34 +100,34 @@ def _waiting(town: Town, room_id: int) -> Entry:
 
 def _second(town: Town, room_id: int) -> Entry:
     entry = _waiting(town, room_id)
-    assert actions.approve(town.actor("A"), entry, NOW) == "pass_on"
+    assert reviewing.approve(town.actor("A"), entry, NOW) == "pass_on"
     return entry
 
 
 def _cancel(town: Town, entry: Entry) -> None:
-    actions.cancel_entry(town.actor("D"), entry, "台风", NOW)
+    changing.cancel_entry(town.actor("D"), entry, "台风", NOW)
 
 
 Start = Callable[[Town, int], Entry]
 LIFE: dict[str, tuple[Start, Callable[[Town, Entry], Any], str, list[str]]] = {
-    "submit": (_ready, lambda t, e: actions.offer(t.actor("A1"), e, NOW), IN_REVIEW, ["pending"]),
-    "settle": (_district, lambda t, e: actions.offer(t.actor("D"), e, NOW), APPROVED, ["pending"]),
-    "recall": (_waiting, lambda t, e: actions.recall(t.actor("A1"), e, NOW), DRAFT, []),
-    "accept": (lambda t, r: _station(t, r, False), lambda t, e: actions.approve(t.actor("A1"), e, NOW), "accepted",
+    "submit": (_ready, lambda t, e: reviewing.offer(t.actor("A1"), e, NOW), IN_REVIEW, ["pending"]),
+    "settle": (_district, lambda t, e: reviewing.offer(t.actor("D"), e, NOW), APPROVED, ["pending"]),
+    "recall": (_waiting, lambda t, e: reviewing.recall(t.actor("A1"), e, NOW), DRAFT, []),
+    "accept": (lambda t, r: _station(t, r, False), lambda t, e: reviewing.approve(t.actor("A1"), e, NOW), "accepted",
                ["pending"]),
-    "hand_in": (_station, lambda t, e: actions.submit_issue(t.actor("A1"), t.centres["A1"], MONTH, NOW), IN_REVIEW,
+    "hand_in": (_station, lambda t, e: reviewing.submit_issue(t.actor("A1"), t.centres["A1"], MONTH, NOW), IN_REVIEW,
                 ["pending"]),
-    "pass_on": (_waiting, lambda t, e: actions.approve(t.actor("A"), e, NOW), IN_REVIEW, ["pending"]),
-    "approve": (_second, lambda t, e: actions.approve(t.actor("D"), e, NOW), APPROVED, ["pending"]),
+    "pass_on": (_waiting, lambda t, e: reviewing.approve(t.actor("A"), e, NOW), IN_REVIEW, ["pending"]),
+    "approve": (_second, lambda t, e: reviewing.approve(t.actor("D"), e, NOW), APPROVED, ["pending"]),
     "allot": (lambda t, r: draft(t, "ZFB", venue_id=r),
-              lambda t, e: actions.allot(t.actor("D"), e, [t.centres["A1"]], NOW), APPROVED, ["pending"]),
-    "return": (_waiting, lambda t, e: actions.return_entry(t.actor("A"), e, "改", "", NOW), RETURNED, ["pending"]),
-    "resubmit": (_returned, lambda t, e: actions.resubmit(t.actor("A1"), e, NOW), IN_REVIEW, ["pending"]),
-    "publish": (_approved, lambda t, e: actions.publish_month(MONTH, NOW, t.actor("D"), force=True), PUBLISHED,
+              lambda t, e: reviewing.allot(t.actor("D"), e, [t.centres["A1"]], NOW), APPROVED, ["pending"]),
+    "return": (_waiting, lambda t, e: reviewing.return_entry(t.actor("A"), e, "改", "", NOW), RETURNED, ["pending"]),
+    "resubmit": (_returned, lambda t, e: reviewing.resubmit(t.actor("A1"), e, NOW), IN_REVIEW, ["pending"]),
+    "publish": (_approved, lambda t, e: publishing.publish_month(MONTH, NOW, t.actor("D"), force=True), PUBLISHED,
                 ["approved"]),
     "cancel": (_out, _cancel, CANCELLED, []),
-    "drop": (_returned, lambda t, e: actions.drop_entry(t.actor("A1"), e, NOW), DROPPED, []),
-    "withdraw": (_approved, lambda t, e: actions.drop_entry(t.actor("A1"), e, NOW, "讲师来不了"), DROPPED, []),
+    "drop": (_returned, lambda t, e: drafting.drop_entry(t.actor("A1"), e, NOW), DROPPED, []),
+    "withdraw": (_approved, lambda t, e: drafting.drop_entry(t.actor("A1"), e, NOW, "讲师来不了"), DROPPED, []),
 }  # fmt: skip
 
 
@@ -148,7 +147,7 @@ def test_a_draft_holds_nothing_and_warns(session: Any, town: Town, room: Venue) 
     first, second = draft(town, venue_id=room.id, title="合唱"), draft(town, venue_id=room.id, title="书法")
     assert held(session, first) == []
     assert queries.row(first, town.actor("A1"), NOW).warnings == ("同一三楼会议室 12月5日 9:00 有“书法”",)
-    actions.offer(town.actor("A1"), second, NOW)
+    reviewing.offer(town.actor("A1"), second, NOW)
     assert queries.row(first, town.actor("A1"), NOW).warnings == (
         "三楼会议室 12月5日（周六）9:00–11:00 已被占用：“书法”。",
     )  # once, not as a clash of words as well
@@ -170,7 +169,7 @@ def test_a_taken_room_keeps_a_row_from_going_out(session: Any, town: Town, make:
     entry = draft(town, venue_id=room.id)
     session.commit()
     with pytest.raises(NoRoom) as refusal:
-        actions.offer(town.actor("A1"), entry, NOW)
+        reviewing.offer(town.actor("A1"), entry, NOW)
     session.rollback()
     [problem] = refusal.value.problems
     assert problem.field == "venue_id"
@@ -186,7 +185,7 @@ def test_many_taken_dates_are_told_in_short(session: Any, town: Town, make: Make
     for on in dates:
         make.booking(room, on.start, 60)
     with pytest.raises(NoRoom) as refusal:
-        actions.offer(town.actor("A1"), draft(town, venue_id=room.id, sessions=dates), NOW)
+        reviewing.offer(town.actor("A1"), draft(town, venue_id=room.id, sessions=dates), NOW)
     assert [p.message for p in refusal.value.problems][3:] == ["还有 4 场也冲突。"]
     assert len(refusal.value.conflicts) == 7
 
@@ -199,14 +198,14 @@ def test_one_taken_room_keeps_the_list_and_names_the_rows(session: Any, town: To
     twin = draft(town, venue_id=room.id, title="和好的撞上", sessions=(span(6, "10:00", "12:00"),))
     session.commit()
     with pytest.raises(RowsWithProblems) as refusal:
-        actions.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW)
+        reviewing.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW)
     found = {entry.title: [p.field for p in problems] for entry, problems in refusal.value.rows}
     assert found == {"撞上的": ["venue_id"], "没有地点": ["place"], "和好的撞上": ["venue_id"]}
     assert [e.status for e in (good, bad, worse, twin)] == [DRAFT] * 4
     assert held(session, good) == []  # even before the request is rolled back
     for entry in (bad, worse, twin):
-        actions.drop_entry(town.actor("A1"), entry, NOW)
-    assert actions.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW) == 1
+        drafting.drop_entry(town.actor("A1"), entry, NOW)
+    assert reviewing.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW) == 1
     assert [s for s, _ in held(session, good)] == ["pending"]
 
 
@@ -230,15 +229,15 @@ def test_edits_on_the_way_move_what_is_held(session: Any, town: Town, make: Make
     other = make.venue(town.centres["A1"], name="书吧")
     entry = at_subdistrict(town, venue_id=room.id)
     new = replace(entry_values.values_of(entry), sessions=(span(5), span(12)), title="改了名")
-    actions.correct(town.actor("A"), entry, new, NOW)
+    reviewing.correct(town.actor("A"), entry, new, NOW)
     assert [s for _, s in held(session, entry)] == spans(span(5), span(12))
     assert session.scalars(select(Booking.title).where(Booking.source_id == entry.id)).all() == ["改了名"] * 2
-    actions.return_entry(town.actor("A"), entry, "换书吧", "", NOW)
-    actions.edit_entry(town.actor("A1"), entry, replace(entry_values.values_of(entry), venue_id=other.id), NOW)
+    reviewing.return_entry(town.actor("A"), entry, "换书吧", "", NOW)
+    drafting.edit_entry(town.actor("A1"), entry, replace(entry_values.values_of(entry), venue_id=other.id), NOW)
     assert entry.place == "书吧"
     live = select(Booking.venue_id).where(Booking.source_id == entry.id, Booking.status == "pending")
     assert session.scalars(live).all() == [other.id] * 2
-    actions.edit_entry(
+    drafting.edit_entry(
         town.actor("A1"), entry, replace(entry_values.values_of(entry), venue_id=None, place="广场"), NOW
     )
     assert (held(session, entry), entry.place) == ([], "广场")
@@ -249,7 +248,7 @@ def test_a_correction_that_cannot_have_its_room_is_refused(session: Any, town: T
     entry = at_subdistrict(town, venue_id=room.id)
     session.commit()
     with pytest.raises(NoRoom, match="“居委会例会”"):
-        actions.correct(town.actor("A"), entry, replace(entry_values.values_of(entry), sessions=(span(12),)), NOW)
+        reviewing.correct(town.actor("A"), entry, replace(entry_values.values_of(entry), sessions=(span(12),)), NOW)
     session.rollback()
     assert [s for _, s in held(session, entry)] == spans(span(5))
 
@@ -276,9 +275,9 @@ def test_a_change_moves_the_booking_once_it_is_agreed(session: Any, town: Town, 
     later = replace(entry_values.values_of(entry), sessions=(span(5, "9:30", "11:30"),))
     waiting = booking.wait(town.resident_actor(0), _wish(room), NOW)
     assert waiting.status == "waiting"
-    change = actions.ask_change(town.actor("A1"), entry, later, "讲师晚到", NOW)
+    change = changing.ask_change(town.actor("A1"), entry, later, "讲师晚到", NOW)
     assert [s for _, s in held(session, entry)] == spans(span(5))
-    actions.apply_change(town.actor("D"), change, NOW)
+    changing.apply_change(town.actor("D"), change, NOW)
     # Whoever waited for a part of the old time did not push the activity out of its own room.
     assert held(session, entry) == [("approved", spans(span(5, "9:30", "11:30"))[0])]
     assert waiting.status == "waiting"
@@ -296,12 +295,12 @@ def test_a_change_without_a_room_is_refused_to_asker_and_decider(
     make.booking(room, span(12).start, 60, title="先到的")
     moved = replace(entry_values.values_of(entry), sessions=(span(12),))
     with pytest.raises(NoRoom, match="先到的"):
-        actions.ask_change(town.actor("A1"), entry, moved, "改期", NOW)
+        changing.ask_change(town.actor("A1"), entry, moved, "改期", NOW)
     free = replace(entry_values.values_of(entry), sessions=(span(19),))
-    change = actions.ask_change(town.actor("A1"), entry, free, "改期", NOW)
+    change = changing.ask_change(town.actor("A1"), entry, free, "改期", NOW)
     make.booking(room, span(19).start, 60, title="抢先的")
     with pytest.raises(NoRoom, match="抢先的"):
-        actions.apply_change(town.actor("D"), change, NOW)
+        changing.apply_change(town.actor("D"), change, NOW)
     session.rollback()
     assert held(session, entry) == [("approved", spans(span(5))[0])]
     assert [s.starts_at for s in entry.sessions] == [span(5).start]
@@ -310,11 +309,11 @@ def test_a_change_without_a_room_is_refused_to_asker_and_decider(
 def test_only_the_room_changes(session: Any, town: Town, room: Venue) -> None:
     """A row of before rooms were known is put into its room; people signed up hear nothing strange."""
     entry = published(town, place="三楼会议室")
-    change = actions.ask_change(
+    change = changing.ask_change(
         town.actor("A1"), entry, replace(entry_values.values_of(entry), venue_id=room.id), "订下场地", NOW
     )
     assert change.status == "asked"
-    actions.apply_change(town.actor("D"), change, NOW)
+    changing.apply_change(town.actor("D"), change, NOW)
     assert [s for s, _ in held(session, entry)] == ["approved"]
     assert entry.change_note == "场地安排有更新，因订下场地。"
 
@@ -353,7 +352,7 @@ def test_one_missing_room_stops_no_publication(session: Any, town: Town, make: M
 def test_a_room_that_is_free_by_now_is_booked_after_all(session: Any, town: Town, make: Make, room: Venue) -> None:
     entry = make.entry(town.centres["A1"], venue_id=room.id, place="三楼会议室")
     assert queries.row(entry, town.actor("A1"), NOW).warnings == ("三楼会议室 12月13日（周日）8:30–11:00 还没有订上。",)
-    actions.hold_room(town.actor("A1"), entry, NOW)
+    reviewing.hold_room(town.actor("A1"), entry, NOW)
     assert [s for s, _ in held(session, entry)] == ["approved"]
     assert queries.row(entry, town.actor("A1"), NOW).warnings == ()
 
@@ -365,11 +364,11 @@ def test_rooms_cost_a_month_a_fixed_number_of_statements(
 
     def publish(count: int, room: Venue | None) -> int:
         for on in hours[:count]:
-            actions.offer(town.actor("D"), draft(town, "D", venue_id=room.id if room else None, sessions=(on,)), NOW)
+            reviewing.offer(town.actor("D"), draft(town, "D", venue_id=room.id if room else None, sessions=(on,)), NOW)
         session.commit()
         town.centres["D"].path, town.actor("D")  # what is loaded again after a commit counts for nobody
         with count_queries() as seen:
-            assert actions.publish_month(MONTH, NOW, town.actor("D"), force=True) == count
+            assert publishing.publish_month(MONTH, NOW, town.actor("D"), force=True) == count
         session.commit()
         return len(seen)
 
@@ -383,13 +382,13 @@ def test_rooms_cost_a_month_a_fixed_number_of_statements(
 
 def test_copies_and_templates_name_the_room_and_hold_nothing(session: Any, town: Town, room: Venue) -> None:
     source = published(town, venue_id=room.id)
-    [copy] = actions.copy_month(town.actor("A1"), town.centres["A1"], MONTH, "2027-01", NOW)
+    [copy] = drafting.copy_month(town.actor("A1"), town.centres["A1"], MONTH, "2027-01", NOW)
     assert (copy.venue_id, copy.place, held(session, copy)) == (room.id, "三楼会议室", [])
-    template = actions.save_template(town.actor("A1"), source, "", NOW)
-    assert actions.use_template(town.actor("A1"), template, "2027-02", NOW).venue_id == room.id
+    template = drafting.save_template(town.actor("A1"), source, "", NOW)
+    assert drafting.use_template(town.actor("A1"), template, "2027-02", NOW).venue_id == room.id
     room.active = False
     session.flush()
-    made = actions.use_template(town.actor("A1"), template, "2027-03", NOW)
+    made = drafting.use_template(town.actor("A1"), template, "2027-03", NOW)
     assert (made.venue_id, made.place) == (None, "三楼会议室")  # a retired room: its words stay
 
 
@@ -399,7 +398,7 @@ def test_allotting_takes_each_communitys_own_room(session: Any, town: Town, make
     third = make.venue(town.centres["A2"], name="多功能厅")
     entry = draft(town, "ZFB", place="多功能厅")
     homes = [town.centres[c] for c in ("A1", "A2", "B1", "B2")]
-    placed = actions.allot(town.actor("D"), entry, homes, NOW)
+    placed = reviewing.allot(town.actor("D"), entry, homes, NOW)
     assert [e.venue_id for e in placed] == [first.id, third.id, None, None]
     assert [[s for s, _ in held(session, e)] for e in placed] == [["pending"], ["pending"], [], []]
     assert [e.place for e in placed] == ["多功能厅"] * 4
@@ -410,10 +409,10 @@ def test_allotting_takes_each_communitys_own_room(session: Any, town: Town, make
 def test_a_plan_in_the_districts_hall_keeps_it_once(session: Any, town: Town, make: Make) -> None:
     hall = make.venue(town.centres["D"], name="区报告厅")
     entry = draft(town, "ZFB", venue_id=hall.id)
-    placed = actions.allot(town.actor("D"), entry, [town.centres["A1"], town.centres["A2"]], NOW)
+    placed = reviewing.allot(town.actor("D"), entry, [town.centres["A1"], town.centres["A2"]], NOW)
     assert [(e.venue_id, e.place) for e in placed] == [(hall.id, "区报告厅"), (None, "区报告厅")]
     assert [len(held(session, e)) for e in placed] == [1, 0]
-    actions.publish_month(MONTH, NOW, town.actor("D"), force=True)
+    publishing.publish_month(MONTH, NOW, town.actor("D"), force=True)
     later = replace(entry_values.values_of(placed[0]), sessions=(span(6),))
-    actions.ask_change(town.actor("D"), placed[0], later, "改期", NOW + timedelta(minutes=1))
+    changing.ask_change(town.actor("D"), placed[0], later, "改期", NOW + timedelta(minutes=1))
     assert held(session, placed[0]) == [("approved", spans(span(6))[0])]

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
-from portal.catalogue import actions
+from portal.catalogue.actions import changing, entry_values, publishing, reviewing
 from portal.catalogue.actions.reviewing import RowsWithProblems
 from portal.catalogue.actions.room_holds import NoRoom
 from portal.catalogue.models import DRAFT, IN_REVIEW, Entry
@@ -38,7 +38,7 @@ def overlaps(session: Any) -> int:
 
 
 def offer(who: Actor, entry_id: int) -> Callable[[], Any]:
-    return lambda: actions.offer(who, db.session.get_one(Entry, entry_id), NOW)
+    return lambda: reviewing.offer(who, db.session.get_one(Entry, entry_id), NOW)
 
 
 def test_rows_handed_in_at_once_for_one_room(app: Flask, session: Any, town: Town, make: Make) -> None:
@@ -92,18 +92,18 @@ def test_lists_and_changes_never_wait_for_each_other_in_a_circle(
     def swap(entry_id: int, room_id: int, day: int) -> Callable[[], Any]:
         def act() -> Any:
             entry = db.session.get_one(Entry, entry_id)
-            after = actions.values_of(entry)
-            return actions.ask_change(district, entry, _moved(after, room_id, day), "换场地", NOW)
+            after = entry_values.values_of(entry)
+            return changing.ask_change(district, entry, _moved(after, room_id, day), "换场地", NOW)
 
         return act
 
     def submit() -> Any:
-        return actions.submit_issue(a1, db.session.get_one(Entry, ids[0]).centre, MONTH, NOW)
+        return reviewing.submit_issue(a1, db.session.get_one(Entry, ids[0]).centre, MONTH, NOW)
 
     swaps = [job for n in range(6) for job in (swap(out[0], room_ids[n % 2], 21 + n),
                                                swap(out[1], room_ids[1 - n % 2], 21 + n))]  # fmt: skip
     jobs = [submit, *swaps[:6], offer(a1, ids[1]), submit, *swaps[6:],
-            lambda: actions.publish_month(MONTH, NOW, district, force=True)]  # fmt: skip
+            lambda: publishing.publish_month(MONTH, NOW, district, force=True)]  # fmt: skip
     answers = rush(app, jobs)
     faults = [a for a in answers if isinstance(a, Exception) and not isinstance(a, DomainError)]
     assert faults == []

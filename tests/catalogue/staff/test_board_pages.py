@@ -14,6 +14,7 @@ from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, IN_REV
 from portal.catalogue.staff import export, month_board, month_views, publish_views, queries
 from portal.core import scope
 from portal.core.access import Actor
+from tests.catalogue.wording import month_rows
 from tests.factories import NOW, Make, Town
 
 MONTH = "2026-12"
@@ -48,10 +49,10 @@ def test_what_is_counted_in_sql_is_what_the_guards_allow(town: Town) -> None:
 
 def _counted_as_guarded(actor: Actor) -> None:
     with scope.use(scope.StaffScope(actor.centre_path, actor.department_id)):
-        rows = queries.month_rows(actor, MONTH, NOW)
+        rows = month_rows(actor, MONTH, NOW)
         lines = [month_views.line_of(row, actor) for row in rows]
         sums = month_board.sums(actor, month_board.on_board(actor, MONTH))
-        mine = {row.entry.id for row in queries.month_rows(actor, MONTH, NOW, state="mine")}
+        mine = {row.entry.id for row in month_rows(actor, MONTH, NOW, state="mine")}
     assert lines
     assert mine == {line.row.entry.id for line in lines if _waits(line)}
     assert sums.mine == len(mine) and sums.total == len(lines)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.catalogue import actions
+from portal.catalogue.actions import changing
 from portal.catalogue.models import CANCELLED, PUBLISHED, Entry, EntryChange
 
 
@@ -110,7 +110,7 @@ def test_cancelling_needs_a_reason(client: Any, town: Any, make: Any, session: A
 
 def test_refused_with_a_reason_or_taken_back(client: Any, town: Any, make: Any, session: Any, as_staff: Any) -> None:
     first, second = make.entry(town.centres["A1"]), make.entry(town.centres["A1"])
-    changes = [actions.cancel_entry(town.actor("A1"), e, "人太少", make.now).id for e in (first, second)]
+    changes = [changing.cancel_entry(town.actor("A1"), e, "人太少", make.now).id for e in (first, second)]
     session.commit()
     as_staff(client, town.staff["D"])
     url = f"/staff/catalogue/changes/{changes[0]}/refuse"
@@ -130,7 +130,7 @@ def test_neither_inspector_nor_neighbour_decides(
     client: Any, town: Any, make: Any, session: Any, as_staff: Any
 ) -> None:
     entry = make.entry(town.centres["A1"])
-    change = actions.cancel_entry(town.actor("A1"), entry, "人太少", make.now).id
+    change = changing.cancel_entry(town.actor("A1"), entry, "人太少", make.now).id
     session.commit()
     as_staff(client, town.inspector["D"])
     assert client.get(f"/staff/catalogue/changes/{change}").status_code == 200

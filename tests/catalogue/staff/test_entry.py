@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from portal.catalogue import actions
+from portal.catalogue.actions import drafting, entry_values, reviewing
 from portal.catalogue.models import APPROVED, IN_REVIEW, RETURNED, Entry, Template
 from portal.catalogue.staff import sessions_field
 from portal.core import clock, uploads
@@ -108,7 +108,7 @@ def test_the_preview_says_what_was_understood(client: Any, town: Any, session: A
 def test_what_the_box_shows_reads_back_the_same(town: Any, make: Any) -> None:
     at = lambda d, h, m=0: clock.at(datetime(2026, 12, d).date(), datetime(2026, 12, d, h, m).time())  # noqa: E731
     entry = make.entry(town.centres["A1"], sessions=[(at(5, 9, 30), at(5, 11)), (at(6, 22), at(7, 1))])
-    values = actions.values_of(entry)
+    values = entry_values.values_of(entry)
     text = sessions_field.as_typed(values)
     assert text == "12月5日（周六）9:30–11:00\n12月6日（周日）22:00–次日1:00"
     assert set(sessions_field.read_sessions(text, "2026-12").spans) == set(values.sessions)
@@ -130,7 +130,7 @@ def test_two_people_at_one_row_see_both_versions(
     loaded = entry.version
     session.commit()
     mine = typed(town, title="包汤圆", place="三楼", sessions="12月13日 8:30-11:00", version=loaded)
-    actions.edit_entry(town.actor("A1-OP"), entry, plan_values(entry, place="二楼"), make.now)
+    drafting.edit_entry(town.actor("A1-OP"), entry, plan_values(entry, place="二楼"), make.now)
     session.commit()
     as_staff(client, town.staff["A1"])
     url = f"/staff/catalogue/{entry.id}/edit"
@@ -148,7 +148,7 @@ def test_two_people_at_one_row_see_both_versions(
 def plan_values(entry: Entry, **changes: Any) -> Any:
     from dataclasses import replace
 
-    return replace(actions.values_of(entry), **changes)
+    return replace(entry_values.values_of(entry), **changes)
 
 
 def test_a_returned_row_is_mended_and_goes_straight_back(
@@ -199,8 +199,8 @@ def test_the_reviewer_corrects_in_place_and_the_author_sees_what(
 def test_the_page_of_a_row_shows_the_whole_way(client: Any, town: Any, make: Any, session: Any, as_staff: Any) -> None:
     entry = make.entry(town.centres["A1"], title="义诊", status="draft")
     early = make.now - timedelta(days=2)
-    actions.offer(town.actor("A1"), entry, early)
-    actions.return_entry(town.actor("A"), entry, "写明集合点", "place", make.now)
+    reviewing.offer(town.actor("A1"), entry, early)
+    reviewing.return_entry(town.actor("A"), entry, "写明集合点", "place", make.now)
     session.commit()
     as_staff(client, town.inspector["D"])
     page = client.get(f"/staff/catalogue/{entry.id}").text

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from portal.catalogue import actions
+from portal.catalogue.actions import drafting
 from portal.catalogue.actions.importing import rows_of
 from portal.catalogue.models import DRAFT, PUBLISHED, Entry, EntryChange, PlanImport
 from portal.venues.models import Booking, Venue
@@ -118,7 +118,7 @@ def test_whoever_may_not_open_a_booking_gets_no_link(
 ) -> None:
     """A station in its community's room: what holds it is said, but its page belongs to the community."""
     taken = add(session, make.booking, room, span(5).start, 60, title="居委会例会")
-    entry = actions.draft_entry(town.actor("A1"), values(town, venue_id=room.id), NOW, centre=town.centres["A1S"])
+    entry = drafting.draft_entry(town.actor("A1"), values(town, venue_id=room.id), NOW, centre=town.centres["A1S"])
     session.commit()
     page = as_staff(client, town.staff["A1S"]).get(f"/staff/catalogue/{entry.id}/edit").text
     assert "“居委会例会”" in page and f"/staff/venues/bookings/{taken.id}" not in page

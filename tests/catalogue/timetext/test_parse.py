@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.catalogue.timetext.parse import SHANGHAI, Span, When, parse_when, render_spans
-from portal.catalogue.timetext.render import clock_range, weekdays_text
+from portal.catalogue.timetext.parse import parse_when
+from portal.catalogue.timetext.parts import Span, When, errors
+from portal.catalogue.timetext.render import clock_range, render_spans, weekdays_text
+from portal.core.clock import SHANGHAI
 
 MONTH = "2026-12"
 
@@ -282,7 +284,7 @@ def test_a_guess_is_told_as_a_warning(text: str, spans: tuple[Span, ...], messag
     when = parse_when(text, MONTH)
     assert when.spans == spans
     assert said(when, "warning") == [message]
-    assert when.ok
+    assert not errors(when.problems)
 
 
 WRONG: list[tuple[str, str]] = [
@@ -312,7 +314,7 @@ WRONG: list[tuple[str, str]] = [
 def test_what_cannot_be_is_an_error_that_says_why(text: str, message: str) -> None:
     when = parse_when(text, MONTH)
     assert message in said(when, "error")
-    assert not when.ok
+    assert errors(when.problems)
     assert {problem.field for problem in when.problems} == {"when"}
 
 
@@ -393,7 +395,7 @@ def test_a_weekly_label_reads_back_the_same(days: set[int], start: int, length: 
     month = f"2027-{number:02d}"
     label = f"{weekdays_text(sorted(days))} {clock_range(start, start + length)}"
     when = parse_when(label, month)
-    assert when.ok
+    assert not errors(when.problems)
     assert when.weekly is not None
     assert when.weekly.weekdays == tuple(sorted(days))
     assert when.label == label
@@ -416,10 +418,10 @@ PIECES = _PIECES.split(" ")
 def test_no_text_ever_raises_and_nothing_vanishes_silently(text: str) -> None:
     when = parse_when(text, MONTH)
     assert when.spans or when.problems
-    assert when.ok is not bool(said(when, "error"))
+    assert (not errors(when.problems)) is not bool(said(when, "error"))
     first = datetime(2026, 12, 1, tzinfo=SHANGHAI)
     for span in when.spans:
         assert first <= span.start < datetime(2027, 1, 1, tzinfo=SHANGHAI)
         assert span.start < span.end <= span.start + timedelta(days=2)
-    if not when.ok:
+    if errors(when.problems):
         assert all(problem.message.strip() for problem in when.problems)
