@@ -20,12 +20,13 @@ from typing import Any
 from flask import Flask
 from whitenoise import WhiteNoise
 
-from portal.core import compressed
+from portal.core import compressed, incoming
 from portal.core.db import READ_METHODS
 from portal.core.headers import FIXED
 
 PATIENCE = 1.0  # seconds in line; a request takes some 5 ms, so whoever waits longer waits for the whole crowd
 SLOWEST, LEAST_SECONDS = 1024, 60  # a body may take a minute, or a second for each KB
+HEADERS = 32 * 1024  # bytes of one request's headers; ours and a browser's own are 2 KB
 BODIES = 64 * 1024 * 1024  # bytes of bodies that are being read, in this process
 AGAIN = (4, 9)  # seconds until a refused page asks again; spread, so that a crowd does not come back as one
 # Sent forms are told by their method; these are the pages between them, and what watches the portal.
@@ -75,12 +76,11 @@ class Door:
     def __init__(self, app: Flask, files: WhiteNoise, at_once: int) -> None:
         self.app, self.files = app, files
         self.line, self.threads = Line(at_once), ThreadPoolExecutor(at_once, "web")
-        self.largest = int(app.config["MAX_CONTENT_LENGTH"])
         self.reading = 0
         with app.app_context():
             from portal.operations import metrics  # not before its folder is known
 
-            self.refused, self.pages = metrics.refused, {status: _page(app, status) for status in (408, 413, 503)}
+            self.refused, self.pages = metrics.refused, {status: _page(app, status) for status in (408, 413, 431, 503)}
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         try:
@@ -90,6 +90,8 @@ class Door:
         protocol.response_bytes(status, headers, body)
 
     async def _answer(self, scope: Any, protocol: Any) -> Answer:
+        if sum(len(name) + len(value) for name, value in scope.headers.items()) > HEADERS:
+            raise Refused(431)
         reads = scope.method in READ_METHODS
         if reads and scope.path in self.files.files:
             return _run(self.files, _environ(scope, b""))
@@ -102,9 +104,12 @@ class Door:
 
     async def _body(self, scope: Any, protocol: Any) -> bytes:
         """The whole body. Raises Refused: 413 too large, 408 too slow, 503 too many at once."""
-        announced = scope.headers.get("content-length", "")
-        size = int(announced) if announced.isdecimal() else self.largest
-        if size > self.largest:
+        announced, largest = (
+            scope.headers.get("content-length", ""),
+            incoming.largest(self.app, scope.path, scope.method),
+        )
+        size = int(announced) if announced.isdecimal() else largest
+        if size > largest:
             raise Refused(413)
         if self.reading + size > BODIES:
             raise Refused(503)
@@ -114,7 +119,7 @@ class Door:
                 body = bytearray()
                 async for chunk in protocol:
                     body += chunk
-                    if len(body) > self.largest:
+                    if len(body) > largest:
                         raise Refused(413)
                 return bytes(body)
         except TimeoutError:

@@ -66,7 +66,9 @@ def from_environment(env: Mapping[str, str] | None = None) -> dict[str, Any]:
         "HTTPS": https,
         "LOG_LEVEL": env.get("PORTAL_LOG_LEVEL", "INFO").upper(),
         "RATELIMIT_ENABLED": _flag(env, "PORTAL_RATE_LIMITS", "1"),
-        "MAX_CONTENT_LENGTH": 8 * 1024 * 1024,
+        "MAX_CONTENT_LENGTH": 8 * 1024 * 1024,  # with a file
+        "MAX_FORM_LENGTH": 256 * 1024,  # without: some 30,000 characters as browsers send them
+        "MAX_FORM_PARTS": 1000,  # fields; our largest form has a box for each centre of a district
         "SESSION_COOKIE_NAME": "__Host-portal" if https else "portal",
         "SESSION_COOKIE_SECURE": https,
         "SESSION_COOKIE_HTTPONLY": True,

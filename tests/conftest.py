@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, Response, request
+from flask import Flask, Response, has_request_context, request
 from flask.globals import _cv_app
 from flask.testing import FlaskClient
 from hypothesis import settings
@@ -27,13 +27,16 @@ from sqlalchemy.pool import NullPool
 
 from portal import create_app
 from portal.catalogue.public import month_snapshot
-from portal.core import clock, protection, scope, sessions
+from portal.core import clock, confined, protection, scope, sessions, uploads
 from portal.core.db import READ_METHODS, db
 from portal.people import passwords
 from portal.venues.availability import room_snapshot
 from tests import factories, savepoints
 from tests.savepoints import OuterTransaction
 
+LONG_WORK = (
+    (confined, "call"), (uploads, "_open"), (uploads, "_encode"), (passwords, "matches"), (passwords, "hash_password"),
+)  # fmt: skip
 KIND = os.environ.get("PORTAL_TEST_DATABASE", "sqlite")
 pytest_plugins = ["tests.servers"]
 # The same examples each time and as long as they take: a suite that is red by luck is read by nobody.
@@ -88,6 +91,21 @@ def _no_writes_on_get(response: Response) -> Response:
     if request.method in READ_METHODS and touched:
         raise GetWrote(f"GET {request.path} wrote to the database")
     return response
+
+
+def _alone(work: Callable[..., Any]) -> Callable[..., Any]:
+    """Whatever takes long in a request that writes is done while nobody has to wait for its transaction."""
+
+    def checked(*args: Any, **named: Any) -> Any:
+        if has_request_context() and request.method not in READ_METHODS and db.session().in_transaction():
+            raise AssertionError(f"{request.method} {request.path} holds a transaction during {work.__name__}")
+        return work(*args, **named)
+
+    return checked
+
+
+for module, name in LONG_WORK:
+    setattr(module, name, _alone(getattr(module, name)))
 
 
 class Database:

@@ -99,7 +99,7 @@ def save(centre_id: int) -> Response:
 
 
 @bp.post("/<int:centre_id>/photos")
-@access.staff(Permission.CENTRES)
+@access.staff(Permission.CENTRES, files=True)
 def add_photo(centre_id: int) -> Response:
     centre, form = _own(centre_id), PhotoForm()
     upload = request.files.get("photo")
@@ -141,7 +141,7 @@ def poster(centre_id: int) -> Response:
 
 
 @bp.route("/import", methods=["GET", "POST"])
-@access.staff(Permission.CENTRES)
+@access.staff(Permission.CENTRES, files=True)
 def import_centres() -> Response:
     """The whole tree from a CSV file: every bad line is named, and then nothing is taken in (N2)."""
     if not _may_import():

@@ -83,8 +83,11 @@ def system_actor(name: str = "系统") -> Actor:
 
 @dataclass(frozen=True, slots=True)
 class Access:
+    """files: whether a file may be sent to it; whatever else is sent is small (`incoming.largest`)."""
+
     audience: Audience
     permission: Permission | None = None
+    files: bool = False
 
 
 def _declare(view: View, access: Access) -> View:
@@ -104,11 +107,11 @@ def resident(view: View) -> View:
     return _declare(view, Access("resident"))
 
 
-def staff(permission: Permission) -> Callable[[View], View]:
-    """Signed-in staff whose role grants `permission`."""
+def staff(permission: Permission, *, files: bool = False) -> Callable[[View], View]:
+    """Signed-in staff whose role grants `permission`. files: a file may be sent to it."""
 
     def decorate(view: View) -> View:
-        return _declare(view, Access("staff", permission))
+        return _declare(view, Access("staff", permission, files))
 
     return decorate
 

@@ -132,6 +132,19 @@ def keep_on_refusal() -> None:
     g.keep_on_refusal = True
 
 
+def let_go() -> None:
+    """Before work that takes long in a request that has written nothing yet: on SQLite its transaction is the lock of
+    all writers. What is read afterwards begins a new one, so what was read before is looked at again.
+
+    Commands, which nobody waits for, keep theirs. Raises RuntimeError when something was written: it would be lost.
+    """
+    if not has_request_context():
+        return
+    if db.session.new or db.session.dirty or db.session.deleted or db.session.info.get("written"):
+        raise RuntimeError("something has been written already")
+    db.session.rollback()
+
+
 def give_up() -> None:
     """This request is refused: nothing of it is kept, and what its page still reads holds up no other writer."""
     db.session.rollback()
@@ -212,6 +225,7 @@ def init_app(app: Flask) -> None:
 def hit(statement: UpdateBase, **options: Any) -> int:
     """Carry out an UPDATE, DELETE or INSERT; returns how many rows it changed. options: execution options."""
     result = db.session.execute(statement, execution_options=options)
+    db.session.info["written"] = True
     assert isinstance(result, CursorResult)
     return result.rowcount
 
@@ -238,8 +252,14 @@ def after_commit(action: Callable[[], None]) -> None:
     db.session.info.setdefault("after_commit", []).append(action)
 
 
+@event.listens_for(Session, "after_flush")
+def _has_written(session: Session, _context: object) -> None:
+    session.info["written"] = True
+
+
 @event.listens_for(Session, "after_commit")
 def _run_after_commit(session: Session) -> None:
+    session.info.pop("written", None)
     for action in session.info.pop("after_commit", ()):
         action()
 
@@ -247,3 +267,4 @@ def _run_after_commit(session: Session) -> None:
 @event.listens_for(Session, "after_rollback")
 def _drop_after_commit(session: Session) -> None:
     session.info.pop("after_commit", None)
+    session.info.pop("written", None)

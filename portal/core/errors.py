@@ -80,7 +80,7 @@ def respond(status: int, title: str = "", message: str = "", advice: str = "") -
     """Render the error page of `status`; an HTMX request gets only its main block."""
     from portal.core import pages
 
-    name = f"errors/{status}.html" if status in PAGES else "errors/500.html"
+    name = f"errors/{status if status in PAGES else 500 if status >= 500 else 400}.html"
     context = {"status": status, "error_title": title, "message": message, "advice": advice}
     if incoming.htmx():
         return pages.block(name, "main", **context), status

@@ -1,16 +1,20 @@
-"""What arrives, before anybody reads it: no control characters, no numbers that no record can have.
+"""What arrives, before anybody reads it: not too much, no control characters, no numbers that no record can have.
 
-PostgreSQL refuses a NUL inside any text and both databases refuse numbers beyond their columns; nobody types either.
-Cleaned here once, so that no view has to think of it (SPEC Q1).
+A form costs by its fields, not by its bytes: 8 MB of `a&` are four million of them and would hold a thread for seconds
+(SPEC Q8). PostgreSQL refuses a NUL inside any text and both databases refuse numbers beyond their columns; nobody types
+either. Cleaned here once, so that no view has to think of it (SPEC Q1).
 """
 
+import io
 import re
 from typing import Any
 
-from flask import Flask, abort, request
+from flask import Flask, abort, current_app, request
 from htmx_flask import Htmx
 from htmx_flask.requests import HtmxAwareRequest, HtmxHeaders
-from werkzeug.datastructures import ImmutableMultiDict, MultiDict
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 from werkzeug.routing import IntegerConverter
 
 # Tabs and line breaks are text. Lone surrogates cannot be stored or sent as UTF-8.
@@ -25,20 +29,36 @@ def clean(text: str) -> str:
     return UNTYPED.sub("", text)
 
 
-def _cleaned(values: MultiDict[str, str]) -> ImmutableMultiDict[str, str]:
-    pairs = [(clean(key), clean(value)) for key, value in values.items(multi=True)]
-    return ImmutableMultiDict(pairs)
+def _cleaned(values: MultiDict[str, Any]) -> MultiDict[str, Any]:
+    return type(values)([(clean(key), clean(value)) for key, value in values.items(multi=True)])
+
+
+def largest(app: Flask, path: str, method: str) -> int:
+    """How many bytes may be sent to `path`: a file only where a view takes one."""
+    try:
+        endpoint, _ = app.url_map.bind("").match(path, method)
+    except HTTPException:
+        endpoint = ""
+    access = getattr(app.view_functions.get(endpoint), "access", None)
+    return int(app.config["MAX_CONTENT_LENGTH" if access is not None and access.files else "MAX_FORM_LENGTH"])
+
+
+class _Parser(FormDataParser):
+    def parse(self, stream: Any, mimetype: str, content_length: int | None, options: Any = None) -> Any:
+        """Raises RequestEntityTooLarge before thousands of fields are taken apart; Werkzeug counts multipart only."""
+        if mimetype == "application/x-www-form-urlencoded":
+            sent = stream.read()
+            if self.max_form_parts is not None and sent.count(b"&") >= self.max_form_parts:
+                raise RequestEntityTooLarge()
+            stream = io.BytesIO(sent)
+        stream, form, files = super().parse(stream, mimetype, content_length, options)
+        return stream, _cleaned(form), files
 
 
 class CleanRequest(HtmxAwareRequest):
     """A request that knows HTMX's headers and whose `args` and `form` hold only what somebody can have typed."""
 
-    def _load_form_data(self) -> None:
-        loaded = "form" in self.__dict__
-        super()._load_form_data()
-        form = self.__dict__["form"]
-        if not loaded and any(UNTYPED.search(v) or UNTYPED.search(k) for k, v in form.items(multi=True)):
-            self.__dict__["form"] = _cleaned(form)
+    form_data_parser_class = _Parser
 
     @property
     def args(self) -> Any:
@@ -81,14 +101,18 @@ def record_id(raw: str) -> int:
     return number
 
 
-def _refuse_odd_paths() -> None:
+def _refuse_too_much() -> None:
     if UNTYPED.search(request.path):
         abort(404)
+    if request.query_string.count(b"&") >= current_app.config["MAX_FORM_PARTS"]:
+        abort(414)
+    if request.method not in ("GET", "HEAD", "OPTIONS"):
+        request.max_content_length = largest(current_app, request.path, request.method)
 
 
 def init_app(app: Flask) -> None:
-    """Install the request class, the converter and the look at the path; before any view is registered."""
+    """Install the request class, the converter and the look at what is too much; before any view is registered."""
     Htmx(app)
     app.request_class = CleanRequest  # more than the extension's own class
     app.url_map.converters["int"] = RecordNumber
-    app.before_request(_refuse_odd_paths)
+    app.before_request(_refuse_too_much)

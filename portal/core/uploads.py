@@ -14,6 +14,7 @@ from pathlib import Path
 from flask import current_app
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from portal.core.db import let_go
 from portal.core.errors import DomainError
 
 MAX_EDGE = 1200  # pixels
@@ -39,6 +40,7 @@ def save_picture(data: bytes, field: str | None = None) -> str:
 
     JPEG, not WebP: phones of 2018 open our pages too. Raises PictureRefused, beside the form's `field`.
     """
+    let_go()
     try:
         made = _encode(_open(data))
     except PictureRefused as refused:

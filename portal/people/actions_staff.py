@@ -12,7 +12,7 @@ from portal.centres import queries as centres
 from portal.centres.models import Centre, Department
 from portal.core import audit, outbox, registry, scope, sessions
 from portal.core.access import ROLE_LABELS, Actor, Permission, Role
-from portal.core.db import db
+from portal.core.db import db, let_go
 from portal.core.errors import NotAllowed
 from portal.core.masks import mask_phone
 from portal.people import passwords, queries, refusals, rules
@@ -64,9 +64,9 @@ def sign_in(username: str, password: str, address: str, device: str, now: dateti
     _check_throttle(keys, now)
     account_id = account.id if account is not None and account.disabled_at is None else None
     stored = account.password_hash if account is not None and account_id is not None else None
-    # Argon2 takes 50 ms on purpose; nothing is written yet, so nobody has to wait for the write lock meanwhile.
-    db.session.rollback()
+    let_go()  # Argon2 takes 50 ms on purpose
     right = passwords.matches(stored, password)
+    anew = passwords.hash_password(password) if right and stored and passwords.is_dated(stored) else None
     if not right:
         db.session.add_all([LoginFailure(key=key, at=now) for key in keys])
         db.session.flush()
@@ -77,8 +77,7 @@ def sign_in(username: str, password: str, address: str, device: str, now: dateti
         raise refusals.LoginRefused()
     if account.password_expires_at is not None and account.password_expires_at <= now:
         raise refusals.InitialExpired()
-    if passwords.is_dated(account.password_hash):
-        account.password_hash = passwords.hash_password(password)
+    account.password_hash = anew or stored
     account.last_login_at = now
     db.session.execute(delete(LoginFailure).where(LoginFailure.key.in_([k for k in keys if "address:" not in k])))
     audit.record(actor_of(account, address), "sign_in", "staff_account", account.id, now)
@@ -112,14 +111,18 @@ def change_password(account: StaffAccount, old: str, new: str, keep_session: str
 
     Raises PasswordRefused beside `old` or `new`.
     """
-    if not passwords.matches(account.password_hash, old):
+    problem, stored = rules.password_problem(new, account.username, account.name), account.password_hash
+    let_go()
+    if not passwords.matches(stored, old):
         raise refusals.PasswordRefused("现在的密码不对。", field="old")
-    problem = rules.password_problem(new, account.username, account.name)
-    if problem is None and passwords.matches(account.password_hash, new):
+    if problem is None and passwords.matches(stored, new):
         problem = "新密码不能和现在的一样。"
     if problem is not None:
         raise refusals.PasswordRefused(problem)
-    account.password_hash = passwords.hash_password(new)
+    changed = passwords.hash_password(new)
+    if account.password_hash != stored:  # reset or handed over meanwhile
+        raise refusals.PasswordRefused("现在的密码不对。", field="old")
+    account.password_hash = changed
     account.must_change, account.password_expires_at, account.password_changed_at = False, None, now
     db.session.flush()
     sessions.end_all("staff", account.id, now, "password changed", keep=keep_session)
@@ -143,6 +146,7 @@ def _reach(actor: Actor, centre: Centre, department_id: int | None) -> None:
 
 def _one_time(account: StaffAccount, now: datetime) -> str:
     password = passwords.one_time()
+    let_go()
     account.password_hash = passwords.hash_password(password)
     account.must_change, account.password_expires_at = True, now + rules.INITIAL_LIFE
     return password
@@ -231,8 +235,8 @@ def hand_over(actor: Actor, account: StaffAccount, name: str, phone: str, now: d
     _reach(actor, account.centre, account.department_id)
     before = {"name": account.name, "phone": mask_phone(account.phone)}
     summary = f"{account.username}：{account.name} → {name}"
-    account.name, account.phone = name, phone
     password = _one_time(account, now)
+    account.name, account.phone = name, phone
     _shut_out(account, now, "handed over")
     _note(actor, "hand_over", account, now, before, {"name": name, "phone": mask_phone(phone)}, summary)
     _tell(actor, "handed_over", account, now)

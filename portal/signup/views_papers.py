@@ -1,11 +1,10 @@
 """Rosters on paper and tables for the centre's file (SPEC S10). Only what is needed at the door; phones masked."""
 
-import io
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
-from defusedcsv import csv
 from flask import Response, abort, request
 
 from portal.catalogue.models import Entry, EntrySession
@@ -13,6 +12,7 @@ from portal.core import access, audit, clock, masks, pdf_spool
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
+from portal.core.text import csv_table
 from portal.signup import documents, queries_staff
 from portal.signup.models import CONFIRMED
 from portal.signup.views_staff import bp
@@ -27,15 +27,12 @@ def _file_name(entry: Entry, ending: str) -> str:
 
 def _table(entry: Entry, full: bool, now: datetime) -> Response:
     rows = queries_staff.for_entry(entry.id, live_only=True)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
+    lines: list[tuple[Any, ...]] = [COLUMNS]
     for number, r in enumerate(rows, 1):
         phone = r.phone if full else masks.mask_phone(r.phone)
         stamp = clock.local(r.created_at).strftime("%Y-%m-%d %H:%M")
-        writer.writerow([number, r.name, r.by, phone, r.places, r.label, r.home, r.created_by, stamp, r.note])
-    # The mark tells Excel that the text is UTF-8.
-    answer = Response("\ufeff" + text.getvalue(), mimetype="text/csv; charset=utf-8")
+        lines.append((number, r.name, r.by, phone, r.places, r.label, r.home, r.created_by, stamp, r.note))
+    answer = Response(csv_table(lines), mimetype="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = _file_name(entry, "csv")
     return answer
 

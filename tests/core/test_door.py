@@ -61,7 +61,7 @@ def gate() -> threading.Event:
 def door(app: Flask, gate: threading.Event, monkeypatch: pytest.MonkeyPatch) -> Iterator[doors.Door]:
     """One thread; /slow holds it until the gate opens."""
     small = Flask("small", root_path=app.root_path, template_folder="templates", static_folder="static")
-    small.config["MAX_CONTENT_LENGTH"], small.config["DATA_DIR"] = 1000, app.config["DATA_DIR"]
+    small.config.update(MAX_CONTENT_LENGTH=5000, MAX_FORM_LENGTH=1000, DATA_DIR=app.config["DATA_DIR"])
     small.jinja_env.globals.update(app.jinja_env.globals)
     small.jinja_env.filters.update(app.jinja_env.filters)
     order: list[str] = []
@@ -113,6 +113,13 @@ def test_a_body_too_large_is_refused_before_the_app(door: doors.Door, announced:
         status == 413 and "text/html" in headers["content-type"] and "default-src" in headers["content-security-policy"]
     )
     assert "太大" in body.decode() and door.reading == 0
+
+
+def test_headers_too_large_are_refused_before_the_app(door: doors.Door) -> None:
+    many = [(f"x-{n}", "y" * 1000) for n in range(40)]
+    status, _, body = ask(door, scope("GET", "/", *many), Protocol())
+    assert status == 431 and "这一步没有看懂" in body.decode()
+    assert ask(door, scope("GET", "/", *many[:20]), Protocol())[0] == 200
 
 
 def test_a_body_that_never_comes_ends_with_408(door: doors.Door, monkeypatch: Any) -> None:

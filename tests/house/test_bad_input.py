@@ -287,7 +287,17 @@ def test_half_a_character_is_dropped(client: FlaskClient, town: Any, session: An
     assert "\x00" not in person.address
 
 
-FORMULAS = ("=cmd|' /C calc'!A0", "+1+1", "-1+1", "@SUM(1)", '=HYPERLINK("http://evil.example")')
+FORMULAS = (
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-1+1",
+    "@SUM(1)",
+    '=HYPERLINK("http://evil.example")',
+    "＝1+1",
+    "＋1",
+    "－1",
+    "＠SUM(1)",
+)
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
@@ -319,7 +329,7 @@ def test_a_cell_never_becomes_a_formula(
     for answer in texts:
         assert answer.status_code == 200
         for line in csv.reader(io.StringIO(answer.get_data(as_text=True).lstrip("\ufeff"))):
-            assert not [c for c in line if c[:1] in ("=", "@") or re.match(r"[+-]\d\+", c)]
+            assert not [c for c in line if c[:1] in ("=", "@", "＝", "＋", "－", "＠") or re.match(r"[+-]\d\+", c)]
     book = openpyxl.load_workbook(io.BytesIO(client.get("/staff/catalogue/export.xlsx?month=2026-12").data))
     assert {cell.data_type for row in book.active for cell in row if cell.value is not None} == {"s"}
 

@@ -18,15 +18,17 @@ from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import LAID_ASIDE, PLAN_IMPORT, PREVIEW
 from portal.catalogue.timetext.parts import Plan, PlanRow, PlanUnreadable, Problem, error, errors, warning
 from portal.centres.models import Centre
-from portal.core import audit, clock, states
+from portal.core import audit, clock, confined, states
 from portal.core.access import Actor, Permission
-from portal.core.db import db
+from portal.core.db import db, let_go
 from portal.core.errors import DomainError
 
 # What the reader of the file calls a cell → the field of the form.
 FIELDS = {"category": "category_id", "when": "sessions", "contact": "contact", "contact_name": "contact"}
 FIELDS |= {"contact_phone": "phone", "date": "sessions", "time": "sessions"}
 NO_CATEGORY = 0
+SECONDS = 10  # of a file of 500 rows on a slow machine: one or two
+MEMORY = 1024**3  # bytes
 
 
 class PlanRefused(DomainError):
@@ -111,12 +113,17 @@ def preview_plan(actor: Actor, centre: Centre, month: str, filename: str, data: 
 
 
 def _read(data: bytes, month: str) -> Plan:
-    from portal.catalogue.excel.sheet import read_plan  # openpyxl costs a tenth of a second: only who needs it
-
+    let_go()
     try:
-        return read_plan(data, month)
+        plan: Plan = confined.call(
+            "portal.catalogue.excel.sheet", "read_plan", data, month, seconds=SECONDS, memory=MEMORY
+        )
     except PlanUnreadable as unreadable:
         raise PlanRefused(unreadable.message) from unreadable
+    except confined.Exceeded as exceeded:
+        said = f"这个文件读了 {SECONDS} 秒还没有读完，已经停下。"
+        raise PlanRefused(said, advice="请把服务清单复制到一个新的 Excel 文件里再上传。") from exceeded
+    return plan
 
 
 def _understood(plan: Plan, centre: Centre, month: str, now: datetime) -> list[PreviewRow]:

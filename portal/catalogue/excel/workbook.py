@@ -1,6 +1,7 @@
 """Opens an uploaded workbook without trusting it and hands out its sheets as grids of text (SPEC C7)."""
 
 import io
+import itertools
 import re
 import warnings
 import zipfile
@@ -19,11 +20,14 @@ from portal.core.text import megabytes
 MAX_BYTES = 2 * 1024 * 1024
 MAX_UNPACKED = 20 * 1024 * 1024
 MAX_PARTS = 1000
+MAX_MARKS = 500_000  # tags and attributes of all parts together: what parsing costs, whatever the bytes
 MAX_ROWS_READ = 3000
 MAX_COLUMNS = 60
 MAX_CELL = 5000
 _NOT_XLSX = "请用 Excel 或 WPS 打开，另存为 .xlsx 格式后再上传"
 _BROKEN = f"这个文件打不开，可能没有下载完整或已经损坏；{_NOT_XLSX}"
+_TOO_LARGE = "文件解开后太大；请把服务清单复制到一个新的 Excel 文件里再上传"
+_ROW = re.compile(rb"<(?:\w+:)?row[\s/>]")
 _MERGE = re.compile(rb"<(?:\w+:)?mergeCell\b[^>]*?\bref=\"([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})\"")
 
 
@@ -62,12 +66,12 @@ def open_sheets(data: bytes) -> list[Sheet]:
     at most MAX_BYTES: old .xls, password, broken zip, zip bomb, XML with a DTD.
     """
     _check_kind(data)
-    archive_sheets = _check_archive(data)
+    parts = _check_archive(data)
     try:
         with warnings.catch_warnings():
             # openpyxl warns of styles and validations it will not keep; only the texts matter here.
             warnings.simplefilter("ignore")
-            return list(_read(data, archive_sheets))
+            return list(_read(_packed(parts), {name: _merges(part) for name, part in parts.items()}))
     except PlanUnreadable:
         raise
     except Exception as broken:  # openpyxl raises whatever the broken XML leads it to
@@ -87,23 +91,26 @@ def _check_kind(data: bytes) -> None:
         raise PlanUnreadable(f"这不是 Excel 文件（.xlsx）；{_NOT_XLSX}")
 
 
-def _check_archive(data: bytes) -> dict[str, tuple[Merge, ...]]:
-    """Merged ranges by sheet part. Read here because openpyxl would build every cell of a merged range."""
+def _check_archive(data: bytes) -> dict[str, bytes]:
+    """The XML parts by name, sheets without the rows that nobody reads."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
             if len(infos) > MAX_PARTS or sum(info.file_size for info in infos) > MAX_UNPACKED:
-                raise PlanUnreadable("文件解开后太大；请把服务清单复制到一个新的 Excel 文件里再上传")
+                raise PlanUnreadable(_TOO_LARGE)
             if any(info.flag_bits & 1 for info in infos):
                 raise PlanUnreadable("文件设了密码；请去掉密码，保存后再上传")
             names = {info.filename for info in infos}
             if "xl/workbook.xml" not in names:
                 raise PlanUnreadable(f"这不是 Excel 的 .xlsx 工作簿；{_NOT_XLSX}")
-            return {name: _merges(part) for name, part in _xml_parts(archive, infos)}
+            parts = dict(_xml_parts(archive, infos))
     except PlanUnreadable:
         raise
     except Exception as broken:  # BadZipFile, zlib.error, NotImplementedError, EOFError …
         raise PlanUnreadable(_BROKEN) from broken
+    if sum(part.count(b"<") + part.count(b"=") for part in parts.values()) > MAX_MARKS:
+        raise PlanUnreadable(_TOO_LARGE)
+    return parts
 
 
 def _xml_parts(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> Iterator[tuple[str, bytes]]:
@@ -113,10 +120,27 @@ def _xml_parts(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> Iterat
             squeezed = part.replace(b"\x00", b"")  # also finds it in UTF-16
             if b"<!DOCTYPE" in squeezed or b"<!ENTITY" in squeezed:
                 raise PlanUnreadable(_BROKEN)
-            yield info.filename, part
+            yield info.filename, _first_rows(part)
+
+
+def _first_rows(part: bytes) -> bytes:
+    """A sheet cut at the first row too many: openpyxl would go through all of them, and programs write a million."""
+    beyond = next(itertools.islice(_ROW.finditer(part), MAX_ROWS_READ, None), None)
+    end = part.rfind(b"</", 0, part.rfind(b"sheetData>"))
+    return part if beyond is None or end < beyond.start() else part[: beyond.start()] + part[end:]
+
+
+def _packed(parts: dict[str, bytes]) -> bytes:
+    """The workbook as openpyxl opens it, of these parts only."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    return made.getvalue()
 
 
 def _merges(part: bytes) -> tuple[Merge, ...]:
+    """Read here because openpyxl would build every cell of a merged range."""
     found = []
     for match in _MERGE.findall(part)[:5000]:
         left, top, right, bottom = range_boundaries(match.decode())

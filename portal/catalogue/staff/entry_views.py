@@ -138,7 +138,7 @@ def _new_home(actor: Actor) -> Centre:
 
 
 @bp.route("/staff/catalogue/new", methods=["GET", "POST"])
-@access.staff(Permission.PLAN)
+@access.staff(Permission.PLAN, files=True)
 def new() -> Response:
     """A blank row. 'Save' makes a draft; 'save and send' hands it on at once."""
     actor, now = access.actor(), clock.now()
@@ -187,7 +187,7 @@ def _may_correct(entry: Entry, actor: Actor) -> bool:
 
 
 @bp.route("/staff/catalogue/<int:entry_id>/edit", methods=["GET", "POST"])
-@access.staff(Permission.PLAN)
+@access.staff(Permission.PLAN, files=True)
 def edit(entry_id: int) -> Response:
     """The owner changes, the reviewer corrects; whoever may do neither is told why on the row's page."""
     actor, entry = access.actor(), entry_or_404(entry_id)

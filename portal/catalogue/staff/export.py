@@ -4,12 +4,12 @@ import io
 from collections.abc import Callable, Sequence
 
 import xlsxwriter
-from defusedcsv import csv
 
 from portal.catalogue.staff.month_board import Told
 from portal.catalogue.staff.queries import Row
 from portal.centres.models import Centre
 from portal.core import clock
+from portal.core.text import csv_table
 
 COLUMNS = (
     ("日期", 26), ("时间", 34), ("服务名称", 30), ("类别", 14), ("服务内容", 40), ("地点", 22),
@@ -34,12 +34,8 @@ def _cells(row: Row) -> list[str]:
 
 
 def to_csv(rows: Sequence[Row]) -> bytes:
-    """UTF-8 with the mark that Excel needs; cells that begin like a formula are made harmless."""
-    stream = io.StringIO()
-    writer = csv.writer(stream)
-    writer.writerow([name for name, _ in COLUMNS])
-    writer.writerows(_cells(row) for row in rows)
-    return ("\ufeff" + stream.getvalue()).encode()
+    """UTF-8, as text.csv_table."""
+    return csv_table([[name for name, _ in COLUMNS], *map(_cells, rows)]).encode()
 
 
 def to_xlsx(rows: Sequence[Row]) -> bytes:

@@ -32,7 +32,7 @@ TONES = {"bad": "bad", "duplicate": "warn", "taken": "good"}
 
 
 @bp.route("/staff/catalogue/import", methods=["GET", "POST"])
-@access.staff(Permission.PLAN)
+@access.staff(Permission.PLAN, files=True)
 def import_plan() -> Response:
     """Choose a file; the plans not finished yet are listed beside, so nothing is lost by leaving."""
     actor, now = access.actor(), clock.now()

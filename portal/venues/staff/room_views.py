@@ -254,7 +254,7 @@ def _at_photos(said: str, venue_id: int, tone: str = "green") -> Response:
 
 
 @bp.post("/<int:venue_id>/photos")
-@access.staff(Permission.VENUES)
+@access.staff(Permission.VENUES, files=True)
 def add_photo(venue_id: int) -> Response:
     venue, form = _room(venue_id), PhotoForm()
     upload = request.files.get("photo")

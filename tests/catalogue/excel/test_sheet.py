@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from portal.catalogue.excel.sheet import read_plan
 from portal.catalogue.excel.template import template_workbook
+from portal.catalogue.excel.workbook import MAX_BYTES
 from portal.catalogue.timetext.parts import Plan, PlanRow, PlanUnreadable, Span, errors
 from portal.core.clock import SHANGHAI
 
@@ -405,3 +407,47 @@ def test_random_cells_never_raise_and_no_row_is_lost(cells: list[list[str]]) -> 
     ]
     plan = read_plan(book(header, *rows, ["最后", "12月6日9:00-10:00"]), MONTH)
     assert [row.title for row in plan.rows] == [*(f"活动{n}" for n in range(len(cells))), "最后"]
+
+
+# What costs is what has to be taken apart, whatever the bytes --------------------------------------------------------
+
+CELL = b'<c t="inlineStr"><is><t>a</t></is></c>'
+
+
+def packed(rows: bytes, styles: bytes = b"") -> bytes:
+    """A workbook of these rows and styles, behind a header; written without a dimension, as bombs are."""
+    made, given = io.BytesIO(), book(HEADER, changed())
+    with zipfile.ZipFile(io.BytesIO(given)) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            part = source.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                part = re.sub(rb"<dimension[^>]*/>", b"", part).replace(b"</sheetData>", rows + b"</sheetData>")
+            if name == "xl/styles.xml":
+                part = part.replace(b"</styleSheet>", styles + b"</styleSheet>")
+            target.writestr(name, part)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("rows", "styles"),
+    [
+        (lambda: b"<row>" + CELL * 150_000 + b"</row>", lambda: b""),
+        (lambda: b"", lambda: b"<xf/>" * 600_000),
+        (lambda: b"<row " + b" ".join(b'a%d="1"' % n for n in range(500_001)) + b"/>", lambda: b""),
+        (lambda: b"<a>" * 300_000 + b"</a>" * 300_000, lambda: b""),
+    ],
+    ids=["cells", "styles", "attributes", "depth"],
+)
+def test_a_small_file_of_a_million_pieces_is_refused_before_it_is_taken_apart(
+    rows: Callable[[], bytes], styles: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = packed(rows(), styles())
+    assert len(data) < MAX_BYTES
+    monkeypatch.setattr(openpyxl, "load_workbook", lambda *_, **__: pytest.fail("taken apart"))
+    with pytest.raises(PlanUnreadable, match="解开后太大"):
+        read_plan(data, MONTH)
+
+
+def test_rows_that_nobody_filled_in_are_not_even_looked_at() -> None:
+    """WPS writes a million of them; the first row too many ends the sheet."""
+    assert len(read_plan(packed(b"<row/>" * 900_000), MONTH).rows) == 1
