@@ -202,11 +202,7 @@ class BookForm(SpanForm):
 class MoveForm(SpanForm):
     """Another time or room for a booking, and why."""
 
-    reason = TextAreaField(
-        "原因",
-        [DataRequired("请写明原因，预约人会看到。"), at_most(300, "原因")],
-        filters=[strip],
-    )
+    reason = TextAreaField("原因", [DataRequired("请写明原因，预约人会看到。"), at_most(300, "原因")], filters=[strip])
 
 
 class SeriesForm(Form):
