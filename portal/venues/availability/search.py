@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, select
 
 from portal.centres import profile
 from portal.centres.models import Centre
-from portal.centres.rules import distance_km
+from portal.centres.rules import clock_text, distance_km
 from portal.core import clock, scope
 from portal.core.db import db
 from portal.venues import occupancy, rules
@@ -192,15 +192,11 @@ def _card(seen: Snapshot, hit: Hit, near: dict[int, Place], now: datetime) -> Ca
 def _query(day: date, wanted: Wanted) -> str:
     parts = [f"day={day.isoformat()}"]
     if wanted.opens is not None and not wanted.now:
-        parts.append(f"start={_typed(wanted.opens)}")
-        parts += [f"end={_typed(wanted.closes)}"] if wanted.closes is not None else []
+        parts.append(f"start={clock_text(wanted.opens)}")
+        parts += [f"end={clock_text(wanted.closes)}"] if wanted.closes is not None else []
     parts += [f"people={wanted.people}"] if wanted.people else []
     parts += [f"function={quote_plus(wanted.function)}"] if wanted.function else []
     return "&".join(parts)
-
-
-def _typed(minutes: int | None) -> str:
-    return "" if minutes is None else f"{minutes // 60}:{minutes % 60:02d}"
 
 
 def _told(hit: Hit, week: Sequence[Day], now: datetime) -> str:
@@ -219,7 +215,9 @@ def _span_told(day: date, span: Span) -> str:
 def span_of(day: date, wanted: Wanted) -> Span:
     """The wished time on `day`; an hour when no end was said."""
     opens = wanted.opens or 0
-    return Span(days.at(day, opens), days.at(day, wanted.closes if wanted.closes is not None else opens + USUAL))
+    return Span(
+        rules.moment(day, opens), rules.moment(day, wanted.closes if wanted.closes is not None else opens + USUAL)
+    )
 
 
 def _other_times(seen: Snapshot, rooms: list[int], near: dict[int, Place], wanted: Wanted, now: datetime) -> list[Card]:

@@ -29,7 +29,7 @@ DAY_WORDS = (("today", "今天"), ("tomorrow", "明天"), ("weekend", "周末"))
 NEAR_SHOWN = 8
 WEEK = timedelta(days=7)
 MOST_PEOPLE = 9999
-HOURS = tuple(f"{minutes // 60}:{minutes % 60:02d}" for minutes in range(7 * 60, 22 * 60 + 1, 30))  # to choose from
+HOURS = tuple(centre_rules.clock_text(minutes) for minutes in range(7 * 60, 22 * 60 + 1, 30))  # to choose from
 WHO = {EVERYBODY: "谁都可以订", OWN: "本中心的居民可以订"}
 
 

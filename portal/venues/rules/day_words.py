@@ -89,11 +89,6 @@ def typed(text: str | None) -> int | None:
     return minutes if minutes <= LAST_MINUTE else None
 
 
-def at(day: date, minutes: int) -> datetime:
-    """UTC of `day` at minutes after midnight; beyond 1440 it is the next day."""
-    return rules.moment(day, minutes)
-
-
 def day_of(terms: Terms, day: date, taken: Iterable[Span], now: datetime) -> Day:
     """What is free of a room on `day`, and the one word for it."""
     closed = rules.closed_why(terms, day)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased, joinedload
 from portal.cases import ladder
 from portal.cases.policy import tone
 from portal.centres.models import Centre
+from portal.centres.rules import clock_text
 from portal.core import clock, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
@@ -33,7 +34,7 @@ from portal.venues.models import (
     VenueClosure,
     VenueNote,
 )
-from portal.venues.rules import Span, timeline
+from portal.venues.rules import Span
 from portal.venues.staff import plan_queries
 from portal.venues.staff.plan_queries import competing, phone, touching, who, with_people
 from portal.venues.states import MACHINE
@@ -300,7 +301,7 @@ class SeriesLine:
 def series_words(row: BookingSeries) -> str:
     """'每周二、四 9:00–11:00'."""
     days = "、".join(clock.WEEKDAYS[d] for d in sorted(row.weekdays))
-    return f"每周{days} {timeline.hour(row.opens)}–{timeline.hour(row.closes)}"
+    return f"每周{days} {clock_text(row.opens)}–{clock_text(row.closes)}"
 
 
 def series_list(which: str, page: int, now: datetime) -> tuple[list[SeriesLine], bool]:

@@ -19,13 +19,13 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Optional
 from wtforms.widgets import CheckboxInput, DateInput, ListWidget, NumberInput, TimeInput
 
+from portal.centres.rules import clock_text
 from portal.core import clock
 from portal.core.forms import FULL_WIDTH, Form, LooseDateField, MobileField, at_most, strip
 from portal.core.incoming import whole_number
 from portal.venues import rules
 from portal.venues.rules import Span
 from portal.venues.rules.eligibility import Wish
-from portal.venues.rules.timeline import hour
 
 MOST_PEOPLE = 9999
 FIRST_YEAR, LAST_YEAR = 2000, 2199
@@ -70,7 +70,7 @@ class Clock(Field):
     def _value(self) -> str:
         if self.raw_data:
             return str(self.raw_data[0])
-        return hour(self.data % 1440).zfill(5) if self.data is not None else ""  # the picker knows no 24:00
+        return clock_text(self.data % 1440).zfill(5) if self.data is not None else ""  # the picker knows no 24:00
 
 
 class People(Field):

@@ -22,8 +22,6 @@ from portal.venues.staff.plan_views import bp, may_write, room_choices
 USUAL_WEEKS = 13
 # Fields of the rule, carried through the preview.
 FIELDS = ("venue_id", "title", "weekdays", "first_day", "last_day", "start", "end", "people")
-# The rules name their fields for themselves.
-FIELD_NAMES = {"until": "last_day", "weekdays": "weekdays", "end": "end", "start": "start", "day": "first_day"}
 
 
 @bp.get("/series", endpoint="series")
@@ -83,7 +81,6 @@ def _preview(form: forms.SeriesForm, chosen: dict[date, str], error: DomainError
     try:
         dates = series.plan(rule, clock.now())
     except DomainError as refused:
-        refused.field = FIELD_NAMES.get(refused.field or "", refused.field)
         return _new_page(form, pages.refused(refused, form).status)
     lines = [(d, _options(d, rule), chosen.get(d.day, series.SKIP if d.problem else series.TAKE)) for d in dates]
     return pages.page(

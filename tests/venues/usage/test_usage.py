@@ -227,9 +227,9 @@ def test_idle_rooms_and_what_to_do_with_them(rooms: list[Venue]) -> None:
 def test_the_threshold_decides_what_is_idle() -> None:
     enough = usage.Figures(open_parts=(1200, 0, 0))
     assert idle.DEFAULTS["idle_open_hours"] == 20
-    assert rules.idle(enough.use, 0.1)
-    assert not rules.idle(usage.Figures(open_parts=(1200, 0, 0), booked_parts=(120, 0, 0)).use, 0.1)
-    assert usage.Figures().percent is None
+    assert idle.is_idle(enough.use)
+    assert not idle.is_idle(usage.Figures(open_parts=(1200, 0, 0), booked_parts=(120, 0, 0)).use)
+    assert usage.Figures().percent is None and usage.Figures().use.share == 0
 
 
 @pytest.mark.parametrize(
