@@ -50,7 +50,7 @@ def call_backs() -> Response:
     return pages.page(
         "feedback/staff_call_backs.html", "results", lines=lines, more=more, page=page, which=which, now=now,
         filters=queries.FILTERS, counts=queries.counts(actor, now), labels=LABELS, tones=TONES,
-        tabs=_tabs("call_backs"), tone=policy.tone, policy=queries.policy(),
+        tabs=_tabs("call_backs"), tone=policy.tone, policy=queries.policy(), kind=subjects.label,
         due_hours=policy.of(KIND.name).clocks["call"].amount,
     )  # fmt: skip
 

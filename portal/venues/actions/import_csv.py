@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 
 from sqlalchemy import select
 
@@ -50,12 +49,6 @@ class VenueRow:
 
     def key(self, top: str) -> str:
         return f"{self.centre_code or top}:{self.facts.kind}:{self.facts.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class VenuesResult:
-    added: int
-    unchanged: int
 
 
 def read_venues(text: str) -> list[VenueRow]:
@@ -124,10 +117,11 @@ def _problems(cells: dict[str, str], row: VenueRow) -> list[str]:
     return found or list(rooms.problems(row.facts, None).values())
 
 
-def import_venues(rows: list[VenueRow], actor: Actor, now: datetime) -> VenuesResult:
+def import_venues(rows: list[VenueRow], actor: Actor, now: datetime) -> tuple[int, int]:
     """Add rooms and outside places that are not there yet; one that staff may have changed since is left as it is.
 
-    Flushes only. Raises VenuesRefused with each line whose centre does not exist or has such a room already.
+    Returns how many were added and how many were there. Flushes only. Raises VenuesRefused with each line whose centre
+    does not exist or has such a room already.
     """
     top = profile.current().root_staff_centre
     homes = {c.code: c for c in db.session.scalars(select(Centre).where(Centre.active))}
@@ -147,19 +141,15 @@ def import_venues(rows: list[VenueRow], actor: Actor, now: datetime) -> VenuesRe
         rooms.add_room(actor, homes[row.centre_code or top], row.facts, None, now, import_key=row.key(top))
     if new:
         audit.record(actor, "import_venues", "venue", None, now, summary=f"导入场地：新增 {len(new)}")
-    return VenuesResult(len(new), len(rows) - len(new))
+    return len(new), len(rows) - len(new)
 
 
 # What a deployment ships ----------------------------------------------------------------------------------------------
 
 
-def _file() -> Path:
-    return profile.current().file(FILE)
-
-
 def _shipped() -> list[VenueRow]:
     """The deployment's list. Of another deployment's list only the usual rooms: its museums are in its own town."""
-    file = _file()
+    file = profile.current().file(FILE)
     if not file.exists():
         return []
     rows = read_venues(file.read_text(encoding="utf-8-sig"))
@@ -184,5 +174,5 @@ def load_venues(now: datetime) -> str:
         return "场地 0 个。"
     if centres.by_code(profile.current().root_staff_centre) is None:
         return "场地还没有导入：先要有阵地，再运行一次 init。"
-    result = import_venues(rows, system_actor("初始化"), now)
-    return f"场地新增 {result.added}，未变 {result.unchanged}。"
+    added, unchanged = import_venues(rows, system_actor("初始化"), now)
+    return f"场地新增 {added}，未变 {unchanged}。"

@@ -223,12 +223,9 @@ def move(booking_id: int) -> Response:
     form.venue_id.offer(room_choices())
     if not form.validate():
         return page_of(row, status=422, form=form, where="move")
-    span, now, target = form.span, clock.now(), form.venue_id.data
-    assert span is not None
+    span, room, reason = form.span, form.venue_id.data, form.reason.data or ""
     try:
-        moved = approval.move(
-            access.actor(), _free(booking_id), target, span.start, span.end, form.reason.data or "", now
-        )
+        moved = approval.move(access.actor(), _free(booking_id), room, span.start, span.end, reason, clock.now())
     except DomainError as error:
         return _not_moved(booking_id, form, span, error)
     flash(f"已改到 {moved.venue.name} {clock.span(moved.starts_at, moved.ends_at)}，对方会收到通知。", "ok")
