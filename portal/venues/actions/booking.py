@@ -337,6 +337,3 @@ def erase(resident_id: int, now: datetime) -> None:
                 waiting_list.end(venue, row, "withdraw", system_actor(), now)
             row.title, row.needs, row.contact_name, row.contact_phone = row.function or "使用场地", "", "", ""
         db.session.flush()
-
-
-__all__ = ["Wish", "accept", "book", "change", "decline", "enter", "erase", "may_book", "wait", "withdraw"]

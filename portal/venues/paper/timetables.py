@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import contains_eager
 
 from portal.centres import rules as centre_rules
 from portal.centres.models import Centre
 from portal.core import clock, pages, scope
 from portal.core.db import db
-from portal.venues import occupancy, rules
-from portal.venues.actions.check_in import EARLY
+from portal.venues import occupancy, room_queries, rules
 from portal.venues.models import APPROVED, BY_ACTIVITY, BY_STAFF, EVERYBODY, HOLDS, Booking, Venue
 from portal.venues.paper import documents
+from portal.venues.rules.eligibility import EARLY
 
 DAY = timedelta(days=1)
 WEEK = 7 * DAY
@@ -32,19 +31,6 @@ class Taken:
     title: str
     revision: int
     firm: bool
-
-
-def public_venue(venue_id: int) -> Venue | None:
-    """A room in use, with its centre. One statement."""
-    wanted = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre)).where(Venue.id == venue_id)
-    return db.session.scalars(wanted.where(Venue.active.is_(True))).one_or_none()
-
-
-def rooms_of(centre: Centre) -> list[Venue]:
-    """The centre's own bookable rooms, in its order. One statement."""
-    wanted = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre))
-    wanted = wanted.where(Venue.centre_id == centre.id, Venue.active.is_(True), Venue.bookable.is_(True))
-    return list(db.session.scalars(wanted.order_by(Venue.position, Venue.id)))
 
 
 def taken(venue_ids: Collection[int], start: datetime, end: datetime) -> list[Taken]:
@@ -87,7 +73,7 @@ def room_week(venue: Venue, monday: date, now: datetime) -> documents.RoomWeek:
 
 def centre_week(centre: Centre, monday: date, now: datetime) -> documents.CentreWeek | None:
     """A centre's rooms in one table; None when it has no room to give. A fixed number of statements."""
-    venues = rooms_of(centre)
+    venues = room_queries.of_centre(centre.id)
     if not venues:
         return None
     weeks = _weeks(venues, monday, now)

@@ -27,7 +27,7 @@ from portal.venues.public import booking_panel, queries
 from portal.venues.public.queries import Own
 from portal.venues.public.views import bp, home_path, room_page, venue_of
 from portal.venues.rules import Span, day_words
-from portal.venues.rules.eligibility import Wish
+from portal.venues.rules.eligibility import EARLY, Wish
 
 Write = Callable[[Any, Wish, datetime], Booking]
 TEMPLATE = "venues/public/booking.html"
@@ -240,7 +240,7 @@ def _door_page(venue: Venue, now: datetime, error: DomainError | None = None) ->
         door=queries.door(venue, viewer.id if viewer else None, now),
         until=day_words.free_now(shown.terms, shown.taken, now),
         begin=begin if open_to_all else None, closed=shown.day.closed, home_centre=viewers.brief_of(venue.centre),
-        early=check_in_actions.EARLY,
+        early=EARLY,
     )  # fmt: skip
 
 
@@ -256,6 +256,3 @@ def check_in(venue_id: int, door_key: str) -> Response:
     _at_door(venue_id, door_key)  # says what is wrong with the code
     row = check_in_actions.check_in(access.actor(), venue_id, door_key, clock.now())
     return pages.said("签到好了，请进。", url_for("venues.own_booking", booking_id=row.id))
-
-
-__all__ = ["answer", "book", "change", "check_in", "door", "own_booking", "own_calendar", "wait", "withdraw"]

@@ -18,7 +18,7 @@ from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.forms import FULL_WIDTH
 from portal.people.models import Relative, Resident
-from portal.venues import occupancy, rules
+from portal.venues import occupancy, room_queries, rules
 from portal.venues.models import (
     ACTIVE,
     APPROVED,
@@ -35,7 +35,6 @@ from portal.venues.models import (
     VenueNote,
 )
 from portal.venues.rules import Span
-from portal.venues.staff import plan_queries
 from portal.venues.staff.plan_queries import competing, phone, touching, who, with_people
 from portal.venues.states import MACHINE
 
@@ -266,7 +265,7 @@ def elsewhere(room: Venue, span: Span, people: int, now: datetime, but: Iterable
     in the way. Nine statements at most. `but`: bookings that do not count.
     """
     day, skip = clock.local(span.start).date(), tuple(but)
-    others = [r for r in plan_queries.rooms(room.centre_id) if r.id != room.id]
+    others = [r for r in room_queries.of_centre(room.centre_id) if r.id != room.id]
     week = timedelta(days=8)
     terms = occupancy.terms_of([room, *others], day, day + week)
     held = occupancy.taken([room.id, *(r.id for r in others)], span.start - timedelta(days=2), span.end + week, skip)

@@ -12,10 +12,11 @@ from portal.core import access, clock, pages, states
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
-from portal.venues.actions import approval, check_in, duty_notes, on_behalf
+from portal.venues import room_queries
+from portal.venues.actions import approval, duty_notes, on_behalf
 from portal.venues.errors import SlotTaken
 from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, PENDING, Booking
-from portal.venues.rules import Span
+from portal.venues.rules import Span, eligibility
 from portal.venues.staff import booking_queries, forms, plan_queries
 from portal.venues.staff.plan_views import bp, came_from, chosen_house, instead_of, may_write, room_choices
 from portal.venues.states import MACHINE, TONES
@@ -154,7 +155,7 @@ def _passed_over(row: Booking) -> str:
 
 
 def _can_arrive(row: Booking, now: datetime) -> bool:
-    coming = row.starts_at - check_in.EARLY <= now < row.ends_at + check_in.LOOK_BACK
+    coming = row.starts_at - eligibility.EARLY <= now < row.ends_at + eligibility.LOOK_BACK
     return row.status == APPROVED and row.checked_in_at is None and coming
 
 
@@ -174,8 +175,8 @@ def _move_form(row: Booking, now: datetime) -> tuple[forms.MoveForm, list[Span] 
     form = forms.MoveForm(formdata=None)
     form.venue_id.offer(room_choices())
     form.put(Span(row.starts_at, row.ends_at))
-    asked = plan_queries.venue(whole_number(request.args.get("venue"))) if request.args.get("venue") else None
-    room = asked or row.venue
+    number = whole_number(request.args.get("venue"))
+    room = (room_queries.get(number) if number else None) or row.venue
     form.venue_id.data = room.id
     form.day.data = day = forms.typed_day(request.args.get("day"), clock.local(row.starts_at).date())
     return form, booking_queries.free_on(room, day, now, (row.id,))

@@ -11,6 +11,7 @@ from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
+from portal.venues import room_queries
 from portal.venues.actions import closures
 from portal.venues.errors import ClosureRefused
 from portal.venues.models import BY_ACTIVITY, Booking
@@ -80,7 +81,7 @@ def _target(form: forms.ClosureForm) -> tuple[int, int | None]:
     number = whole_number(str(form.where.data)[1:]) or 0
     if str(form.where.data).startswith("c"):
         return number, None
-    room = plan_queries.venue(number) or abort(404)
+    room = room_queries.get(number) or abort(404)
     return room.centre_id, room.id
 
 

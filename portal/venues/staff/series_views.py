@@ -12,11 +12,11 @@ from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
-from portal.venues import rules
+from portal.venues import room_queries, rules
 from portal.venues.actions import series
 from portal.venues.actions.series import Choice, PlannedDate, Rule
 from portal.venues.models import BookingSeries
-from portal.venues.staff import booking_queries, forms, plan_queries
+from portal.venues.staff import booking_queries, forms
 from portal.venues.staff.plan_views import bp, may_write, room_choices
 
 USUAL_WEEKS = 13
@@ -77,7 +77,7 @@ def _rule(form: forms.SeriesForm) -> Rule:
 
 def _preview(form: forms.SeriesForm, chosen: dict[date, str], error: DomainError | None = None) -> Response:
     rule = _rule(form)
-    room = plan_queries.venue(rule.venue_id)
+    room = room_queries.get(rule.venue_id)
     try:
         dates = series.plan(rule, clock.now())
     except DomainError as refused:
