@@ -199,7 +199,7 @@ def _overlapping(sessions: Iterable[Span]) -> set[Span]:
 def _why_not(venue: Venue, terms: rules.Terms, span: Span, own: Sequence[int]) -> tuple[str, tuple[int, ...]]:
     if span.end - span.start > timedelta(hours=rules.MAX_HOURS):
         return f"一场最长 {rules.MAX_HOURS} 小时，请按天填写", ()
-    shut = next((c for c in terms.closures if c.span.start < span.end and span.start < c.span.end), None)
+    shut = rules.shut_by(terms, span)
     if shut is not None:
         return f"场地停用（{shut.reason}）", ()
     others = occupancy.in_the_way(venue.id, rules.held(span, venue.buffer), own)
@@ -248,7 +248,7 @@ def other_rooms(venue: Venue, span: Span) -> tuple[tuple[int, str], ...]:
         r
         for r in rooms
         if rules.is_clear(span, r.buffer, taken[r.id])
-        and not any(c.span.start < span.end and span.start < c.span.end for c in terms[r.id].closures)
+        and rules.shut_by(terms[r.id], span) is None
         and any(o.start <= span.start and span.end <= o.end for o in rules.open_spans(terms[r.id], day))
     ]
     free.sort(key=lambda r: ((r.capacity or 0) < need, abs((r.capacity or 0) - need), r.position, r.id))

@@ -215,6 +215,11 @@ def collides(a: Span, b: Span) -> bool:
     return a.start < b.end and b.start < a.end
 
 
+def shut_by(terms: Terms, span: Span) -> Closure | None:
+    """The first closure that lies over part of a span."""
+    return next((c for c in terms.closures if collides(c.span, span)), None)
+
+
 def is_clear(span: Span, buffer: int, taken: Iterable[Span]) -> bool:
     """Whether a booking with its buffer of minutes meets none of the held spans."""
     start, end = span.start, span.end + buffer * MINUTE

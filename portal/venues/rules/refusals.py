@@ -12,11 +12,11 @@ from portal.venues.rules.opening_hours import (
     Span,
     Terms,
     closed_why,
-    collides,
     hours_of,
     local_day,
     on_grid,
     opening_around,
+    shut_by,
     wall_minutes,
 )
 
@@ -146,13 +146,13 @@ def _closed(terms: Terms, span: Span) -> Refusal | None:
     for day in _days(terms, span):
         if not hours_of(terms, day):
             return Refusal("closed", closed_why(terms, day) or "", advice, "day")
-    for closure in terms.closures:
-        if collides(closure.span, span):
-            until = _stamp(closure.span.end)
-            why = f"：{closure.reason.rstrip('。')}。" if closure.reason else "。"
-            message = f"{_stamp(closure.span.start)}到{until}不开放{why}"
-            return Refusal("closed", message, f"请避开这段时间，{until}以后再用，或者找别的场地。", "day")
-    return None
+    closure = shut_by(terms, span)
+    if closure is None:
+        return None
+    until = _stamp(closure.span.end)
+    why = f"：{closure.reason.rstrip('。')}。" if closure.reason else "。"
+    message = f"{_stamp(closure.span.start)}到{until}不开放{why}"
+    return Refusal("closed", message, f"请避开这段时间，{until}以后再用，或者找别的场地。", "day")
 
 
 def _outside(terms: Terms, span: Span) -> Refusal | None:
