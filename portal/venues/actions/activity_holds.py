@@ -6,7 +6,7 @@ Flush only, never commit.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import select, update
 
@@ -39,6 +39,10 @@ class Conflict:
     shifts: tuple[Span, ...] = ()
     other_rooms: tuple[tuple[int, str], ...] = ()
     bookings: tuple[int, ...] = ()  # what stands in the way, for links; none when the room is closed
+
+    @property
+    def day(self) -> date:
+        return clock.local(self.span.start).date()
 
 
 def hold(

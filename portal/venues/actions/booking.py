@@ -245,7 +245,8 @@ def change(
         wish = _check(venue, wish, person[1] if person else "", now, within)
         if not within:
             _check_limits(venue, actor.id or 0, wish, but=row.id)
-            _must_be_free(venue, wish, but=row.id)
+            if not occupancy.is_free(venue.id, rules.held(wish.span, venue.buffer), but=(row.id,)):
+                raise SlotTaken(wish)
         shift(old_venue, venue, row, wish, actor, now)
         if row.status == APPROVED and venue.needs_approval and not less:
             waiting_list.move(venue, row, "again", actor, now, decided_at=None, **_to_decide(venue, row, now))
@@ -254,11 +255,6 @@ def change(
                 venue, row, "approve", system_actor(), now, decided_at=now, decide_by=None, waits_at_id=None
             )
     return row
-
-
-def _must_be_free(venue: Venue, wish: Wish, but: int) -> None:
-    if not occupancy.is_free(venue.id, rules.held(wish.span, venue.buffer), but=(but,)):
-        raise SlotTaken(wish)
 
 
 def _to_decide(venue: Venue, row: Booking, now: datetime) -> dict[str, Any]:

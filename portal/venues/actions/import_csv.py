@@ -82,9 +82,6 @@ def read_venues(text: str) -> list[VenueRow]:
 
 
 def _facts(cells: dict[str, str]) -> RoomFacts:
-    def words(name: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(p for p in re.split(r"[、，,；;\s]+", cells[name]) if p))
-
     def number(name: str) -> int | None:
         return whole_number(cells[name], NUMBERS[name]) or None
 
@@ -92,7 +89,7 @@ def _facts(cells: dict[str, str]) -> RoomFacts:
         name=cells["name"], kind=cells["kind"], place=cells["place"], address=cells["address"], intro=cells["intro"],
         contact=cells["contact"], phone=cells["phone"], link=cells["link"], area_m2=number("area_m2"),
         capacity=number("capacity"),
-        functions=words("functions"), equipment=words("equipment"),
+        functions=tuple(rooms.divided(cells["functions"])), equipment=tuple(rooms.divided(cells["equipment"])),
         terms_of_use=cells["terms_of_use"].replace("|", "\n"),
         bookable=cells["kind"] not in profile.current().venues.outside,
         needs_approval=cells["needs_approval"] != "否",

@@ -1,5 +1,6 @@
 """What a room is and asks of those who book it, changed by its centre's staff or those above (SPEC V1, P6)."""
 
+import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -120,6 +121,11 @@ class RoomFacts:
 
 NAMES = tuple(f.name for f in fields(RoomFacts))
 LISTS = ("functions", "equipment")
+
+
+def divided(text: str | None) -> list[str]:
+    """The words of a list as people type it, each once."""
+    return list(dict.fromkeys(word for word in re.split(r"[、，,；;\s]+", text or "") if word))
 
 
 def facts_of(venue: Venue) -> RoomFacts:
@@ -361,8 +367,7 @@ def add_photo(actor: Actor, venue_id: int, data: bytes, caption: str, now: datet
 
 def edit_photo(actor: Actor, venue_id: int, photo_id: int, caption: str, first: bool, now: datetime) -> None:
     """Change a photo's caption; first: it becomes the one that lists show. Locks the venue. Raises NotAllowed."""
-    venue = _lock(actor, venue_id)
-    photo = _photo(venue, photo_id)
+    venue, photo = _photo(actor, venue_id, photo_id)
     before = photo.caption
     PHOTOS.edit(photo, caption, first)
     _photos_changed(actor, venue, "edit_room_photo", now, before, caption)
@@ -370,17 +375,17 @@ def edit_photo(actor: Actor, venue_id: int, photo_id: int, caption: str, first: 
 
 def remove_photo(actor: Actor, venue_id: int, photo_id: int, now: datetime) -> None:
     """Take a photo off the page. Locks the venue. Raises NotAllowed."""
-    venue = _lock(actor, venue_id)
-    photo = _photo(venue, photo_id)
+    venue, photo = _photo(actor, venue_id, photo_id)
     PHOTOS.remove(photo)
     _photos_changed(actor, venue, "remove_room_photo", now, photo.caption or photo.file, None)
 
 
-def _photo(venue: Venue, photo_id: int) -> Attachment:
+def _photo(actor: Actor, venue_id: int, photo_id: int) -> tuple[Venue, Attachment]:
+    venue = _lock(actor, venue_id)
     found = PHOTOS.find(venue.id, photo_id)
     if found is None:
         raise DomainError("这张照片已经不在了。", advice="请看最新的照片。")
-    return found
+    return venue, found
 
 
 def _photos_changed(

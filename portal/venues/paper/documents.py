@@ -311,7 +311,7 @@ def room_week(week: RoomWeek, paper: str = "a4") -> pdf.PrintJob:
     hours = packed(week.hours, _FOOT_EM)[: _FOOT_LINES - 1]
     rules = [cut(line, _FOOT_EM) for line in week.rules[: _FOOT_LINES - len(hours)]]
     page = pdf.html(
-        "venue_week.html", week=week, picture=picture(week), paper=_paper(paper), rules=rules, hours=hours,
+        "venue_week.html", week=week, picture=picture(week), paper=paper, rules=rules, hours=hours,
         facts=fitting(week.facts, 28), two=title_lines(week.name) == 2, title=cut(week.name, 30),
         title_width=width(week.name),
     )  # fmt: skip
@@ -322,7 +322,7 @@ def centre_week(week: CentreWeek, paper: str = "a4") -> pdf.PrintJob:
     """The week of a centre's rooms as a table, landscape (V7). Raises: ValueError without rooms."""
     if not week.rooms:
         raise ValueError("a centre's sheet needs rooms")
-    page = pdf.html("venue_centre.html", week=week, paper=_paper(paper), lines=touching, clock=clock_text)
+    page = pdf.html("venue_centre.html", week=week, paper=paper, lines=touching, clock=clock_text)
     return pdf.single(page, ("base.css", "venue_centre.css"))
 
 
@@ -353,7 +353,3 @@ def packed(parts: Sequence[str], room: float) -> list[str]:
         else:
             lines.append(part)
     return lines
-
-
-def _paper(paper: str) -> str:
-    return paper if paper in PAPERS else PAPERS[0]

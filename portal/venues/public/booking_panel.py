@@ -53,15 +53,9 @@ class Typed:
 
 def from_request(values: Mapping[str, str]) -> Typed:
     """What somebody typed or chose; nothing is judged here but the day."""
-    try:
-        day: date | None = date.fromisoformat(values.get("day", "").strip()[:10])
-    except ValueError:
-        day = None
-    if day is not None and not 2000 < day.year < 2200:
-        day = None
     person = values.get("for", "me").strip()[:12] or "me"
     return Typed(
-        day, values.get("start", "").strip()[:5], values.get("end", "").strip()[:5],
+        day_words.date_of(values.get("day")), values.get("start", "").strip()[:5], values.get("end", "").strip()[:5],
         values.get("people", "").strip()[:6], values.get("function", "").strip()[:20],
         values.get("title", "").strip()[: booking.TITLE_MAX], values.get("needs", "").strip()[: booking.NEEDS_MAX],
         person if person.isalnum() else "me",

@@ -14,6 +14,7 @@ from portal.core.access import Viewer
 from portal.core.db import db
 from portal.people.models import Relative
 from portal.venues import rules
+from portal.venues.errors import BookingGone
 from portal.venues.models import APPROVED, BY_ACTIVITY, HOLDS, OFFERED, PENDING, RELEASED, WAITING, Booking, Venue
 from portal.venues.rules import eligibility
 from portal.venues.states import LABELS, TONES
@@ -122,13 +123,13 @@ _WITH = (
 )  # fmt: skip
 
 
-def own(resident_id: int, booking_id: int) -> Own | None:
-    """One's own booking; anybody else's does not exist. At most two statements."""
+def own(resident_id: int, booking_id: int) -> Own:
+    """One's own booking. Raises BookingGone for anybody else's. At most two statements."""
     with scope.system("own booking, and how many are ahead"):
         wanted = select(Booking).where(Booking.id == booking_id, Booking.resident_id == resident_id)
         row = db.session.scalar(wanted.options(*_WITH))
         if row is None:
-            return None
+            raise BookingGone()
         return Own(row, _number(row), eligibility.deadline(row.venue, row))
 
 

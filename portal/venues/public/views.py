@@ -36,15 +36,6 @@ WHO = {EVERYBODY: "谁都可以订", OWN: "本中心的居民可以订"}
 # What was asked for ---------------------------------------------------------------------------------------------------
 
 
-def day_of(text: str | None) -> date | None:
-    """'2026-11-26' as typed in an address; None for everything else."""
-    try:
-        found = date.fromisoformat((text or "").strip()[:10])
-    except ValueError:
-        return None
-    return found if 2000 < found.year < 2200 else None
-
-
 def _days(word: str, today: date) -> tuple[date, ...]:
     """The days a word or a date means; () for none."""
     if word in ("today", "now"):
@@ -54,7 +45,7 @@ def _days(word: str, today: date) -> tuple[date, ...]:
     if word == "weekend":
         saturday = today + timedelta(days=(5 - today.weekday()) % 7) if today.weekday() != 6 else today
         return (saturday,) if saturday.weekday() == 6 else (saturday, saturday + timedelta(days=1))
-    found = day_of(word)
+    found = day_words.date_of(word)
     return (found,) if found else ()
 
 
@@ -157,7 +148,7 @@ def _results(seen: Snapshot, wanted: Wanted, form: Form, now: datetime) -> Marku
     if asked:
         context = {"found": search.free_for(wanted, now, seen), "told": _told(wanted, form)}
     else:
-        near = [p for p in search.places(centre, now, seen) if not p.own]
+        near = [p for p in search.places(seen, centre).values() if not p.own]
         context = {
             "cards": search.centre_week(centre, first, now, wanted.home_path, seen) if centre else [],
             "near": near[:NEAR_SHOWN], "more_near": len(near) > NEAR_SHOWN, "kinds": search.kinds_offered(seen),
@@ -184,7 +175,7 @@ def _told(wanted: Wanted, form: Form) -> str:
 
 def _first_day(today: date) -> date:
     """The first day of the strips: today, or the Monday of a later week (`week`)."""
-    asked = day_of(request.args.get("week"))
+    asked = day_words.date_of(request.args.get("week"))
     if asked is None:
         return today
     return max(today, asked - timedelta(days=asked.weekday()))
@@ -214,7 +205,7 @@ def room_page(
             "venues/public/outside.html", venue=venue, kind=queries.kind_word(venue.kind), photos=PHOTOS.of(venue.id),
             home_centre=home, error=error,
         )  # fmt: skip
-    first = _strip_from(_first_day(clock.today(now)), typed.day)
+    first = strip_from(_first_day(clock.today(now)), typed.day)
     asked = (venue.id, pages.minute(now), typed.day, first)
     shown = seen.part(asked, lambda: search.room_day(venue, typed.day, first, now, seen=seen))
     panel = booking_panel.panel(venue, shown, access.viewer(), home_path(seen), typed, now, error)
@@ -239,7 +230,7 @@ def _room(venue: Venue, shown: RoomDay, panel: booking_panel.Panel, now: datetim
     return Markup(render_template("venues/public/_room.html", **context, **more))  # noqa: S704 drawn by a template
 
 
-def _strip_from(first: date, day: date | None) -> date:
+def strip_from(first: date, day: date | None) -> date:
     """The strip always holds the day that is shown; steps of whole weeks, so that days keep their places."""
     if day is None or day < first:
         return first

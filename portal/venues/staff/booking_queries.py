@@ -116,12 +116,7 @@ def requests(actor: Actor, which: str, centre_id: int | None, now: datetime, pag
     wanted = wanted.join(decider, decider.id == func.coalesce(Booking.waits_at_id, Booking.centre_id)).where(*_asked())
     inside = (decider.path >= actor.centre_path) & (decider.path < actor.centre_path + ":")
     mine = decider.id.in_(ladder.answers_for(actor, Permission.VENUES))
-    if which == "mine":
-        wanted = wanted.where(mine)
-    elif which == "below":
-        wanted = wanted.where(inside, ~mine)
-    elif which == "above":
-        wanted = wanted.where(~inside)
+    wanted = wanted.where(*{"mine": (mine,), "below": (inside, ~mine), "above": (~inside,)}.get(which, ()))
     if centre_id is not None:
         wanted = wanted.where(Booking.centre_id == centre_id)
     wanted = wanted.order_by(Booking.decide_by, Booking.id).offset((page - 1) * PAGE).limit(PAGE + 1)
@@ -315,12 +310,8 @@ def series_list(which: str, page: int, now: datetime) -> tuple[list[SeriesLine],
         func.min(Booking.starts_at).filter(coming),
     )  # fmt: skip
     counted = counted.where(Booking.series_id.in_([r.id for r in rows])).group_by(Booking.series_id)
-    found = {key: (total, int(ahead or 0), first) for key, total, ahead, first in db.session.execute(counted)}
-    lines = []
-    for row in rows[:PAGE]:
-        total, ahead, first = found.get(row.id, (0, 0, None))
-        lines.append(SeriesLine(row, ahead, total, first))
-    return lines, len(rows) > PAGE
+    found = {key: (int(ahead or 0), total, first) for key, total, ahead, first in db.session.execute(counted)}
+    return [SeriesLine(row, *found.get(row.id, (0, 0, None))) for row in rows[:PAGE]], len(rows) > PAGE
 
 
 def series(series_id: int) -> BookingSeries | None:
@@ -354,14 +345,9 @@ def closure_words(start: datetime, end: datetime) -> str:
 def closures(which: str, centre_id: int | None, page: int, now: datetime) -> tuple[list[VenueClosure], bool]:
     """Closures that are on or coming, over, or lifted. One statement."""
     wanted = select(VenueClosure).options(joinedload(VenueClosure.venue), joinedload(VenueClosure.centre))
-    if which == "lifted":
-        wanted = wanted.where(VenueClosure.lifted_at.is_not(None)).order_by(VenueClosure.starts_at.desc())
-    elif which == "past":
-        over = VenueClosure.ends_at <= now
-        wanted = wanted.where(VenueClosure.lifted_at.is_(None), over).order_by(VenueClosure.starts_at.desc())
-    else:
-        wanted = wanted.where(VenueClosure.lifted_at.is_(None), VenueClosure.ends_at > now)
-        wanted = wanted.order_by(VenueClosure.starts_at)
+    lifted, over, starts = VenueClosure.lifted_at.is_not(None), VenueClosure.ends_at <= now, VenueClosure.starts_at
+    stands = {"lifted": lifted, "past": ~lifted & over}.get(which, ~lifted & ~over)
+    wanted = wanted.where(stands).order_by(starts.desc() if which in ("lifted", "past") else starts)
     if centre_id is not None:
         wanted = wanted.where(VenueClosure.centre_id == centre_id)
     rows = list(db.session.scalars(wanted.offset((page - 1) * PAGE).limit(PAGE + 1)))

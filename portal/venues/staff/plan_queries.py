@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import joinedload
 
 from portal.centres.models import Centre
+from portal.centres.models import label as label_of
+from portal.centres.queries import inside
 from portal.core import clock
 from portal.core.db import db
 from portal.venues import occupancy, rules
@@ -92,27 +94,22 @@ class House:
 
 def houses(path: str) -> list[House]:
     """Centres at `path` and below that have rooms to book, in tree order, with what waits there. Two statements."""
-    wanted = select(Centre.id, Centre.code, Centre.short_name, Centre.name, Centre.path, func.count(Venue.id))
-    wanted = wanted.join(Venue, Venue.centre_id == Centre.id).where(Venue.active, Venue.bookable)
-    wanted = wanted.where(Centre.path >= path, Centre.path < path + ":")
-    rows = db.session.execute(
-        wanted.group_by(Centre.id, Centre.code, Centre.short_name, Centre.name, Centre.path)
-    ).all()
+    columns = (Centre.id, Centre.code, label_of(Centre), Centre.path)
+    wanted = select(*columns, func.count(Venue.id)).join(Venue, Venue.centre_id == Centre.id).group_by(*columns)
+    wanted = wanted.where(Venue.active, Venue.bookable, *inside(path))
     asked = select(Booking.centre_id, func.count()).where(Booking.status == PENDING, Booking.source != BY_ACTIVITY)
     pending = {row[0]: row[1] for row in db.session.execute(asked.group_by(Booking.centre_id))}
-    rows = sorted(rows, key=lambda r: [int(i) for i in r.path.strip("/").split("/")])
-    return [House(r[0], r[1], r[2] or r[3], r[5], pending.get(r[0], 0)) for r in rows]
+    rows = sorted(db.session.execute(wanted), key=lambda r: [int(i) for i in r.path.strip("/").split("/")])
+    return [House(number, code, name, count, pending.get(number, 0)) for number, code, name, _, count in rows]
 
 
 def room_choices(path: str) -> list[tuple[int, str, str]]:
     """(id, room, centre) of every room to book at `path` and below, in tree order. One statement."""
-    wanted = select(Venue.id, Venue.name, Centre.short_name, Centre.name, Centre.path, Venue.position)
-    wanted = wanted.join(Centre, Centre.id == Venue.centre_id).where(Venue.active, Venue.bookable)
-    wanted = wanted.where(Centre.path >= path, Centre.path < path + ":")
-    rows = sorted(
-        db.session.execute(wanted), key=lambda r: ([int(i) for i in r.path.strip("/").split("/")], r.position, r.id)
-    )
-    return [(r[0], r[1], r[2] or r[3]) for r in rows]
+    wanted = select(Venue.id, Venue.name, label_of(Centre), Centre.path, Venue.position)
+    wanted = wanted.join(Centre, Centre.id == Venue.centre_id).where(Venue.active, Venue.bookable, *inside(path))
+    rows = db.session.execute(wanted).all()
+    in_order = sorted(rows, key=lambda r: ([int(i) for i in r.path.strip("/").split("/")], r.position, r.id))
+    return [(number, name, centre) for number, name, centre, _, _ in in_order]
 
 
 # The plan of a day or a week ------------------------------------------------------------------------------------------

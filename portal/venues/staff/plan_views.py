@@ -127,16 +127,12 @@ def _book_page(
 ) -> Response:
     room = room_queries.get(form.venue_id.data) if form.venue_id.data else None
     free = None
-    if room is not None and isinstance(form.day.data, date) and _near(form.day.data):
+    if room is not None and isinstance(form.day.data, date) and abs(form.day.data - clock.today()) <= TWO_YEARS:
         free = booking_queries.free_on(room, form.day.data, clock.now())
     return pages.page(
         "venues/staff/book.html", status=status, form=form, room=room, free=free, instead=instead, error=error,
         typed=[(k, v) for k, v in request.form.items() if k not in {"csrf_token", "venue_id", "day", "start", "end"}],
     )  # fmt: skip
-
-
-def _near(day: date) -> bool:
-    return abs(day - clock.today()) <= TWO_YEARS
 
 
 @bp.post("/book", endpoint="book_for")

@@ -14,7 +14,8 @@ from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.venues import room_queries, rules
 from portal.venues.actions import series
-from portal.venues.actions.series import Choice, PlannedDate, Rule
+from portal.venues.actions.activity_holds import Conflict
+from portal.venues.actions.series import Choice, Rule
 from portal.venues.models import BookingSeries
 from portal.venues.staff import booking_queries, forms
 from portal.venues.staff.plan_views import bp, may_write, room_choices
@@ -82,10 +83,10 @@ def _preview(form: forms.SeriesForm, chosen: dict[date, str], error: DomainError
         dates = series.plan(rule, clock.now())
     except DomainError as refused:
         return _new_page(form, pages.refused(refused, form).status)
-    lines = [(d, _options(d, rule), chosen.get(d.day, series.SKIP if d.problem else series.TAKE)) for d in dates]
+    lines = [(d, _options(d, rule), chosen.get(d.day, series.SKIP if d.held_by else series.TAKE)) for d in dates]
     return pages.page(
         "venues/staff/series_new.html", form=form, dates=lines, room=room, error=error,
-        clashes=sum(bool(d.problem) for d in dates), kept=_kept(form),
+        clashes=sum(bool(d.held_by) for d in dates), kept=_kept(form),
     )  # fmt: skip
 
 
@@ -94,9 +95,9 @@ def _kept(form: forms.SeriesForm) -> list[tuple[str, str]]:
     return [(name, value) for name in FIELDS for value in source.getlist(name)]
 
 
-def _options(planned: PlannedDate, rule: Rule) -> list[tuple[str, str]]:
+def _options(planned: Conflict, rule: Rule) -> list[tuple[str, str]]:
     """(value, words) of what can be done on one date."""
-    if not planned.problem:
+    if not planned.held_by:
         return [(series.TAKE, "照排"), (series.SKIP, "这一天不要")]
     found = [(series.SKIP, "这一天跳过"), (series.WAIT, "排候补，空出来就给")]
     for span in planned.shifts:
