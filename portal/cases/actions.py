@@ -11,9 +11,8 @@ from sqlalchemy import func, or_, select
 
 from portal.cases import kinds, ladder, policy, queries
 from portal.cases.errors import AlreadyOffered, MayNotDecline, NobodyAbove
-from portal.cases.handover import HANDOVER
 from portal.cases.models import BACK, CLAIMED, DECLINED, DISPATCH, OFFERED, UNDONE, Case, CaseClock, Handover
-from portal.cases.states import MACHINE, has_it
+from portal.cases.states import HANDOVER, MACHINE, has_it
 from portal.centres.models import Centre, Department
 from portal.core import audit, clock, outbox, registry, states
 from portal.core.access import Actor, system_actor

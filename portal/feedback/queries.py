@@ -118,15 +118,20 @@ _OPEN = (
 )
 
 
+_BOTH = (
+    select(Evaluation, CallBack)
+    .outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id)
+    .options(joinedload(Evaluation.relative))
+)
+
+
 def mine(resident_id: int, now: datetime) -> list[tuple[Evaluation, CallBack | None]]:
     """What /me shows: still asked, or a call-back that is on its way or was closed lately. At most two statements."""
     recent = now - timedelta(days=policy().again_days)
     ids = [row.id for row in reads.own_rows(_OPEN, resident_id=resident_id, now=now, recent=recent)]
     if not ids:
         return []
-    statement = select(Evaluation, CallBack).outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id)
-    statement = statement.where(Evaluation.id.in_(ids))
-    statement = statement.options(joinedload(Evaluation.relative), _WITH_PLACE)
+    statement = _BOTH.where(Evaluation.id.in_(ids)).options(_WITH_PLACE)
     statement = statement.order_by(Evaluation.answer_until, Evaluation.id)
     with scope.system("own rows"):
         return [(row, call) for row, call in db.session.execute(statement.limit(40))]
@@ -134,9 +139,8 @@ def mine(resident_id: int, now: datetime) -> list[tuple[Evaluation, CallBack | N
 
 def own(resident_id: int, limit: int = 100) -> list[tuple[Evaluation, CallBack | None]]:
     """Everything a resident has answered, newest first. One statement."""
-    statement = select(Evaluation, CallBack).outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id)
-    statement = statement.where(Evaluation.resident_id == resident_id, Evaluation.given_at.is_not(None))
-    statement = statement.options(joinedload(Evaluation.relative)).order_by(Evaluation.given_at.desc())
+    statement = _BOTH.where(Evaluation.resident_id == resident_id, Evaluation.given_at.is_not(None))
+    statement = statement.order_by(Evaluation.given_at.desc())
     with scope.system("own rows"):
         return [(row, call) for row, call in db.session.execute(statement.limit(limit))]
 

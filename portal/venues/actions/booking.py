@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from portal.cases import ladder
 from portal.core import clock, outbox, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
@@ -39,7 +40,7 @@ from portal.venues.models import (
 )
 from portal.venues.rules import Span
 from portal.venues.rules.eligibility import EARLY, Wish, deadline, may_book
-from portal.venues.states import MACHINE, inside
+from portal.venues.states import MACHINE
 
 TITLE_MAX, NEEDS_MAX = 80, 120
 # What outbox topic a fresh booking of that status means.
@@ -189,7 +190,7 @@ def _own(actor: Actor, booking_id: int, *more_venues: int) -> tuple[Venue, Booki
         locks.lock_resident(actor.id or 0)
     venue, row = locks.find(booking_id, *more_venues)
     # This runs in the system's scope: whose booking it is must be asked here.
-    mine = row.resident_id == actor.id if actor.kind == "resident" else inside(row, actor)
+    mine = row.resident_id == actor.id if actor.kind == "resident" else ladder.at_or_above(actor, row.centre)
     if not mine:
         raise BookingGone()
     return venue, row

@@ -9,14 +9,14 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from portal.centres import rules as centre_rules
+from portal.cases import ladder
 from portal.centres.models import Centre
 from portal.core import audit
 from portal.core.access import Actor, Permission
 from portal.core.attachments import Album, Attachment
 from portal.core.db import db
 from portal.core.errors import DomainError, NotAllowed, Stale
-from portal.venues import locks, room_queries
+from portal.venues import locks, room_queries, rules
 from portal.venues.models import EVERYBODY, OWN, STAFF_ONLY, Booking, Venue, VenueHours
 
 PHOTOS = Album("venue", most=6, public=True)
@@ -169,8 +169,7 @@ def problems(facts: RoomFacts, week: Week | None) -> dict[str, str]:
 
 def may_manage(actor: Actor, centre: Centre) -> bool:
     """Its own staff and those above, when their role grants it; a department owns no rooms."""
-    inside = actor.kind == "system" or (bool(actor.centre_path) and centre.path.startswith(actor.centre_path))
-    return actor.can(Permission.VENUES) and actor.department_id is None and inside
+    return actor.can(Permission.VENUES) and ladder.at_or_above(actor, centre)
 
 
 def _need(actor: Actor, centre: Centre) -> None:
@@ -266,8 +265,7 @@ def week_words(week: Week | None) -> str:
     """'周一至周五 9:00–12:00、14:00–18:00；周六、周日 不开放', for the log and for pages."""
     if week is None:
         return "按中心开放时间"
-    hours = {day: [centre_rules.Hours(opens, closes) for opens, closes in found] for day, found in week.items()}
-    return "；".join(f"{days} {text}" for days, text in centre_rules.week_text(hours))
+    return "；".join(f"{days} {text}" for days, text in rules.week_text(week))
 
 
 def _words(facts: RoomFacts, week: Week | None) -> dict[str, Any]:

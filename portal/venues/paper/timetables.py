@@ -6,7 +6,6 @@ from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import select
 
-from portal.centres import rules as centre_rules
 from portal.centres.models import Centre
 from portal.core import clock, pages, scope
 from portal.core.db import db
@@ -97,18 +96,14 @@ def _weeks(venues: Sequence[Venue], monday: date, now: datetime) -> list[documen
 
 def _room(venue: Venue, days: Sequence[documents.Day], terms: rules.Terms, now: datetime) -> documents.RoomWeek:
     centre = venue.centre
+    hours = tuple(f"{weekdays} {text}" for weekdays, text in rules.week_text(terms.weekly)) if terms.weekly else ()
     return documents.RoomWeek(
         name=venue.name, centre_name=centre.name, days=tuple(days), issued_on=clock.today(now),
         url=pages.absolute(f"/venues/{venue.id}"), place=venue.place, capacity=venue.capacity, area_m2=venue.area_m2,
-        functions=tuple(venue.functions), hours=_hours(terms), phone=venue.phone or centre.phone,
+        functions=tuple(venue.functions), hours=hours, phone=venue.phone or centre.phone,
         rules=tuple(line.strip() for line in venue.terms_of_use.splitlines() if line.strip()),
         bookable=venue.bookable and venue.who_may == EVERYBODY,
     )  # fmt: skip
-
-
-def _hours(terms: rules.Terms) -> tuple[str, ...]:
-    week = {day: [centre_rules.Hours(*span) for span in spans] for day, spans in terms.weekly.items()}
-    return tuple(f"{days} {text}" for days, text in centre_rules.week_text(week)) if week else ()
 
 
 def _day(terms: rules.Terms, day: date, held: Sequence[Taken]) -> documents.Day:

@@ -222,8 +222,8 @@ def _room(venue: Venue, shown: RoomDay, panel: booking_panel.Panel, now: datetim
     """All of a room's page but its frame and the panel: the same for everybody who may book it and looks at this."""
     context = {
         "venue": venue, "photos": PHOTOS.of(venue.id), "shown": shown, "panel": panel, "now": now,
-        "today": clock.today(now),
-        "kind": queries.kind_word(venue.kind), "who": WHO.get(venue.who_may, ""), "hours": _week_text(shown.terms),
+        "today": clock.today(now), "kind": queries.kind_word(venue.kind), "who": WHO.get(venue.who_may, ""),
+        "hours": rules.week_text(shown.terms.weekly),
         "last": rules.last_day(shown.terms, now), "rules": rules, "part_words": day_words.part_words,
         "end_text": day_words.end_text, "before": shown.week[0].day - WEEK, "after": shown.week[0].day + WEEK,
     }  # fmt: skip
@@ -235,8 +235,3 @@ def strip_from(first: date, day: date | None) -> date:
     if day is None or day < first:
         return first
     return first + timedelta(days=(day - first).days // search.STRIP * search.STRIP)
-
-
-def _week_text(terms: rules.Terms) -> list[tuple[str, str]]:
-    week = {day: [centre_rules.Hours(a, b) for a, b in spans] for day, spans in terms.weekly.items()}
-    return centre_rules.week_text(week)

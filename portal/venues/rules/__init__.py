@@ -31,6 +31,7 @@ from portal.venues.rules.opening_hours import (
     open_spans,
     shut_by,
     wall_minutes,
+    week_text,
 )
 from portal.venues.rules.refusals import (
     ahead_text,
@@ -48,7 +49,8 @@ __all__ = [
     "answer_text", "cancel_text", "cancel_until", "closed_why", "closures_on", "collides", "decide_by", "duration",
     "earliest_start", "ends", "free_spans", "held", "hours_of", "hours_text", "is_clear", "last_day",
     "limits_text", "local_day", "longest_of", "moment", "open_spans", "over_limits", "refusal", "release_at",
-    "release_text", "series_refusal", "series_spans", "shut_by", "starts", "terms_text", "wall_minutes", "whole_minute",
+    "release_text", "series_refusal", "series_spans", "shut_by", "starts", "terms_text", "wall_minutes", "week_text",
+    "whole_minute",
 ]  # fmt: skip
 
 MOST_DATES = 120  # of one series

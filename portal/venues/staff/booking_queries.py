@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, func, literal_column, or_, select
+from sqlalchemy import case, func, literal_column, or_, select
 from sqlalchemy.orm import aliased, joinedload
 
 from portal.cases import ladder
@@ -39,6 +39,8 @@ from portal.venues.staff.plan_queries import competing, phone, touching, who, wi
 from portal.venues.states import MACHINE
 
 PAGE = 20
+# Written out, not bound: only so does SQLite see that the small index of pending ones holds them all.
+TO_DECIDE = (Booking.status == literal_column(f"'{PENDING}'"), Booking.source != BY_ACTIVITY)
 DATES = 60  # of a series on one page: a year of Tuesdays
 SHORTEST_PHONE = 4  # digits of a number's end that are enough to look for it
 _NAMES = (Booking.title, Booking.contact_name, Resident.name, Relative.name)
@@ -100,11 +102,6 @@ class Queue:
     overdue: int = 0
 
 
-def _asked() -> tuple[ColumnElement[bool], ...]:
-    # Written out, not bound: only so does SQLite see that the small index of pending ones holds them all.
-    return Booking.status == literal_column(f"'{PENDING}'"), Booking.source != BY_ACTIVITY
-
-
 def requests(actor: Actor, which: str, centre_id: int | None, now: datetime, page: int = 1) -> Queue:
     """The requests of one tab, what is due first first; with their rivals and what is known of the bookers.
 
@@ -113,7 +110,7 @@ def requests(actor: Actor, which: str, centre_id: int | None, now: datetime, pag
     decider = aliased(Centre)
     counts, overdue = _counts(actor, now)
     wanted = with_people(select(Booking)).options(joinedload(Booking.waits_at), joinedload(Booking.centre))
-    wanted = wanted.join(decider, decider.id == func.coalesce(Booking.waits_at_id, Booking.centre_id)).where(*_asked())
+    wanted = wanted.join(decider, decider.id == func.coalesce(Booking.waits_at_id, Booking.centre_id)).where(*TO_DECIDE)
     inside = (decider.path >= actor.centre_path) & (decider.path < actor.centre_path + ":")
     mine = decider.id.in_(ladder.answers_for(actor, Permission.VENUES))
     wanted = wanted.where(*{"mine": (mine,), "below": (inside, ~mine), "above": (~inside,)}.get(which, ()))
@@ -128,7 +125,7 @@ def _counts(actor: Actor, now: datetime) -> tuple[dict[str, int], int]:
     decider = aliased(Centre)
     late = func.sum(case((Booking.decide_by <= now, 1), else_=0))
     wanted = select(decider.id, decider.path, func.count(), late).select_from(Booking)
-    wanted = wanted.join(decider, decider.id == func.coalesce(Booking.waits_at_id, Booking.centre_id)).where(*_asked())
+    wanted = wanted.join(decider, decider.id == func.coalesce(Booking.waits_at_id, Booking.centre_id)).where(*TO_DECIDE)
     counts, overdue = Counter({key: 0 for key, _ in REQUEST_TABS}), 0
     own = set(db.session.scalars(ladder.answers_for(actor, Permission.VENUES)))
     for centre_id, path, count, past in db.session.execute(wanted.group_by(decider.id, decider.path)):
