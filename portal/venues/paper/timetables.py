@@ -12,6 +12,7 @@ from portal.core.db import db
 from portal.venues import occupancy, room_queries, rules
 from portal.venues.models import APPROVED, BY_ACTIVITY, BY_STAFF, EVERYBODY, HOLDS, Booking, Venue
 from portal.venues.paper import documents
+from portal.venues.rules import Span, timeline
 from portal.venues.rules.eligibility import EARLY
 
 DAY = timedelta(days=1)
@@ -109,7 +110,7 @@ def _room(venue: Venue, days: Sequence[documents.Day], terms: rules.Terms, now: 
 def _day(terms: rules.Terms, day: date, held: Sequence[Taken]) -> documents.Day:
     begin, end = rules.moment(day, 0), rules.moment(day, 1440)
     slots = tuple(
-        documents.Slot(_minute(row.start, begin), _minute(row.end, begin), row.title, row.kind)
+        documents.Slot(*timeline.minutes_of(Span(row.start, row.end), day), row.title, row.kind)
         for row in held
         if row.start < end and row.end > begin
     )
@@ -117,18 +118,9 @@ def _day(terms: rules.Terms, day: date, held: Sequence[Taken]) -> documents.Day:
     if not rules.open_spans(terms, day):
         reasons = [terms.exception_reasons.get(day, "")] if not hours else [c.reason for c in closures]
         return documents.Day(day, slots=slots, closed="、".join(dict.fromkeys(filter(None, reasons))) or "不开放")
-    shut = tuple(
-        documents.Shut(
-            max(_minute(c.span.start, begin), hours[0][0]), min(_minute(c.span.end, begin), hours[-1][1]), c.reason
-        )
-        for c in closures
-    )
+    times = ((*timeline.minutes_of(c.span, day), c.reason) for c in closures)
+    shut = tuple(documents.Shut(max(start, hours[0][0]), min(end, hours[-1][1]), why) for start, end, why in times)
     return documents.Day(day, tuple(hours), slots, shut)
-
-
-def _minute(moment: datetime, begin: datetime) -> int:
-    """Minutes after the local midnight `begin`, cut off at both ends of its day."""
-    return min(max((moment - begin) // timedelta(minutes=1), 0), 1440)
 
 
 def door_poster(venue: Venue, now: datetime) -> documents.DoorPoster:

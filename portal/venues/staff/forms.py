@@ -24,7 +24,7 @@ from portal.core import clock
 from portal.core.forms import FULL_WIDTH, Form, LooseDateField, MobileField, at_most, strip
 from portal.core.incoming import whole_number
 from portal.venues import rules
-from portal.venues.rules import Span
+from portal.venues.rules import Span, day_words
 from portal.venues.rules.eligibility import Wish
 
 MOST_PEOPLE = 9999
@@ -155,9 +155,8 @@ class SpanForm(Form):
 
     def put(self, span: Span) -> None:
         """Show this time."""
-        there, until = clock.local(span.start), clock.local(span.end)
-        self.day.data, self.start.data = there.date(), there.hour * 60 + there.minute
-        self.end.data = (until.date() - there.date()).days * 1440 + until.hour * 60 + until.minute
+        self.day.data = day = clock.local(span.start).date()
+        self.start.data, self.end.data = (day_words.minutes_after(day, at) for at in (span.start, span.end))
 
 
 class BookForm(SpanForm):

@@ -10,7 +10,7 @@ from portal.core import access, clock, pages, registry
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
-from portal.venues import room_queries, rules
+from portal.venues import room_queries
 from portal.venues.actions import approval
 from portal.venues.errors import SlotTaken
 from portal.venues.rules import Span, eligibility, timeline
@@ -166,18 +166,15 @@ def instead_of(
     return booking_queries.elsewhere(room, span, people, now, but) if room is not None else None
 
 
-def wall(moment: datetime) -> tuple[str, str]:
-    """('2026-12-03', '09:00') for the fields of a form."""
-    there = clock.local(moment)
-    return there.date().isoformat(), f"{there:%H:%M}"
-
-
 def wall_span(span: Span) -> dict[str, str]:
-    """A span as the fields day, start, end; an end at midnight is 24:00."""
-    day, start = wall(span.start)
-    minutes = rules.wall_minutes(span.end)
-    ends_next_day = clock.local(span.end).date() > clock.local(span.start).date()
-    return {"day": day, "start": start, "end": "24:00" if ends_next_day and not minutes else wall(span.end)[1]}
+    """A span as the fields day, start, end of a form; an end at midnight is 24:00."""
+    start, end = clock.local(span.start), clock.local(span.end)
+    midnight = end.date() > start.date() and not (end.hour or end.minute)
+    return {
+        "day": start.date().isoformat(),
+        "start": f"{start:%H:%M}",
+        "end": "24:00" if midnight else f"{end:%H:%M}",
+    }
 
 
 @bp.context_processor

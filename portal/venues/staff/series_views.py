@@ -1,7 +1,7 @@
 """Staff on regular use of a room: every Tuesday from … until …, conflicts decided date by date (SPEC V4)."""
 
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from flask import abort, request, url_for
@@ -17,6 +17,7 @@ from portal.venues.actions import series
 from portal.venues.actions.activity_holds import Conflict
 from portal.venues.actions.series import Choice, Rule
 from portal.venues.models import BookingSeries
+from portal.venues.rules import day_words
 from portal.venues.staff import booking_queries, forms
 from portal.venues.staff.plan_views import bp, may_write, room_choices
 
@@ -101,16 +102,12 @@ def _options(planned: Conflict, rule: Rule) -> list[tuple[str, str]]:
         return [(series.TAKE, "照排"), (series.SKIP, "这一天不要")]
     found = [(series.SKIP, "这一天跳过"), (series.WAIT, "排候补，空出来就给")]
     for span in planned.shifts:
-        value = f"move:{rule.venue_id}:{_minutes(span.start)}:{_minutes(span.end, planned.day)}"
+        start, end = (day_words.minutes_after(planned.day, moment) for moment in (span.start, span.end))
+        value = f"move:{rule.venue_id}:{start}:{end}"
         found.append((value, f"改到 {clock.hour(span.start)}–{clock.hour(span.end)}"))
     for room_id, name in planned.other_rooms:
         found.append((f"move:{room_id}:{rule.opens}:{rule.closes}", f"改到{name}，同一时间"))
     return found
-
-
-def _minutes(moment: datetime, day: date | None = None) -> int:
-    minutes = rules.wall_minutes(moment)
-    return 1440 if day is not None and minutes == 0 else minutes
 
 
 def _choice(raw: str, day: date) -> Choice | None:
