@@ -11,9 +11,8 @@ from sqlalchemy import func, or_, select
 
 from portal.cases import kinds, ladder, policy, queries
 from portal.cases.errors import AlreadyOffered, MayNotDecline, NobodyAbove
-from portal.cases.handover import HANDOVER
 from portal.cases.models import BACK, CLAIMED, DECLINED, DISPATCH, OFFERED, UNDONE, Case, CaseClock, Handover
-from portal.cases.states import MACHINE, has_it
+from portal.cases.states import HANDOVER, MACHINE, has_it
 from portal.centres.models import Centre, Department
 from portal.core import audit, clock, outbox, registry, states
 from portal.core.access import Actor, system_actor
@@ -30,13 +29,7 @@ def open_case(kind: str, centre: Centre, title: str, detail: str, clocks: Iterab
     """A new case of `centre`, at whoever works there or nearest above; `clocks` of its kind's policy start."""
     at, why = ladder.step_over(centre, kinds.of(kind).permission)
     case = Case(
-        kind=kind,
-        centre_id=centre.id,
-        waits_at_id=at.id,
-        title=title[:100],
-        detail=detail[:200],
-        opened_at=now,
-        turn_since=now,
+        kind=kind, centre=centre, waits_at=at, title=title[:100], detail=detail[:200], opened_at=now, turn_since=now
     )
     db.session.add(case)
     db.session.flush()
@@ -51,17 +44,18 @@ def start_clocks(case: Case, names: Iterable[str], now: datetime) -> None:
     for name in names:
         term = terms[name]
         before = select(func.count()).where(CaseClock.case_id == case.id, CaseClock.name == name)
+        ordinal, due = 1 + (db.session.scalar(before) or 0), term.due(now, work)
         row = CaseClock(
-            case_id=case.id,
-            name=name,
-            ordinal=(db.session.scalar(before) or 0) + 1,
-            unit=term.unit,
-            amount=term.amount,
-            started_at=now,
-            due_at=term.due(now, work),
+            case_id=case.id, name=name, ordinal=ordinal, unit=term.unit, amount=term.amount, started_at=now, due_at=due
         )
         db.session.add(row)
     next_due(case)
+
+
+def _must_have(case: Case, actor: Actor) -> None:
+    why = has_it(case, actor)
+    if why is not None:
+        raise NotAllowed(why)
 
 
 def _running(case: Case) -> list[CaseClock]:
@@ -149,12 +143,8 @@ def _handover(
 def _ruling(case: Case, giver: Centre, receiver: Centre) -> Centre | None:
     """Who decides when two have sent a case back twice: the nearest above both that works; None before that."""
     pair = (giver.id, receiver.id)
-    wanted = select(func.count()).where(
-        Handover.case_id == case.id,
-        Handover.from_id.in_(pair),
-        Handover.to_id.in_(pair),
-        or_(Handover.kind == BACK, Handover.status == DECLINED),
-    )
+    wanted = select(func.count()).where(Handover.from_id.in_(pair), Handover.to_id.in_(pair))
+    wanted = wanted.where(Handover.case_id == case.id, or_(Handover.kind == BACK, Handover.status == DECLINED))
     if (db.session.scalar(wanted) or 0) < MOST_RETURNS:
         return None
     common = [a for a in giver.ancestor_ids if a in receiver.ancestor_ids]
@@ -170,9 +160,7 @@ def offer(
 
     kind: REFER or DISPATCH. Raises NotAllowed, ReasonMissing, AlreadyOffered.
     """
-    why = has_it(case, actor)
-    if why is not None:
-        raise NotAllowed(why)
+    _must_have(case, actor)
     if not reason.strip():
         raise states.ReasonMissing()
     if queries.offered(case.id) is not None:
@@ -197,16 +185,8 @@ def accept(actor: Actor, row: Handover, now: datetime) -> None:
 def _take_over(actor: Actor, row: Handover, now: datetime) -> None:
     department = db.session.get(Department, row.to_department_id) if row.to_department_id else None
     details = {"from": row.from_id, "to": row.to_id, "handover": row.id}
-    states.fire(
-        MACHINE,
-        row.case,
-        "take_over",
-        actor,
-        now,
-        row.reason,
-        details=details,
-        values=_moved(row.receiver, now, department),
-    )
+    values = _moved(row.receiver, now, department)
+    states.fire(MACHINE, row.case, "take_over", actor, now, row.reason, details=details, values=values)
 
 
 def decline(actor: Actor, row: Handover, reason: str, now: datetime) -> None:
@@ -286,31 +266,20 @@ def extend(actor: Actor, case: Case, name: str, until: datetime, reason: str, no
         raise NotAllowed("延期由上级批准。")
     if not reason.strip():
         raise states.ReasonMissing()
-    for row in _running(case):
-        if row.name == name and until > row.due_at:
-            before, after = {"due_at": clock.stamp(row.due_at)}, {"due_at": clock.stamp(until)}
-            row.due_at, row.told = until, 0
-            states.note(MACHINE, case, "extend", actor, now, reason)
-            words = f"{case.title}：{reason}"
-            audit.record(
-                actor,
-                "extend",
-                "case_file",
-                case.id,
-                now,
-                summary=words,
-                before=before,
-                after=after,
-                centre_id=case.centre_id,
-            )
+    for row in (running for running in _running(case) if running.name == name and until > running.due_at):
+        before, after = {"due_at": clock.stamp(row.due_at)}, {"due_at": clock.stamp(until)}
+        row.due_at, row.told = until, 0
+        states.note(MACHINE, case, "extend", actor, now, reason)
+        words, centre_id = f"{case.title}：{reason}", case.centre_id
+        audit.record(
+            actor, "extend", "case_file", case.id, now, summary=words, before=before, after=after, centre_id=centre_id
+        )
     next_due(case)
 
 
 def ask(actor: Actor, case: Case, words: str, now: datetime) -> None:
     """Wait for the resident's answer: nothing stops by that. Raises NotAllowed."""
-    why = has_it(case, actor)
-    if why is not None:
-        raise NotAllowed(why)
+    _must_have(case, actor)
     case.asked_at = case.asked_at or now
     states.note(MACHINE, case, "ask", actor, now, words)
 

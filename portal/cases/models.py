@@ -24,6 +24,7 @@ REST, WORK = "rest", "work"
 
 NOT_DONE = text("status <> 'done'")
 UNANSWERED = text("status = 'offered'")
+RUNNING = text("stopped_at IS NULL")
 
 
 class Case(CentreScoped, Base):
@@ -82,12 +83,7 @@ class CaseClock(Base):
     __tablename__ = "case_clock"
     __table_args__ = (
         UniqueConstraint("case_id", "name", "ordinal"),
-        Index(
-            "ix_case_clock_due",
-            "due_at",
-            sqlite_where=text("stopped_at IS NULL"),
-            postgresql_where=text("stopped_at IS NULL"),
-        ),
+        Index("ix_case_clock_due", "due_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

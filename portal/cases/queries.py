@@ -115,12 +115,9 @@ def _waiting(kind: kinds.Kind, found: dict[str, Any], now: datetime) -> Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a case's page says on top: who has it, since when, until when (about: of a year without a notice)."""
+    """What a case's page says on top: who has it, until when (about: of a year without a notice)."""
 
-    waits_at: str
-    owner: str
-    since: datetime
-    due_at: datetime | None
+    case: Case
     tone: str
     about: bool
     instead: str
@@ -128,7 +125,8 @@ class Head:
     @property
     def until(self) -> str:
         """'11月28日 10:00', '约 1月6日 18:00'."""
-        return "" if self.due_at is None else f"{'约 ' if self.about else ''}{clock.stamp(self.due_at)}"
+        due_at = self.case.due_at
+        return "" if due_at is None else f"{'约 ' if self.about else ''}{clock.stamp(due_at)}"
 
 
 def head(case: Case, now: datetime) -> Head:
@@ -137,5 +135,4 @@ def head(case: Case, now: datetime) -> Head:
     why = ladder.passed_over(way, case.waits_at, kinds.of(case.kind).permission)
     by_calendar = any(row.unit != "hours" and row.stopped_at is None for row in case.clocks)
     about = bool(by_calendar and case.due_at is not None and work_clock().is_assumed(case.due_at))
-    tone = policy.tone(case.due_at, now)
-    return Head(case.waits_at.label, case.owner_name, case.turn_since, case.due_at, tone, about, why)
+    return Head(case, policy.tone(case.due_at, now), about, why)

@@ -21,10 +21,6 @@ def _years(now: datetime) -> list[int]:
     return sorted({*queries.years(), this, this + 1})
 
 
-def _stored(year: int) -> tuple[Holiday, ...]:
-    return tuple(Holiday(row.day, row.name, row.kind == WORK) for row in queries.days_of(year))
-
-
 @bp.get("")
 @access.staff(Permission.VIEW)
 def calendar() -> Response:
@@ -36,7 +32,8 @@ def calendar() -> Response:
 
 
 def _page(year: int, *, reading: Reading | None = None, error: DomainError | None = None) -> Response:
-    entered, stored = queries.years(), _stored(year)
+    entered = queries.years()
+    stored = tuple(Holiday(row.day, row.name, row.kind == WORK) for row in queries.days_of(year))
     tabs = [
         (f"{y}年" if y in entered else f"{y}年（未公布）", url_for(".calendar", year=y), y == year)
         for y in _years(clock.now())

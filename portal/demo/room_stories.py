@@ -36,7 +36,7 @@ def before(stage: Stage) -> None:
             hall.id, "太极拳公益班", frozenset({1, 3}), today - 10 * DAY, today + 25 * DAY, 9 * 60, 10 * 60 + 30, 25
         )
         then = stage.now - 11 * DAY
-        busy = {p.day: series.Choice(series.SKIP) for p in series.plan(course, then) if p.problem}
+        busy = {p.day: series.Choice(series.SKIP) for p in series.plan(course, then) if p.held_by}
         series.book_series(stage.boss(HOME), course, busy, then)
     for code, number, start, end, why in (
         (HOME, 1, -1, 1, "地面维修"), ("440307009002", 0, 2, 3, "设备检修"), ("440307010001", 2, 4, 6, "内部使用"),

@@ -18,14 +18,7 @@ from portal.core import outbox, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
 from portal.feedback import notices, queries, rules
-from portal.feedback.errors import (
-    BadStars,
-    CannotAnswer,
-    CannotSayAgain,
-    NoSuchEvaluation,
-    UnknownTag,
-    WordsTooLong,
-)
+from portal.feedback.errors import BadStars, CannotAnswer, CannotSayAgain, NoSuchEvaluation, UnknownTag, WordsTooLong
 from portal.feedback.models import UNDONE, CallBack, Evaluation
 from portal.feedback.states import KIND, MACHINE
 from portal.notices.actions import Told, tell_residents

@@ -27,10 +27,10 @@ def find(call_back_id: int) -> CallBack:
     return found
 
 
-def _noted(actor: Actor, call: CallBack, verb: str, before: str, now: datetime, summary: str = "") -> None:
+def _noted(actor: Actor, call: CallBack, step: states.StateHistory, now: datetime, summary: str = "") -> None:
     audit.record(
-        actor, f"call_back.{verb}", "call_back", call.id, now, summary=summary, centre_id=call.centre_id,
-        before={"status": before}, after={"status": call.status, "waits_at_id": call.waits_at.id},
+        actor, f"call_back.{step.name}", "call_back", call.id, now, summary=summary, centre_id=call.centre_id,
+        before={"status": step.from_status}, after={"status": call.status, "waits_at_id": call.waits_at.id},
     )  # fmt: skip
 
 
@@ -40,21 +40,20 @@ def claim(actor: Actor, call_back_id: int, now: datetime) -> CallBack:
     Raises NoSuchCallBack, NoSuchTransition, NotAllowed, Stale.
     """
     call = find(call_back_id)
-    before = call.status
-    states.fire(MACHINE, call, "claim", actor, now)
+    step = states.fire(MACHINE, call, "claim", actor, now)
     cases.claim(actor, call.case, now)
-    _noted(actor, call, "claim", before, now)
+    _noted(actor, call, step, now)
     return call
 
 
 def tried(actor: Actor, call_back_id: int, words: str, now: datetime) -> CallBack:
     """Called in vain: counted with its time; whoever tried is the owner. Raises as claim, and WordsTooLong."""
     call = find(call_back_id)
-    before, words = call.status, _short(words, MOST_REASON)
+    words = _short(words, MOST_REASON)
     values = {"tries": CallBack.tries + 1, "last_try_at": now}
-    states.fire(MACHINE, call, "try", actor, now, words or "没联系上", values=values)
+    step = states.fire(MACHINE, call, "try", actor, now, words or "没联系上", values=values)
     cases.claim(actor, call.case, now)
-    _noted(actor, call, "try", before, now, words)
+    _noted(actor, call, step, now, words)
     return call
 
 
@@ -71,11 +70,10 @@ def hand_back(actor: Actor, call_back_id: int, reason: str, now: datetime) -> Ca
 
 
 def _hand_on(actor: Actor, call: CallBack, name: str, kind: str, to: Centre, reason: str, now: datetime) -> CallBack:
-    before, reason = call.status, _short(reason, MOST_REASON)
-    details = {"from": call.waits_at.id, "to": to.id}
-    states.fire(MACHINE, call, name, actor, now, reason, details=details)
+    reason, details = _short(reason, MOST_REASON), {"from": call.waits_at.id, "to": to.id}
+    step = states.fire(MACHINE, call, name, actor, now, reason, details=details)
     cases.hand_on(actor, call.case, kind, to, reason, now)
-    _noted(actor, call, name, before, now, reason)
+    _noted(actor, call, step, now, reason)
     return call
 
 
@@ -87,11 +85,11 @@ def close(actor: Actor, call_back_id: int, outcome: str, words: str, now: dateti
     call = find(call_back_id)
     if outcome not in queries.policy().outcomes:
         raise UnknownOutcome()
-    before, words = call.status, _short(words, MOST_CLOSING_WORDS)
+    words = _short(words, MOST_CLOSING_WORDS)
     values = {"outcome": outcome, "outcome_words": words, "closed_at": now}
-    states.fire(MACHINE, call, "close", actor, now, words, details={"outcome": outcome}, values=values)
+    step = states.fire(MACHINE, call, "close", actor, now, words, details={"outcome": outcome}, values=values)
     cases.close(actor, call.case, outcome, now)
-    _noted(actor, call, "close", before, now, outcome)
+    _noted(actor, call, step, now, outcome)
     return call
 
 

@@ -118,15 +118,20 @@ _OPEN = (
 )
 
 
+_BOTH = (
+    select(Evaluation, CallBack)
+    .outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id)
+    .options(joinedload(Evaluation.relative))
+)
+
+
 def mine(resident_id: int, now: datetime) -> list[tuple[Evaluation, CallBack | None]]:
     """What /me shows: still asked, or a call-back that is on its way or was closed lately. At most two statements."""
     recent = now - timedelta(days=policy().again_days)
     ids = [row.id for row in reads.own_rows(_OPEN, resident_id=resident_id, now=now, recent=recent)]
     if not ids:
         return []
-    statement = select(Evaluation, CallBack).outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id)
-    statement = statement.where(Evaluation.id.in_(ids))
-    statement = statement.options(joinedload(Evaluation.relative), _WITH_PLACE)
+    statement = _BOTH.where(Evaluation.id.in_(ids)).options(_WITH_PLACE)
     statement = statement.order_by(Evaluation.answer_until, Evaluation.id)
     with scope.system("own rows"):
         return [(row, call) for row, call in db.session.execute(statement.limit(40))]
@@ -134,9 +139,8 @@ def mine(resident_id: int, now: datetime) -> list[tuple[Evaluation, CallBack | N
 
 def own(resident_id: int, limit: int = 100) -> list[tuple[Evaluation, CallBack | None]]:
     """Everything a resident has answered, newest first. One statement."""
-    statement = select(Evaluation, CallBack).outerjoin(CallBack, CallBack.evaluation_id == Evaluation.id)
-    statement = statement.where(Evaluation.resident_id == resident_id, Evaluation.given_at.is_not(None))
-    statement = statement.options(joinedload(Evaluation.relative)).order_by(Evaluation.given_at.desc())
+    statement = _BOTH.where(Evaluation.resident_id == resident_id, Evaluation.given_at.is_not(None))
+    statement = statement.order_by(Evaluation.given_at.desc())
     with scope.system("own rows"):
         return [(row, call) for row, call in db.session.execute(statement.limit(limit))]
 
@@ -157,58 +161,22 @@ def personal(resident_id: int) -> list[dict[str, Any]]:
 # Staff: call-backs ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One call-back in the staff's list."""
-
-    id: int
-    title: str
-    kind: str
-    when_text: str
-    stars: int
-    words: str
-    tags: tuple[str, ...]
-    centre: str
-    waits_at: str
-    waits_at_id: int
-    handed: bool
-    status: str
-    owner: str
-    tries: int
-    opened_at: datetime
-    due_at: datetime
-    closed_at: datetime | None
-    outcome: str
-    again: bool
-
-
-def _line(c: CallBack, e: Evaluation, short: str, name: str, has_short: str, has_name: str) -> Line:
-    case = c.case
-    return Line(
-        id=c.id, title=e.title, kind=subjects.label(e.subject_kind), when_text=e.when_text, stars=e.stars or 0,
-        words=e.words, tags=tuple(e.tags), centre=short or name, waits_at=has_short or has_name,
-        waits_at_id=case.waits_at_id, handed=case.waits_at_id != c.centre_id, status=c.status, owner=case.owner_name,
-        tries=c.tries, opened_at=case.opened_at, due_at=c.due_at, closed_at=c.closed_at, outcome=c.outcome,
-        again=c.reopened_at is not None,
-    )  # fmt: skip
-
-
-def call_backs(actor: Actor, which: str, now: datetime, page: int = 1) -> tuple[list[Line], bool]:
-    """Call-backs of the actor's subtree, and whether there are more. One statement.
+def call_backs(actor: Actor, which: str, now: datetime, page: int = 1) -> tuple[list[Any], bool]:
+    """(call-back, evaluation, whose it is, who has it) of the actor's subtree, and whether there are more. One
+    statement.
 
     which: a key of FILTERS; '' is what waits at the actor's own centre. What is undone stands by its due time, what is
     done by its end, all of them the newest first.
     """
     has = aliased(Centre)
-    statement = select(CallBack, Evaluation, Centre.short_name, Centre.name, has.short_name, has.name)
+    statement = select(CallBack, Evaluation, label(Centre), label(has)).options(contains_eager(CallBack.case))
     statement = statement.join(Evaluation, Evaluation.id == CallBack.evaluation_id).join(CallBack.case)
-    statement = statement.options(contains_eager(CallBack.case))
     statement = statement.join(Centre, Centre.id == CallBack.centre_id).join(has, has.id == Case.waits_at_id)
     statement = statement.where(*_narrowed(actor, which, now))
     order: Any = {"done": CallBack.closed_at.desc(), "all": CallBack.id.desc()}.get(which, Case.due_at)
     statement = statement.order_by(order, CallBack.id.desc())
-    rows = db.session.execute(statement.limit(PAGE + 1).offset((page - 1) * PAGE)).all()
-    return [_line(*row) for row in rows[:PAGE]], len(rows) > PAGE
+    rows = list(db.session.execute(statement.limit(PAGE + 1).offset((page - 1) * PAGE)))
+    return rows[:PAGE], len(rows) > PAGE
 
 
 def _narrowed(actor: Actor, which: str, now: datetime) -> list[ColumnElement[bool]]:

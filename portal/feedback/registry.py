@@ -48,7 +48,4 @@ def personal(resident_id: int) -> dict[str, Any]:
     return {"评价": queries.personal(resident_id)}
 
 
-@registry.erase
-def erase(resident_id: int, now: datetime) -> None:
-    """Words and links go, stars stay as figures."""
-    actions.erase(resident_id, now)
+registry.erase(actions.erase)

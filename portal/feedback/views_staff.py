@@ -50,7 +50,7 @@ def call_backs() -> Response:
     return pages.page(
         "feedback/staff_call_backs.html", "results", lines=lines, more=more, page=page, which=which, now=now,
         filters=queries.FILTERS, counts=queries.counts(actor, now), labels=LABELS, tones=TONES,
-        tabs=_tabs("call_backs"), tone=policy.tone, policy=queries.policy(),
+        tabs=_tabs("call_backs"), tone=policy.tone, policy=queries.policy(), kind=subjects.label,
         due_hours=policy.of(KIND.name).clocks["call"].amount,
     )  # fmt: skip
 
@@ -106,50 +106,38 @@ def _done(said: str, call_back_id: int) -> Response:
     return pages.said(said, url, lambda: _page(call_back_id))
 
 
-@bp.post("/call-backs/<int:call_back_id>/claim")
-@access.staff(Permission.FEEDBACK)
-@_act("claim")
-def claim(call_back_id: int) -> str:
-    """I will call."""
+def _claim(call_back_id: int) -> str:
     calling.claim(access.actor(), call_back_id, clock.now())
     return "由您回访。"
 
 
-@bp.post("/call-backs/<int:call_back_id>/try")
-@access.staff(Permission.FEEDBACK)
-@_act("try")
-def tried(call_back_id: int) -> str:
-    """Called in vain; the time is kept."""
+def _try(call_back_id: int) -> str:
     call = calling.tried(access.actor(), call_back_id, request.form.get("reason", ""), clock.now())
     return f"已记下，第 {call.tries} 次没联系上。"
 
 
-@bp.post("/call-backs/<int:call_back_id>/hand-up")
-@access.staff(Permission.FEEDBACK)
-@_act("hand_up")
-def hand_up(call_back_id: int) -> str:
-    """To the level above, with the reason; the time goes on."""
+def _hand_up(call_back_id: int) -> str:
     call = calling.hand_up(access.actor(), call_back_id, request.form.get("reason", ""), clock.now())
     return f"已交给{call.waits_at.label}，期限不变。"
 
 
-@bp.post("/call-backs/<int:call_back_id>/hand-back")
-@access.staff(Permission.FEEDBACK)
-@_act("hand_back")
-def hand_back(call_back_id: int) -> str:
-    """Back to whose service it was, with the reason; the time goes on."""
+def _hand_back(call_back_id: int) -> str:
     call = calling.hand_back(access.actor(), call_back_id, request.form.get("reason", ""), clock.now())
     return f"已退回{call.waits_at.label}，期限不变。"
 
 
-@bp.post("/call-backs/<int:call_back_id>/close")
-@access.staff(Permission.FEEDBACK)
-@_act("close")
-def close(call_back_id: int) -> str:
-    """Called: the outcome, and in words what the resident will read."""
+def _close(call_back_id: int) -> str:
+    """The outcome, and in words what the resident will read."""
     outcome, words = request.form.get("outcome", ""), request.form.get("reason", "")
     calling.close(access.actor(), call_back_id, outcome, words, clock.now())
     return "已办结，结果会发给居民。"
+
+
+# POST /call-backs/<id>/<name>: the buttons of a call-back's page.
+STEPS = {"claim": _claim, "try": _try, "hand_up": _hand_up, "hand_back": _hand_back, "close": _close}
+for _name, _step in STEPS.items():
+    _view = access.staff(Permission.FEEDBACK)(_act(_name)(_step))
+    bp.post(f"/call-backs/<int:call_back_id>/{_name.replace('_', '-')}", endpoint=_name)(_view)
 
 
 @bp.post("/call-backs/<int:call_back_id>/phone")

@@ -98,7 +98,7 @@ class SeriesRefused(DomainError):
 class ClosureRefused(DomainError):
     status = 422
     message = "请检查停用的时间。"
-    field = "ends"
+    field = "last_day"
 
 
 class NotHere(DomainError):

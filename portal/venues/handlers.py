@@ -32,14 +32,6 @@ def _booking(booking_id: int) -> Booking | None:
     return db.session.scalars(wanted).one_or_none()
 
 
-def link(booking_id: int) -> str:
-    return f"/venues/bookings/{booking_id}"
-
-
-def staff_link(booking_id: int) -> str:
-    return f"/staff/venues/bookings/{booking_id}"
-
-
 def _tell(
     payload: dict[str, Any], topic: str, now: datetime, word: Callable[[Booking], Words | None], what: str = ""
 ) -> None:
@@ -54,24 +46,33 @@ def _tell(
         return
     words = word(row)
     if words is not None:
-        tell_residents([Told(row.resident_id, key)], words.kind, words.title, words.body, link(row.id), now,
-                       urgent=words.urgent, sms=words.sms)  # fmt: skip
+        told, link = [Told(row.resident_id, key)], f"/venues/bookings/{row.id}"
+        how = {"urgent": words.urgent, "sms": words.sms}
+        tell_residents(told, words.kind, words.title, words.body, link, now, **how)
 
 
 def tell_centre(row: Booking, centre_id: int, words: Words, key: str, now: datetime) -> None:
     """Tell everybody at a centre who decides on bookings; once for one `key`."""
     accounts = ladder.people_at(db.session.get_one(Centre, centre_id), Permission.VENUES)
-    tell_staff(accounts, words.kind, words.title, words.body, staff_link(row.id), key, now)
+    tell_staff(accounts, words.kind, words.title, words.body, f"/staff/venues/bookings/{row.id}", key, now)
 
 
-@outbox.handler("venues.approved")
-def on_approved(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "approved", now, lambda b: notices.approved(b) if b.status == APPROVED else None)
+def _told(topic: str, word: Callable[[Booking], Words], only: str = "", what: str = "") -> None:
+    """Bookers are told of `topic` in these words; only: in this status. what: as `_tell`."""
+
+    @outbox.handler(f"venues.{topic}")
+    def on_topic(payload: dict[str, Any], now: datetime) -> None:
+        _tell(payload, topic, now, lambda row: word(row) if not only or row.status == only else None, what)
 
 
-@outbox.handler("venues.received")
-def on_received(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "received", now, lambda b: notices.received(b) if b.status == PENDING else None)
+_told("approved", notices.approved, APPROVED)
+_told("received", notices.received, PENDING)
+_told("offered", notices.offered, OFFERED)  # asking somebody for what is gone would be worse than silence
+_told("passed_over", notices.passed_over, WAITING)
+_told("moved_up", notices.moved_up, what="候补的时间排上了")
+_told("refused", notices.refused)
+_told("released", notices.released, what="没有人到，已释放")
+_told("withdrawn", notices.withdrawn)  # by staff, because the person said so on the phone: they have it in writing
 
 
 @outbox.handler("venues.queued")
@@ -81,10 +82,8 @@ def on_queued(payload: dict[str, Any], now: datetime) -> None:
 
 def number(row: Booking, now: datetime) -> int:
     """The place in line: how many asked earlier for a time that touches this one, and oneself."""
-    return (
-        sum(1 for other in waiting_list.waiting_for(row.venue_id, waiting_list.held(row), now) if other.id <= row.id)
-        or 1
-    )
+    touching = waiting_list.waiting_for(row.venue_id, waiting_list.held(row), now)
+    return sum(other.id <= row.id for other in touching) or 1
 
 
 @outbox.handler("venues.handed_up")
@@ -97,27 +96,6 @@ def on_handed_up(payload: dict[str, Any], now: datetime) -> None:
         by_hand = history is not None and history.actor_kind == "staff"
         words = notices.handed_to_you(row, history.reason) if history and by_hand else notices.overdue(row)
         tell_centre(row, row.waits_at_id, words, f"handed_up:{payload['history_id']}", now)
-
-
-@outbox.handler("venues.moved_up")
-def on_moved_up(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "moved_up", now, notices.moved_up, "候补的时间排上了")
-
-
-@outbox.handler("venues.offered")
-def on_offered(payload: dict[str, Any], now: datetime) -> None:
-    """Only while the offer stands: asking somebody for what is gone would be worse than silence."""
-    _tell(payload, "offered", now, lambda b: notices.offered(b) if b.status == OFFERED else None)
-
-
-@outbox.handler("venues.passed_over")
-def on_passed_over(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "passed_over", now, lambda b: notices.passed_over(b) if b.status == WAITING else None)
-
-
-@outbox.handler("venues.refused")
-def on_refused(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "refused", now, notices.refused)
 
 
 @outbox.handler("venues.lapsed")
@@ -136,17 +114,6 @@ def on_cancelled(payload: dict[str, Any], now: datetime) -> None:
         tell_centre(row, series.centre_id, notices.series_ended(row, series), f"series_ended:{series.id}", now)
         return
     _tell(payload, "cancelled", now, notices.cancelled, "取消了")
-
-
-@outbox.handler("venues.withdrawn")
-def on_withdrawn(payload: dict[str, Any], now: datetime) -> None:
-    """Staff took it back because the person said so on the phone: they have it in writing."""
-    _tell(payload, "withdrawn", now, lambda b: notices.withdrawn(b, b.reason))
-
-
-@outbox.handler("venues.released")
-def on_released(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "released", now, notices.released, "没有人到，已释放")
 
 
 @outbox.handler("venues.moved")

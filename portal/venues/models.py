@@ -24,7 +24,11 @@ ACTIVE = (*HOLDS, WAITING)
 BY_RESIDENT, BY_STAFF, BY_ACTIVITY = "resident", "staff", "activity"
 # Venue.who_may.
 EVERYBODY, OWN, STAFF_ONLY = "everybody", "own", "staff"
-_LIVE = f"status IN {HOLDS!r}"
+
+
+def _part(name: str, *columns: str, where: str) -> Index:
+    """An index of part of a table, on both databases."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Venue(CentreScoped, Base):
@@ -189,10 +193,7 @@ class Booking(CentreScoped, Base):
         CheckConstraint("starts_at < ends_at AND ends_at <= held_until", name="order"),
         CheckConstraint("people > 0", name="people"),
         # What is taken of a room at a time; holds are never longer than a day, so a range of starts is enough.
-        Index(
-            "ix_booking_taken", "venue_id", "starts_at", "held_until",
-            sqlite_where=text(_LIVE), postgresql_where=text(_LIVE),
-        ),
+        _part("ix_booking_taken", "venue_id", "starts_at", "held_until", where=f"status IN {HOLDS!r}"),
         Index("ix_booking_venue", "venue_id", "starts_at"),
         Index("ix_booking_resident", "resident_id", "starts_at"),
         Index("ix_booking_waits", "waits_at_id", "status"),
@@ -200,19 +201,10 @@ class Booking(CentreScoped, Base):
         Index("ix_booking_starts", "starts_at", "status"),
         Index("ix_booking_centre_starts", "centre_id", "starts_at"),
         Index("ix_booking_ends", "ends_at", "status"),
-        Index(
-            "ix_booking_accept_by", "accept_by",
-            sqlite_where=text("accept_by IS NOT NULL"), postgresql_where=text("accept_by IS NOT NULL"),
-        ),
-        Index(
-            "ix_booking_decide_by", "decide_by",
-            sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'"),
-        ),
-        Index(
-            "ix_booking_pending", "centre_id", "decide_by",
-            sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'"),
-        ),
-    )  # fmt: skip
+        _part("ix_booking_accept_by", "accept_by", where="accept_by IS NOT NULL"),
+        _part("ix_booking_decide_by", "decide_by", where="status = 'pending'"),
+        _part("ix_booking_pending", "centre_id", "decide_by", where="status = 'pending'"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     venue_id: Mapped[int] = mapped_column(ForeignKey("venue.id"))

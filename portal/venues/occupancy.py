@@ -1,6 +1,6 @@
 """What the rules need to know of venues: opening, closures, what is taken. A fixed number of statements each."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
@@ -29,13 +29,6 @@ class Odd(NamedTuple):
     reason: str
 
 
-def _weekly(rows: Iterable[tuple[int, int, int, int]]) -> dict[int, Weekly]:
-    found: dict[int, Weekly] = {}
-    for owner, weekday, opens, closes in rows:
-        found.setdefault(owner, {}).setdefault(weekday, []).append((opens, closes))
-    return found
-
-
 def _hours(
     venue_ids: Collection[int], centre_ids: Collection[int], first: date, until: date
 ) -> tuple[dict[int, Weekly], dict[int, Weekly], dict[int, list[Odd]]]:
@@ -56,14 +49,14 @@ def _hours(
         OpeningException.centre_id.in_(centre_ids), OpeningException.day >= first, OpeningException.day < until
     )  # fmt: skip
     rows: Sequence[Any] = db.session.execute(union_all(own, house, odd)).all()
-    weekly: dict[str, list[tuple[int, int, int, int]]] = {"venue": [], "centre": []}
+    weekly: dict[str, dict[int, Weekly]] = {"venue": {}, "centre": {}}
     exceptions: dict[int, list[Odd]] = {}
     for whose, owner, weekday, day, opens, closes, reason in rows:
         if whose == "odd":
             exceptions.setdefault(owner, []).append(Odd(day, opens, closes, reason))
         else:
-            weekly[whose].append((owner, weekday, opens, closes))
-    return _weekly(sorted(weekly["venue"])), _weekly(sorted(weekly["centre"])), exceptions
+            weekly[whose].setdefault(owner, {}).setdefault(weekday, []).append((opens, closes))
+    return weekly["venue"], weekly["centre"], exceptions
 
 
 def closures(venues: Sequence[Venue], start: datetime, end: datetime) -> dict[int, tuple[rules.Closure, ...]]:
@@ -108,7 +101,7 @@ def terms_of(venues: Sequence[Venue], first: date, until: date) -> dict[int, rul
 
 def _terms(venue: Venue, weekly: Weekly, odd: list[Odd], shut: tuple[rules.Closure, ...]) -> rules.Terms:
     return rules.Terms(
-        weekly={day: tuple(spans) for day, spans in weekly.items()},
+        weekly={day: tuple(sorted(spans)) for day, spans in weekly.items()},
         exceptions={x.day: () if x.opens is None or x.closes is None else ((x.opens, x.closes),) for x in odd},
         exception_reasons={x.day: x.reason for x in odd if x.reason}, closures=shut, buffer=venue.buffer,
         shortest=venue.shortest, longest=venue.longest, step=venue.step, ahead_days=venue.ahead_days,

@@ -53,6 +53,13 @@ def get(venue_id: int) -> Venue | None:
     return db.session.scalars(wanted).one_or_none()
 
 
+def of_centre(centre_id: int) -> list[Venue]:
+    """What can be booked at one centre, in the order its staff gave. One statement."""
+    wanted = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre))
+    wanted = wanted.where(Venue.centre_id == centre_id, Venue.active, Venue.bookable)
+    return list(db.session.scalars(wanted.order_by(Venue.position, Venue.id)))
+
+
 def rooms(path: str, wanted: RoomFilter, now: datetime) -> RoomPage:
     """Rooms below `path`, by centre, then in the centre's own order. Six statements however many there are."""
     where = [*inside(path), *_conditions(wanted, now)]

@@ -1,5 +1,6 @@
 """The life of a booking (SPEC V2, V3, V5). Every transition happens under the lock of its venue; see locks.py."""
 
+from portal.cases.ladder import at_or_above
 from portal.core.access import Actor, Permission
 from portal.core.states import Machine, Transition
 from portal.venues.models import (
@@ -29,24 +30,18 @@ NOT_YOUR_TURN = "这份预约现在不由您审批。"
 WITH_THE_LIST = "这是清单里的活动，占用随活动走，请到服务清单里改。"
 
 
-def inside(booking: Booking, actor: Actor) -> bool:
-    """Whether the booking's room stands in the actor's part of the tree; residents and departments have none."""
-    if actor.kind == "system":
-        return True
-    return bool(actor.centre_path) and actor.department_id is None and booking.centre.path.startswith(actor.centre_path)
-
-
 def _own(booking: Booking, actor: Actor) -> str | None:
     if actor.kind == "resident":
         return None if actor.id == booking.resident_id else "这不是您的预约。"
     if actor.kind == "staff" and booking.source == BY_ACTIVITY:
         return WITH_THE_LIST
-    return None if actor.can(Permission.VENUES) and inside(booking, actor) else "您的账户没有管理这个场地的权限。"
+    manages = actor.can(Permission.VENUES) and at_or_above(actor, booking.centre)
+    return None if manages else "您的账户没有管理这个场地的权限。"
 
 
 def _house(booking: Booking, actor: Actor) -> str | None:
     """Not by residents: the waiting list moves by itself or by staff."""
-    staff = actor.kind != "resident" and actor.can(Permission.VENUES) and inside(booking, actor)
+    staff = actor.kind != "resident" and actor.can(Permission.VENUES) and at_or_above(actor, booking.centre)
     return None if staff else "空位按先后顺序递补。"
 
 
@@ -56,10 +51,7 @@ def decides(booking: Booking, actor: Actor) -> str | None:
         return None
     if booking.source == BY_ACTIVITY:
         return WITH_THE_LIST
-    centre = booking.waits_at or booking.centre
-    if actor.department_id is not None or not actor.centre_path or not centre.path.startswith(actor.centre_path):
-        return NOT_YOUR_TURN
-    return None
+    return None if at_or_above(actor, booking.waits_at or booking.centre) else NOT_YOUR_TURN
 
 
 def _hands_up(booking: Booking, actor: Actor) -> str | None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal_column, select
+from sqlalchemy import func, select
 
 from portal.cases import ladder
 from portal.cases.policy import tone
@@ -13,12 +13,10 @@ from portal.core import clock, registry
 from portal.core.access import Actor, Permission
 from portal.core.db import moment, packed
 from portal.core.registry import Waiting, Waits
-from portal.venues.models import BY_ACTIVITY, Booking, Venue
-from portal.venues.staff.booking_queries import SOON
+from portal.venues.models import Booking, Venue
+from portal.venues.staff.booking_queries import SOON, TO_DECIDE
 
 SECTION = "venues"
-# Written out, not bound: only so does SQLite see that the small index of pending ones holds them all.
-TO_DECIDE: ColumnElement[bool] = Booking.status == literal_column("'pending'")
 
 
 @registry.waiting
@@ -28,7 +26,7 @@ def to_decide(actor: Actor, now: datetime) -> list[Waits]:
         return []
     here = Booking.waits_at_id.in_(ladder.answers_for(actor, Permission.VENUES))
     below = (Booking.decide_by <= now) & Booking.waits_at_id.in_(select(Centre.id).where(*inside(actor.centre_path)))
-    wanted = (TO_DECIDE, Booking.source != BY_ACTIVITY, here | below)
+    wanted = (*TO_DECIDE, here | below)
     row = packed(
         id=Booking.id, title=Booking.title, people=Booking.people, start=Booking.starts_at, end=Booking.ends_at,
         since=Booking.created_at, due=Booking.decide_by, waits_at=Booking.waits_at_id, centre=Booking.centre_id,

@@ -6,7 +6,7 @@ Flush only, never commit.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import select, update
 
@@ -26,6 +26,7 @@ from portal.venues.states import MACHINE
 MOST_ROOMS = 3
 FAR = 3660  # days: activities are planned as far ahead as anybody likes
 MOVED = "活动改了时间或地点"
+HOUSE = system_actor("服务清单")  # the catalogue's review has decided; the room follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class Conflict:
     shifts: tuple[Span, ...] = ()
     other_rooms: tuple[tuple[int, str], ...] = ()
     bookings: tuple[int, ...] = ()  # what stands in the way, for links; none when the room is closed
+
+    @property
+    def day(self) -> date:
+        return clock.local(self.span.start).date()
 
 
 def hold(
@@ -52,7 +57,8 @@ def hold(
     with scope.system("a room's holds belong to everybody's bookings"):
         locked, kept = _locked(source_id, venue_id)
         wanted = {s for s in spans if s.end > now} if venue_id in locked and locked[venue_id].bookable else set()
-        leaving = [b for b in kept if b.ends_at > now and not _stays(b, venue_id, wanted)]
+        stays = {(venue_id, span) for span in wanted}
+        leaving = [b for b in kept if b.ends_at > now and (b.venue_id, Span(b.starts_at, b.ends_at)) not in stays]
         staying = [b for b in kept if b not in leaving and b.status in HOLDS and b.venue_id == venue_id]
         new = sorted(wanted - {Span(b.starts_at, b.ends_at) for b in staying}, key=lambda s: s.start)
         if new and venue_id in locked:
@@ -60,7 +66,7 @@ def hold(
             if clashes:
                 raise RoomTaken(locked[venue_id].name, clashes)
         for row in leaving:
-            waiting_list.move(locked[row.venue_id], row, "withdraw", actor_of_house(), now, MOVED, ended_at=now)
+            waiting_list.move(locked[row.venue_id], row, "withdraw", HOUSE, now, MOVED, ended_at=now)
         if venue_id in locked:
             _put(locked[venue_id], staying, new, (source_id, title, max(1, people), firm), actor, now)
         # Only now: a session put off by half an hour must not lose its own room to whoever waited for the old time.
@@ -81,7 +87,7 @@ def _put(
             row.title, row.people = words, people
             locks.touch(venue, now)
         if firm and row.status == PENDING:
-            waiting_list.move(venue, row, "approve", actor_of_house(), now, decided_at=now)
+            waiting_list.move(venue, row, "approve", HOUSE, now, decided_at=now)
     for span in new:
         wish = Wish(venue.id, span.start, span.end, people, words)
         until = _until(span.end, rules.held(span, venue.buffer).end, begins)
@@ -108,15 +114,6 @@ def _locked(source_id: int, venue_id: int | None = None) -> tuple[dict[int, Venu
     return locked, rows
 
 
-def _stays(row: Booking, venue_id: int | None, wanted: set[Span]) -> bool:
-    return row.venue_id == venue_id and Span(row.starts_at, row.ends_at) in wanted
-
-
-def actor_of_house() -> Actor:
-    """The catalogue's review has decided; the room follows."""
-    return system_actor("服务清单")
-
-
 def _of(source_id: int) -> list[Booking]:
     wanted = select(Booking).where(
         Booking.source == BY_ACTIVITY, Booking.source_id == source_id, Booking.status.in_(ACTIVE)
@@ -138,7 +135,7 @@ def confirm(source_ids: Collection[int], now: datetime) -> dict[int, set[tuple[i
         rows = list(db.session.scalars(mine.order_by(Booking.venue_id, Booking.starts_at)))
         asked = [b for b in rows if b.status == PENDING]
         if asked:
-            states.fire_many(MACHINE, asked, "approve", actor_of_house(), now)
+            states.fire_many(MACHINE, asked, "approve", HOUSE, now)
             decided = update(Booking).where(Booking.id.in_([b.id for b in asked]))
             decided = decided.values(decided_at=now, revision=Booking.revision + 1)
             db.session.execute(decided.execution_options(synchronize_session=False))
@@ -157,7 +154,7 @@ def release(source_id: int, reason: str, now: datetime) -> int:
         locked, rows = _locked(source_id)
         coming = [b for b in rows if b.ends_at > now]
         for row in coming:
-            waiting_list.end(locked[row.venue_id], row, "withdraw", actor_of_house(), now, reason)
+            waiting_list.end(locked[row.venue_id], row, "withdraw", HOUSE, now, reason)
     return len(coming)
 
 
@@ -206,7 +203,7 @@ def _overlapping(sessions: Iterable[Span]) -> set[Span]:
 def _why_not(venue: Venue, terms: rules.Terms, span: Span, own: Sequence[int]) -> tuple[str, tuple[int, ...]]:
     if span.end - span.start > timedelta(hours=rules.MAX_HOURS):
         return f"一场最长 {rules.MAX_HOURS} 小时，请按天填写", ()
-    shut = next((c for c in terms.closures if c.span.start < span.end and span.start < c.span.end), None)
+    shut = rules.shut_by(terms, span)
     if shut is not None:
         return f"场地停用（{shut.reason}）", ()
     others = occupancy.in_the_way(venue.id, rules.held(span, venue.buffer), own)
@@ -240,7 +237,7 @@ def _shifts(terms: rules.Terms, span: Span, taken: list[Span], now: datetime) ->
     return tuple(Span(s, s + (span.end - span.start)) for s in near)
 
 
-def other_rooms(venue: Venue, span: Span, people: int | None = None) -> tuple[tuple[int, str], ...]:
+def other_rooms(venue: Venue, span: Span) -> tuple[tuple[int, str], ...]:
     """Rooms of the same centre that are free and open then, big enough, the best fitting first: (id, name)."""
     wanted = select(Venue).where(Venue.centre_id == venue.centre_id, Venue.id != venue.id, Venue.active, Venue.bookable)
     rooms = list(db.session.scalars(wanted))
@@ -250,12 +247,12 @@ def other_rooms(venue: Venue, span: Span, people: int | None = None) -> tuple[tu
     taken = occupancy.taken([r.id for r in rooms], span.start, rules.held(span, longest).end)
     day = clock.local(span.start).date()
     terms = occupancy.terms_of(rooms, day, day + timedelta(days=1))
-    need = people or venue.capacity or 0
+    need = venue.capacity or 0
     free = [
         r
         for r in rooms
         if rules.is_clear(span, r.buffer, taken[r.id])
-        and not any(c.span.start < span.end and span.start < c.span.end for c in terms[r.id].closures)
+        and rules.shut_by(terms[r.id], span) is None
         and any(o.start <= span.start and span.end <= o.end for o in rules.open_spans(terms[r.id], day))
     ]
     free.sort(key=lambda r: ((r.capacity or 0) < need, abs((r.capacity or 0) - need), r.position, r.id))

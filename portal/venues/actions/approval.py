@@ -52,7 +52,7 @@ def staff_refusal(terms: rules.Terms, span: Span, people: int, now: datetime) ->
         return Refusal("past", "这个时间已经过去了。", "请选以后的时间。", "start")
     if people < 1:
         return Refusal("bad_people", "人数至少 1 人。", "请填大概人数。", "people")
-    shut = next((c for c in terms.closures if c.span.start < span.end and span.start < c.span.end), None)
+    shut = rules.shut_by(terms, span)
     if shut is not None:
         why = f"{clock.span(shut.span.start, shut.span.end)} 停用：{shut.reason}。"
         return Refusal("closed", why, "请换时间，或先取消停用。", "start")
@@ -121,9 +121,7 @@ def approve(actor: Actor, booking_id: int, now: datetime) -> Booking:
     Raises BookingGone, NotAllowed, NoSuchTransition when somebody decided meanwhile. Lock: the venue.
     """
     must(actor)
-    venue, row = locks.find(booking_id)
-    _not_an_activity(row)
-    before = row.status
+    venue, row, before = _mine(booking_id)
     waiting_list.move(venue, row, "approve", actor, now, decided_at=now, decide_by=None, waits_at_id=None)
     with scope.system("competing requests are told"):
         for other in waiting_list.waiting_for(venue.id, waiting_list.held(row), now):
@@ -135,9 +133,7 @@ def approve(actor: Actor, booking_id: int, now: datetime) -> Booking:
 def refuse(actor: Actor, booking_id: int, reason: str, now: datetime) -> Booking:
     """Say no with a reason; the time goes to whoever waits for it (V3). Raises as `approve`, and ReasonMissing."""
     must(actor)
-    venue, row = locks.find(booking_id)
-    _not_an_activity(row)
-    before = row.status
+    venue, row, before = _mine(booking_id)
     waiting_list.end(venue, row, "refuse", actor, now, reason, decided_at=now)
     noted(actor, row, "refuse", before, now, reason)
     return row
@@ -154,12 +150,10 @@ def hand_up(actor: Actor, booking_id: int, reason: str, now: datetime) -> Bookin
 
 
 def _pass_on(actor: Actor, booking_id: int, to: Centre | None, reason: str, now: datetime) -> Booking:
-    venue, row = locks.find(booking_id)
-    _not_an_activity(row)
+    venue, row, before = _mine(booking_id)
     to = to or ladder.above(row.waits_at or row.centre, Permission.VENUES)
     if to is None:
         raise NobodyAbove(advice="请在这里批准或不批准。")
-    before = row.status
     decide_by = rules.decide_by(now, venue.approve_hours, row.starts_at)
     waiting_list.move(venue, row, "hand_up", actor, now, reason, waits_at_id=to.id, decide_by=decide_by)
     db.session.expire(row, ["waits_at"])
@@ -215,17 +209,18 @@ def cancel(actor: Actor, booking_id: int, reason: str, now: datetime) -> Booking
     An activity's room is changed in the service list. Raises BookingGone, ReasonMissing, NotAllowed. Lock: the venue.
     """
     must(actor)
-    venue, row = locks.find(booking_id)
-    _not_an_activity(row)
-    before = row.status
+    venue, row, before = _mine(booking_id)
     waiting_list.end(venue, row, "cancel", actor, now, reason)
     noted(actor, row, "cancel", before, now, reason)
     return row
 
 
-def _not_an_activity(row: Booking) -> None:
+def _mine(booking_id: int, *more_venues: int) -> tuple[Venue, Booking, str]:
+    """A booking that is decided here, its room locked, and its status. Raises BookingGone, NotYourTurn, Stale."""
+    venue, row = locks.find(booking_id, *more_venues)
     if row.source == BY_ACTIVITY:
         raise NotYourTurn("这是清单里的活动，占用随活动走。", advice="请到服务清单里改这个活动的时间、地点或取消它。")
+    return venue, row, row.status
 
 
 def move(
@@ -239,15 +234,13 @@ def move(
     must(actor)
     if not reason.strip():
         raise states.ReasonMissing()
-    old_venue, row = locks.find(booking_id, venue_id)
-    _not_an_activity(row)
+    old_venue, row, _ = _mine(booking_id, venue_id)
     if row.status not in ACTIVE:
         raise BookingOver()
     venue = old_venue if venue_id == old_venue.id else locks.lock(venue_id)
     if venue is old_venue and (start, end) == (row.starts_at, row.ends_at):
         return row
-    outside = row.status == PENDING and actor.kind == "staff" and not row.centre.path.startswith(actor.centre_path)
-    if outside:
+    if row.status == PENDING and actor.kind == "staff" and not row.centre.path.startswith(actor.centre_path):
         raise NotYourTurn(NOT_YOUR_TURN)
     wish = Wish(venue.id, start, end, row.people, row.title, row.function, row.needs, row.relative_id)
     check(venue, wish, now, but=(row.id,))

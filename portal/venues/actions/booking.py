@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from portal.cases import ladder
 from portal.core import clock, outbox, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
@@ -39,7 +40,7 @@ from portal.venues.models import (
 )
 from portal.venues.rules import Span
 from portal.venues.rules.eligibility import EARLY, Wish, deadline, may_book
-from portal.venues.states import MACHINE, inside
+from portal.venues.states import MACHINE
 
 TITLE_MAX, NEEDS_MAX = 80, 120
 # What outbox topic a fresh booking of that status means.
@@ -189,7 +190,7 @@ def _own(actor: Actor, booking_id: int, *more_venues: int) -> tuple[Venue, Booki
         locks.lock_resident(actor.id or 0)
     venue, row = locks.find(booking_id, *more_venues)
     # This runs in the system's scope: whose booking it is must be asked here.
-    mine = row.resident_id == actor.id if actor.kind == "resident" else inside(row, actor)
+    mine = row.resident_id == actor.id if actor.kind == "resident" else ladder.at_or_above(actor, row.centre)
     if not mine:
         raise BookingGone()
     return venue, row
@@ -245,7 +246,8 @@ def change(
         wish = _check(venue, wish, person[1] if person else "", now, within)
         if not within:
             _check_limits(venue, actor.id or 0, wish, but=row.id)
-            _must_be_free(venue, wish, but=row.id)
+            if not occupancy.is_free(venue.id, rules.held(wish.span, venue.buffer), but=(row.id,)):
+                raise SlotTaken(wish)
         shift(old_venue, venue, row, wish, actor, now)
         if row.status == APPROVED and venue.needs_approval and not less:
             waiting_list.move(venue, row, "again", actor, now, decided_at=None, **_to_decide(venue, row, now))
@@ -254,11 +256,6 @@ def change(
                 venue, row, "approve", system_actor(), now, decided_at=now, decide_by=None, waits_at_id=None
             )
     return row
-
-
-def _must_be_free(venue: Venue, wish: Wish, but: int) -> None:
-    if not occupancy.is_free(venue.id, rules.held(wish.span, venue.buffer), but=(but,)):
-        raise SlotTaken(wish)
 
 
 def _to_decide(venue: Venue, row: Booking, now: datetime) -> dict[str, Any]:
@@ -337,6 +334,3 @@ def erase(resident_id: int, now: datetime) -> None:
                 waiting_list.end(venue, row, "withdraw", system_actor(), now)
             row.title, row.needs, row.contact_name, row.contact_phone = row.function or "使用场地", "", "", ""
         db.session.flush()
-
-
-__all__ = ["Wish", "accept", "book", "change", "decline", "enter", "erase", "may_book", "wait", "withdraw"]

@@ -107,6 +107,3 @@ def _release(booking_id: int, now: datetime) -> int:
         waiting_list.end(venue, row, "release", system_actor(), now)
         return 1
     return 0
-
-
-__all__ = ["EARLY", "LOOK_BACK", "check_in", "check_in_by_staff", "is_at_door", "no_shows", "release_no_shows"]

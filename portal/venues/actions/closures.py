@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from portal.cases import ladder
 from portal.centres.models import Centre
 from portal.core import audit, clock, scope
 from portal.core.access import Actor
@@ -87,8 +88,7 @@ def check(span: Span, reason: str, now: datetime) -> None:
 
 def _locked(actor: Actor, centre_id: int, venue_id: int | None) -> dict[int, Venue]:
     centre = db.session.get(Centre, centre_id)
-    inside = centre is not None and actor.department_id is None and centre.path.startswith(actor.centre_path)
-    if centre is None or not inside:
+    if not ladder.at_or_above(actor, centre):
         raise VenueGone("没有找到这个中心。")
     wanted = select(Venue.id).where(Venue.centre_id == centre_id)
     ids = list(db.session.scalars(wanted.where(Venue.id == venue_id) if venue_id is not None else wanted))

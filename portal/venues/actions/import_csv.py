@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 
 from sqlalchemy import select
 
@@ -52,12 +51,6 @@ class VenueRow:
         return f"{self.centre_code or top}:{self.facts.kind}:{self.facts.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class VenuesResult:
-    added: int
-    unchanged: int
-
-
 def read_venues(text: str) -> list[VenueRow]:
     """Rows of a venues file. Lists are divided by 、, rules of use by |. Raises VenuesRefused with every bad line."""
     reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")))
@@ -89,9 +82,6 @@ def read_venues(text: str) -> list[VenueRow]:
 
 
 def _facts(cells: dict[str, str]) -> RoomFacts:
-    def words(name: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(p for p in re.split(r"[、，,；;\s]+", cells[name]) if p))
-
     def number(name: str) -> int | None:
         return whole_number(cells[name], NUMBERS[name]) or None
 
@@ -99,7 +89,7 @@ def _facts(cells: dict[str, str]) -> RoomFacts:
         name=cells["name"], kind=cells["kind"], place=cells["place"], address=cells["address"], intro=cells["intro"],
         contact=cells["contact"], phone=cells["phone"], link=cells["link"], area_m2=number("area_m2"),
         capacity=number("capacity"),
-        functions=words("functions"), equipment=words("equipment"),
+        functions=tuple(rooms.divided(cells["functions"])), equipment=tuple(rooms.divided(cells["equipment"])),
         terms_of_use=cells["terms_of_use"].replace("|", "\n"),
         bookable=cells["kind"] not in profile.current().venues.outside,
         needs_approval=cells["needs_approval"] != "否",
@@ -124,10 +114,11 @@ def _problems(cells: dict[str, str], row: VenueRow) -> list[str]:
     return found or list(rooms.problems(row.facts, None).values())
 
 
-def import_venues(rows: list[VenueRow], actor: Actor, now: datetime) -> VenuesResult:
+def import_venues(rows: list[VenueRow], actor: Actor, now: datetime) -> tuple[int, int]:
     """Add rooms and outside places that are not there yet; one that staff may have changed since is left as it is.
 
-    Flushes only. Raises VenuesRefused with each line whose centre does not exist or has such a room already.
+    Returns how many were added and how many were there. Flushes only. Raises VenuesRefused with each line whose centre
+    does not exist or has such a room already.
     """
     top = profile.current().root_staff_centre
     homes = {c.code: c for c in db.session.scalars(select(Centre).where(Centre.active))}
@@ -147,19 +138,15 @@ def import_venues(rows: list[VenueRow], actor: Actor, now: datetime) -> VenuesRe
         rooms.add_room(actor, homes[row.centre_code or top], row.facts, None, now, import_key=row.key(top))
     if new:
         audit.record(actor, "import_venues", "venue", None, now, summary=f"导入场地：新增 {len(new)}")
-    return VenuesResult(len(new), len(rows) - len(new))
+    return len(new), len(rows) - len(new)
 
 
 # What a deployment ships ----------------------------------------------------------------------------------------------
 
 
-def _file() -> Path:
-    return profile.current().file(FILE)
-
-
 def _shipped() -> list[VenueRow]:
     """The deployment's list. Of another deployment's list only the usual rooms: its museums are in its own town."""
-    file = _file()
+    file = profile.current().file(FILE)
     if not file.exists():
         return []
     rows = read_venues(file.read_text(encoding="utf-8-sig"))
@@ -184,5 +171,5 @@ def load_venues(now: datetime) -> str:
         return "场地 0 个。"
     if centres.by_code(profile.current().root_staff_centre) is None:
         return "场地还没有导入：先要有阵地，再运行一次 init。"
-    result = import_venues(rows, system_actor("初始化"), now)
-    return f"场地新增 {result.added}，未变 {result.unchanged}。"
+    added, unchanged = import_venues(rows, system_actor("初始化"), now)
+    return f"场地新增 {added}，未变 {unchanged}。"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import select
 
@@ -30,21 +31,9 @@ def _noted(act: Act, verb: str, actor: Actor, booking_id: int, now: datetime) ->
     return row
 
 
-def accept(actor: Actor, booking_id: int, now: datetime) -> Booking:
-    """They take the offered time. Raises BookingGone, OfferOver, NotAllowed. Locks: as booking.accept."""
-    return _noted(residents.accept, "accept", actor, booking_id, now)
-
-
-def decline(actor: Actor, booking_id: int, now: datetime) -> Booking:
-    """They do not want the offered time. Raises BookingGone, OfferOver, NotAllowed. Locks: as booking.decline."""
-    return _noted(residents.decline, "decline", actor, booking_id, now)
-
-
-def withdraw(actor: Actor, booking_id: int, now: datetime) -> Booking:
-    """They do not come, whatever the deadline. Raises BookingGone, NotAllowed. Locks: as booking.withdraw."""
-    return _noted(residents.withdraw, "withdraw", actor, booking_id, now)
-
-
-def arrived(actor: Actor, booking_id: int, now: datetime) -> Booking:
-    """Somebody on duty saw them come. Raises BookingGone, NotHere, NotAllowed. Lock: the venue."""
-    return _noted(check_in.check_in_by_staff, "check_in", actor, booking_id, now)
+# They take the offered time or do not want it (both raise OfferOver); they do not come, whatever the deadline; somebody
+# on duty saw them come (raises NotHere). All raise BookingGone and NotAllowed, and lock as the act itself does.
+accept = partial(_noted, residents.accept, "accept")
+decline = partial(_noted, residents.decline, "decline")
+withdraw = partial(_noted, residents.withdraw, "withdraw")
+arrived = partial(_noted, check_in.check_in_by_staff, "check_in")

@@ -1,5 +1,6 @@
 """What a room is and asks of those who book it, changed by its centre's staff or those above (SPEC V1, P6)."""
 
+import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -8,14 +9,14 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from portal.centres import rules as centre_rules
+from portal.cases import ladder
 from portal.centres.models import Centre
 from portal.core import audit
 from portal.core.access import Actor, Permission
 from portal.core.attachments import Album, Attachment
 from portal.core.db import db
 from portal.core.errors import DomainError, NotAllowed, Stale
-from portal.venues import locks, room_queries
+from portal.venues import locks, room_queries, rules
 from portal.venues.models import EVERYBODY, OWN, STAFF_ONLY, Booking, Venue, VenueHours
 
 PHOTOS = Album("venue", most=6, public=True)
@@ -122,6 +123,11 @@ NAMES = tuple(f.name for f in fields(RoomFacts))
 LISTS = ("functions", "equipment")
 
 
+def divided(text: str | None) -> list[str]:
+    """The words of a list as people type it, each once."""
+    return list(dict.fromkeys(word for word in re.split(r"[、，,；;\s]+", text or "") if word))
+
+
 def facts_of(venue: Venue) -> RoomFacts:
     """What stands in a venue now, in the form in which changes come."""
     values = {name: getattr(venue, name) for name in NAMES}
@@ -163,8 +169,7 @@ def problems(facts: RoomFacts, week: Week | None) -> dict[str, str]:
 
 def may_manage(actor: Actor, centre: Centre) -> bool:
     """Its own staff and those above, when their role grants it; a department owns no rooms."""
-    inside = actor.kind == "system" or (bool(actor.centre_path) and centre.path.startswith(actor.centre_path))
-    return actor.can(Permission.VENUES) and actor.department_id is None and inside
+    return actor.can(Permission.VENUES) and ladder.at_or_above(actor, centre)
 
 
 def _need(actor: Actor, centre: Centre) -> None:
@@ -260,8 +265,7 @@ def week_words(week: Week | None) -> str:
     """'周一至周五 9:00–12:00、14:00–18:00；周六、周日 不开放', for the log and for pages."""
     if week is None:
         return "按中心开放时间"
-    hours = {day: [centre_rules.Hours(opens, closes) for opens, closes in found] for day, found in week.items()}
-    return "；".join(f"{days} {text}" for days, text in centre_rules.week_text(hours))
+    return "；".join(f"{days} {text}" for days, text in rules.week_text(week))
 
 
 def _words(facts: RoomFacts, week: Week | None) -> dict[str, Any]:
@@ -361,8 +365,7 @@ def add_photo(actor: Actor, venue_id: int, data: bytes, caption: str, now: datet
 
 def edit_photo(actor: Actor, venue_id: int, photo_id: int, caption: str, first: bool, now: datetime) -> None:
     """Change a photo's caption; first: it becomes the one that lists show. Locks the venue. Raises NotAllowed."""
-    venue = _lock(actor, venue_id)
-    photo = _photo(venue, photo_id)
+    venue, photo = _photo(actor, venue_id, photo_id)
     before = photo.caption
     PHOTOS.edit(photo, caption, first)
     _photos_changed(actor, venue, "edit_room_photo", now, before, caption)
@@ -370,17 +373,17 @@ def edit_photo(actor: Actor, venue_id: int, photo_id: int, caption: str, first: 
 
 def remove_photo(actor: Actor, venue_id: int, photo_id: int, now: datetime) -> None:
     """Take a photo off the page. Locks the venue. Raises NotAllowed."""
-    venue = _lock(actor, venue_id)
-    photo = _photo(venue, photo_id)
+    venue, photo = _photo(actor, venue_id, photo_id)
     PHOTOS.remove(photo)
     _photos_changed(actor, venue, "remove_room_photo", now, photo.caption or photo.file, None)
 
 
-def _photo(venue: Venue, photo_id: int) -> Attachment:
+def _photo(actor: Actor, venue_id: int, photo_id: int) -> tuple[Venue, Attachment]:
+    venue = _lock(actor, venue_id)
     found = PHOTOS.find(venue.id, photo_id)
     if found is None:
         raise DomainError("这张照片已经不在了。", advice="请看最新的照片。")
-    return found
+    return venue, found
 
 
 def _photos_changed(

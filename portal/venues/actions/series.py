@@ -14,6 +14,7 @@ from portal.core.states import ReasonMissing
 from portal.venues import locks, rules
 from portal.venues.actions import activity_holds, approval, waiting_list
 from portal.venues.actions import booking as residents
+from portal.venues.actions.activity_holds import Conflict
 from portal.venues.errors import BookingRefused, SeriesRefused, SlotTaken, VenueGone
 from portal.venues.models import ACTIVE, APPROVED, BY_STAFF, WAITING, Booking, BookingSeries, Venue
 from portal.venues.rules import Span
@@ -35,20 +36,6 @@ class Rule:
     opens: int
     closes: int
     people: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedDate:
-    """One date of a series: free when `problem` is ''. shifts: free times of the same room that day."""
-
-    span: Span
-    problem: str
-    shifts: tuple[Span, ...] = ()
-    other_rooms: tuple[tuple[int, str], ...] = ()
-
-    @property
-    def day(self) -> date:
-        return clock.local(self.span.start).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +68,14 @@ def spans_of(rule: Rule, now: datetime) -> list[Span]:
     return coming
 
 
-def plan(rule: Rule, now: datetime) -> list[PlannedDate]:
-    """Each date with what stands in its way (V4). Reads only; what is shown is checked again when booked.
+def plan(rule: Rule, now: datetime) -> list[Conflict]:
+    """Each date with what stands in its way, '' when it is free (V4). Reads only; it is checked again when booked.
 
     Raises SeriesRefused, VenueGone.
     """
     spans = spans_of(rule, now)
     clashes = {c.span: c for c in activity_holds.conflicts(_room(rule.venue_id).id, spans, now)}
-    return [
-        PlannedDate(s, clashes[s].held_by, clashes[s].shifts, clashes[s].other_rooms)
-        if s in clashes
-        else PlannedDate(s, "")
-        for s in spans
-    ]
+    return [clashes.get(span, Conflict(span, "", "")) for span in spans]
 
 
 def _room(venue_id: int) -> Venue:

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, select
 
 from portal.centres import profile
 from portal.centres.models import Centre
-from portal.centres.rules import distance_km
+from portal.centres.rules import clock_text, distance_km
 from portal.core import clock, scope
 from portal.core.db import db
 from portal.venues import occupancy, rules
@@ -32,6 +32,7 @@ PAGE = 20
 STRIP = 7  # days of a strip
 TRIED = 12  # rooms whose other times are looked up when nothing fits
 SHOWN = 6  # such offers
+MOST = 3  # rooms of a kind that a loser is offered
 OUTSIDE_SHOWN = 60
 FUNCTIONS_SHOWN = 12
 USUAL = 60  # minutes of a wish without an end
@@ -117,7 +118,7 @@ def free_for(wanted: Wanted, now: datetime, seen: Snapshot | None = None) -> Fou
     times of the nearest rooms.
     """
     seen = seen or room_snapshot.current(now)
-    near = _places(seen, wanted.centre)
+    near = places(seen, wanted.centre)
     suiting = _suiting(seen, wanted)
     large = _large(seen, suiting, wanted.people)
     hits = _hits(seen, large, wanted, now)
@@ -192,15 +193,11 @@ def _card(seen: Snapshot, hit: Hit, near: dict[int, Place], now: datetime) -> Ca
 def _query(day: date, wanted: Wanted) -> str:
     parts = [f"day={day.isoformat()}"]
     if wanted.opens is not None and not wanted.now:
-        parts.append(f"start={_typed(wanted.opens)}")
-        parts += [f"end={_typed(wanted.closes)}"] if wanted.closes is not None else []
+        parts.append(f"start={clock_text(wanted.opens)}")
+        parts += [f"end={clock_text(wanted.closes)}"] if wanted.closes is not None else []
     parts += [f"people={wanted.people}"] if wanted.people else []
     parts += [f"function={quote_plus(wanted.function)}"] if wanted.function else []
     return "&".join(parts)
-
-
-def _typed(minutes: int | None) -> str:
-    return "" if minutes is None else f"{minutes // 60}:{minutes % 60:02d}"
 
 
 def _told(hit: Hit, week: Sequence[Day], now: datetime) -> str:
@@ -219,7 +216,9 @@ def _span_told(day: date, span: Span) -> str:
 def span_of(day: date, wanted: Wanted) -> Span:
     """The wished time on `day`; an hour when no end was said."""
     opens = wanted.opens or 0
-    return Span(days.at(day, opens), days.at(day, wanted.closes if wanted.closes is not None else opens + USUAL))
+    return Span(
+        rules.moment(day, opens), rules.moment(day, wanted.closes if wanted.closes is not None else opens + USUAL)
+    )
 
 
 def _other_times(seen: Snapshot, rooms: list[int], near: dict[int, Place], wanted: Wanted, now: datetime) -> list[Card]:
@@ -347,7 +346,7 @@ class Offers:
         return bool(self.times or self.rooms or self.near)
 
 
-def instead_of(wish: Wish, venue: Venue, home_path: str | None, now: datetime, most: int = 3) -> Offers:
+def instead_of(wish: Wish, venue: Venue, home_path: str | None, now: datetime) -> Offers:
     """What the loser of `wish` may have instead (V2): ± and shorter here, the centre's others, near ones.
 
     A handful of statements, however many rooms there are.
@@ -362,11 +361,11 @@ def instead_of(wish: Wish, venue: Venue, home_path: str | None, now: datetime, m
     others = [number for number in suiting if number != venue.id]
     for number in _free_at(seen, others if known else [], wish.span, now):
         room = seen.rooms[number]
-        place = _places(seen, venue.centre)[room.centre_id]
+        place = places(seen, venue.centre)[room.centre_id]
         (own if place.own else near).append(Card(room, place, span=wish.span))
-        if len(near) == most:  # the centre's own came before them
+        if len(near) == MOST:  # the centre's own came before them
             break
-    return Offers(times, own[:most], near)
+    return Offers(times, own[:MOST], near)
 
 
 # Centres and places ---------------------------------------------------------------------------------------------------
@@ -380,7 +379,7 @@ def _km(one: Centre | None, other: Centre) -> float | None:
     return distance_km(one.latitude, one.longitude, other.latitude, other.longitude)
 
 
-def _places(seen: Snapshot, near: Centre | None) -> dict[int, Place]:
+def places(seen: Snapshot, near: Centre | None) -> dict[int, Place]:
     """Centres with rooms by id: `near` itself first, then by distance; those of unknown place last."""
 
     def make() -> dict[int, Place]:
@@ -396,14 +395,9 @@ def _nearest(seen: Snapshot, near: Centre | None) -> list[Venue]:
     """Every room, those of `near` first and then the nearest centres', in the order of each centre."""
 
     def make() -> list[Venue]:
-        return [room for centre_id in _places(seen, near) for room in _rooms_of(seen, centre_id)]
+        return [room for centre_id in places(seen, near) for room in _rooms_of(seen, centre_id)]
 
     return seen.part(("nearest", near.id if near is not None else 0), make)
-
-
-def places(near: Centre | None, now: datetime, seen: Snapshot | None = None) -> list[Place]:
-    """Centres with rooms to book: `near` itself first, then by distance; those of unknown place last."""
-    return list(_places(seen or room_snapshot.current(now), near).values())
 
 
 def outside(seen: Snapshot, kind: str = "") -> list[tuple[str, list[Venue]]]:

@@ -4,11 +4,12 @@ Everything comes in as plain frozen data. Times are minutes after local midnight
 slot says what anybody may read. Both sheets are drawn for A3 in units of 1 rem = 20 pt; A4 is the same picture at 1/√2.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from math import floor
 
+from portal.centres.rules import clock_text
 from portal.core import pdf, typeset
 
 PAPERS = ("a4", "a3")
@@ -73,7 +74,6 @@ class RoomWeek:
     hours: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     phone: str = ""
-    responsible: str = ""
     bookable: bool = True
 
     @property
@@ -114,7 +114,6 @@ class CentreWeek:
     phone: str = ""
     address: str = ""
     hours: tuple[str, ...] = ()
-    responsible: str = ""
 
     @property
     def span(self) -> str:
@@ -141,8 +140,7 @@ class DoorPoster:
     phone: str = ""
     release: str = ""
     early: str = ""
-    responsible: str = ""
-    facts: tuple[str, ...] = field(default=())
+    facts: tuple[str, ...] = ()
 
 
 # Where things stand on the A3 sheet -----------------------------------------------------------------------------------
@@ -173,10 +171,6 @@ class Picture:
     top: str
     lines: tuple[tuple[str, str], ...]
     columns: tuple[Column, ...]
-
-
-def clock_text(minutes: int) -> str:
-    return f"{minutes // 60}:{minutes % 60:02d}"
 
 
 def width(text: str) -> float:
@@ -283,23 +277,19 @@ def _words(slot: Slot, high: float) -> tuple[str, str]:
 
 def merged(slots: Iterable[Slot], least: float) -> list[Slot]:
     """Slots in order; those too short to be written (`least` minutes) go together with the one before."""
-    found: list[Slot] = []
-    for slot in sorted(slots, key=lambda s: (s.start, s.end)):
-        before = found[-1] if found else None
-        if before is not None and slot.start < before.start + least - 1e-6:
-            found[-1] = _together(before, slot)
-        else:
-            found.append(slot)
-    return found
+    return _joined(slots, lambda before, slot: slot.start < before.start + least - 1e-6)
 
 
 def touching(slots: Iterable[Slot]) -> list[Slot]:
     """Slots in order; bookings (not activities) that follow each other without a break become one line."""
+    return _joined(slots, lambda before, slot: before.end >= slot.start and before.kind == slot.kind != ACTIVITY)
+
+
+def _joined(slots: Iterable[Slot], joins: Callable[[Slot, Slot], bool]) -> list[Slot]:
     found: list[Slot] = []
     for slot in sorted(slots, key=lambda s: (s.start, s.end)):
-        before = found[-1] if found else None
-        if before and before.end >= slot.start and before.kind == slot.kind != ACTIVITY:
-            found[-1] = _together(before, slot)
+        if found and joins(found[-1], slot):
+            found[-1] = _together(found[-1], slot)
         else:
             found.append(slot)
     return found
@@ -321,7 +311,7 @@ def room_week(week: RoomWeek, paper: str = "a4") -> pdf.PrintJob:
     hours = packed(week.hours, _FOOT_EM)[: _FOOT_LINES - 1]
     rules = [cut(line, _FOOT_EM) for line in week.rules[: _FOOT_LINES - len(hours)]]
     page = pdf.html(
-        "venue_week.html", week=week, picture=picture(week), paper=_paper(paper), rules=rules, hours=hours,
+        "venue_week.html", week=week, picture=picture(week), paper=paper, rules=rules, hours=hours,
         facts=fitting(week.facts, 28), two=title_lines(week.name) == 2, title=cut(week.name, 30),
         title_width=width(week.name),
     )  # fmt: skip
@@ -332,7 +322,7 @@ def centre_week(week: CentreWeek, paper: str = "a4") -> pdf.PrintJob:
     """The week of a centre's rooms as a table, landscape (V7). Raises: ValueError without rooms."""
     if not week.rooms:
         raise ValueError("a centre's sheet needs rooms")
-    page = pdf.html("venue_centre.html", week=week, paper=_paper(paper), lines=touching, clock=clock_text)
+    page = pdf.html("venue_centre.html", week=week, paper=paper, lines=touching, clock=clock_text)
     return pdf.single(page, ("base.css", "venue_centre.css"))
 
 
@@ -363,7 +353,3 @@ def packed(parts: Sequence[str], room: float) -> list[str]:
         else:
             lines.append(part)
     return lines
-
-
-def _paper(paper: str) -> str:
-    return paper if paper in PAPERS else PAPERS[0]

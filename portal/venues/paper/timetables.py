@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import contains_eager
 
-from portal.centres import rules as centre_rules
 from portal.centres.models import Centre
 from portal.core import clock, pages, scope
 from portal.core.db import db
-from portal.venues import occupancy, rules
-from portal.venues.actions.check_in import EARLY
+from portal.venues import occupancy, room_queries, rules
 from portal.venues.models import APPROVED, BY_ACTIVITY, BY_STAFF, EVERYBODY, HOLDS, Booking, Venue
 from portal.venues.paper import documents
+from portal.venues.rules import Span, timeline
+from portal.venues.rules.eligibility import EARLY
 
 DAY = timedelta(days=1)
 WEEK = 7 * DAY
@@ -32,19 +31,6 @@ class Taken:
     title: str
     revision: int
     firm: bool
-
-
-def public_venue(venue_id: int) -> Venue | None:
-    """A room in use, with its centre. One statement."""
-    wanted = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre)).where(Venue.id == venue_id)
-    return db.session.scalars(wanted.where(Venue.active.is_(True))).one_or_none()
-
-
-def rooms_of(centre: Centre) -> list[Venue]:
-    """The centre's own bookable rooms, in its order. One statement."""
-    wanted = select(Venue).join(Venue.centre).options(contains_eager(Venue.centre))
-    wanted = wanted.where(Venue.centre_id == centre.id, Venue.active.is_(True), Venue.bookable.is_(True))
-    return list(db.session.scalars(wanted.order_by(Venue.position, Venue.id)))
 
 
 def taken(venue_ids: Collection[int], start: datetime, end: datetime) -> list[Taken]:
@@ -87,7 +73,7 @@ def room_week(venue: Venue, monday: date, now: datetime) -> documents.RoomWeek:
 
 def centre_week(centre: Centre, monday: date, now: datetime) -> documents.CentreWeek | None:
     """A centre's rooms in one table; None when it has no room to give. A fixed number of statements."""
-    venues = rooms_of(centre)
+    venues = room_queries.of_centre(centre.id)
     if not venues:
         return None
     weeks = _weeks(venues, monday, now)
@@ -111,24 +97,20 @@ def _weeks(venues: Sequence[Venue], monday: date, now: datetime) -> list[documen
 
 def _room(venue: Venue, days: Sequence[documents.Day], terms: rules.Terms, now: datetime) -> documents.RoomWeek:
     centre = venue.centre
+    hours = tuple(f"{weekdays} {text}" for weekdays, text in rules.week_text(terms.weekly)) if terms.weekly else ()
     return documents.RoomWeek(
         name=venue.name, centre_name=centre.name, days=tuple(days), issued_on=clock.today(now),
         url=pages.absolute(f"/venues/{venue.id}"), place=venue.place, capacity=venue.capacity, area_m2=venue.area_m2,
-        functions=tuple(venue.functions), hours=_hours(terms), phone=venue.phone or centre.phone,
+        functions=tuple(venue.functions), hours=hours, phone=venue.phone or centre.phone,
         rules=tuple(line.strip() for line in venue.terms_of_use.splitlines() if line.strip()),
         bookable=venue.bookable and venue.who_may == EVERYBODY,
     )  # fmt: skip
 
 
-def _hours(terms: rules.Terms) -> tuple[str, ...]:
-    week = {day: [centre_rules.Hours(*span) for span in spans] for day, spans in terms.weekly.items()}
-    return tuple(f"{days} {text}" for days, text in centre_rules.week_text(week)) if week else ()
-
-
 def _day(terms: rules.Terms, day: date, held: Sequence[Taken]) -> documents.Day:
     begin, end = rules.moment(day, 0), rules.moment(day, 1440)
     slots = tuple(
-        documents.Slot(_minute(row.start, begin), _minute(row.end, begin), row.title, row.kind)
+        documents.Slot(*timeline.minutes_of(Span(row.start, row.end), day), row.title, row.kind)
         for row in held
         if row.start < end and row.end > begin
     )
@@ -136,18 +118,9 @@ def _day(terms: rules.Terms, day: date, held: Sequence[Taken]) -> documents.Day:
     if not rules.open_spans(terms, day):
         reasons = [terms.exception_reasons.get(day, "")] if not hours else [c.reason for c in closures]
         return documents.Day(day, slots=slots, closed="、".join(dict.fromkeys(filter(None, reasons))) or "不开放")
-    shut = tuple(
-        documents.Shut(
-            max(_minute(c.span.start, begin), hours[0][0]), min(_minute(c.span.end, begin), hours[-1][1]), c.reason
-        )
-        for c in closures
-    )
+    times = ((*timeline.minutes_of(c.span, day), c.reason) for c in closures)
+    shut = tuple(documents.Shut(max(start, hours[0][0]), min(end, hours[-1][1]), why) for start, end, why in times)
     return documents.Day(day, tuple(hours), slots, shut)
-
-
-def _minute(moment: datetime, begin: datetime) -> int:
-    """Minutes after the local midnight `begin`, cut off at both ends of its day."""
-    return min(max((moment - begin) // timedelta(minutes=1), 0), 1440)
 
 
 def door_poster(venue: Venue, now: datetime) -> documents.DoorPoster:

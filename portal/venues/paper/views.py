@@ -11,7 +11,7 @@ from portal.core import access, clock, pages, pdf_spool
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.limits import limiter
-from portal.venues import occupancy, room_queries, rules
+from portal.venues import occupancy, room_queries
 from portal.venues.errors import VenueGone
 from portal.venues.models import Venue
 from portal.venues.paper import documents, timetables
@@ -43,8 +43,9 @@ def _paper() -> str:
 
 
 def _venue(venue_id: int) -> Venue:
-    found = timetables.public_venue(venue_id)
-    if found is None:
+    """A room in use."""
+    found = room_queries.get(venue_id)
+    if found is None or not found.active:
         raise VenueGone()
     return found
 
@@ -105,16 +106,12 @@ def calendar(venue_id: int) -> Response:
         event.add("status", "CONFIRMED" if row.firm else "TENTATIVE")
         book.add_component(event)
     for closure in occupancy.closures([venue], start, end)[venue.id]:
-        moment = closure.span.start.strftime("%Y%m%dT%H%MZ")
+        span, moment = closure.span, closure.span.start.strftime("%Y%m%dT%H%MZ")
         said = f"不开放：{closure.reason}" if closure.reason else "不开放"
-        book.add_component(_event(venue, f"closed-{venue.id}-{moment}", *_span(closure), said, now))
+        book.add_component(_event(venue, f"closed-{venue.id}-{moment}", span.start, span.end, said, now))
     answer = Response(book.to_ical(), mimetype="text/calendar")
     answer.headers["Content-Disposition"] = f"inline; filename=room-{venue.id}.ics"
     return answer
-
-
-def _span(closure: rules.Closure) -> tuple[datetime, datetime]:
-    return closure.span.start, closure.span.end
 
 
 def _event(venue: Venue, name: str, start: datetime, end: datetime, summary: str, now: datetime) -> Event:

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from portal.centres.rules import clock_text
 from portal.core import clock
 from portal.core.access import Viewer
 from portal.core.errors import DomainError
@@ -52,15 +53,9 @@ class Typed:
 
 def from_request(values: Mapping[str, str]) -> Typed:
     """What somebody typed or chose; nothing is judged here but the day."""
-    try:
-        day: date | None = date.fromisoformat(values.get("day", "").strip()[:10])
-    except ValueError:
-        day = None
-    if day is not None and not 2000 < day.year < 2200:
-        day = None
     person = values.get("for", "me").strip()[:12] or "me"
     return Typed(
-        day, values.get("start", "").strip()[:5], values.get("end", "").strip()[:5],
+        day_words.date_of(values.get("day")), values.get("start", "").strip()[:5], values.get("end", "").strip()[:5],
         values.get("people", "").strip()[:6], values.get("function", "").strip()[:20],
         values.get("title", "").strip()[: booking.TITLE_MAX], values.get("needs", "").strip()[: booking.NEEDS_MAX],
         person if person.isalnum() else "me",
@@ -79,7 +74,7 @@ def wish_of(venue_id: int, typed: Typed) -> Wish:
     if relative is None and typed.person != "me":
         raise NoSuchPerson()
     function = "" if typed.function == OTHER else typed.function
-    start, end = day_words.at(typed.day, opens), day_words.at(typed.day, closes)
+    start, end = rules.moment(typed.day, opens), rules.moment(typed.day, closes)
     return Wish(venue_id, start, end, people, typed.title, function, typed.needs, relative)
 
 
@@ -139,14 +134,12 @@ def panel(
     resident = viewer is not None and viewer.audience == "resident"
     made = Panel(venue, shown.day.day, typed, resident, refusal=eligibility.may_book(venue, home))
     opens = day_words.typed(typed.start)
-    if made.refusal is not None or (opens is None and error is None):
+    if made.refusal is not None or opens is None:
         return replace(made, error=error)
-    ends = _ends(shown, day_words.at(shown.day.day, opens), now) if opens is not None else []
-    if opens is None:
-        return replace(made, error=error)
-    start = day_words.at(shown.day.day, opens)
+    start = rules.moment(shown.day.day, opens)
+    ends = rules.ends(shown.terms, start, shown.taken, now)
     closes = day_words.typed(typed.end)
-    span = Span(start, day_words.at(shown.day.day, closes) if closes is not None else start + _usual(shown))
+    span = Span(start, rules.moment(shown.day.day, closes) if closes is not None else start + _usual(shown))
     if error is None and not ends:
         error = _why(shown, span, now)
     offers = _offers(venue, typed, span, home, now) if error is not None and _lost(error) else None
@@ -158,10 +151,6 @@ def _usual(shown: RoomDay) -> timedelta:
     """The length meant when only a start was said: an hour, as far as the room allows it."""
     least, most = shown.terms.shortest, rules.longest_of(shown.terms)
     return timedelta(minutes=min(max(least, search.USUAL), most))
-
-
-def _ends(shown: RoomDay, start: datetime, now: datetime) -> list[datetime]:
-    return rules.ends(shown.terms, start, shown.taken, now)
 
 
 def _choice(shown: RoomDay, ends: list[datetime], start: datetime, typed: str) -> dict[str, Any]:
@@ -178,8 +167,7 @@ def _choice(shown: RoomDay, ends: list[datetime], start: datetime, typed: str) -
 
 
 def _value(day: date, moment: datetime) -> str:
-    minutes = day_words.minutes_after(day, moment)
-    return f"{minutes // 60}:{minutes % 60:02d}"
+    return clock_text(day_words.minutes_after(day, moment))
 
 
 def _why(shown: RoomDay, span: Span, now: datetime) -> DomainError:

@@ -1,7 +1,7 @@
 """Booking a room, one's own bookings, the door (SPEC V2, V5). Works without JavaScript."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from flask import Response, abort, request, url_for
@@ -21,13 +21,13 @@ from portal.venues.actions import booking
 from portal.venues.actions import check_in as check_in_actions
 from portal.venues.availability import room_snapshot, search
 from portal.venues.availability.room_snapshot import Snapshot
-from portal.venues.errors import BookingGone, VenueGone
+from portal.venues.errors import VenueGone
 from portal.venues.models import APPROVED, OFFERED, PENDING, STAFF_ONLY, Booking, Venue
 from portal.venues.public import booking_panel, queries
 from portal.venues.public.queries import Own
-from portal.venues.public.views import bp, home_path, room_page, venue_of
+from portal.venues.public.views import bp, home_path, room_page, strip_from, venue_of
 from portal.venues.rules import Span, day_words
-from portal.venues.rules.eligibility import Wish
+from portal.venues.rules.eligibility import EARLY, Wish
 
 Write = Callable[[Any, Wish, datetime], Booking]
 TEMPLATE = "venues/public/booking.html"
@@ -83,10 +83,7 @@ def _ask(venue_id: int, write: Write) -> Response:
 
 
 def _own(booking_id: int) -> Own:
-    found = queries.own(access.signed_in().id, booking_id)
-    if found is None:
-        raise BookingGone()
-    return found
+    return queries.own(access.signed_in().id, booking_id)
 
 
 @bp.get("/venues/bookings/<int:booking_id>")
@@ -127,11 +124,8 @@ def _move(one: Own, typed: booking_panel.Typed, now: datetime, error: DomainErro
     if not _may_change(one, now) or (typed.day is None and error is None and "move" not in request.args):
         return None
     home = home_path(room_snapshot.current(now))
-    held = clock.local(row.starts_at).date()
-    first = clock.today(now)
-    day = typed.day or held
-    first += timedelta(days=max(0, (day - first).days // search.STRIP * search.STRIP))
-    shown = search.room_day(row.venue, day, first, now, but=[row.id])
+    day = typed.day or clock.local(row.starts_at).date()
+    shown = search.room_day(row.venue, day, strip_from(clock.today(now), day), now, but=[row.id])
     panel = booking_panel.panel(row.venue, shown, access.viewer(), home, typed, now, error)
     wish = Wish(row.venue_id, row.starts_at, row.ends_at, row.people)
     rooms = search.instead_of(wish, row.venue, home, now) if panel.start is None else None
@@ -240,7 +234,7 @@ def _door_page(venue: Venue, now: datetime, error: DomainError | None = None) ->
         door=queries.door(venue, viewer.id if viewer else None, now),
         until=day_words.free_now(shown.terms, shown.taken, now),
         begin=begin if open_to_all else None, closed=shown.day.closed, home_centre=viewers.brief_of(venue.centre),
-        early=check_in_actions.EARLY,
+        early=EARLY,
     )  # fmt: skip
 
 
@@ -256,6 +250,3 @@ def check_in(venue_id: int, door_key: str) -> Response:
     _at_door(venue_id, door_key)  # says what is wrong with the code
     row = check_in_actions.check_in(access.actor(), venue_id, door_key, clock.now())
     return pages.said("签到好了，请进。", url_for("venues.own_booking", booking_id=row.id))
-
-
-__all__ = ["answer", "book", "change", "check_in", "door", "own_booking", "own_calendar", "wait", "withdraw"]

@@ -14,7 +14,7 @@ from portal.core.access import Viewer
 from portal.core.db import db
 from portal.people.models import Relative
 from portal.venues import rules
-from portal.venues.actions import check_in
+from portal.venues.errors import BookingGone
 from portal.venues.models import APPROVED, BY_ACTIVITY, HOLDS, OFFERED, PENDING, RELEASED, WAITING, Booking, Venue
 from portal.venues.rules import eligibility
 from portal.venues.states import LABELS, TONES
@@ -115,7 +115,7 @@ class Own:
     def _coming(self) -> str:
         release = rules.release_text(self.row.venue.release)
         lost = f"；开始 {release}没签到，场地放给别人" if release else ""
-        return f"{clock.hour(self.row.starts_at - check_in.EARLY)} 起扫门口的二维码，点“我到了”{lost}"
+        return f"{clock.hour(self.row.starts_at - eligibility.EARLY)} 起扫门口的二维码，点“我到了”{lost}"
 
 
 _WITH = (
@@ -123,13 +123,13 @@ _WITH = (
 )  # fmt: skip
 
 
-def own(resident_id: int, booking_id: int) -> Own | None:
-    """One's own booking; anybody else's does not exist. At most two statements."""
+def own(resident_id: int, booking_id: int) -> Own:
+    """One's own booking. Raises BookingGone for anybody else's. At most two statements."""
     with scope.system("own booking, and how many are ahead"):
         wanted = select(Booking).where(Booking.id == booking_id, Booking.resident_id == resident_id)
         row = db.session.scalar(wanted.options(*_WITH))
         if row is None:
-            return None
+            raise BookingGone()
         return Own(row, _number(row), eligibility.deadline(row.venue, row))
 
 
@@ -226,7 +226,7 @@ def door(one: Venue, viewer_id: int | None, now: datetime) -> Door:
     present = next((r for r in rows if r.starts_at <= now), None)
     following = next((r for r in rows if r.starts_at > now), None)
     own_rows = [r for r in rows if viewer_id is not None and r.resident_id == viewer_id and r.status == APPROVED]
-    ready = [r for r in own_rows if r.starts_at <= now + check_in.EARLY]
+    ready = [r for r in own_rows if r.starts_at <= now + eligibility.EARLY]
     ready.sort(key=lambda r: (r.checked_in_at is not None, r.starts_at))
     return Door(
         _present(present), _following(following, now), present is None, ready[0] if ready else None,
@@ -251,8 +251,3 @@ def _following(row: Booking | None, now: datetime) -> str:
         return f"接下来 {clock.lasting(NEXT_SHOWN)}没有人订"
     day = "" if clock.today(row.starts_at) == clock.today(now) else "明天 "
     return f"{day}{clock.hour(row.starts_at)}–{clock.hour(row.ends_at)} {_what(row)}"
-
-
-__all__ = [
-    "Door", "Own", "door", "home_path", "kind_word", "mine", "next_step", "own", "people", "personal", "venue",
-]  # fmt: skip

@@ -34,7 +34,4 @@ def personal(resident_id: int) -> dict[str, Any]:
     return {"场地预约": queries.personal(resident_id)}
 
 
-@registry.erase
-def erase(resident_id: int, now: datetime) -> None:
-    """What is to come is withdrawn and goes on; words about the person are emptied."""
-    booking.erase(resident_id, now)
+registry.erase(booking.erase)

@@ -29,20 +29,11 @@ DAY_WORDS = (("today", "今天"), ("tomorrow", "明天"), ("weekend", "周末"))
 NEAR_SHOWN = 8
 WEEK = timedelta(days=7)
 MOST_PEOPLE = 9999
-HOURS = tuple(f"{minutes // 60}:{minutes % 60:02d}" for minutes in range(7 * 60, 22 * 60 + 1, 30))  # to choose from
+HOURS = tuple(centre_rules.clock_text(minutes) for minutes in range(7 * 60, 22 * 60 + 1, 30))  # to choose from
 WHO = {EVERYBODY: "谁都可以订", OWN: "本中心的居民可以订"}
 
 
 # What was asked for ---------------------------------------------------------------------------------------------------
-
-
-def day_of(text: str | None) -> date | None:
-    """'2026-11-26' as typed in an address; None for everything else."""
-    try:
-        found = date.fromisoformat((text or "").strip()[:10])
-    except ValueError:
-        return None
-    return found if 2000 < found.year < 2200 else None
 
 
 def _days(word: str, today: date) -> tuple[date, ...]:
@@ -54,7 +45,7 @@ def _days(word: str, today: date) -> tuple[date, ...]:
     if word == "weekend":
         saturday = today + timedelta(days=(5 - today.weekday()) % 7) if today.weekday() != 6 else today
         return (saturday,) if saturday.weekday() == 6 else (saturday, saturday + timedelta(days=1))
-    found = day_of(word)
+    found = day_words.date_of(word)
     return (found,) if found else ()
 
 
@@ -157,7 +148,7 @@ def _results(seen: Snapshot, wanted: Wanted, form: Form, now: datetime) -> Marku
     if asked:
         context = {"found": search.free_for(wanted, now, seen), "told": _told(wanted, form)}
     else:
-        near = [p for p in search.places(centre, now, seen) if not p.own]
+        near = [p for p in search.places(seen, centre).values() if not p.own]
         context = {
             "cards": search.centre_week(centre, first, now, wanted.home_path, seen) if centre else [],
             "near": near[:NEAR_SHOWN], "more_near": len(near) > NEAR_SHOWN, "kinds": search.kinds_offered(seen),
@@ -184,7 +175,7 @@ def _told(wanted: Wanted, form: Form) -> str:
 
 def _first_day(today: date) -> date:
     """The first day of the strips: today, or the Monday of a later week (`week`)."""
-    asked = day_of(request.args.get("week"))
+    asked = day_words.date_of(request.args.get("week"))
     if asked is None:
         return today
     return max(today, asked - timedelta(days=asked.weekday()))
@@ -214,7 +205,7 @@ def room_page(
             "venues/public/outside.html", venue=venue, kind=queries.kind_word(venue.kind), photos=PHOTOS.of(venue.id),
             home_centre=home, error=error,
         )  # fmt: skip
-    first = _strip_from(_first_day(clock.today(now)), typed.day)
+    first = strip_from(_first_day(clock.today(now)), typed.day)
     asked = (venue.id, pages.minute(now), typed.day, first)
     shown = seen.part(asked, lambda: search.room_day(venue, typed.day, first, now, seen=seen))
     panel = booking_panel.panel(venue, shown, access.viewer(), home_path(seen), typed, now, error)
@@ -231,21 +222,16 @@ def _room(venue: Venue, shown: RoomDay, panel: booking_panel.Panel, now: datetim
     """All of a room's page but its frame and the panel: the same for everybody who may book it and looks at this."""
     context = {
         "venue": venue, "photos": PHOTOS.of(venue.id), "shown": shown, "panel": panel, "now": now,
-        "today": clock.today(now),
-        "kind": queries.kind_word(venue.kind), "who": WHO.get(venue.who_may, ""), "hours": _week_text(shown.terms),
+        "today": clock.today(now), "kind": queries.kind_word(venue.kind), "who": WHO.get(venue.who_may, ""),
+        "hours": rules.week_text(shown.terms.weekly),
         "last": rules.last_day(shown.terms, now), "rules": rules, "part_words": day_words.part_words,
         "end_text": day_words.end_text, "before": shown.week[0].day - WEEK, "after": shown.week[0].day + WEEK,
     }  # fmt: skip
     return Markup(render_template("venues/public/_room.html", **context, **more))  # noqa: S704 drawn by a template
 
 
-def _strip_from(first: date, day: date | None) -> date:
+def strip_from(first: date, day: date | None) -> date:
     """The strip always holds the day that is shown; steps of whole weeks, so that days keep their places."""
     if day is None or day < first:
         return first
     return first + timedelta(days=(day - first).days // search.STRIP * search.STRIP)
-
-
-def _week_text(terms: rules.Terms) -> list[tuple[str, str]]:
-    week = {day: [centre_rules.Hours(a, b) for a, b in spans] for day, spans in terms.weekly.items()}
-    return centre_rules.week_text(week)

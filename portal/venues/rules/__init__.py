@@ -1,7 +1,7 @@
 """Who may have a room when, and until when something must be decided (SPEC V1-V5, V7). Pure functions, no database.
 
 The one door to the rules of a room: opening hours stand in `opening_hours.py`, refusals of a wish in `refusals.py`,
-what is free and other times in `alternatives.py`; limits, series, clocks and use here. Intervals are half-open, moments
+what is free and other times in `alternatives.py`; limits, series and clocks here. Intervals are half-open, moments
 aware UTC. A booking holds its room for its own time and the buffer after it.
 """
 
@@ -26,12 +26,12 @@ from portal.venues.rules.opening_hours import (
     hours_of,
     is_clear,
     local_day,
-    merged,
     midnight,
-    minus,
     moment,
     open_spans,
+    shut_by,
     wall_minutes,
+    week_text,
 )
 from portal.venues.rules.refusals import (
     ahead_text,
@@ -45,15 +45,15 @@ from portal.venues.rules.refusals import (
 )
 
 __all__ = [
-    "MAX_HOURS", "MOST_DATES", "Closure", "Refusal", "Span", "Terms", "Use", "ahead_text", "alternatives",
+    "MAX_HOURS", "Closure", "Refusal", "Span", "Terms", "Use", "ahead_text", "alternatives",
     "answer_text", "cancel_text", "cancel_until", "closed_why", "closures_on", "collides", "decide_by", "duration",
-    "earliest_start", "ends", "free_spans", "held", "hours_of", "hours_text", "idle", "is_clear", "last_day",
+    "earliest_start", "ends", "free_spans", "held", "hours_of", "hours_text", "is_clear", "last_day",
     "limits_text", "local_day", "longest_of", "moment", "open_spans", "over_limits", "refusal", "release_at",
-    "release_text", "series_refusal", "series_spans", "starts", "terms_text", "use", "wall_minutes", "whole_minute",
+    "release_text", "series_refusal", "series_spans", "shut_by", "starts", "terms_text", "wall_minutes", "week_text",
+    "whole_minute",
 ]  # fmt: skip
 
 MOST_DATES = 120  # of one series
-IDLE_SHARE = 0.2  # of the opening hours: a room used less stands idle (V7)
 DECIDE_LEAD = timedelta(minutes=30)  # a decision comes at least so long before the start …
 DECIDE_LEAST = timedelta(minutes=15)  # … but whoever decides has at least so long
 
@@ -118,34 +118,28 @@ def _month(terms: Terms, own: list[Span], wanted: Span) -> Refusal | None:
 # Series ---------------------------------------------------------------------------------------------------------------
 
 
-def series_spans(
-    first: date, until: date, weekdays: frozenset[int], opens: int, closes: int, skip: frozenset[date] = frozenset()
-) -> list[Span]:
+def series_spans(first: date, until: date, weekdays: frozenset[int], opens: int, closes: int) -> list[Span]:
     """One span per chosen weekday from `first` to `until` (included). Ask `series_refusal` first; nothing is cut off
     here."""
     days = (first + offset * DAY for offset in range((until - first).days + 1))
-    chosen = (day for day in days if day.weekday() in weekdays and day not in skip)
-    return [Span(moment(day, opens), moment(day, closes)) for day in chosen]
+    return [Span(moment(day, opens), moment(day, closes)) for day in days if day.weekday() in weekdays]
 
 
-def series_refusal(
-    first: date, until: date, weekdays: frozenset[int], opens: int, closes: int, skip: frozenset[date] = frozenset()
-) -> Refusal | None:
+def series_refusal(first: date, until: date, weekdays: frozenset[int], opens: int, closes: int) -> Refusal | None:
     """Why such a series makes no sense: reversed, empty or too_long (more than MOST_DATES dates); None when it does."""
     if until < first:
-        return Refusal("reversed", "最后一天要不早于第一天。", f"请选{clock.day(first)}或以后的日子。", "until")
+        return Refusal("reversed", "最后一天要不早于第一天。", f"请选{clock.day(first)}或以后的日子。", "last_day")
     if not 0 <= opens < closes <= 1440:
         return Refusal("reversed", "结束时间要晚于开始时间。", "请把结束时间改晚一些，最晚到 24:00。", "end")
     if not weekdays:
         return Refusal("empty", "还没有选星期几。", "请至少选一天。", "weekdays")
     weeks, rest = divmod((until - first).days + 1, 7)
     count = sum(weeks + ((day - first.weekday()) % 7 < rest) for day in weekdays)
-    count -= sum(first <= day <= until and day.weekday() in weekdays for day in skip)
     if count < 1:
-        return Refusal("empty", "这段日子里没有一个选中的日期。", "请把最后一天改晚一些，或换别的星期。", "until")
+        return Refusal("empty", "这段日子里没有一个选中的日期。", "请把最后一天改晚一些，或换别的星期。", "last_day")
     if count > MOST_DATES:
         message = f"一次最多排 {MOST_DATES} 个日期，现在有 {count} 个。"
-        return Refusal("too_long", message, "请把最后一天改早一些，后面的以后再排。", "until")
+        return Refusal("too_long", message, "请把最后一天改早一些，后面的以后再排。", "last_day")
     return None
 
 
@@ -190,9 +184,8 @@ def terms_text(terms: Terms) -> str:
 def limits_text(terms: Terms) -> str:
     """'每人每周最多 4 小时，每月最多 3 次'; '' without limits (V5)."""
     week = f"每人每周最多 {terms.hours_per_week} 小时" if terms.hours_per_week else ""
-    return "，".join(
-        filter(None, (week, f"每月最多 {terms.bookings_per_month} 次" if terms.bookings_per_month else ""))
-    )
+    month = f"每月最多 {terms.bookings_per_month} 次" if terms.bookings_per_month else ""
+    return "，".join(filter(None, (week, month)))
 
 
 def answer_text(hours: int) -> str:
@@ -210,20 +203,3 @@ def release_text(minutes: int) -> str:
     """'15 分钟' after the start a room nobody checked in to is given on (V5); '' where it never is."""
     moment = release_at(_LATER, minutes)
     return _words(moment - _LATER) if moment else ""
-
-
-# Use ------------------------------------------------------------------------------------------------------------------
-
-
-def use(terms: Terms, days: Iterable[date], spans: Iterable[Span]) -> Use:
-    """How much of its opening hours on `days` the room was booked (V7). What lies outside them does not count, and
-    what two spans share counts once."""
-    opened = [(s.start, s.end) for day in sorted(set(days)) for s in open_spans(terms, day)]
-    unused = minus(opened, merged(sorted((s.start, s.end) for s in spans)))
-    minutes, rest = (sum((end - start) // MINUTE for start, end in pairs) for pairs in (opened, unused))
-    return Use(minutes, minutes - rest)
-
-
-def idle(used: Use, below: float = IDLE_SHARE) -> bool:
-    """Whether a room that opens stands idle: booked for less than the share `below` of its hours (V7)."""
-    return used.open_minutes > 0 and used.share < below

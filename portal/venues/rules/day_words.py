@@ -89,9 +89,13 @@ def typed(text: str | None) -> int | None:
     return minutes if minutes <= LAST_MINUTE else None
 
 
-def at(day: date, minutes: int) -> datetime:
-    """UTC of `day` at minutes after midnight; beyond 1440 it is the next day."""
-    return rules.moment(day, minutes)
+def date_of(text: str | None) -> date | None:
+    """'2026-11-26' as typed in an address; None for everything else."""
+    try:
+        found = date.fromisoformat((text or "").strip()[:10])
+    except ValueError:
+        return None
+    return found if 2000 < found.year < 2200 else None
 
 
 def day_of(terms: Terms, day: date, taken: Iterable[Span], now: datetime) -> Day:
@@ -182,12 +186,8 @@ def _merged(found: Sequence[Piece]) -> list[Piece]:
 def start_groups(terms: Terms, day: date, taken: Iterable[Span], now: datetime) -> list[tuple[str, list[datetime]]]:
     """Every start of the day from which at least the shortest booking can be had, by part of the day."""
     starts = rules.starts(terms, day, taken, now, terms.shortest)
-    groups = []
-    for name, first, last in PARTS:
-        chosen = [s for s in starts if first * 60 <= minutes_after(day, s) < last * 60]
-        if chosen:
-            groups.append((name, chosen))
-    return groups
+    groups = [(name, [s for s in starts if a * 60 <= minutes_after(day, s) < b * 60]) for name, a, b in PARTS]
+    return [(name, chosen) for name, chosen in groups if chosen]
 
 
 def usual_end(ends: Sequence[datetime], start: datetime) -> datetime | None:

@@ -1,7 +1,7 @@
 """When a room is open (SPEC V1): weekly hours, days that differ, closures.
 
-Only the standard library and `core.clock`, whose one zone is the deployment's; intervals are half-open, moments aware
-UTC, hours minutes after local midnight.
+Only the standard library, the words of `centres.rules` and `core.clock`, whose one zone is the deployment's; intervals
+are half-open, moments aware UTC, hours minutes after local midnight.
 """
 
 from bisect import bisect_left, bisect_right
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
+from portal.centres import rules as centre_rules
 from portal.core import clock
 
 Hours = tuple[tuple[int, int], ...]
@@ -155,6 +156,12 @@ def closures_on(terms: Terms, day: date) -> list[Closure]:
     return [c for c in terms.closures if any(c.span.start < end and start < c.span.end for start, end in pieces)]
 
 
+def week_text(weekly: Mapping[int, Iterable[tuple[int, int]]]) -> list[tuple[str, str]]:
+    """[('周一至周五', '9:00–12:00'), …]: weekly hours as a centre says its own."""
+    hours = {day: [centre_rules.Hours(opens, closes) for opens, closes in spans] for day, spans in weekly.items()}
+    return centre_rules.week_text(hours)
+
+
 def closed_why(terms: Terms, day: date) -> str | None:
     """One sentence why the room is closed all of `day`; None when it opens at all."""
     if not hours_of(terms, day):
@@ -213,6 +220,11 @@ def held(span: Span, buffer: int) -> Span:
 def collides(a: Span, b: Span) -> bool:
     """Whether two held spans overlap; touching ones do not (V2)."""
     return a.start < b.end and b.start < a.end
+
+
+def shut_by(terms: Terms, span: Span) -> Closure | None:
+    """The first closure that lies over part of a span."""
+    return next((c for c in terms.closures if collides(c.span, span)), None)
 
 
 def is_clear(span: Span, buffer: int, taken: Iterable[Span]) -> bool:

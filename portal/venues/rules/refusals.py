@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
+from portal.centres.rules import clock_text
 from portal.core import clock
 from portal.core.words import Refusal
 from portal.venues.rules.opening_hours import (
@@ -11,11 +12,11 @@ from portal.venues.rules.opening_hours import (
     Span,
     Terms,
     closed_why,
-    collides,
     hours_of,
     local_day,
     on_grid,
     opening_around,
+    shut_by,
     wall_minutes,
 )
 
@@ -33,11 +34,7 @@ def duration(minutes: int) -> str:
 
 def hours_text(terms: Terms, day: date) -> str:
     """'8:30–12:00、14:00–21:00'; '' on a day without opening hours."""
-    return "、".join(f"{_hour(opens)}–{_hour(closes)}" for opens, closes in hours_of(terms, day))
-
-
-def _hour(minutes: int) -> str:
-    return f"{minutes // 60}:{minutes % 60:02d}"
+    return "、".join(f"{clock_text(opens)}–{clock_text(closes)}" for opens, closes in hours_of(terms, day))
 
 
 def _stamp(at: datetime) -> str:
@@ -133,8 +130,8 @@ def _grid(terms: Terms, span: Span) -> Refusal | None:
     for at, name, word in ((span.start, "start", "开始"), (span.end, "end", "结束")):
         if not on_grid(at, terms.step):
             below = wall_minutes(at) // terms.step * terms.step
-            nearest = f"{_hour(below)} 或 {_hour(min(below + terms.step, 1440))}"
-            message = f"这个场地按 {duration(terms.step)}一格来订，{_hour(wall_minutes(at))} 不在格子上。"
+            nearest = f"{clock_text(below)} 或 {clock_text(min(below + terms.step, 1440))}"
+            message = f"这个场地按 {duration(terms.step)}一格来订，{clock_text(wall_minutes(at))} 不在格子上。"
             return Refusal("off_step", message, f"{word}时间请改成 {nearest}。", name)
     return None
 
@@ -149,13 +146,13 @@ def _closed(terms: Terms, span: Span) -> Refusal | None:
     for day in _days(terms, span):
         if not hours_of(terms, day):
             return Refusal("closed", closed_why(terms, day) or "", advice, "day")
-    for closure in terms.closures:
-        if collides(closure.span, span):
-            until = _stamp(closure.span.end)
-            why = f"：{closure.reason.rstrip('。')}。" if closure.reason else "。"
-            message = f"{_stamp(closure.span.start)}到{until}不开放{why}"
-            return Refusal("closed", message, f"请避开这段时间，{until}以后再用，或者找别的场地。", "day")
-    return None
+    closure = shut_by(terms, span)
+    if closure is None:
+        return None
+    until = _stamp(closure.span.end)
+    why = f"：{closure.reason.rstrip('。')}。" if closure.reason else "。"
+    message = f"{_stamp(closure.span.start)}到{until}不开放{why}"
+    return Refusal("closed", message, f"请避开这段时间，{until}以后再用，或者找别的场地。", "day")
 
 
 def _outside(terms: Terms, span: Span) -> Refusal | None:

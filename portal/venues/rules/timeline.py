@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from portal.centres.rules import clock_text
 from portal.venues.rules import Span, Terms, open_spans
 from portal.venues.rules.opening_hours import MINUTE, midnight
 
@@ -146,9 +147,4 @@ def free_text(blocks: Sequence[Block]) -> str:
             spans[-1][1] = block.end
         else:
             spans.append([block.start, block.end])
-    return "、".join(f"{hour(a)}–{hour(b)}" for a, b in spans)
-
-
-def hour(minutes: int) -> str:
-    """'9:30' of minutes after midnight; 1440 is '24:00'."""
-    return f"{minutes // 60}:{minutes % 60:02d}"
+    return "、".join(f"{clock_text(a)}–{clock_text(b)}" for a, b in spans)

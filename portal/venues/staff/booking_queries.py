@@ -6,18 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, func, literal_column, or_, select
+from sqlalchemy import case, func, literal_column, or_, select
 from sqlalchemy.orm import aliased, joinedload
 
 from portal.cases import ladder
 from portal.cases.policy import tone
 from portal.centres.models import Centre
+from portal.centres.rules import clock_text
 from portal.core import clock, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.forms import FULL_WIDTH
 from portal.people.models import Relative, Resident
-from portal.venues import occupancy, rules
+from portal.venues import occupancy, room_queries, rules
 from portal.venues.models import (
     ACTIVE,
     APPROVED,
@@ -33,12 +34,13 @@ from portal.venues.models import (
     VenueClosure,
     VenueNote,
 )
-from portal.venues.rules import Span, timeline
-from portal.venues.staff import plan_queries
+from portal.venues.rules import Span
 from portal.venues.staff.plan_queries import competing, phone, touching, who, with_people
 from portal.venues.states import MACHINE
 
 PAGE = 20
+# Written out, not bound: only so does SQLite see that the small index of pending ones holds them all.
+TO_DECIDE = (Booking.status == literal_column(f"'{PENDING}'"), Booking.source != BY_ACTIVITY)
 DATES = 60  # of a series on one page: a year of Tuesdays
 SHORTEST_PHONE = 4  # digits of a number's end that are enough to look for it
 _NAMES = (Booking.title, Booking.contact_name, Resident.name, Relative.name)
@@ -101,11 +103,6 @@ class Queue:
     overdue: int = 0
 
 
-def _asked() -> tuple[ColumnElement[bool], ...]:
-    # Written out, not bound: only so does SQLite see that the small index of pending ones holds them all.
-    return Booking.status == literal_column(f"'{PENDING}'"), Booking.source != BY_ACTIVITY
-
-
 def requests(actor: Actor, which: str, centre_id: int | None, now: datetime, page: int = 1) -> Queue:
     """The requests of one tab, what is due first first; with their rivals and what is known of the bookers.
 
@@ -114,15 +111,10 @@ def requests(actor: Actor, which: str, centre_id: int | None, now: datetime, pag
     decider = aliased(Centre)
     counts, overdue = _counts(actor, now)
     wanted = with_people(select(Booking)).options(joinedload(Booking.waits_at), joinedload(Booking.centre))
-    wanted = wanted.join(decider, decider.id == func.coalesce(Booking.waits_at_id, Booking.centre_id)).where(*_asked())
+    wanted = wanted.join(decider, decider.id == func.coalesce(Booking.waits_at_id, Booking.centre_id)).where(*TO_DECIDE)
     inside = (decider.path >= actor.centre_path) & (decider.path < actor.centre_path + ":")
     mine = decider.id.in_(ladder.answers_for(actor, Permission.VENUES))
-    if which == "mine":
-        wanted = wanted.where(mine)
-    elif which == "below":
-        wanted = wanted.where(inside, ~mine)
-    elif which == "above":
-        wanted = wanted.where(~inside)
+    wanted = wanted.where(*{"mine": (mine,), "below": (inside, ~mine), "above": (~inside,)}.get(which, ()))
     if centre_id is not None:
         wanted = wanted.where(Booking.centre_id == centre_id)
     wanted = wanted.order_by(Booking.decide_by, Booking.id).offset((page - 1) * PAGE).limit(PAGE + 1)
@@ -134,7 +126,7 @@ def _counts(actor: Actor, now: datetime) -> tuple[dict[str, int], int]:
     decider = aliased(Centre)
     late = func.sum(case((Booking.decide_by <= now, 1), else_=0))
     wanted = select(decider.id, decider.path, func.count(), late).select_from(Booking)
-    wanted = wanted.join(decider, decider.id == func.coalesce(Booking.waits_at_id, Booking.centre_id)).where(*_asked())
+    wanted = wanted.join(decider, decider.id == func.coalesce(Booking.waits_at_id, Booking.centre_id)).where(*TO_DECIDE)
     counts, overdue = Counter({key: 0 for key, _ in REQUEST_TABS}), 0
     own = set(db.session.scalars(ladder.answers_for(actor, Permission.VENUES)))
     for centre_id, path, count, past in db.session.execute(wanted.group_by(decider.id, decider.path)):
@@ -270,7 +262,7 @@ def elsewhere(room: Venue, span: Span, people: int, now: datetime, but: Iterable
     in the way. Nine statements at most. `but`: bookings that do not count.
     """
     day, skip = clock.local(span.start).date(), tuple(but)
-    others = [r for r in plan_queries.rooms(room.centre_id) if r.id != room.id]
+    others = [r for r in room_queries.of_centre(room.centre_id) if r.id != room.id]
     week = timedelta(days=8)
     terms = occupancy.terms_of([room, *others], day, day + week)
     held = occupancy.taken([room.id, *(r.id for r in others)], span.start - timedelta(days=2), span.end + week, skip)
@@ -305,7 +297,7 @@ class SeriesLine:
 def series_words(row: BookingSeries) -> str:
     """'每周二、四 9:00–11:00'."""
     days = "、".join(clock.WEEKDAYS[d] for d in sorted(row.weekdays))
-    return f"每周{days} {timeline.hour(row.opens)}–{timeline.hour(row.closes)}"
+    return f"每周{days} {clock_text(row.opens)}–{clock_text(row.closes)}"
 
 
 def series_list(which: str, page: int, now: datetime) -> tuple[list[SeriesLine], bool]:
@@ -320,12 +312,8 @@ def series_list(which: str, page: int, now: datetime) -> tuple[list[SeriesLine],
         func.min(Booking.starts_at).filter(coming),
     )  # fmt: skip
     counted = counted.where(Booking.series_id.in_([r.id for r in rows])).group_by(Booking.series_id)
-    found = {key: (total, int(ahead or 0), first) for key, total, ahead, first in db.session.execute(counted)}
-    lines = []
-    for row in rows[:PAGE]:
-        total, ahead, first = found.get(row.id, (0, 0, None))
-        lines.append(SeriesLine(row, ahead, total, first))
-    return lines, len(rows) > PAGE
+    found = {key: (int(ahead or 0), total, first) for key, total, ahead, first in db.session.execute(counted)}
+    return [SeriesLine(row, *found.get(row.id, (0, 0, None))) for row in rows[:PAGE]], len(rows) > PAGE
 
 
 def series(series_id: int) -> BookingSeries | None:
@@ -359,14 +347,9 @@ def closure_words(start: datetime, end: datetime) -> str:
 def closures(which: str, centre_id: int | None, page: int, now: datetime) -> tuple[list[VenueClosure], bool]:
     """Closures that are on or coming, over, or lifted. One statement."""
     wanted = select(VenueClosure).options(joinedload(VenueClosure.venue), joinedload(VenueClosure.centre))
-    if which == "lifted":
-        wanted = wanted.where(VenueClosure.lifted_at.is_not(None)).order_by(VenueClosure.starts_at.desc())
-    elif which == "past":
-        over = VenueClosure.ends_at <= now
-        wanted = wanted.where(VenueClosure.lifted_at.is_(None), over).order_by(VenueClosure.starts_at.desc())
-    else:
-        wanted = wanted.where(VenueClosure.lifted_at.is_(None), VenueClosure.ends_at > now)
-        wanted = wanted.order_by(VenueClosure.starts_at)
+    lifted, over, starts = VenueClosure.lifted_at.is_not(None), VenueClosure.ends_at <= now, VenueClosure.starts_at
+    stands = {"lifted": lifted, "past": ~lifted & over}.get(which, ~lifted & ~over)
+    wanted = wanted.where(stands).order_by(starts.desc() if which in ("lifted", "past") else starts)
     if centre_id is not None:
         wanted = wanted.where(VenueClosure.centre_id == centre_id)
     rows = list(db.session.scalars(wanted.offset((page - 1) * PAGE).limit(PAGE + 1)))

@@ -12,10 +12,11 @@ from portal.core import access, clock, pages, states
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
-from portal.venues.actions import approval, check_in, duty_notes, on_behalf
+from portal.venues import room_queries
+from portal.venues.actions import approval, duty_notes, on_behalf
 from portal.venues.errors import SlotTaken
 from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, PENDING, Booking
-from portal.venues.rules import Span
+from portal.venues.rules import Span, eligibility
 from portal.venues.staff import booking_queries, forms, plan_queries
 from portal.venues.staff.plan_views import bp, came_from, chosen_house, instead_of, may_write, room_choices
 from portal.venues.states import MACHINE, TONES
@@ -46,25 +47,57 @@ def _reason(missing: str) -> str:
     return reason
 
 
-def approve_it(booking_id: int) -> str:
+def _approve(booking_id: int) -> str:
     row = approval.approve(access.actor(), booking_id, clock.now())
     return f"已批准“{row.title}”，对方会收到通知。"
 
 
-def refuse_it(booking_id: int) -> str:
+def _refuse(booking_id: int) -> str:
     row = approval.refuse(access.actor(), booking_id, _reason("请写明为什么不批准。"), clock.now())
     return f"没有批准“{row.title}”，原因会告诉对方，时间让给候补的人。"
 
 
-def hand_up_it(booking_id: int) -> str:
+def _hand_up(booking_id: int) -> str:
     row = approval.hand_up(access.actor(), booking_id, _reason("请写明为什么移交。"), clock.now())
     due = f"，请在 {clock.stamp(row.decide_by)} 前审批" if row.decide_by else ""
     return f"“{row.title}”已移交{row.waits_at.label if row.waits_at else '上级'}{due}。"
 
 
-def prefer_it(booking_id: int) -> str:
+def _prefer(booking_id: int) -> str:
     row = approval.prefer(access.actor(), booking_id, _reason("请写明为什么优先给这一位。"), clock.now())
     return f"已改给“{row.title}”，两边都会收到通知。"
+
+
+def _cancel(booking_id: int) -> str:
+    row = approval.cancel(access.actor(), booking_id, _reason("请写明为什么取消。"), clock.now())
+    return f"已取消“{row.title}”，对方会收到通知。"
+
+
+# What the person said on the telephone, or somebody on duty saw.
+
+
+def _accept(booking_id: int) -> str:
+    return f"已替预约人确认“{on_behalf.accept(access.actor(), booking_id, clock.now()).title}”。"
+
+
+def _decline(booking_id: int) -> str:
+    row = on_behalf.decline(access.actor(), booking_id, clock.now())
+    return f"已替预约人放弃“{row.title}”，时间让给下一位。"
+
+
+def _withdraw(booking_id: int) -> str:
+    row = on_behalf.withdraw(access.actor(), booking_id, clock.now())
+    return f"已替预约人退订“{row.title}”，对方会收到通知。"
+
+
+def _arrived(booking_id: int) -> str:
+    return f"“{on_behalf.arrived(access.actor(), booking_id, clock.now()).title}”已登记到场。"
+
+
+# What decides on a request, also from the list of requests; and every deed of a booking's own page.
+DECISIONS = {"approve": _approve, "refuse": _refuse, "hand_up": _hand_up, "prefer": _prefer}
+ON_BEHALF = {"accept": _accept, "decline": _decline, "withdraw": _withdraw, "arrived": _arrived}
+DEEDS = DECISIONS | ON_BEHALF | {"cancel": _cancel}
 
 
 # The page -------------------------------------------------------------------------------------------------------------
@@ -122,7 +155,7 @@ def _passed_over(row: Booking) -> str:
 
 
 def _can_arrive(row: Booking, now: datetime) -> bool:
-    coming = row.starts_at - check_in.EARLY <= now < row.ends_at + check_in.LOOK_BACK
+    coming = row.starts_at - eligibility.EARLY <= now < row.ends_at + eligibility.LOOK_BACK
     return row.status == APPROVED and row.checked_in_at is None and coming
 
 
@@ -142,8 +175,8 @@ def _move_form(row: Booking, now: datetime) -> tuple[forms.MoveForm, list[Span] 
     form = forms.MoveForm(formdata=None)
     form.venue_id.offer(room_choices())
     form.put(Span(row.starts_at, row.ends_at))
-    asked = plan_queries.venue(whole_number(request.args.get("venue"))) if request.args.get("venue") else None
-    room = asked or row.venue
+    number = whole_number(request.args.get("venue"))
+    room = (room_queries.get(number) if number else None) or row.venue
     form.venue_id.data = room.id
     form.day.data = day = forms.typed_day(request.args.get("day"), clock.local(row.starts_at).date())
     return form, booking_queries.free_on(room, day, now, (row.id,))
@@ -168,79 +201,18 @@ def _free(booking_id: int) -> int:
     return booking_id
 
 
-@bp.post("/bookings/<int:booking_id>/approve")
-@access.staff(Permission.VENUES)
-@_act("approve")
-def approve(booking_id: int) -> str:
-    """Say yes to the request."""
-    return approve_it(_free(booking_id))
+def _button(name: str) -> None:
+    """POST /bookings/<id>/<name>: one of DEEDS, done on the booking's page."""
+
+    def press(booking_id: int) -> str:
+        return DEEDS[name](_free(booking_id))
+
+    view = access.staff(Permission.VENUES)(_act(name)(press))
+    bp.post(f"/bookings/<int:booking_id>/{name.replace('_', '-')}", endpoint=name)(view)
 
 
-@bp.post("/bookings/<int:booking_id>/refuse")
-@access.staff(Permission.VENUES)
-@_act("refuse")
-def refuse(booking_id: int) -> str:
-    """Say no with a reason that the person reads."""
-    return refuse_it(_free(booking_id))
-
-
-@bp.post("/bookings/<int:booking_id>/hand-up")
-@access.staff(Permission.VENUES)
-@_act("hand_up")
-def hand_up(booking_id: int) -> str:
-    """Let the level above decide."""
-    return hand_up_it(_free(booking_id))
-
-
-@bp.post("/bookings/<int:booking_id>/prefer")
-@access.staff(Permission.VENUES)
-@_act("prefer")
-def prefer(booking_id: int) -> str:
-    """Give the time to this one of the waiting list."""
-    return prefer_it(_free(booking_id))
-
-
-@bp.post("/bookings/<int:booking_id>/cancel")
-@access.staff(Permission.VENUES)
-@_act("cancel")
-def cancel(booking_id: int) -> str:
-    """Take the booking away with a reason; the person is told."""
-    row = approval.cancel(access.actor(), _free(booking_id), _reason("请写明为什么取消。"), clock.now())
-    return f"已取消“{row.title}”，对方会收到通知。"
-
-
-@bp.post("/bookings/<int:booking_id>/accept")
-@access.staff(Permission.VENUES)
-@_act("accept")
-def accept(booking_id: int) -> str:
-    """The person said on the phone that they take the offered time."""
-    return f"已替预约人确认“{on_behalf.accept(access.actor(), _free(booking_id), clock.now()).title}”。"
-
-
-@bp.post("/bookings/<int:booking_id>/decline")
-@access.staff(Permission.VENUES)
-@_act("decline")
-def decline(booking_id: int) -> str:
-    """The person said on the phone that they do not want the offered time."""
-    row = on_behalf.decline(access.actor(), _free(booking_id), clock.now())
-    return f"已替预约人放弃“{row.title}”，时间让给下一位。"
-
-
-@bp.post("/bookings/<int:booking_id>/withdraw")
-@access.staff(Permission.VENUES)
-@_act("withdraw")
-def withdraw(booking_id: int) -> str:
-    """The person said on the phone that they do not come."""
-    row = on_behalf.withdraw(access.actor(), _free(booking_id), clock.now())
-    return f"已替预约人退订“{row.title}”，对方会收到通知。"
-
-
-@bp.post("/bookings/<int:booking_id>/arrived")
-@access.staff(Permission.VENUES)
-@_act("arrived")
-def arrived(booking_id: int) -> str:
-    """Somebody on duty saw them come."""
-    return f"“{on_behalf.arrived(access.actor(), _free(booking_id), clock.now()).title}”已登记到场。"
+for _name in DEEDS:
+    _button(_name)
 
 
 @bp.post("/bookings/<int:booking_id>/move")
@@ -252,12 +224,9 @@ def move(booking_id: int) -> Response:
     form.venue_id.offer(room_choices())
     if not form.validate():
         return page_of(row, status=422, form=form, where="move")
-    span, now, target = form.span, clock.now(), form.venue_id.data
-    assert span is not None
+    span, room, reason = form.span, form.venue_id.data, form.reason.data or ""
     try:
-        moved = approval.move(
-            access.actor(), _free(booking_id), target, span.start, span.end, form.reason.data or "", now
-        )
+        moved = approval.move(access.actor(), _free(booking_id), room, span.start, span.end, reason, clock.now())
     except DomainError as error:
         return _not_moved(booking_id, form, span, error)
     flash(f"已改到 {moved.venue.name} {clock.span(moved.starts_at, moved.ends_at)}，对方会收到通知。", "ok")

@@ -11,6 +11,7 @@ from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
+from portal.venues import room_queries
 from portal.venues.actions import closures
 from portal.venues.errors import ClosureRefused
 from portal.venues.models import BY_ACTIVITY, Booking
@@ -80,22 +81,19 @@ def _target(form: forms.ClosureForm) -> tuple[int, int | None]:
     number = whole_number(str(form.where.data)[1:]) or 0
     if str(form.where.data).startswith("c"):
         return number, None
-    room = plan_queries.venue(number) or abort(404)
+    room = room_queries.get(number) or abort(404)
     return room.centre_id, room.id
 
 
 def _inside(form: forms.ClosureForm) -> list[Booking]:
-    centre_id, venue_id = _target(form)
-    span = form.span
-    assert span is not None
-    return booking_queries.with_names(closures.affected(centre_id, venue_id, span))
+    return booking_queries.with_names(closures.affected(*_target(form), form.span))
 
 
 def _preview(form: forms.ClosureForm, status: int = 200, changed: bool = False) -> Response:
-    refused = _refused(form)
-    if refused is not None:
-        form.refuse(refused)
-        return _page(form, refused.status)
+    try:
+        closures.check(form.span, form.reason.data or "", clock.now())  # told before anybody decides about bookings
+    except ClosureRefused as error:
+        return _page(form, pages.refused(error, form).status)
     inside = _inside(form)
     source = request.form if request.method == "POST" else request.args
     return _page(
@@ -103,18 +101,6 @@ def _preview(form: forms.ClosureForm, status: int = 200, changed: bool = False) 
         kept=[(name, source.get(name, "")) for name in FIELDS], seen=_seen(inside), span=form.span,
         where={c.value: c.label for c in form.where.choices}[form.where.data],
     )  # fmt: skip
-
-
-def _refused(form: forms.ClosureForm) -> ClosureRefused | None:
-    """What the action would refuse, told before anybody decides about bookings."""
-    span = form.span
-    assert span is not None
-    try:
-        closures.check(span, form.reason.data or "", clock.now())
-    except ClosureRefused as error:
-        error.field = {"ends": "last_day", "starts": "first_day"}.get(error.field or "", error.field)
-        return error
-    return None
 
 
 def _seen(rows: list[Booking]) -> str:
@@ -133,13 +119,10 @@ def close() -> Response:
     inside = _inside(form)
     if cancel and _seen(inside) != (form.seen.data or ""):
         return _preview(form, 409, changed=True)
-    centre_id, venue_id = _target(form)
-    span = form.span
-    assert span is not None
+    span, reason = form.span, form.reason.data or ""
     try:
-        done = closures.close(access.actor(), centre_id, venue_id, span, form.reason.data or "", cancel, clock.now())
+        done = closures.close(access.actor(), *_target(form), span, reason, cancel, clock.now())
     except DomainError as error:
-        error.field = "last_day" if error.field == "ends" else error.field
         return _page(form, pages.refused(error, form).status)
     said = f"已停用：{booking_queries.closure_words(span.start, span.end)}。"
     if done.cancelled:

@@ -19,13 +19,13 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Optional
 from wtforms.widgets import CheckboxInput, DateInput, ListWidget, NumberInput, TimeInput
 
+from portal.centres.rules import clock_text
 from portal.core import clock
 from portal.core.forms import FULL_WIDTH, Form, LooseDateField, MobileField, at_most, strip
 from portal.core.incoming import whole_number
 from portal.venues import rules
-from portal.venues.rules import Span
+from portal.venues.rules import Span, day_words
 from portal.venues.rules.eligibility import Wish
-from portal.venues.rules.timeline import hour
 
 MOST_PEOPLE = 9999
 FIRST_YEAR, LAST_YEAR = 2000, 2199
@@ -70,7 +70,7 @@ class Clock(Field):
     def _value(self) -> str:
         if self.raw_data:
             return str(self.raw_data[0])
-        return hour(self.data % 1440).zfill(5) if self.data is not None else ""  # the picker knows no 24:00
+        return clock_text(self.data % 1440).zfill(5) if self.data is not None else ""  # the picker knows no 24:00
 
 
 class People(Field):
@@ -133,14 +133,6 @@ def _weekday(raw: Any) -> int:
     return -1 if number is None else number
 
 
-def span_of(day: Day, start: Clock, end: Clock) -> Span | None:
-    """The typed span; None when something is missing. Reversed ones are the rules' business."""
-    if day.data is None or start.data is None or end.data is None:
-        return None
-    until = end.data or 1440  # midnight at the end of a day
-    return Span(rules.moment(day.data, start.data), rules.moment(day.data, until))
-
-
 def _text(label: str, most: int, needed: str = "") -> StringField:
     first = DataRequired(needed) if needed else Optional()
     return StringField(label, [first, at_most(most, label)], filters=[strip])
@@ -155,14 +147,16 @@ class SpanForm(Form):
     end = Clock("结束", [InputRequired("请填结束时间。")])
 
     @property
-    def span(self) -> Span | None:
-        return span_of(self.day, self.start, self.end)
+    def span(self) -> Span:
+        """The typed span; reversed ones are the rules' business. Call only after validation."""
+        day, start, end = self.day.data, self.start.data, self.end.data
+        assert day is not None and start is not None and end is not None
+        return Span(rules.moment(day, start), rules.moment(day, end or 1440))  # 0:00 is midnight at the end of the day
 
     def put(self, span: Span) -> None:
         """Show this time."""
-        there, until = clock.local(span.start), clock.local(span.end)
-        self.day.data, self.start.data = there.date(), there.hour * 60 + there.minute
-        self.end.data = (until.date() - there.date()).days * 1440 + until.hour * 60 + until.minute
+        self.day.data = day = clock.local(span.start).date()
+        self.start.data, self.end.data = (day_words.minutes_after(day, at) for at in (span.start, span.end))
 
 
 class BookForm(SpanForm):
@@ -191,22 +185,14 @@ class BookForm(SpanForm):
 
     def wish(self) -> Wish:
         """What is asked for. Call only after validation."""
-        span = self.span
-        assert span is not None
-        return Wish(
-            self.venue_id.data, span.start, span.end, self.people.data or 1, self.title.data or "",
-            needs=self.needs.data or "",
-        )  # fmt: skip
+        span, people, title = self.span, self.people.data or 1, self.title.data or ""
+        return Wish(self.venue_id.data, span.start, span.end, people, title, needs=self.needs.data or "")
 
 
 class MoveForm(SpanForm):
     """Another time or room for a booking, and why."""
 
-    reason = TextAreaField(
-        "原因",
-        [DataRequired("请写明原因，预约人会看到。"), at_most(300, "原因")],
-        filters=[strip],
-    )
+    reason = TextAreaField("原因", [DataRequired("请写明原因，预约人会看到。"), at_most(300, "原因")], filters=[strip])
 
 
 class SeriesForm(Form):
@@ -239,13 +225,11 @@ class ClosureForm(Form):
     seen = HiddenField()
 
     @property
-    def span(self) -> Span | None:
-        """From the first day's beginning to the last day's end unless hours are given."""
-        if self.first_day.data is None or self.last_day.data is None:
-            return None
-        start = self.start.data if self.start.data is not None else 0
-        end = self.end.data or 1440
-        return Span(rules.moment(self.first_day.data, start), rules.moment(self.last_day.data, end))
+    def span(self) -> Span:
+        """From the first day's beginning to the last day's end unless hours are given. Call only after validation."""
+        first, last = self.first_day.data, self.last_day.data
+        assert first is not None and last is not None
+        return Span(rules.moment(first, self.start.data or 0), rules.moment(last, self.end.data or 1440))
 
 
 class NoteForm(Form):

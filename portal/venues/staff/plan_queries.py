@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import joinedload
 
 from portal.centres.models import Centre
+from portal.centres.models import label as label_of
+from portal.centres.queries import inside
 from portal.core import clock
 from portal.core.db import db
 from portal.venues import occupancy, rules
@@ -25,7 +27,7 @@ from portal.venues.models import (
     VenueNote,
 )
 from portal.venues.rules import Span, timeline
-from portal.venues.states import LABELS, TONES
+from portal.venues.states import LABELS
 
 # Words of one booking -------------------------------------------------------------------------------------------------
 
@@ -54,39 +56,6 @@ def label(booking: Booking) -> str:
     if booking.status == APPROVED and booking.checked_in_at is not None:
         return "已到场"
     return LABELS[booking.status]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A booking as blocks and lists show it."""
-
-    id: int
-    title: str
-    who: str
-    phone: str
-    time: str  # '9:00–11:00'
-    status: str
-    label: str
-    tone: str
-    people: int
-    needs: str
-    activity: bool
-    starts_at: datetime
-    ends_at: datetime
-    arrived: bool
-    waiting: int = 0
-    venue: str = ""
-    place: str = ""
-
-
-def shown(booking: Booking, waiting: int = 0) -> Shown:
-    """Names in full, the phone still to be masked by the page."""
-    return Shown(
-        booking.id, booking.title, who(booking), phone(booking),
-        f"{clock.hour(booking.starts_at)}–{clock.hour(booking.ends_at)}", booking.status, label(booking),
-        TONES[booking.status], booking.people, booking.needs, booking.source == BY_ACTIVITY, booking.starts_at,
-        booking.ends_at, booking.checked_in_at is not None, waiting, booking.venue.name, booking.venue.place,
-    )  # fmt: skip
 
 
 def with_people(statement: Select[Booking]) -> Select[Booking]:
@@ -125,39 +94,22 @@ class House:
 
 def houses(path: str) -> list[House]:
     """Centres at `path` and below that have rooms to book, in tree order, with what waits there. Two statements."""
-    wanted = select(Centre.id, Centre.code, Centre.short_name, Centre.name, Centre.path, func.count(Venue.id))
-    wanted = wanted.join(Venue, Venue.centre_id == Centre.id).where(Venue.active, Venue.bookable)
-    wanted = wanted.where(Centre.path >= path, Centre.path < path + ":")
-    rows = db.session.execute(
-        wanted.group_by(Centre.id, Centre.code, Centre.short_name, Centre.name, Centre.path)
-    ).all()
+    columns = (Centre.id, Centre.code, label_of(Centre), Centre.path)
+    wanted = select(*columns, func.count(Venue.id)).join(Venue, Venue.centre_id == Centre.id).group_by(*columns)
+    wanted = wanted.where(Venue.active, Venue.bookable, *inside(path))
     asked = select(Booking.centre_id, func.count()).where(Booking.status == PENDING, Booking.source != BY_ACTIVITY)
     pending = {row[0]: row[1] for row in db.session.execute(asked.group_by(Booking.centre_id))}
-    rows = sorted(rows, key=lambda r: [int(i) for i in r.path.strip("/").split("/")])
-    return [House(r[0], r[1], r[2] or r[3], r[5], pending.get(r[0], 0)) for r in rows]
-
-
-def rooms(centre_id: int) -> list[Venue]:
-    """What can be booked at one centre, in the order its staff gave."""
-    wanted = select(Venue).where(Venue.centre_id == centre_id, Venue.active, Venue.bookable)
-    return list(db.session.scalars(wanted.options(joinedload(Venue.centre)).order_by(Venue.position, Venue.id)))
+    rows = sorted(db.session.execute(wanted), key=lambda r: [int(i) for i in r.path.strip("/").split("/")])
+    return [House(number, code, name, count, pending.get(number, 0)) for number, code, name, _, count in rows]
 
 
 def room_choices(path: str) -> list[tuple[int, str, str]]:
     """(id, room, centre) of every room to book at `path` and below, in tree order. One statement."""
-    wanted = select(Venue.id, Venue.name, Centre.short_name, Centre.name, Centre.path, Venue.position)
-    wanted = wanted.join(Centre, Centre.id == Venue.centre_id).where(Venue.active, Venue.bookable)
-    wanted = wanted.where(Centre.path >= path, Centre.path < path + ":")
-    rows = sorted(
-        db.session.execute(wanted), key=lambda r: ([int(i) for i in r.path.strip("/").split("/")], r.position, r.id)
-    )
-    return [(r[0], r[1], r[2] or r[3]) for r in rows]
-
-
-def venue(venue_id: int | None) -> Venue | None:
-    """A room of one's subtree with its centre; None for everybody else's."""
-    wanted = select(Venue).where(Venue.id == (venue_id or 0)).options(joinedload(Venue.centre))
-    return db.session.scalars(wanted).one_or_none()
+    wanted = select(Venue.id, Venue.name, label_of(Centre), Centre.path, Venue.position)
+    wanted = wanted.join(Centre, Centre.id == Venue.centre_id).where(Venue.active, Venue.bookable, *inside(path))
+    rows = db.session.execute(wanted).all()
+    in_order = sorted(rows, key=lambda r: ([int(i) for i in r.path.strip("/").split("/")], r.position, r.id))
+    return [(number, name, centre) for number, name, centre, _, _ in in_order]
 
 
 # The plan of a day or a week ------------------------------------------------------------------------------------------
@@ -181,7 +133,7 @@ class DayPlan:
 
     hours: list[int]  # minutes after midnight at which a column of an hour begins
     rows: list[PlanRow]
-    bookings: list[Shown]  # in order of time, for the people on duty
+    bookings: list[Booking]  # in order of time, for the people on duty
     now_hour: int | None
 
 
@@ -191,7 +143,7 @@ class WeekPlan:
 
     days: list[date]
     rooms: list[Venue]
-    cells: dict[int, dict[date, list[Shown]]]
+    cells: dict[int, dict[date, list[Booking]]]
     shut: dict[int, dict[date, str]]
     count: int
 
@@ -240,7 +192,7 @@ def day_plan(venues: Sequence[Venue], day: date, now: datetime) -> DayPlan:
     minute = timeline.minute_now(day, now) if today else None
     hours = list(range(first, last, 60))
     now_hour = minute // 60 * 60 if minute is not None and first <= minute < last else None
-    return DayPlan(hours, plan, [shown(b) for b in found if b.status in HOLDS], now_hour)
+    return DayPlan(hours, plan, [b for b in found if b.status in HOLDS], now_hour)
 
 
 def _held(bookings: Sequence[Booking], day: date) -> list[timeline.Held]:
@@ -251,7 +203,7 @@ def _held(bookings: Sequence[Booking], day: date) -> list[timeline.Held]:
             continue
         start, end = timeline.minutes_of(Span(booking.starts_at, booking.ends_at), day)
         until = timeline.minutes_of(Span(booking.starts_at, booking.held_until), day)[1]
-        result.append(timeline.Held(start, end, until, shown(booking, len(competing(booking, waiting)))))
+        result.append(timeline.Held(start, end, until, (booking, len(competing(booking, waiting)))))
     return result
 
 
@@ -275,12 +227,12 @@ def week_plan(venues: Sequence[Venue], monday: date) -> WeekPlan:
         return WeekPlan(days, [], {}, {}, 0)
     start, end = _span(monday, 7)
     terms = occupancy.terms_of(venues, monday, monday + timedelta(days=7))
-    cells: dict[int, dict[date, list[Shown]]] = {v.id: {day: [] for day in days} for v in venues}
+    cells: dict[int, dict[date, list[Booking]]] = {v.id: {day: [] for day in days} for v in venues}
     count = 0
     for booking in _bookings([v.id for v in venues], start, end):
         day = clock.local(booking.starts_at).date()
         if day in cells[booking.venue_id] and booking.status != RELEASED:
-            cells[booking.venue_id][day].append(shown(booking))
+            cells[booking.venue_id][day].append(booking)
             count += booking.status in HOLDS
     shut = {v.id: {day: rules.closed_why(terms[v.id], day) or "" for day in days} for v in venues}
     return WeekPlan(days, list(venues), cells, shut, count)

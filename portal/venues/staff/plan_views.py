@@ -10,11 +10,10 @@ from portal.core import access, clock, pages, registry
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
-from portal.venues import rules
-from portal.venues.actions import approval, check_in
+from portal.venues import room_queries
+from portal.venues.actions import approval
 from portal.venues.errors import SlotTaken
-from portal.venues.models import Venue
-from portal.venues.rules import Span, timeline
+from portal.venues.rules import Span, eligibility, timeline
 from portal.venues.staff import booking_queries, forms, plan_queries
 from portal.venues.staff.plan_queries import House
 from portal.venues.states import TONES
@@ -79,12 +78,12 @@ def show_plan() -> Response:
         day = forms.typed_day(request.args.get("day"), today)
     shared: dict[str, Any] = {
         "houses": houses, "house": house, "day": day, "today": today, "now": now, "may": may_write(),
-        "early": check_in.EARLY, "monday": day - timedelta(days=day.weekday()),
+        "early": eligibility.EARLY, "monday": day - timedelta(days=day.weekday()),
         "weekly": weekly, "one_day": timedelta(days=1),
     }  # fmt: skip
     if house is None:
         return pages.page("venues/staff/plan.html", rooms=[], **shared)
-    rooms = plan_queries.rooms(house.id)
+    rooms = room_queries.of_centre(house.id)
     if weekly:
         return pages.page(
             "venues/staff/plan.html", rooms=rooms, week=plan_queries.week_plan(rooms, shared["monday"]), **shared
@@ -126,18 +125,14 @@ def book() -> Response:
 def _book_page(
     form: forms.BookForm, status: int = 0, instead: Any = None, error: DomainError | None = None
 ) -> Response:
-    room = plan_queries.venue(form.venue_id.data) if form.venue_id.data else None
+    room = room_queries.get(form.venue_id.data) if form.venue_id.data else None
     free = None
-    if room is not None and isinstance(form.day.data, date) and _near(form.day.data):
+    if room is not None and isinstance(form.day.data, date) and abs(form.day.data - clock.today()) <= TWO_YEARS:
         free = booking_queries.free_on(room, form.day.data, clock.now())
     return pages.page(
         "venues/staff/book.html", status=status, form=form, room=room, free=free, instead=instead, error=error,
         typed=[(k, v) for k, v in request.form.items() if k not in {"csrf_token", "venue_id", "day", "start", "end"}],
     )  # fmt: skip
-
-
-def _near(day: date) -> bool:
-    return abs(day - clock.today()) <= TWO_YEARS
 
 
 @bp.post("/book", endpoint="book_for")
@@ -167,22 +162,19 @@ def instead_of(
     venue_id: int, span: Span, people: int, now: datetime, but: tuple[int, ...] = ()
 ) -> booking_queries.Elsewhere | None:
     """Other times and rooms for a time that is taken."""
-    room: Venue | None = plan_queries.venue(venue_id)
+    room = room_queries.get(venue_id)
     return booking_queries.elsewhere(room, span, people, now, but) if room is not None else None
 
 
-def wall(moment: datetime) -> tuple[str, str]:
-    """('2026-12-03', '09:00') for the fields of a form."""
-    there = clock.local(moment)
-    return there.date().isoformat(), f"{there:%H:%M}"
-
-
 def wall_span(span: Span) -> dict[str, str]:
-    """A span as the fields day, start, end; an end at midnight is 24:00."""
-    day, start = wall(span.start)
-    minutes = rules.wall_minutes(span.end)
-    ends_next_day = clock.local(span.end).date() > clock.local(span.start).date()
-    return {"day": day, "start": start, "end": "24:00" if ends_next_day and not minutes else wall(span.end)[1]}
+    """A span as the fields day, start, end of a form; an end at midnight is 24:00."""
+    start, end = clock.local(span.start), clock.local(span.end)
+    midnight = end.date() > start.date() and not (end.hour or end.minute)
+    return {
+        "day": start.date().isoformat(),
+        "start": f"{start:%H:%M}",
+        "end": "24:00" if midnight else f"{end:%H:%M}",
+    }
 
 
 @bp.context_processor

@@ -10,7 +10,7 @@ from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.venues.staff import booking_queries, plan_queries
-from portal.venues.staff.booking_views import approve_it, booking_or_404, hand_up_it, prefer_it, refuse_it
+from portal.venues.staff.booking_views import DECISIONS, booking_or_404
 from portal.venues.staff.plan_views import bp, chosen_house, may_write
 from portal.venues.states import LABELS, MACHINE
 
@@ -79,7 +79,7 @@ def approve_many() -> Response:
         title = row.title
         try:
             with db.session.begin_nested():
-                approve_it(booking_id)
+                DECISIONS["approve"](booking_id)
             done += 1
         except DomainError as error:
             failed.append(f"“{title}”没有批准：{error.message}")
@@ -92,33 +92,7 @@ def approve_many() -> Response:
     return pages.see_other(_back())
 
 
-@bp.post("/requests/<int:booking_id>/approve", endpoint="approve_request")
-@access.staff(Permission.VENUES)
-@pages.act(_refused, _done)
-def approve_request(booking_id: int) -> str:
-    """Say yes with one press."""
-    return approve_it(booking_id)
-
-
-@bp.post("/requests/<int:booking_id>/refuse", endpoint="refuse_request")
-@access.staff(Permission.VENUES)
-@pages.act(_refused, _done)
-def refuse_request(booking_id: int) -> str:
-    """Say no with a reason that the person reads."""
-    return refuse_it(booking_id)
-
-
-@bp.post("/requests/<int:booking_id>/hand-up", endpoint="hand_up_request")
-@access.staff(Permission.VENUES)
-@pages.act(_refused, _done)
-def hand_up_request(booking_id: int) -> str:
-    """Let the level above decide, with the reason."""
-    return hand_up_it(booking_id)
-
-
-@bp.post("/requests/<int:booking_id>/prefer", endpoint="prefer_request")
-@access.staff(Permission.VENUES)
-@pages.act(_refused, _done)
-def prefer_request(booking_id: int) -> str:
-    """Give the time to one of those who wait for it; the undecided ones in its way are refused with the reason."""
-    return prefer_it(booking_id)
+# One request with one press; refusing, handing up and preferring with a reason.
+for _name, _decide in DECISIONS.items():
+    _view = access.staff(Permission.VENUES)(pages.act(_refused, _done)(_decide))
+    bp.post(f"/requests/<int:booking_id>/{_name.replace('_', '-')}", endpoint=f"{_name}_request")(_view)

@@ -205,10 +205,9 @@ class RoomForm(Form):
             raise ValidationError("网址要以 https:// 或 http:// 开头。")
 
     def validate_functions_more(self, field: StringField) -> None:
-        check_words(_split(field.data))
+        check_words(room_actions.divided(field.data))
 
-    def validate_equipment_more(self, field: StringField) -> None:
-        check_words(_split(field.data))
+    validate_equipment_more = validate_functions_more
 
     def validate(self, *args: Any, **kwargs: Any) -> bool:
         good = bool(super().validate(*args, **kwargs))
@@ -243,7 +242,7 @@ class RoomForm(Form):
         values |= {name: values[name] == "yes" for name in BOOLEANS}
         values |= {name: values[name] or None for name in NO_LIMITS}
         for name in room_actions.LISTS:
-            more = _split(self._fields[f"{name}_more"].data)
+            more = room_actions.divided(self._fields[f"{name}_more"].data)
             values[name] = tuple(dict.fromkeys([*(values[name] or ()), *more]))
         texts = ("intro", "terms_of_use", "staff_notes")
         values |= {name: (values[name] or "").replace("\r\n", "\n") for name in texts}
@@ -272,13 +271,8 @@ def _typed(spans: Iterable[tuple[int, int]]) -> str:
     return typed_hours.write_day(Hours(opens, closes) for opens, closes in spans)
 
 
-def _split(text: str | None) -> list[str]:
-    return list(dict.fromkeys(p for p in re.split(r"[、，,；;\s]+", text or "") if p))
-
-
-def check_words(words: Iterable[str]) -> None:
+def check_words(found: list[str]) -> None:
     """Raises ValidationError for words too long or too many."""
-    found = list(words)
     long = next((w for w in found if len(w) > WORD_LENGTH), None)
     if long:
         raise ValidationError(f"“{long}”太长，每项最多 {WORD_LENGTH} 个字，用顿号隔开。")

@@ -1,7 +1,7 @@
 """Staff on regular use of a room: every Tuesday from … until …, conflicts decided date by date (SPEC V4)."""
 
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from flask import abort, request, url_for
@@ -12,18 +12,18 @@ from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
-from portal.venues import rules
+from portal.venues import room_queries, rules
 from portal.venues.actions import series
-from portal.venues.actions.series import Choice, PlannedDate, Rule
+from portal.venues.actions.activity_holds import Conflict
+from portal.venues.actions.series import Choice, Rule
 from portal.venues.models import BookingSeries
-from portal.venues.staff import booking_queries, forms, plan_queries
+from portal.venues.rules import day_words
+from portal.venues.staff import booking_queries, forms
 from portal.venues.staff.plan_views import bp, may_write, room_choices
 
 USUAL_WEEKS = 13
 # Fields of the rule, carried through the preview.
 FIELDS = ("venue_id", "title", "weekdays", "first_day", "last_day", "start", "end", "people")
-# The rules name their fields for themselves.
-FIELD_NAMES = {"until": "last_day", "weekdays": "weekdays", "end": "end", "start": "start", "day": "first_day"}
 
 
 @bp.get("/series", endpoint="series")
@@ -79,16 +79,15 @@ def _rule(form: forms.SeriesForm) -> Rule:
 
 def _preview(form: forms.SeriesForm, chosen: dict[date, str], error: DomainError | None = None) -> Response:
     rule = _rule(form)
-    room = plan_queries.venue(rule.venue_id)
+    room = room_queries.get(rule.venue_id)
     try:
         dates = series.plan(rule, clock.now())
     except DomainError as refused:
-        refused.field = FIELD_NAMES.get(refused.field or "", refused.field)
         return _new_page(form, pages.refused(refused, form).status)
-    lines = [(d, _options(d, rule), chosen.get(d.day, series.SKIP if d.problem else series.TAKE)) for d in dates]
+    lines = [(d, _options(d, rule), chosen.get(d.day, series.SKIP if d.held_by else series.TAKE)) for d in dates]
     return pages.page(
         "venues/staff/series_new.html", form=form, dates=lines, room=room, error=error,
-        clashes=sum(bool(d.problem) for d in dates), kept=_kept(form),
+        clashes=sum(bool(d.held_by) for d in dates), kept=_kept(form),
     )  # fmt: skip
 
 
@@ -97,22 +96,18 @@ def _kept(form: forms.SeriesForm) -> list[tuple[str, str]]:
     return [(name, value) for name in FIELDS for value in source.getlist(name)]
 
 
-def _options(planned: PlannedDate, rule: Rule) -> list[tuple[str, str]]:
+def _options(planned: Conflict, rule: Rule) -> list[tuple[str, str]]:
     """(value, words) of what can be done on one date."""
-    if not planned.problem:
+    if not planned.held_by:
         return [(series.TAKE, "照排"), (series.SKIP, "这一天不要")]
     found = [(series.SKIP, "这一天跳过"), (series.WAIT, "排候补，空出来就给")]
     for span in planned.shifts:
-        value = f"move:{rule.venue_id}:{_minutes(span.start)}:{_minutes(span.end, planned.day)}"
+        start, end = (day_words.minutes_after(planned.day, moment) for moment in (span.start, span.end))
+        value = f"move:{rule.venue_id}:{start}:{end}"
         found.append((value, f"改到 {clock.hour(span.start)}–{clock.hour(span.end)}"))
     for room_id, name in planned.other_rooms:
         found.append((f"move:{room_id}:{rule.opens}:{rule.closes}", f"改到{name}，同一时间"))
     return found
-
-
-def _minutes(moment: datetime, day: date | None = None) -> int:
-    minutes = rules.wall_minutes(moment)
-    return 1440 if day is not None and minutes == 0 else minutes
 
 
 def _choice(raw: str, day: date) -> Choice | None:

@@ -21,7 +21,7 @@ from portal.venues.states import LABELS, TONES
 from portal.venues.usage import export as usage_export
 from portal.venues.usage import figures as usage
 from portal.venues.usage import idle
-from portal.venues.usage.figures import PARTS, CentreUse, Record, Span, Wanted
+from portal.venues.usage.figures import PARTS, CentreUse, Span, Wanted
 
 bp = Blueprint("venues_usage", __name__, url_prefix="/staff/venues")
 
@@ -89,8 +89,8 @@ def _figures(choice: Choice, now: datetime) -> tuple[list[CentreUse], list[idle.
 
     What one may see of it is the scope's, so the scope is part of what they are kept by.
     """
-    seen, here = room_snapshot.current(now), (scope.current(), choice.path)
-    groups = seen.part(("use", choice.month, *here), lambda: usage.month_use(choice.path, choice.month, now))
+    seen, here, span = room_snapshot.current(now), (scope.current(), choice.path), usage.month_span(choice.month)
+    groups = seen.part(("use", choice.month, *here), lambda: usage.use_of(choice.path, span, now))
     return groups, seen.part(("idle", *here), lambda: idle.idle_rooms(choice.path, now))
 
 
@@ -200,7 +200,7 @@ def _records(wanted: Wanted, now: datetime) -> dict[str, Any]:
         page = last
         found, number = usage.records(wanted, page, now)
     return {
-        "wanted": wanted, "rows": [_line(r) for r in found], "number": number, "page_number": page, "pages": last,
+        "wanted": wanted, "rows": [_line(*row) for row in found], "number": number, "page_number": page, "pages": last,
         "kind_word": (KINDS | EXTRA_KINDS).get(wanted.kind, ""),
         "part_word": next((word for key, word, *_ in PARTS if key == wanted.part), ""),
         "may_open": access.actor().can(Permission.VENUES),
@@ -221,10 +221,9 @@ class Line:
         return hours((self.booking.ends_at - self.booking.starts_at) // MINUTE)
 
 
-def _line(record: Record) -> Line:
-    booking = record.booking
+def _line(booking: Booking, kind: str) -> Line:
     if booking.status in usage.GIVEN:
-        return Line(booking, record.kind, usage.KINDS[record.kind], KIND_TONES[record.kind])
+        return Line(booking, kind, usage.KINDS[kind], KIND_TONES[kind])
     return Line(booking, "", LABELS[booking.status], TONES[booking.status])
 
 

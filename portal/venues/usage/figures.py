@@ -50,7 +50,6 @@ class Figures:
     used: int = 0
     people: int = 0  # of the bookings that were used
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
-    minutes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
 
     def add(self, other: Figures) -> None:
         self.open_parts = _plus(self.open_parts, other.open_parts)
@@ -59,7 +58,6 @@ class Figures:
         self.people += other.people
         for kind in KINDS:
             self.counts[kind] += other.counts[kind]
-            self.minutes[kind] += other.minutes[kind]
 
     @property
     def open(self) -> int:
@@ -165,23 +163,19 @@ def _within(path: str) -> ColumnElement[bool]:
 # Figures --------------------------------------------------------------------------------------------------------------
 
 
-def month_use(path: str, month: str, now: datetime) -> list[CentreUse]:
-    """Figures of each room below `path`, by centre in tree order (V7). Six statements, whatever the number of rooms."""
-    return use_of(path, month_span(month), now)
-
-
 def use_of(path: str, span: Span, now: datetime, venue_id: int | None = None) -> list[CentreUse]:
-    """As month_use, for any days, or for one room. A room out of use stands here only with the bookings it had."""
+    """Figures of each room below `path`, or of one, by centre in tree order (V7); six statements, however many rooms.
+
+    A room out of use stands here only with the bookings it had.
+    """
     figures = _booked(path, span, now, venue_id)
     venues = [v for v in venues_of(path, venue_id) if v.active or v.id in figures]
-    opened = open_minutes([v for v in venues if v.active], span)
+    terms = occupancy.terms_of([v for v in venues if v.active], span.first, span.until)
     for venue in venues:
-        figures.setdefault(venue.id, Figures()).open_parts = opened.get(venue.id, NONE)
-    found: list[CentreUse] = []
-    for centre, rooms in by_centre(venues):
-        uses = tuple(RoomUse(v, figures[v.id]) for v in rooms)
-        found.append(CentreUse(centre, uses, total(uses)))
-    return found
+        opened = open_in(terms[venue.id], span.days) if venue.active else NONE
+        figures.setdefault(venue.id, Figures()).open_parts = opened
+    by_house = [(centre, tuple(RoomUse(v, figures[v.id]) for v in rooms)) for centre, rooms in by_centre(venues)]
+    return [CentreUse(centre, uses, total(uses)) for centre, uses in by_house]
 
 
 def total(uses: Iterable[RoomUse | CentreUse]) -> Figures:
@@ -223,7 +217,6 @@ def _booked(path: str, span: Span, now: datetime, venue_id: int | None) -> dict[
     for venue, what, begin, minutes, count, people in db.session.execute(wanted):
         figures = found.setdefault(venue, Figures())
         figures.counts[what] += count
-        figures.minutes[what] += count * int(minutes)
         if what == USED:
             figures.used += count * int(minutes)
             figures.people += int(people)
@@ -240,12 +233,6 @@ def parts_of(start: int, end: int) -> Minutes:
         for index, (_, _, first, last) in enumerate(PARTS):
             sums[index] += max(0, min(end, last + shift) - max(start, first + shift))
     return sums[0], sums[1], sums[2]
-
-
-def open_minutes(venues: Sequence[Venue], span: Span) -> dict[int, Minutes]:
-    """Opening hours minus closures per part of the day. Two statements."""
-    terms = occupancy.terms_of(venues, span.first, span.until)
-    return {venue.id: open_in(terms[venue.id], span.days) for venue in venues}
 
 
 def open_in(terms: rules.Terms, days: Iterable[date]) -> Minutes:
@@ -294,23 +281,17 @@ class Wanted:
     function: str = ""
 
 
-@dataclass(frozen=True)
-class Record:
-    booking: Booking
-    kind: str
-
-
 PER_PAGE = 50
 
 
-def records(wanted: Wanted, page: int, now: datetime) -> tuple[list[Record], int]:
-    """The bookings behind a figure in order of time, and how many there are. Two statements."""
+def records(wanted: Wanted, page: int, now: datetime) -> tuple[list[tuple[Booking, str]], int]:
+    """The bookings behind a figure with their kinds, in order of time, and how many there are. Two statements."""
     where = _where(wanted, now)
     number = db.session.scalar(select(func.count(Booking.id)).where(*where)) or 0
     statement = select(Booking, kind_of(now)).join(Booking.venue).join(Venue.centre).where(*where)
     statement = statement.options(contains_eager(Booking.venue).contains_eager(Venue.centre))
     statement = statement.order_by(Booking.starts_at, Booking.id).limit(PER_PAGE).offset((page - 1) * PER_PAGE)
-    return [Record(booking, kind) for booking, kind in db.session.execute(statement)], number
+    return [(booking, kind) for booking, kind in db.session.execute(statement)], number
 
 
 def _where(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:

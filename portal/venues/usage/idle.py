@@ -70,7 +70,7 @@ def asked_for(now: datetime) -> Span:
 
 def is_idle(use: rules.Use) -> bool:
     """Open long enough to judge, and booked for less than the threshold (V7)."""
-    return use.open_minutes >= threshold("idle_open_hours") * 60 and rules.idle(use, threshold("idle_share"))
+    return use.open_minutes >= threshold("idle_open_hours") * 60 and use.share < threshold("idle_share")
 
 
 def idle_rooms(path: str, now: datetime) -> list[Idle]:

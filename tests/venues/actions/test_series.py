@@ -39,7 +39,7 @@ def test_planned_and_booked(session: Any, town: Town, room: Venue, tuesdays: Rul
     with staff(town, "A1") as clerk:
         planned = series.plan(tuesdays, now)
         assert [p.day for p in planned] == [date(2026, 12, d) for d in (1, 8, 15, 22, 29)]
-        assert {p.problem for p in planned} == {""}
+        assert {p.held_by for p in planned} == {""}
         done = series.book_series(clerk, tuesdays, {}, now)
     assert [b.starts_at for b in done.booked] == [at(d, 14, month=12) for d in (1, 8, 15, 22, 29)]
     assert {(b.status, b.source, b.series_id, b.people, b.title, b.created_by) for b in done.booked} == {
@@ -64,7 +64,7 @@ def crowded(town: Town, room: Venue, make: Make) -> Venue:
 def test_conflicts_say_what_and_where_else(town: Town, crowded: Venue, tuesdays: Rule, now: datetime) -> None:
     with staff(town, "A1"):
         planned = {p.day.day: p for p in series.plan(tuesdays, now)}
-    assert {d: p.problem for d, p in planned.items()} == {
+    assert {d: p.held_by for d, p in planned.items()} == {
         1: "",
         8: "居民预约（待审批）",
         15: "“主题党课”",
@@ -110,7 +110,7 @@ def test_taken_meanwhile_nothing_is_stored(
     session: Any, town: Town, room: Venue, tuesdays: Rule, now: datetime
 ) -> None:
     with staff(town, "A1"):
-        assert {p.problem for p in series.plan(tuesdays, now)} == {""}
+        assert {p.held_by for p in series.plan(tuesdays, now)} == {""}
     booking.book(town.resident_actor(0), wish(room, 8, 15, month=12), now)
     session.commit()
     with staff(town, "A1") as clerk, pytest.raises(SlotTaken) as taken:
