@@ -1,6 +1,6 @@
 """Refusals about cases, each with the way out."""
 
-from portal.core.errors import DomainError
+from portal.core.errors import DomainError, Invalid
 
 
 class NobodyAbove(DomainError):
@@ -19,8 +19,7 @@ class MayNotDecline(DomainError):
     advice = "办不了请写明情况，交上级协调。"
 
 
-class BadNotice(DomainError):
-    status = 422
+class BadNotice(Invalid):
     field = "text"
     message = "这份节假日安排没有看懂。"
     advice = "请按“元旦：1月1日至3日放假，1月4日上班。”的样子一行写一个节日。"

@@ -15,7 +15,7 @@ from portal.centres.profile import Profile
 from portal.core import audit
 from portal.core.access import Actor
 from portal.core.db import db
-from portal.core.errors import DomainError
+from portal.core.errors import Invalid
 
 COLUMNS = ("code", "name", "level", "kind", "parent_code", "note")
 LIMITS = {"code": ("编码", 32), "name": ("名称", 80), "note": ("备注", 200)}
@@ -27,10 +27,9 @@ class RowProblem:
     reason: str
 
 
-class ImportRefused(DomainError):
+class ImportRefused(Invalid):
     """Nothing was imported; `problems` says why, line by line."""
 
-    status = 422
     message = "文件里有错误，一行也没有导入。"
 
     def __init__(self, problems: list[RowProblem]) -> None:

@@ -73,10 +73,7 @@ def edit(
     before = snapshot(centre, today)
     for name, value in asdict(facts).items():
         setattr(centre, name, list(value) if name == "functions" else value)
-    after = _words(facts) | {
-        "hours": _week_words(week),
-        "exceptions": typed_hours.write_specials(specials),
-    }
+    after = _words(facts) | {"hours": _week_words(week), "exceptions": typed_hours.write_specials(specials)}
     changed = [name for name in after if before[name] != after[name]]
     if "hours" in changed:
         _write_week(centre.id, week)

@@ -13,15 +13,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.core import uploads
 from portal.core.access import Actor
 from portal.core.db import Base, UTCDateTime, db
-from portal.core.errors import DomainError
+from portal.core.errors import Invalid
 from portal.core.scope import CentreScoped
 
 PHOTO = "photo"
 _public: set[str] = set()
 
 
-class TooMany(DomainError):
-    status = 422
+class TooMany(Invalid):
     advice = "请先删掉一张。"
 
 

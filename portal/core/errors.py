@@ -36,6 +36,12 @@ class DomainError(Exception):
         super().__init__(self.message)
 
 
+class Invalid(DomainError):
+    """What was typed or chosen cannot be taken; `field` says where."""
+
+    status = 422
+
+
 class Refused(DomainError):
     """A rule forbids it; `code` says which one."""
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.core import outbox
 from portal.core.access import Actor, Permission
 from portal.core.db import Base, UTCDateTime, db, hit
-from portal.core.errors import DomainError, NotAllowed, NotYourTurn, Stale
+from portal.core.errors import DomainError, Invalid, NotAllowed, NotYourTurn, Stale
 
 Guard = Callable[[Any, Actor], str | None]  # a sentence that says why not, or None
 
@@ -48,10 +48,9 @@ class NoSuchTransition(DomainError):
     advice = "请刷新看看最新状态。"
 
 
-class ReasonMissing(DomainError):
+class ReasonMissing(Invalid):
     message = "请写明原因。"
     field = "reason"
-    status = 422
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from flask import current_app
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from portal.core.db import let_go
-from portal.core.errors import DomainError
+from portal.core.errors import Invalid
 
 MAX_EDGE = 1200  # pixels
 MAX_PIXELS = 40_000_000  # what phones take today, with room; more is a decompression bomb or a poster for print
@@ -25,8 +25,7 @@ ACCEPT = "image/jpeg,image/png,image/webp"
 _NAME = re.compile(r"[0-9a-f]{32}\.jpg")
 
 
-class PictureRefused(DomainError):
-    status = 422
+class PictureRefused(Invalid):
     message = "这张图片打不开。"
     advice = "请换一张 JPG、PNG 或 WebP 格式的图片。"
 

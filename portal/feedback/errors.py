@@ -1,6 +1,6 @@
 """Refusals of this feature, each with the way out."""
 
-from portal.core.errors import DomainError
+from portal.core.errors import DomainError, Invalid
 
 
 class NoSuchEvaluation(DomainError):
@@ -14,21 +14,18 @@ class CannotAnswer(DomainError):
     advice = "还有话想说，请打电话给中心。"
 
 
-class BadStars(DomainError):
-    status = 422
+class BadStars(Invalid):
     field = "stars"
     message = "请点 1 到 5 颗星。"
 
 
-class UnknownTag(DomainError):
-    status = 422
+class UnknownTag(Invalid):
     field = "tags"
     message = "选的标签里有一项不在名单上。"
     advice = "请重新选，或用自己的话写下来。"
 
 
-class WordsTooLong(DomainError):
-    status = 422
+class WordsTooLong(Invalid):
     field = "words"
     advice = "请删短一点。"
 
@@ -38,8 +35,7 @@ class NoSuchCallBack(DomainError):
     message = "没有这件回访。"
 
 
-class UnknownOutcome(DomainError):
-    status = 422
+class UnknownOutcome(Invalid):
     field = "outcome"
     message = "请选一个回访结果。"
 

@@ -121,9 +121,7 @@ class ProfileForm(HomeForm):
 class RelativeForm(Form):
     name = StringField("姓名", person_name_rules(), filters=[strip])
     relation = Choose(
-        "他（她）是您的",
-        [InputRequired("请选择关系。")],
-        choices=picks([("", "请选择"), *((r, r) for r in RELATIONS)]),
+        "他（她）是您的", [InputRequired("请选择关系。")], choices=picks([("", "请选择"), *((r, r) for r in RELATIONS)])
     )
     birth_year = YearField("出生年份", [Optional()])
     phone = MobileField("手机号", [Optional()], filters=[strip])

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from portal.core import clock, errors
-from portal.core.errors import DomainError
+from portal.core.errors import DomainError, Invalid
 from portal.people import rules
 
 
@@ -19,55 +19,47 @@ class CodeTooSoon(DomainError):
     field = "phone"
 
 
-class CodeWrong(DomainError):
-    status = 422
+class CodeWrong(Invalid):
     message = "验证码不对。"
     field = "code"
 
 
-class CodeExpired(DomainError):
-    status = 422
+class CodeExpired(Invalid):
     message = "这个验证码已经失效。"
     advice = "请点“重新发送”，用新收到的那一条。"
     field = "code"
 
 
-class PhoneTaken(DomainError):
-    status = 422
+class PhoneTaken(Invalid):
     message = "这个号码已经登记在另一个人名下。"
     advice = "如果是您的号码，请退出后直接用它登录；弄错了请到社区党群服务中心更正。"
     field = "phone"
 
 
-class CallerNameMissing(DomainError):
-    status = 422
+class CallerNameMissing(Invalid):
     message = "这个号码还没有登记过。"
     advice = "请写上来电人的姓名。"
     field = "name"
 
 
-class NameMissing(DomainError):
-    status = 422
+class NameMissing(Invalid):
     message = "请先填写姓名。"
     advice = "填一次，以后都不用再填。"
     field = "name"
 
 
-class NoSuchPerson(DomainError):
-    status = 422
+class NoSuchPerson(Invalid):
     message = "没有找到这位家人。"
     advice = "请先到“我的资料”里添加家人。"
     field = "for"
 
 
-class HomeUnknown(DomainError):
-    status = 422
+class HomeUnknown(Invalid):
     message = "请选择您住的社区。"
     field = "home"
 
 
-class LoginRefused(DomainError):
-    status = 422
+class LoginRefused(Invalid):
     message = "用户名或密码不对。"
     advice = "忘记密码请联系本中心管理员或上级重置。"
 
@@ -77,28 +69,24 @@ class LoginThrottled(DomainError):
     message = "连续输错次数太多，为保护账户已暂停登录。"
 
 
-class InitialExpired(DomainError):
-    status = 422
+class InitialExpired(Invalid):
     advice = "请联系本中心管理员或上级再重置一次。"
 
     def __init__(self) -> None:
         super().__init__(f"初始密码只在 {clock.lasting(rules.INITIAL_LIFE)}内有效，已经过期。")
 
 
-class PasswordRefused(DomainError):
-    status = 422
+class PasswordRefused(Invalid):
     field = "new"
 
 
-class UsernameTaken(DomainError):
-    status = 422
+class UsernameTaken(Invalid):
     message = "这个用户名已经有人用了。"
     advice = "请换一个；如果是刚才重复提交，账户已经建好，到列表里重置密码即可。"
     field = "username"
 
 
-class UsernameRefused(DomainError):
-    status = 422
+class UsernameRefused(Invalid):
     field = "username"
 
 

@@ -4,12 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    bindparam,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import aliased, joinedload
 
 from portal.catalogue.models import Entry

@@ -10,7 +10,7 @@ from portal.catalogue.models import PUBLISHED, Entry
 from portal.core import audit, clock, deadlines, outbox, scope, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
-from portal.core.errors import DomainError, NotAllowed
+from portal.core.errors import Invalid, NotAllowed
 from portal.core.words import Refusal
 from portal.people import actions as people
 from portal.signup import actions, rules, waiting_list
@@ -19,15 +19,13 @@ from portal.signup.models import ACTIVE, OFFERED, PENDING, SignUp
 from portal.signup.states import LABELS, MACHINE
 
 
-class CannotMerge(DomainError):
+class CannotMerge(Invalid):
     message = "不能并到这个活动。"
     field = "target"
-    status = 422
 
 
-class CannotExtend(DomainError):
+class CannotExtend(Invalid):
     field = "until"
-    status = 422
 
 
 def _must(actor: Actor) -> None:

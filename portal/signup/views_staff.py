@@ -12,7 +12,7 @@ from portal.catalogue.actions import changing
 from portal.catalogue.models import Entry
 from portal.core import access, clock, forms, pages, registry
 from portal.core.access import Permission
-from portal.core.errors import DomainError
+from portal.core.errors import DomainError, Invalid
 from portal.core.incoming import whole_number
 from portal.people import actions as people_actions
 from portal.people import queries as people
@@ -25,8 +25,7 @@ TEMPLATE = "signup/staff_entry.html"
 registry.nav("sign_ups", "报名", "users", "signup_staff.list", Permission.VIEW, 30)
 
 
-class BadInput(DomainError):
-    status = 422
+class BadInput(Invalid):
     message = "填写的内容有误。"
 
 

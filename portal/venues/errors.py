@@ -3,7 +3,7 @@
 from typing import Any
 
 from portal.core import errors
-from portal.core.errors import DomainError, Refused
+from portal.core.errors import DomainError, Invalid, Refused
 
 
 class VenueGone(DomainError):
@@ -70,11 +70,10 @@ class TooLate(DomainError):
         super().__init__(f"{deadline} 以后不能自己退订或改时间。", advice=call)
 
 
-class PurposeMissing(DomainError):
+class PurposeMissing(Invalid):
     message = "请写一句做什么用。"
     advice = "例如“舞蹈队排练”，中心要看用途才能批。"
     field = "title"
-    status = 422
 
 
 class OfferOver(DomainError):
@@ -89,14 +88,12 @@ class InTheWay(DomainError):
     advice = "要改给这一位，请先取消已批准的预约，并写明原因。"
 
 
-class SeriesRefused(DomainError):
-    status = 422
+class SeriesRefused(Invalid):
     message = "这样排不了。"
     field = "last_day"
 
 
-class ClosureRefused(DomainError):
-    status = 422
+class ClosureRefused(Invalid):
     message = "请检查停用的时间。"
     field = "last_day"
 

@@ -15,14 +15,13 @@ from portal.catalogue.states import ASKED, CHANGE, ENTRY, owns, publisher, publi
 from portal.core import outbox, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
-from portal.core.errors import DomainError
+from portal.core.errors import DomainError, Invalid
 
 EDIT, CANCEL = "edit", "cancel"
 
 
-class NothingChanged(DomainError):
+class NothingChanged(Invalid):
     message = "内容和现在的一样，没有需要变更的地方。"
-    status = 422
 
 
 class ChangeOpen(DomainError):

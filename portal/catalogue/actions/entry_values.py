@@ -16,7 +16,7 @@ from portal.centres.models import Centre
 from portal.core import audit, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
-from portal.core.errors import DomainError, NotAllowed, NotYourTurn, Stale
+from portal.core.errors import Invalid, NotAllowed, NotYourTurn, Stale
 
 DATES = frozenset({"own_first_until", "sign_up_from", "sign_up_until", "withdraw_until"})
 # Columns of Entry that carry a value of the same name.
@@ -25,11 +25,9 @@ PLAIN = tuple(f.name for f in fields(EntryValues) if f.name not in {"sessions", 
 Changes = list[list[str]]  # [label, before, after] in words
 
 
-class InvalidRow(DomainError):
+class InvalidRow(Invalid):
     """The values cannot be taken. `problems` holds every one of them; the first gives message and field, the others
     are the advice."""
-
-    status = 422
 
     def __init__(self, problems: list[Problem]) -> None:
         first, *others = problems

@@ -12,14 +12,13 @@ from portal.centres.models import Centre
 from portal.core import audit
 from portal.core.access import Actor, Permission
 from portal.core.db import db
-from portal.core.errors import DomainError, NotYourTurn
+from portal.core.errors import DomainError, Invalid, NotYourTurn
 
 
-class GuideThere(DomainError):
+class GuideThere(Invalid):
     message = "这个类别里已经有同名的指南。"
     advice = "请改名，或直接修改原来那一条。"
     field = "title"
-    status = 422
 
 
 def centre_inside(actor: Actor, centre_id: int | None) -> Centre | None:

@@ -21,7 +21,7 @@ from portal.centres.models import Centre
 from portal.core import audit, clock, confined, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db, let_go
-from portal.core.errors import DomainError
+from portal.core.errors import Invalid
 
 # What the reader of the file calls a cell → the field of the form.
 FIELDS = {"category": "category_id", "when": "sessions", "contact": "contact", "contact_name": "contact"}
@@ -31,20 +31,17 @@ SECONDS = 10  # of a file of 500 rows on a slow machine: one or two
 MEMORY = 1024**3  # bytes
 
 
-class PlanRefused(DomainError):
+class PlanRefused(Invalid):
     """The file as a whole cannot be used; the message says what to do instead."""
 
-    status = 422
     field = "file"
 
 
-class RowsNotReady(DomainError):
-    status = 422
+class RowsNotReady(Invalid):
     field = "rows"
 
 
-class NoSuchRow(DomainError):
-    status = 422
+class NoSuchRow(Invalid):
     message = "表格里没有这一行。"
 
 

@@ -19,7 +19,7 @@ from portal.centres.models import Centre
 from portal.core import audit, clock, outbox, registry, states
 from portal.core.access import Actor, Permission, system_actor
 from portal.core.db import db
-from portal.core.errors import DomainError, NotAllowed, Stale
+from portal.core.errors import DomainError, Invalid, NotAllowed, Stale
 
 YES = ("accept", "pass_on", "approve")
 MENDED: dict[str, Any] = {"returned_by_id": None, "return_reason": "", "return_field": ""}
@@ -30,10 +30,8 @@ class NothingToSubmit(DomainError):
     advice = "请先新建、复制上月或导入计划表。"
 
 
-class RowsWithProblems(DomainError):
+class RowsWithProblems(Invalid):
     """Some rows are not ready. details['rows']: list of (Entry, [Problem])."""
-
-    status = 422
 
     def __init__(self, found: list[tuple[Entry, list[Problem]]]) -> None:
         names = "、".join(f"“{entry.title}”" for entry, _ in found[:5])
@@ -297,10 +295,9 @@ def hold_room(actor: Actor, entry: Entry, now: datetime) -> None:
     entry_values.log(actor, entry, "hold_room", now)
 
 
-class NoCommunity(DomainError):
+class NoCommunity(Invalid):
     message = "请选择要分配到的社区。"
     field = "centres"
-    status = 422
 
 
 def allot(actor: Actor, entry: Entry, centres: Iterable[Centre], now: datetime) -> list[Entry]:

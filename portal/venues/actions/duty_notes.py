@@ -7,7 +7,7 @@ from sqlalchemy import select
 from portal.core import audit
 from portal.core.access import Actor, Permission
 from portal.core.db import db
-from portal.core.errors import DomainError, NotAllowed
+from portal.core.errors import DomainError, Invalid, NotAllowed
 from portal.people import actions as people_actions
 from portal.venues.actions import approval
 from portal.venues.errors import BookingGone, VenueGone
@@ -16,11 +16,10 @@ from portal.venues.models import Booking, Venue, VenueNote
 BODY_MAX = 300
 
 
-class NoteEmpty(DomainError):
+class NoteEmpty(Invalid):
     message = "请写一句情况。"
     advice = "例如“投影仪不亮，已报修”。"
     field = "body"
-    status = 422
 
 
 class NoteGone(DomainError):

@@ -15,7 +15,7 @@ from portal.core import audit
 from portal.core.access import Actor, Permission
 from portal.core.attachments import Album, Attachment
 from portal.core.db import db
-from portal.core.errors import DomainError, NotAllowed, Stale
+from portal.core.errors import DomainError, Invalid, NotAllowed, Stale
 from portal.venues import locks, room_queries, rules
 from portal.venues.models import EVERYBODY, OWN, STAFF_ONLY, Booking, Venue, VenueHours
 
@@ -52,14 +52,11 @@ PARTS = {
 PART_LABELS = {"rules": "预约规则和限额", "hours": "开放时间", "terms": "使用须知", "notes": "值班提示"}
 
 
-class RoomRefused(DomainError):
+class RoomRefused(Invalid):
     """The facts do not fit together; `field` says where."""
 
-    status = 422
 
-
-class NameTaken(DomainError):
-    status = 422
+class NameTaken(Invalid):
     message = "本中心已经有同名的场地。"
     advice = "请换个名称，例如加上楼层。"
     field = "name"
@@ -75,8 +72,7 @@ class RoomInUse(DomainError):
         super().__init__(f"还有 {count} 次预约没有结束，现在不能撤下。")
 
 
-class NothingChosen(DomainError):
-    status = 422
+class NothingChosen(Invalid):
     message = "还没有选好。"
     advice = "请勾选要套用的内容和场地。"
 

@@ -170,11 +170,7 @@ def wall_span(span: Span) -> dict[str, str]:
     """A span as the fields day, start, end of a form; an end at midnight is 24:00."""
     start, end = clock.local(span.start), clock.local(span.end)
     midnight = end.date() > start.date() and not (end.hour or end.minute)
-    return {
-        "day": start.date().isoformat(),
-        "start": f"{start:%H:%M}",
-        "end": "24:00" if midnight else f"{end:%H:%M}",
-    }
+    return {"day": start.date().isoformat(), "start": f"{start:%H:%M}", "end": "24:00" if midnight else f"{end:%H:%M}"}
 
 
 @bp.context_processor
