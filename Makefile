@@ -16,7 +16,9 @@ help:  ## This list
 run: setup  ## Start the portal with its demo: web, worker, scheduler, Redis (Ctrl-C ends all)
 	@$(PY) -m tools.run
 
-test: test-sqlite test-postgresql  ## The whole suite, on SQLite and then on PostgreSQL
+test:  ## The whole suite, on SQLite and then on PostgreSQL; both run, and it fails when one does
+	@failed=""; for kind in sqlite postgresql; do $(MAKE) --no-print-directory test-$$kind || failed="$$failed $$kind"; done; \
+	[ -z "$$failed" ] || { echo "✗ failed:$$failed"; exit 1; }
 
 test-sqlite: setup-test  ## The suite on SQLite only
 	PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -n $(JOBS) $(T)

@@ -64,6 +64,8 @@ def from_environment(env: Mapping[str, str] | None = None) -> dict[str, Any]:
         "TRUSTED_HOSTS": [h.strip() for h in env.get("PORTAL_TRUSTED_HOSTS", "").split(",") if h.strip()] or None,
         "BEHIND_PROXY": _flag(env, "PORTAL_PROXY"),
         "HTTPS": https,
+        "CODES_PER_HOUR": int(env.get("PORTAL_CODES_PER_HOUR", "2000")),
+        "CODES_PER_DAY": int(env.get("PORTAL_CODES_PER_DAY", "10000")),
         "LOG_LEVEL": env.get("PORTAL_LOG_LEVEL", "INFO").upper(),
         "RATELIMIT_ENABLED": _flag(env, "PORTAL_RATE_LIMITS", "1"),
         "MAX_CONTENT_LENGTH": 8 * 1024 * 1024,  # with a file

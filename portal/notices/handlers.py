@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import url_for
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, func, or_, select
 
 from portal.centres.models import Centre
 from portal.core import outbox, registry
-from portal.core.access import Actor, Permission
+from portal.core.access import Actor, Permission, Role
 from portal.core.db import db, moment
 from portal.core.registry import Waiting, Waits
 from portal.notices import actions, queries, wording
@@ -40,6 +40,19 @@ def account_notice(payload: dict[str, Any], now: datetime) -> None:
     if superior and superior != account_id:
         said = wording.account_to_superior(event, found.name, found.centre)
         actions.tell_staff([superior], "account", said.title, said.body, "", key, now)
+
+
+@outbox.handler("people.codes_full")
+def codes_full(payload: dict[str, Any], now: datetime) -> None:
+    """The managers at the top hear once an hour that login codes are stopped."""
+    top = select(StaffAccount.id).join(Centre, Centre.id == StaffAccount.centre_id).where(
+        Centre.depth == select(func.min(Centre.depth)).scalar_subquery(), StaffAccount.role == Role.MANAGER,
+        StaffAccount.disabled_at.is_(None),
+    )  # fmt: skip
+    said = wording.CODES_FULL
+    actions.tell_staff(
+        list(db.session.scalars(top)), "account", said.title, said.body, "", f"codes_full:{payload['hour']}", now
+    )
 
 
 @registry.waiting

@@ -28,6 +28,13 @@ _DEEDS = {
 }  # fmt: skip
 
 
+CODES_FULL = Wording(
+    "登录验证码已暂停发送",
+    "这一小时（或这一天）发出的验证码到了上限，可能有人恶意刷短信。没有登录的居民暂时收不到验证码，"
+    "请准备接听电话代办；系统管理员可以查看 /readyz 和短信网关。",
+)
+
+
 def account_to_holder(event: str, by_name: str) -> Wording:
     found = _TO_HOLDER.get(event, _UNKNOWN)
     return Wording(found.title, found.body.format(by=by_name or "上级管理员"))

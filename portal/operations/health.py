@@ -12,6 +12,7 @@ from portal.core import job_queue, outbox, pdf_spool
 from portal.core.db import db
 from portal.notices import queries as notices
 from portal.operations import work
+from portal.people import actions_codes
 
 LATE_SECONDS = 300  # effects or texts older than this: nobody does the work
 OK, DEGRADED, DOWN = "ok", "degraded", "down"
@@ -31,11 +32,13 @@ def check(now: datetime) -> dict[str, Any]:
         "ok": age < LATE_SECONDS, "due": waiting, "oldest_seconds": round(age, 1), "failed_last_day": failed,
     }  # fmt: skip
     report["printing"] = pdf_spool.health()
+    report["codes"] = {"ok": not actions_codes.is_full(now)}
     report["daily"] = {
         name: {"ok": bool(said.get("ok", True)), "slot": said["slot"], "done": said["done"]}
         for name, said in work.daily_results().items()
     }
-    parts = [report["redis"], report["outbox"], report["deliveries"], report["printing"], *report["daily"].values()]
+    named = ("redis", "outbox", "deliveries", "printing", "codes")
+    parts = [*(report[name] for name in named), *report["daily"].values()]
     if not all(part["ok"] for part in parts):
         report["status"] = DEGRADED
     return report

@@ -3,18 +3,18 @@
 import hashlib
 import hmac
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask import current_app
 from sqlalchemy import or_, update
 
 from portal.centres import profile
-from portal.core import clock, registry
+from portal.core import clock, outbox, registry
 from portal.core.db import db, hit
 from portal.core.forms import FULL_WIDTH
 from portal.people import queries, rules
 from portal.people.models import LoginCode
-from portal.people.refusals import CodeExpired, CodeTooSoon, CodeWrong, when
+from portal.people.refusals import CodeExpired, CodesFull, CodeTooSoon, CodeWrong, when
 
 
 def _hash(phone: str, code: str) -> str:
@@ -23,21 +23,27 @@ def _hash(phone: str, code: str) -> str:
     return hmac.new(key, f"login-code:{phone}:{code}".encode(), hashlib.sha256).hexdigest()
 
 
-def send_code(phone: str, address: str, now: datetime) -> LoginCode:
-    """Send a new six-digit code to `phone` (11 digits), valid for CODE_LIFE; older codes of the number stop working.
+def send_code(phone: str, address: str, now: datetime, browser: str = "") -> LoginCode:
+    """Send a new six-digit code to `phone` (11 digits), valid for CODE_LIFE; older codes of the browser stop working.
 
+    browser: a mark of who asks. Only there can the code be tried: who merely knows a number uses up nobody's tries.
     The same for numbers that are registered and that are not. Raises CodeTooSoon with the next possible time
-    (rules.next_code_at).
+    (rules.next_code_at), CodesFull when the portal has sent too many to anybody: the caller keeps what was written,
+    which tells the district.
     """
     queries.lock_codes(phone)
-    sent = queries.codes_sent(phone, address, now)
-    wait = rules.next_code_at(sent.to_phone, sent.to_address, now)
+    wait = rules.next_code_at(queries.codes_sent(phone, address, now), now)
     if wait is not None:
         raise CodeTooSoon(advice=f"{when(wait, now)}可以再发一次。", until=wait)
+    if is_full(now):
+        hour = clock.local(now).strftime("%Y-%m-%dT%H")
+        outbox.put("people.codes_full", hour, {"hour": hour}, now)
+        who = f"急着办的请打 {profile.current().hotline}，工作人员可以代您报名和订场地。"
+        raise CodesFull(advice=f"请过一小时再试；{who}")
     code = f"{secrets.randbelow(1_000_000):06d}"
     row = LoginCode(
         phone=phone, code_hash=_hash(phone, code), sent_at=now, expires_at=now + rules.CODE_LIFE, attempts=0,
-        address=address[:60],
+        address=rules.network(address)[:60], browser=browser,
     )  # fmt: skip
     db.session.add(row)
     db.session.flush()
@@ -47,18 +53,26 @@ def send_code(phone: str, address: str, now: datetime) -> LoginCode:
     return row
 
 
-def live_code(phone: str, now: datetime) -> LoginCode | None:
-    """The code that would be accepted now, for pages that say when the next may be sent."""
-    row = queries.last_code(phone)
-    return row if row is not None and row.used_at is None and row.expires_at > now else None
+def is_full(now: datetime) -> bool:
+    """Whether the whole portal has sent as many codes as it may in an hour or a day: each costs, and strangers ask."""
+    limits = ((timedelta(hours=1), "CODES_PER_HOUR"), (timedelta(days=1), "CODES_PER_DAY"))
+    return any(queries.codes_in(span, now) >= current_app.config[name] for span, name in limits)
 
 
-def check_code(phone: str, code: str, now: datetime) -> LoginCode:
-    """Use the number's latest code. The caller must keep the request's writes even on refusal: tries are counted.
+def live_code(phone: str, now: datetime, browser: str = "") -> LoginCode | None:
+    """The code that would be accepted from this browser now, for pages that say when the next may be sent."""
+    row = queries.last_code(phone, browser)
+    live = row is not None and row.used_at is None and row.expires_at > now and row.attempts < rules.CODE_TRIES
+    return row if live else None
 
+
+def check_code(phone: str, code: str, now: datetime, browser: str = "") -> LoginCode:
+    """Use the latest code that this browser asked for.
+
+    The caller must keep the request's writes even on refusal: tries are counted.
     Raises CodeExpired (too old, used, or five tries), CodeWrong with the tries that are left.
     """
-    row = queries.last_code(phone)
+    row = queries.last_code(phone, browser)
     if row is None or row.expires_at <= now:
         raise CodeExpired()
     fresh = or_(LoginCode.used_at.is_(None), LoginCode.used_at > now - rules.CODE_REPEAT)

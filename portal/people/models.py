@@ -64,6 +64,7 @@ class LoginCode(Base):
     __table_args__ = (
         Index("ix_login_code_phone_sent_at", "phone", "sent_at"),
         Index("ix_login_code_address_sent_at", "address", "sent_at"),
+        Index("ix_login_code_sent_at", "sent_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -74,6 +75,7 @@ class LoginCode(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     address: Mapped[str] = mapped_column(String(60), default="")
+    browser: Mapped[str] = mapped_column(String(40), default="", server_default="")  # that asked; no other may try it
 
 
 class StaffAccount(Base):

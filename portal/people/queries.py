@@ -1,11 +1,10 @@
 """Reads of people, shaped for pages and for the features above."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, column, func, or_, select, table
+from sqlalchemy import ColumnElement, Row, and_, bindparam, column, func, or_, select, table
 from sqlalchemy.orm import aliased
 
 from portal.centres import profile
@@ -15,6 +14,7 @@ from portal.core import reads
 from portal.core.access import Role
 from portal.core.db import db, is_sqlite
 from portal.core.sessions import WebSession
+from portal.people import rules
 from portal.people.models import KnownDevice, LoginCode, LoginFailure, Relative, Resident, StaffAccount
 
 # Every signed-in page begins with this one statement (core.reads). It counts in the inbox's table (of notices, above),
@@ -110,36 +110,37 @@ def home_choices() -> dict[str, list[tuple[str, str]]]:
 # Codes and failures ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class CodesSent:
-    """Moments (aware UTC) of codes sent in the last hour, oldest first."""
-
-    to_phone: list[datetime]
-    to_address: list[datetime]
-
-
 def lock_codes(phone: str) -> None:
     """Let only one request at a time send a code to `phone`; SQLite's write lock already does."""
     if not is_sqlite():
         db.session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"login-code:{phone}"))))
 
 
-def codes_sent(phone: str, address: str, now: datetime) -> CodesSent:
-    """When codes went to this number and from this address within the last hour, oldest first."""
-    since = now - timedelta(hours=1)
+def codes_sent(phone: str, address: str, now: datetime) -> rules.CodesSent:
+    """When codes went to this number, from this address' network and from its site. At most three statements."""
+    network = rules.network(address)
 
-    def moments(condition: Any) -> list[datetime]:
-        statement = select(LoginCode.sent_at).where(condition, LoginCode.sent_at > since)
-        return list(db.session.scalars(statement.order_by(LoginCode.sent_at)))
+    def moments(condition: ColumnElement[bool], span: timedelta = timedelta(hours=1)) -> Sequence[datetime]:
+        wanted = select(LoginCode.sent_at).where(condition, LoginCode.sent_at > now - span)
+        return db.session.scalars(wanted.order_by(LoginCode.sent_at)).all()
 
-    return CodesSent(
-        to_phone=moments(LoginCode.phone == phone), to_address=moments(LoginCode.address == address) if address else []
+    site = rules.site(network)
+    return rules.CodesSent(
+        moments(LoginCode.phone == phone, timedelta(days=1)),
+        moments(LoginCode.address == network) if network else (),
+        moments(LoginCode.address.startswith(site)) if site else (),
     )
 
 
-def last_code(phone: str) -> LoginCode | None:
-    """The newest code sent to a number (11 digits), used up or not; None when there is none."""
-    statement = select(LoginCode).where(LoginCode.phone == phone).order_by(LoginCode.id.desc()).limit(1)
+def codes_in(span: timedelta, now: datetime) -> int:
+    """How many codes were sent to anybody lately."""
+    return db.session.scalar(select(func.count(LoginCode.id)).where(LoginCode.sent_at > now - span)) or 0
+
+
+def last_code(phone: str, browser: str) -> LoginCode | None:
+    """The newest code sent to a number (11 digits) for this browser, used up or not; None when there is none."""
+    statement = select(LoginCode).where(LoginCode.phone == phone, LoginCode.browser == browser)
+    statement = statement.order_by(LoginCode.id.desc()).limit(1)
     return db.session.scalar(statement.execution_options(populate_existing=True))
 
 

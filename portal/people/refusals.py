@@ -19,6 +19,10 @@ class CodeTooSoon(DomainError):
     field = "phone"
 
 
+class CodesFull(CodeTooSoon):
+    message = "现在要验证码的人太多，短信已经暂停。"
+
+
 class CodeWrong(Invalid):
     message = "验证码不对。"
     field = "code"

@@ -2,17 +2,22 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from ipaddress import ip_address
 from itertools import pairwise
 from typing import Any
 
+from portal.core import clock
+
 CODE_LIFE = timedelta(minutes=5)
 CODE_TRIES = 5
-CODE_PAUSE = timedelta(seconds=60)
-CODES_PER_PHONE = 5  # an hour
+CODE_PAUSE = timedelta(seconds=60)  # doubled with each code of the hour
+CODES_PER_PHONE, CODES_PER_PHONE_A_DAY = 5, 10  # an hour; in 24 hours
+CODES_AT_NIGHT, NIGHT = 2, (time(22), time(7))
 CODES_PER_ADDRESS = 20  # an hour; a whole household or a centre's own network may share one address
+CODES_PER_SITE = 100  # an hour, of one IPv6 /48: a site has 65,000 networks to change between
 # The same code twice within this time is one impatient finger, not two people.
 CODE_REPEAT = timedelta(seconds=30)
 VERIFIED_LIFE = timedelta(minutes=30)
@@ -35,18 +40,55 @@ COMMON = frozenset({
 })  # fmt: skip
 
 
-def next_code_at(to_phone: list[datetime], to_address: list[datetime], now: datetime) -> datetime | None:
-    """When the next code may be sent, or None for now. Lists: codes sent within the last hour, oldest first."""
-    hour = timedelta(hours=1)
-    waits = []
-    if to_phone:
-        waits.append(to_phone[-1] + CODE_PAUSE)
-    if len(to_phone) >= CODES_PER_PHONE:
-        waits.append(to_phone[-CODES_PER_PHONE] + hour)
-    if len(to_address) >= CODES_PER_ADDRESS:
-        waits.append(to_address[-CODES_PER_ADDRESS] + hour)
+@dataclass(frozen=True, slots=True)
+class CodesSent:
+    """Moments (aware UTC) of codes sent lately, oldest first: to the number in 24 hours, the others in one."""
+
+    to_phone: Sequence[datetime] = ()
+    to_address: Sequence[datetime] = ()
+    to_site: Sequence[datetime] = ()
+
+
+def network(address: str) -> str:
+    """What one person's device can change at will counts as one: an IPv6 address by its /64, '2001:0db8:0000:0001'."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    plain = getattr(found, "ipv4_mapped", None) or found
+    return str(plain) if plain.version == 4 else plain.exploded[:19]
+
+
+def site(address: str) -> str:
+    """The /48 of an IPv6 `network`, '2001:0db8:0000:'; '' of other addresses."""
+    return address[:15] if len(address) == 19 and address.count(":") == 3 else ""
+
+
+def next_code_at(sent: CodesSent, now: datetime) -> datetime | None:
+    """When the next code may be sent, or None for now."""
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    lately = [at for at in sent.to_phone if at > now - hour]
+    waits = [lately[-1] + CODE_PAUSE * 2 ** (len(lately) - 1)] if lately else []
+    for moments, most, span in (
+        (sent.to_phone, CODES_PER_PHONE, hour), (sent.to_phone, CODES_PER_PHONE_A_DAY, day),
+        (sent.to_address, CODES_PER_ADDRESS, hour), (sent.to_site, CODES_PER_SITE, hour),
+    ):  # fmt: skip
+        if len(moments) >= most:
+            waits.append(moments[-most] + span)
+    night = _night(now)
+    if night is not None and sum(at >= night[0] for at in sent.to_phone) >= CODES_AT_NIGHT:
+        waits.append(night[1])
     latest = max(waits, default=now)
     return latest if latest > now else None
+
+
+def _night(now: datetime) -> tuple[datetime, datetime] | None:
+    """The night in which `now` is, or None by day."""
+    for day in (clock.today(now), clock.today(now) - timedelta(days=1)):
+        begin, end = clock.at(day, NIGHT[0]), clock.at(day + timedelta(days=1), NIGHT[1])
+        if begin <= now < end:
+            return begin, end
+    return None
 
 
 def open_again_at(failures: list[datetime], limit: int, now: datetime) -> datetime | None:

@@ -10,8 +10,7 @@ from portal.core import access, clock, db, pages
 from portal.core.errors import DomainError
 from portal.people import actions, actions_codes, forms, queries, signing
 from portal.people.models import Relative, Resident
-from portal.people.refusals import CodeTooSoon
-from portal.people.views_resident import code_page, face
+from portal.people.views_resident import browser, code_page, face, send
 
 NEW_PHONE = "new_phone"
 
@@ -113,13 +112,8 @@ def phone() -> Any:
         if number == person.phone:
             flash("这就是您现在的号码，不用换。", "gold")
             return pages.see_other(url_for("people.profile"))
-        try:
-            actions_codes.send_code(number, request.remote_addr or "", now)
-        except CodeTooSoon as refusal:
-            if actions_codes.live_code(number, now) is None:
-                form.refuse(refusal)
-                return pages.page("people/phone.html", status=429, form=form, person=person)
-            flash(f"刚才已经发过验证码，请用收到的那一条。{refusal.advice}", "gold")
+        if not send(form, now):
+            return pages.page("people/phone.html", status=429, form=form, person=person)
         session[NEW_PHONE] = number
         return pages.see_other(url_for("people.phone_code"))
     return pages.page("people/phone.html", status=422 if form.is_submitted() else 200, form=form, person=person)
@@ -135,7 +129,7 @@ def phone_code() -> Any:
     if not form.validate_on_submit():
         return code_page(form, number, 422 if form.is_submitted() else 200, changing=True)
     try:
-        actions_codes.check_code(number, form.code.data or "", now)
+        actions_codes.check_code(number, form.code.data or "", now, browser())
         actions.change_phone(person, number, now, access.signed_in().session_id)
     except DomainError as refusal:
         db.keep_on_refusal()

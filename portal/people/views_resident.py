@@ -1,5 +1,7 @@
 """Residents come in: telephone, code, and the first time name, address and community (SPEC P1)."""
 
+import secrets
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, flash, request, session, url_for
@@ -15,7 +17,30 @@ from portal.people.refusals import CodeTooSoon, when
 face = Blueprint("people", __name__)
 
 # Keys of the signed cookie while somebody is on the way in.
-PHONE, VERIFIED = "login_phone", "login_code"
+PHONE, VERIFIED, BROWSER = "login_phone", "login_code", "login_browser"
+
+
+def browser() -> str:
+    """A random mark in the signed cookie, there before a button is pressed: two presses are one browser's."""
+    return str(session.setdefault(BROWSER, secrets.token_urlsafe(12)))
+
+
+def send(form: forms.PhoneForm, now: datetime) -> bool:
+    """Send a code to the form's number. Pressed twice, or too impatient: the code that was sent is still good.
+
+    False, with the reason in the form, when none may be sent and none is there.
+    """
+    phone = form.phone.data or ""
+    try:
+        actions_codes.send_code(phone, request.remote_addr or "", now, browser())
+    except CodeTooSoon as refusal:
+        db.keep_on_refusal()
+        if actions_codes.live_code(phone, now, browser()) is None:
+            refusal.advice += "短信已经收到的，请回到刚才要验证码的那个浏览器里填。"
+            form.refuse(refusal)
+            return False
+        flash(f"刚才已经发过验证码，请用收到的那一条。{refusal.advice}", "gold")
+    return True
 
 
 def _target() -> str:
@@ -33,6 +58,7 @@ def _is_resident() -> bool:
 def login() -> Any:
     if _is_resident():
         return pages.see_other(_target())
+    browser()
     form = forms.PhoneForm()
     form.phone.data = form.phone.data or session.get(PHONE, "")
     return pages.page("people/login.html", form=form, target=_target())
@@ -45,23 +71,15 @@ def send_code() -> Any:
     form, now = forms.PhoneForm(), clock.now()
     if not form.validate_on_submit():
         return pages.page("people/login.html", status=422, form=form, target=_target())
-    phone = form.phone.data or ""
-    try:
-        actions_codes.send_code(phone, request.remote_addr or "", now)
-    except CodeTooSoon as refusal:
-        if actions_codes.live_code(phone, now) is None:
-            form.refuse(refusal)
-            return pages.page("people/login.html", status=429, form=form, target=_target())
-        # Pressed twice, or too impatient: the code that was sent is still good.
-        flash(f"刚才已经发过验证码，请用收到的那一条。{refusal.advice}", "gold")
-    session[PHONE] = phone
+    if not send(form, now):
+        return pages.page("people/login.html", status=429, form=form, target=_target())
+    session[PHONE] = form.phone.data
     return pages.see_other(url_for("people.enter_code", next=_target()))
 
 
 def code_page(form: forms.CodeForm, phone: str, status: int = 200, changing: bool = False) -> Any:
     now = clock.now()
-    sent = queries.codes_sent(phone, request.remote_addr or "", now)
-    wait = rules.next_code_at(sent.to_phone, sent.to_address, now)
+    wait = rules.next_code_at(queries.codes_sent(phone, request.remote_addr or "", now), now)
     return pages.page(
         "people/code.html", status=status, form=form, phone=phone, target=_target(), changing=changing,
         wait_text=when(wait, now) if wait else "", life=rules.CODE_LIFE,
@@ -86,7 +104,7 @@ def check_code() -> Any:
     if not form.validate_on_submit():
         return code_page(form, phone, 422)
     try:
-        row = actions_codes.check_code(phone, form.code.data or "", now)
+        row = actions_codes.check_code(phone, form.code.data or "", now, browser())
     except DomainError as refusal:
         db.keep_on_refusal()
         form.refuse(refusal)

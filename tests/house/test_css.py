@@ -159,7 +159,7 @@ def test_templates_keep_to_the_csp(path: Path) -> None:
 
 def _app() -> Flask:
     app = Flask("portal", root_path=str(PORTAL))
-    app.config.update(SECRET_KEY="test", MAX_CONTENT_LENGTH=8 << 20)
+    app.config.update(SECRET_KEY="test", MAX_CONTENT_LENGTH=8 << 20, MAX_FORM_LENGTH=256 << 10)
     CSRFProtect(app)
     env = app.jinja_env
     env.trim_blocks = env.lstrip_blocks = True

@@ -12,7 +12,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from portal.core import clock, registry
+from portal.core.outbox import Outbox
 from portal.core.sessions import WebSession
+from portal.notices import handlers
+from portal.notices.models import InboxMessage
 from portal.people import actions_codes, rules
 from portal.people.models import LoginCode, Resident
 from portal.people.refusals import CodeExpired, CodeTooSoon, CodeWrong
@@ -148,8 +151,8 @@ def test_code_page_without_a_number_begins_again(client: FlaskClient) -> None:
 
 
 def test_limits_say_when_the_next_is_possible(app: Flask, session: Any, texts: Texts, now: datetime) -> None:
-    for minute in range(5):
-        actions_codes.send_code(NEW, "192.0.2.1", now + timedelta(minutes=2 * minute))
+    for minute in (0, 2, 5, 10, 19):
+        actions_codes.send_code(NEW, "192.0.2.1", now + timedelta(minutes=minute))
     with pytest.raises(CodeTooSoon) as refused:
         actions_codes.send_code(NEW, "192.0.2.2", now + timedelta(minutes=20))
     assert refused.value.details["until"] == now + timedelta(hours=1)
@@ -166,8 +169,8 @@ def test_limit_of_an_address(app: Flask, session: Any, texts: Texts, now: dateti
 
 
 def test_hourly_limit_on_the_page(client: FlaskClient, session: Any, texts: Texts, now: datetime) -> None:
-    for minute in range(5):
-        actions_codes.send_code(NEW, "127.0.0.1", now + timedelta(minutes=2 * minute))
+    for minute in (0, 2, 5, 10, 19):
+        actions_codes.send_code(NEW, "127.0.0.1", now + timedelta(minutes=minute))
     session.commit()
     with clock.frozen(now + timedelta(minutes=30)):
         answer = ask(client)
@@ -275,3 +278,83 @@ def test_no_texter_is_an_error_of_ours(session: Any, now: datetime) -> None:
             actions_codes.send_code(NEW, "", now)
     finally:
         registry._texter[:] = kept
+
+
+# Whoever merely knows a number ----------------------------------------------------------------------------------------
+
+
+def test_who_knows_a_number_uses_up_nobody_s_tries(
+    app: Flask, client: FlaskClient, texts: Texts, now: datetime
+) -> None:
+    stranger = app.test_client()
+    with clock.frozen(now):
+        ask(client)
+        code = texts.code()
+        too_soon = ask(stranger)
+    assert too_soon.status_code == 429 and "回到刚才要验证码的那个浏览器" in too_soon.text
+    assert stranger.get("/login/code").location.startswith("/login?")
+    with clock.frozen(now + timedelta(minutes=2)):
+        ask(stranger)  # has a code of its own sent, and wastes it
+        for _ in range(6):
+            assert enter(stranger, "000000" if texts.code() != "000000" else "111111").status_code == 422
+        assert len(texts.sent) == 2
+    with clock.frozen(now + timedelta(minutes=3)):
+        assert enter(client, code).location.startswith("/register")
+
+
+def test_a_mark_is_there_before_the_button(client: FlaskClient, texts: Texts) -> None:
+    """Two presses of one form are one browser's: the second finds the first one's code."""
+    client.get("/login")
+    with client.session_transaction() as cookie:
+        before = dict(cookie)
+    ask(client)
+    with client.session_transaction() as cookie:  # the answer to the first press is lost
+        cookie.clear()
+        cookie.update(before)
+    assert ask(client).status_code == 303
+    assert enter(client, texts.code()).location.startswith("/register")
+
+
+def test_a_code_that_is_tried_out_is_not_called_good(client: FlaskClient, texts: Texts) -> None:
+    ask(client)
+    wrong = "000000" if texts.code() != "000000" else "111111"
+    for _ in range(5):
+        enter(client, wrong)
+    again = ask(client)
+    assert again.status_code == 429 and "刚才已经发过" not in again.text and "秒后可以再发" in again.text
+
+
+# Texts cost money and sleep --------------------------------------------------------------------------------------------
+
+
+def test_one_ipv6_line_is_one_address(app: Flask, session: Any, texts: Texts, now: datetime) -> None:
+    refused = 0
+    for number in range(50):
+        try:
+            actions_codes.send_code(
+                f"199000088{number:02d}", f"2001:db8:1:2::{number:x}", now + timedelta(seconds=number)
+            )
+        except CodeTooSoon:
+            refused += 1
+    assert (len(texts.sent), refused) == (rules.CODES_PER_ADDRESS, 50 - rules.CODES_PER_ADDRESS)
+
+
+def test_the_portal_has_a_ceiling_and_says_what_to_do(
+    app: Flask, client: FlaskClient, session: Any, town: Town, texts: Texts, now: datetime, monkeypatch: Any
+) -> None:
+    monkeypatch.setitem(app.config, "CODES_PER_HOUR", 3)
+    for number in range(3):
+        actions_codes.send_code(f"1990000880{number}", f"192.0.2.{number}", now)
+    session.commit()
+    with clock.frozen(now + timedelta(minutes=5)):
+        answers = [ask(client), ask(client)]
+        assert {a.status_code for a in answers} == {429} and "短信已经暂停" in answers[0].text
+        assert "12345" in answers[0].text and len(texts.sent) == 3
+        assert client.get("/readyz").get_json()["codes"] == {"ok": False}
+    session.rollback()
+    (effect,) = rows(select(Outbox).where(Outbox.topic == "people.codes_full"))  # told once an hour
+    handlers.codes_full(effect.payload, now)
+    session.commit()
+    assert {m.title for m in rows(select(InboxMessage))} == {"登录验证码已暂停发送"}
+    with clock.frozen(now + timedelta(hours=1, minutes=1)):
+        assert ask(client).status_code == 303

@@ -4,27 +4,55 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 
+from portal.core import clock
 from portal.people import passwords, rules
 
 pytestmark = pytest.mark.once
 NOW = datetime(2026, 11, 25, 2, tzinfo=UTC)
 S = timedelta(seconds=1)
 M = timedelta(minutes=1)
+H = timedelta(hours=1)
 
 
 def test_next_code() -> None:
-    assert rules.next_code_at([], [], NOW) is None
-    assert rules.next_code_at([NOW - 59 * S], [], NOW) == NOW + S
-    assert rules.next_code_at([NOW - 60 * S], [], NOW) is None
+    def next_at(phone: Any = (), address: Any = (), site: Any = ()) -> datetime | None:
+        return rules.next_code_at(rules.CodesSent(phone, address, site), NOW)
+
+    assert next_at() is None
+    assert next_at([NOW - 59 * S]) == NOW + S
+    assert next_at([NOW - 60 * S]) is None
+    assert next_at([NOW - 9 * M, NOW - 119 * S]) == NOW + S  # each pause of the hour is twice the last
     five = [NOW - 50 * M, NOW - 40 * M, NOW - 30 * M, NOW - 20 * M, NOW - 10 * M]
-    assert rules.next_code_at(five, [], NOW) == NOW + 10 * M
-    assert rules.next_code_at(five[1:], five * 4, NOW) == NOW + 10 * M
-    assert rules.next_code_at(five[1:], (five * 4)[1:], NOW) is None
+    assert next_at(five) == NOW + 10 * M
+    assert next_at(five[1:3], five * 4) == NOW + 10 * M
+    assert next_at(five[1:3], (five * 4)[1:]) is None
+    assert next_at((), (), five * 20) == NOW + 10 * M
+    ten = [NOW - n * H for n in range(23, 13, -1)]
+    assert next_at(ten) == NOW + H
+    assert next_at(ten[1:]) is None
+
+
+def test_two_codes_a_night() -> None:
+    late, early = clock.at(date(2026, 11, 25), time(23)), clock.at(date(2026, 11, 26), time(6, 59))
+    two = rules.CodesSent([late - 10 * M, late])
+    assert rules.next_code_at(two, late + 30 * M) == clock.at(date(2026, 11, 26), time(7))
+    assert rules.next_code_at(two, early) == clock.at(date(2026, 11, 26), time(7))
+    assert rules.next_code_at(two, early + M) is None
+    assert rules.next_code_at(rules.CodesSent([late - 2 * H, late]), late + 30 * M) is None  # one of them by day
+
+
+def test_what_one_device_can_change_counts_as_one_address() -> None:
+    one, other = rules.network("2001:db8:1:2::7"), rules.network("2001:0DB8:1:2:ffff:ffff:ffff:ffff")
+    assert one == other == "2001:0db8:0001:0002" and rules.network("2001:db8:1:3::7") != one
+    assert rules.site(one) == rules.site(rules.network("2001:db8:1:3::7")) == "2001:0db8:0001:"
+    assert rules.network("192.0.2.7") == rules.network("::ffff:192.0.2.7") == "192.0.2.7"
+    assert rules.site("192.0.2.7") == rules.site("") == "" and rules.network("unix") == "unix"
 
 
 def test_open_again() -> None:
