@@ -33,7 +33,7 @@ lint: setup-lint  ## ruff, mypy, djlint, import-linter; runs all and fails when 
 	step "ruff format" $(PY) -m ruff format --check .; \
 	step "mypy" $(PY) -m mypy; \
 	step "djlint" $(PY) -m djlint --lint --quiet portal/templates; \
-	step "import layers" .venv/bin/lint-imports --no-cache; \
+	step "import layers" $(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()" --no-cache; \
 	[ -z "$$failed" ] || { echo "✗ lint found something (above)"; exit 1; }
 
 fmt: setup-lint  ## Put the Python code in order

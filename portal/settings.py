@@ -39,6 +39,9 @@ def database_url(raw: str, data_dir: Path) -> str:
     for prefix in ("postgres://", "postgresql://"):
         if raw.startswith(prefix):
             return "postgresql+psycopg://" + raw.removeprefix(prefix)
+    if not raw.startswith(("sqlite:///", "postgresql+psycopg://")):
+        what = raw.partition(":")[0]  # no more of it: a password may follow
+        raise SystemExit(f"DATABASE_URL begins with {what}; known are sqlite:////file and postgresql://…")
     return raw
 
 

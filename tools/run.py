@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -121,30 +122,42 @@ def own_redis(directory: Path) -> int:
     raise Refused(f"No free port for Redis between {first} and {first + 19}. Set REDIS_PORT or REDIS_URL.")
 
 
-def flask(*arguments: str, env: dict[str, str]) -> str:
-    """Run one command of the portal; its output. Raises Refused with the last lines when it fails."""
+def flask(*arguments: str, env: dict[str, str], progress: bool = False) -> str:
+    """Run one command of the portal; its output. progress: what it says meanwhile is shown.
+
+    Raises Refused with the last lines when it fails.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
         cwd=ROOT,
         env=env,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=None if progress else subprocess.PIPE,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        tail = "\n    ".join((done.stderr or done.stdout).strip().splitlines()[-6:])
+        tail = "\n    ".join((done.stderr or done.stdout or "its messages are above").strip().splitlines()[-6:])
         raise Refused(f"'flask --app wsgi {' '.join(arguments)}' failed:\n    {tail}")
     return done.stdout
 
 
-def has_centres(url: str) -> bool:
-    """Whether there is anything to lose or show. Raises Refused when the server does not answer."""
+def content(url: str) -> str:
+    """'' nothing to lose or show, 'half' a demo whose loading was stopped, 'full' anything else.
+
+    Raises Refused when the server does not answer.
+    """
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:
             if not sa.inspect(connection).has_table("centre"):
-                return False
-            return connection.scalar(sa.text("SELECT 1 FROM centre LIMIT 1")) is not None
+                return ""
+            if sa.inspect(connection).has_table("setting"):
+                mark = connection.scalar(sa.text("SELECT value FROM setting WHERE key = 'demo'"))
+                loaded = json.loads(mark) if isinstance(mark, str) else mark
+                if loaded is not None and not loaded.get("done"):
+                    return "half"
+            return "full" if connection.scalar(sa.text("SELECT 1 FROM centre LIMIT 1")) is not None else ""
     except sa.exc.OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
         shown = engine.url.render_as_string(hide_password=True)
@@ -157,17 +170,40 @@ def prepare_database(config: dict[str, Any], env: dict[str, str]) -> str:
     given = bool(os.environ.get("DATABASE_URL"))
     mark = "-" + hashlib.sha256(url.encode()).hexdigest()[:8] if given else ""
     logins = Path(config["DATA_DIR"]) / f"demo-logins{mark}.txt"
-    full = has_centres(url)  # first of all: the server answers, or one clear line
+    found = content(url)  # first of all: the server answers, or one clear line
+    if found == "half":
+        put_aside(url, given)
     say("bringing the database up to date")
     flask("db", "upgrade", env=env)
-    if not full:
+    if found != "full":
         if os.environ.get("DEMO", "1") == "0":
-            return "The database is empty (DEMO=0). Begin with: .venv/bin/flask --app wsgi init"
+            return "The database is empty (DEMO=0). Begin with: .venv/bin/python -m flask --app wsgi init"
         say("loading the demo (a fictitious month; once only)")
-        text = flask("demo", env=env)
-        with os.fdopen(os.open(logins, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
+        from portal.people.passwords import one_time
+
+        # Written down first: whenever this is stopped, a portal that is full has its logins.
+        password = one_time()
+        write_privately(logins, f"All demo accounts have the password  {password}\n")
+        write_privately(logins, flask("demo", "--password", password, env=env, progress=True))
     return logins.read_text() if logins.exists() else ""
+
+
+def put_aside(url: str, given: bool) -> None:
+    """A demo that was stopped half-way is worth nothing: its file moves aside. Raises Refused for a server's."""
+    file = Path(sa.make_url(url).database or "")
+    if given or not file.is_file():
+        shown = sa.make_url(url).render_as_string(hide_password=True)
+        raise Refused(f"The demo in {shown} was stopped half-way. Empty that database, then run this again.")
+    say(f"the demo was stopped half-way: its file is now {file.name}.half, a new one is loaded")
+    file.replace(file.with_name(f"{file.name}.half"))
+    for ending in ("-wal", "-shm"):
+        file.with_name(file.name + ending).unlink(missing_ok=True)
+
+
+def write_privately(path: Path, text: str) -> None:
+    """For our own user only."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
 
 
 def environment(config: dict[str, Any], port: int, host: str) -> tuple[dict[str, str], list[str]]:
@@ -238,14 +274,24 @@ def answers(port: int) -> bool:
         return False
 
 
-def wait_for_page(port: int, child: subprocess.Popen[bytes], ended: list[int]) -> bool:
-    """True once the portal answers, False when we were asked to end or the start took too long."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and not ended and child.poll() is None:
-        if answers(port):
-            return True
+def works(env: dict[str, str]) -> str:
+    """'' once pages are answered, Redis does and a worker has said that it is there; else what is missing."""
+    if not answers(int(env["PORT"])):
+        return "the portal"
+    if "REDIS_PORT" not in env:  # a Redis elsewhere answered before anything was started
+        return ""
+    if "+PONG" not in redis_answer(int(env["REDIS_PORT"]), "PING"):
+        return "Redis"
+    return "" if len(redis_answer(int(env["REDIS_PORT"]), "SMEMBERS", "rq:workers")) > 2 else "the worker"
+
+
+def wait_until_it_works(env: dict[str, str], child: subprocess.Popen[bytes], ended: list[int]) -> str:
+    """'' once everything works, else what did not within START_SECONDS, or when we were asked to end."""
+    deadline, missing = time.monotonic() + START_SECONDS, "the portal"
+    while missing and time.monotonic() < deadline and not ended and child.poll() is None:
         time.sleep(0.1)
-    return False
+        missing = works(env)
+    return missing
 
 
 def announce(env: dict[str, str], logins: str, seconds: float) -> None:
@@ -274,16 +320,19 @@ def only_one(data: Path) -> IO[str]:
 def run() -> int:
     """Start everything, wait for the end; the exit code."""
     began = time.monotonic()
+    os.umask(0o077)
     check_libraries()
     # Only now: the portal's own imports need those libraries.
     from portal.settings import from_environment
 
     config = from_environment()
     host = os.environ.get("PORTAL_HOST", "0.0.0.0")  # noqa: S104 a phone in the same network should open it
+    Path(config["DATA_DIR"]).chmod(0o700)  # telephone numbers: for nobody else on this machine
     lock = only_one(Path(config["DATA_DIR"]))
     port = web_port(host)
     env, processes = environment(config, port, host)
     logins = prepare_database(config, env)
+    web_port(host)  # again: while the demo was loading another portal may have begun, and two would share the port
     say(f"starting {', '.join(processes)}")
     # A list and not threading.Event: its lock, taken again by a handler, would lock the main thread out.
     ended: list[int] = []
@@ -291,7 +340,8 @@ def run() -> int:
         signal.signal(number, lambda received, _frame: ended.append(received))
     child = start(processes, env)
     try:
-        if wait_for_page(port, child, ended):
+        missing = wait_until_it_works(env, child, ended)
+        if not missing:
             announce(env, logins, time.monotonic() - began)
             terminal = sys.stdout.isatty()
             while child.poll() is None and not ended:
@@ -299,7 +349,7 @@ def run() -> int:
                 if terminal and not sys.stdout.isatty():  # the window was closed; make keeps its SIGHUP to itself
                     ended.append(signal.SIGHUP)
         elif not ended and child.poll() is None:
-            raise Refused(f"The portal did not answer within {START_SECONDS} s; its messages are above.")
+            raise Refused(f"{missing[0].upper()}{missing[1:]} did not answer within {START_SECONDS} s; see above.")
     finally:
         stop(child)
         lock.close()

@@ -72,18 +72,59 @@ def test_one_run_per_data_directory(tmp_path: Path) -> None:
     run.only_one(tmp_path).close()
 
 
-def test_centres_decide_whether_the_demo_is_loaded(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'x.db'}"
-    assert not run.has_centres(url)
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
-    with engine.begin() as connection:
+def database(path: Path, *statements: str) -> str:
+    url = f"sqlite:///{path}"
+    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
         connection.execute(sa.text("CREATE TABLE centre (id integer)"))
-        connection.execute(sa.text("CREATE TABLE setting (id integer)"))
-        connection.execute(sa.text("INSERT INTO setting VALUES (1)"))
-    assert not run.has_centres(url)
-    with engine.begin() as connection:
-        connection.execute(sa.text("INSERT INTO centre VALUES (1)"))
-    assert run.has_centres(url)
+        connection.execute(sa.text("CREATE TABLE setting (key text, value text)"))
+        for statement in statements:
+            connection.execute(sa.text(statement))
+    return url
+
+
+CENTRE = "INSERT INTO centre VALUES (1)"
+
+
+@pytest.mark.parametrize(
+    ("statements", "found"),
+    [
+        ((), ""),
+        (("INSERT INTO setting VALUES ('other', '1')",), ""),
+        ((CENTRE,), "full"),
+        ((CENTRE, """INSERT INTO setting VALUES ('demo', '{"done"\\:true}')"""), "full"),
+        ((CENTRE, """INSERT INTO setting VALUES ('demo', '{"done"\\:false}')"""), "half"),
+    ],
+)
+def test_what_is_there_decides_whether_the_demo_is_loaded(
+    tmp_path: Path, statements: tuple[str, ...], found: str
+) -> None:
+    assert run.content(f"sqlite:///{tmp_path / 'none.db'}") == ""
+    assert run.content(database(tmp_path / "x.db", *statements)) == found
+
+
+def test_a_demo_that_was_stopped_moves_aside(tmp_path: Path) -> None:
+    url = database(tmp_path / "portal.db", CENTRE)
+    (tmp_path / "portal.db-wal").write_bytes(b"")
+    with pytest.raises(run.Refused, match=r"stopped half-way\. Empty that database"):
+        run.put_aside(url, given=True)
+    run.put_aside(url, given=False)
+    assert [p.name for p in tmp_path.iterdir()] == ["portal.db.half"]
+
+
+def test_ready_means_redis_and_a_worker_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, port = RedisServer(), free_port()
+    env = {"PORT": "1", "REDIS_PORT": str(port)}
+    assert run.works(env) == "the portal"
+    monkeypatch.setattr(run, "answers", lambda _port: True)
+    assert run.works(env) == "Redis"
+    try:
+        server.start()
+        env["REDIS_PORT"] = str(server.port)
+        assert run.works(env) == "the worker"
+        run.redis_answer(server.port, "SADD", "rq:workers", "one")
+        assert run.works(env) == ""
+    finally:
+        server.discard()
 
 
 @pytest.mark.parametrize(
@@ -95,6 +136,8 @@ def test_centres_decide_whether_the_demo_is_loaded(tmp_path: Path) -> None:
             "✗ The database postgresql+psycopg://nobody:***@",
         ),
         ("REDIS_URL", "redis://127.0.0.1:1/0", "✗ REDIS_URL: nothing answers at 127.0.0.1:1"),
+        ("DATABASE_URL", "mysql://me:secret@host/x", "DATABASE_URL begins with mysql; known"),
+        ("DATABASE_URL", "portal.db", "DATABASE_URL begins with portal.db; known"),
     ],
 )
 def test_a_server_that_is_away_is_one_clear_line(variable: str, value: str, said: str, tmp_path: Path) -> None:
