@@ -131,8 +131,9 @@ def _write_specials(centre_id: int, specials: Sequence[Special], today: date) ->
 
 def add_photo(actor: Actor, centre: Centre, data: bytes, caption: str, now: datetime) -> Attachment:
     """Keep a picture (decoded and written anew). Locks the centre. Raises NotAllowed, TooMany, PictureRefused."""
+    file = PHOTOS.picture(data)
     _lock(actor, centre, None)
-    photo = PHOTOS.add(actor, centre.id, centre.id, data, caption, now)
+    photo = PHOTOS.add(actor, centre.id, centre.id, file, caption, now)
     centre.updated_at = now
     _log(actor, centre, "add_photo", now, None, {"photo": caption or photo.file})
     return photo

@@ -67,21 +67,23 @@ class Album:
     def find(self, subject_id: int, attachment_id: int) -> Attachment | None:
         return next((row for row in self.of(subject_id) if row.id == attachment_id), None)
 
-    def add(
-        self, actor: Actor, subject_id: int, centre_id: int, data: bytes, caption: str, now: datetime
-    ) -> Attachment:
-        """Keep a picture, decoded and written anew, as the last one. Raises TooMany, PictureRefused (field 'photo')."""
+    def add(self, actor: Actor, subject_id: int, centre_id: int, file: str, caption: str, now: datetime) -> Attachment:
+        """Keep a picture as the last one. file: from `picture`, made before the thing was locked. Raises TooMany."""
         there = self.of(subject_id)
         if len(there) >= self.most:
             raise TooMany(f"最多放 {self.most} 张照片。", field=PHOTO)
         row = Attachment(
             subject_kind=self.subject_kind, subject_id=subject_id, centre_id=centre_id, caption=caption,
-            file=uploads.save_picture(data, PHOTO), position=max((p.position for p in there), default=0) + 1,
-            created_at=now, created_by=actor.name,
+            file=file, position=max((p.position for p in there), default=0) + 1, created_at=now, created_by=actor.name,
         )  # fmt: skip
         db.session.add(row)
         db.session.flush()
         return row
+
+    @staticmethod
+    def picture(data: bytes) -> str:
+        """Decode a picture and write it anew; it takes long, so before any lock. Raises PictureRefused ('photo')."""
+        return uploads.save_picture(data, PHOTO)
 
     def edit(self, row: Attachment, caption: str, first: bool) -> None:
         """Another caption; first: it stands before the others from now on."""

@@ -134,7 +134,7 @@ def keep_on_refusal() -> None:
 
 def let_go() -> None:
     """Before work that takes long in a request that has written nothing yet: on SQLite its transaction is the lock of
-    all writers. What is read afterwards begins a new one, so what was read before is looked at again.
+    all writers, and locks of rows go with it. What is read afterwards begins a new one: look, lock and write after it.
 
     Commands, which nobody waits for, keep theirs. Raises RuntimeError when something was written: it would be lost.
     """

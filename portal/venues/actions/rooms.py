@@ -353,8 +353,9 @@ def copy_rules(
 
 def add_photo(actor: Actor, venue_id: int, data: bytes, caption: str, now: datetime) -> Attachment:
     """Keep a picture (decoded and written anew). Locks the venue. Raises NotAllowed, TooMany, PictureRefused."""
+    file = PHOTOS.picture(data)
     venue = _lock(actor, venue_id)
-    photo = PHOTOS.add(actor, venue.id, venue.centre_id, data, caption, now)
+    photo = PHOTOS.add(actor, venue.id, venue.centre_id, file, caption, now)
     _photos_changed(actor, venue, "add_room_photo", now, None, caption or photo.file)
     return photo
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import func, select
 
+from portal.centres import facts
 from portal.core import audit, clock, uploads
 from portal.core.attachments import TooMany
 from portal.core.errors import DomainError, NotAllowed, Stale
@@ -213,6 +214,23 @@ def test_no_more_photos_than_fit_and_no_other_files(town: Any, make: Any) -> Non
         rooms.add_photo(actor, venue.id, picture(f"#0000{number:02d}"), "", NOW)
     with pytest.raises(TooMany):
         rooms.add_photo(actor, venue.id, picture("green"), "", NOW)
+
+
+def test_the_picture_is_made_before_the_lock_that_counts_them(
+    town: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Making it ends the transaction, and locks end with it: two at once would both be the last that fits."""
+    venue, actor, order = make.venue(town.centres["A1"]), town.actor("A1"), []
+
+    def noted(module: Any, name: str) -> None:
+        work = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, **k: (order.append(name), work(*a, **k))[1])
+
+    for module, name in ((uploads, "let_go"), (rooms, "_lock"), (facts, "_lock")):
+        noted(module, name)
+    rooms.add_photo(actor, venue.id, picture("red"), "", NOW)
+    facts.add_photo(actor, town.centres["A1"], picture("red"), "", NOW)
+    assert order == ["let_go", "_lock"] * 2
 
 
 def test_the_list_says_what_is_going_on(town: Any, make: Any, session: Any) -> None:
