@@ -120,7 +120,7 @@ def test_neighbours_change_nothing(town: Any, make: Any, who: str) -> None:
         lambda: rooms.edit_room(actor, venue.id, HALL, None, NOW),
         lambda: rooms.retire_room(actor, venue.id, NOW),
         lambda: rooms.restore_room(actor, venue.id, NOW),
-        lambda: rooms.add_photo(actor, venue.id, b"", "", NOW),
+        lambda: rooms.add_photo(actor, venue.id, picture("red"), "", NOW),
     ):
         with pytest.raises(NotAllowed):
             write()
