@@ -104,10 +104,8 @@ class Door:
 
     async def _body(self, scope: Any, protocol: Any) -> bytes:
         """The whole body. Raises Refused: 413 too large, 408 too slow, 503 too many at once."""
-        announced, largest = (
-            scope.headers.get("content-length", ""),
-            incoming.largest(self.app, scope.path, scope.method),
-        )
+        largest = incoming.largest(self.app, scope.path, scope.method)
+        announced = scope.headers.get("content-length", "")
         size = int(announced) if announced.isdecimal() else largest
         if size > largest:
             raise Refused(413)

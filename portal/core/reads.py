@@ -13,12 +13,17 @@ from sqlalchemy import Connection, Executable, Row, Select, func, select
 from portal.core.db import LONE_READ, db, in_reading_request, is_sqlite
 
 
+def _untouched() -> bool:
+    """Whether this request has neither read nor written yet, on PostgreSQL."""
+    return has_request_context() and not is_sqlite() and not db.session().in_transaction()
+
+
 def _own() -> Connection:
     """The request's connection; on PostgreSQL a page that is read begins in autocommit.
 
     Each statement of READ COMMITTED sees what is committed by then anyway, so BEGIN and ROLLBACK buy nothing.
     """
-    if in_reading_request() and not is_sqlite() and not db.session().in_transaction():
+    if in_reading_request() and _untouched():
         return db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
     return db.session.connection()
 
@@ -29,8 +34,7 @@ def _connection() -> Iterator[Connection]:
 
     On SQLite from the start: the transaction of a request that writes begins with the lock of all writers.
     """
-    untouched = has_request_context() and not is_sqlite() and not db.session().in_transaction()
-    if in_reading_request() or untouched:
+    if in_reading_request() or _untouched():
         yield _own()
         return
     option: dict[str, Any] = {LONE_READ: True} if is_sqlite() else {"isolation_level": "AUTOCOMMIT"}
