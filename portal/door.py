@@ -7,6 +7,7 @@ PATIENCE for a thread: then a calm page says when to come again, and comes again
 """
 
 import asyncio
+import gc
 import io
 import os
 import random
@@ -176,4 +177,6 @@ def _run(app: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> Answer
 
 def of(app: Flask) -> Door:
     """The door of `app`, with its static files. PORTAL_WEB_THREADS: how many requests a process works on at once."""
+    gc.freeze()  # the app itself never becomes garbage; a request's few cycles may wait for those of a hundred others
+    gc.set_threshold(50_000, 20, 20)
     return Door(app, compressed.init_app(app), max(1, int(os.environ.get("PORTAL_WEB_THREADS", "2"))))

@@ -1,5 +1,8 @@
 """The wording of every message about sign-ups, in one place (SPEC M3). Plain words; what happens next; until when."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from portal.catalogue.models import Entry, EntrySession
 from portal.core import clock
 from portal.core.words import Words
@@ -9,10 +12,14 @@ from portal.signup.models import SignUp
 
 def when(entry: Entry) -> str:
     """'12月13日（周日）8:30–11:00'; of a series the rule and its first date."""
-    if not entry.sessions:
+    return when_of(entry.sessions, (entry.weekly or {}).get("label"))
+
+
+def when_of(sessions: Sequence[Any], weekly: str | None) -> str:
+    """As `when`, of sessions in order."""
+    if not sessions:
         return "时间另行通知"
-    first = clock.span(entry.sessions[0].starts_at, entry.sessions[0].ends_at)
-    return when_text(first, len(entry.sessions), (entry.weekly or {}).get("label"))
+    return when_text(clock.span(sessions[0].starts_at, sessions[0].ends_at), len(sessions), weekly)
 
 
 def when_text(first: str, dates: int, weekly: str | None) -> str:

@@ -8,58 +8,52 @@ from portal.core.access import Actor, Permission
 from portal.core.db import moment
 from portal.core.registry import Mine, Waiting, Waits
 from portal.signup import actions, notices, queries, queries_staff, rules
-from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
+from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING
 from portal.signup.states import LABELS, TONES
 
 
 @registry.mine
 def my_services(resident_id: int, now: datetime, coming: bool) -> list[Mine]:
     """Every sign-up of mine with what happens next; upcoming ones first to start first."""
-    found = [_mine(row, number, now) for row, number in queries.mine(resident_id, now, coming)]
+    found = [_mine(row, sessions, now) for row, sessions in queries.mine(resident_id, now, coming)]
     found.sort(key=lambda m: m.starts_at.timestamp() if m.starts_at else 0.0)
     return found
 
 
-def _mine(row: SignUp, number: int | None, now: datetime) -> Mine:
-    entry = row.entry
-    over = entry.last_end is not None and now >= entry.last_end
-    section = "past" if over or row.status not in ACTIVE else "upcoming" if row.status == CONFIRMED else "waiting"
-    label = f"候补第 {number} 位" if number else LABELS[row.status]
+def _mine(row: Any, sessions: list[Any], now: datetime) -> Mine:
+    over = row.last_end is not None and now >= row.last_end
+    section = "past" if over or row.mine not in ACTIVE else "upcoming" if row.mine == CONFIRMED else "waiting"
+    coming = [s for s in sessions if s.ends_at > now]
     return Mine(
-        section=section, title=entry.title, when=_when(row, now), place=entry.place, status_text=label,
-        tone=TONES[row.status], next_text="" if over else _next(row, now), url=f"/services/{entry.id}",
-        starts_at=_next_start(row, now), person=row.relative.name if row.relative else "",
+        section=section, title=row.title, when=_when(row, sessions, coming), place=row.place,
+        status_text=f"候补第 {row.number} 位" if row.mine == WAITING else LABELS[row.mine],
+        tone=TONES[row.mine], next_text="" if over else _next(row, now), url=f"/services/{row.id}",
+        starts_at=coming[0].starts_at if coming else row.first_start, person=row.relative or "",
     )  # fmt: skip
 
 
-def _when(row: SignUp, now: datetime) -> str:
+def _when(row: Any, sessions: list[Any], coming: list[Any]) -> str:
     """Of a series the date that comes next, since the first may be long past."""
-    coming = [s for s in row.entry.sessions if s.ends_at > now]
-    if len(row.entry.sessions) < 2 or not coming:
-        return notices.when(row.entry)
+    label = (row.weekly or {}).get("label")
+    if len(sessions) < 2 or not coming:
+        return notices.when_of(sessions, label)
     following = f"下一次 {clock.span(coming[0].starts_at, coming[0].ends_at)}"
-    label = (row.entry.weekly or {}).get("label")
     return f"{label}，{following}" if label else f"{following}，还有 {len(coming)} 场"
 
 
-def _next_start(row: SignUp, now: datetime) -> datetime | None:
-    """Of a series the session that comes next, else the first."""
-    coming = (s.starts_at for s in row.entry.sessions if s.ends_at > now)
-    return next(coming, row.entry.first_start)
-
-
-def _next(row: SignUp, now: datetime) -> str:
-    if row.status == CONFIRMED:
-        refusal = rules.may_withdraw(row.entry, row.status, row.created_at, now)
-        until = rules.leave_until(row.entry, row.created_at)
-        return "来不了请打电话告诉主办方" if refusal else rules.leaving_text(until, now)
-    if row.status == OFFERED and row.accept_by is not None:
+def _next(row: Any, now: datetime) -> str:
+    if row.mine == CONFIRMED:
+        refusal = rules.may_withdraw(row, row.mine, row.signed_up_at, now)
+        return (
+            "来不了请打电话告诉主办方" if refusal else rules.leaving_text(rules.leave_until(row, row.signed_up_at), now)
+        )
+    if row.mine == OFFERED and row.accept_by is not None:
         return f"请在 {clock.stamp(row.accept_by)} 前确认，过时名额给下一位"
-    if row.status == WAITING:
+    if row.mine == WAITING:
         return "有人退出就按先后递补，轮到了通知您"
-    if row.status == PENDING:
+    if row.mine == PENDING:
         return "主办方审核后通知您，名额先留着"
-    return row.refusal_reason
+    return str(row.refusal_reason)
 
 
 @registry.waiting
