@@ -1,6 +1,6 @@
 """The background worker: `python -m jobs.worker`. Waits when Redis is away; SIGTERM and SIGINT end it cleanly.
 
-Beside it, in a thread that needs no Redis, it makes the PDFs that pages ask for (`core.pdf_spool`).
+Beside it, in a thread that needs no Redis, it makes the PDFs and large tables that pages ask for (`core.pdf_spool`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 import jobs
-from portal.core import job_queue, pdf_spool
+from portal.core import exports, job_queue, pdf_spool
 
 log = structlog.get_logger()
 
@@ -92,7 +92,7 @@ def main() -> int:
     _listen_for_the_end()
     app = jobs.app()  # now, so that a wrong setting is said before the first job
     with app.app_context():
-        printing = pdf_spool.spool()
+        printing = pdf_spool.spool(exports.maker(app))
     threading.Thread(target=printing.work, args=(ended,), name="spool", daemon=True).start()
     log.info("worker ready", queue=job_queue.QUEUE)
     while not ended.is_set():

@@ -1,9 +1,10 @@
-"""The spool: PDFs that pages ask for, made outside the web process and kept by what is printed (SPEC Q7).
+"""The spool: PDFs and large tables that pages ask for, made outside the web process (SPEC Q7).
 
-A request whose document is not made yet leaves its print job as a file in DATA_DIR/cache/pdf/waiting and answers a page
-that comes back by itself. The worker makes the jobs one after the other, oldest first, and leaves `KEY.pdf` or
-`KEY.failed` in `made`. The line is one for all web workers, bounded, and needs neither database nor Redis. Everything
-here may be deleted at any time. What names people (private) is gone after minutes.
+A request whose document is not made yet leaves its job as a file in DATA_DIR/cache/pdf/waiting and answers a page that
+comes back by itself. The worker makes the jobs one after the other, oldest first, and leaves them or `TICKET.failed` in
+`made`. A PDF's ticket is the hash of what is printed, so it is kept for whoever asks next; a table's ends in its kind.
+The line is one for all web workers, bounded, and needs neither database nor Redis. Everything here may be deleted at
+any time. What names people (private) is gone after minutes.
 """
 
 import fcntl
@@ -11,6 +12,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from urllib.parse import quote
 
 import structlog
 from flask import Response, current_app
+from werkzeug.urls import iri_to_uri
 
 from portal.core import pages, pdf
 
@@ -32,27 +35,31 @@ KEEP_SECONDS = 30 * 86400
 KEEP_BYTES = 300 * 1024**2
 LOOK_SECONDS = 0.1
 CLEAN_SECONDS = 60
-_PRIVATE = "p-"  # begins the names of what names people
+PRIVATE = "p-"  # begins the names of what names people
 
 
 class Spool:
-    """Waiting jobs, made documents and last editions of books. Times are seconds of the wall clock."""
+    """Waiting jobs, made documents and last editions of books. Times are seconds of the wall clock.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    make: what makes a job that was read from its file.
+    """
+
+    def __init__(self, folder: Path, make: Callable[[dict[str, Any]], bytes] = pdf.render) -> None:
+        self.folder, self.make = folder, make
         self.waiting, self.made, self.editions = (folder / name for name in ("waiting", "made", "editions"))
         for inner in (self.waiting, self.made, self.editions):
             inner.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def file(self, ticket: str) -> Path:
         """Where the document is when it is made."""
-        return self.made / f"{ticket}.pdf"
+        return self.made / (ticket if "." in ticket else f"{ticket}.pdf")
 
     def line(self) -> list[tuple[float, str]]:
         """When it was asked for and the ticket of each waiting job, oldest first."""
-        return sorted((asked, path.stem) for path, asked, _ in _files(self.waiting) if path.suffix == ".json")
+        jobs = ((path.name, asked) for path, asked, _ in _files(self.waiting) if path.suffix == ".json")
+        return sorted((asked, name.removesuffix(".json")) for name, asked in jobs)
 
-    def ask(self, ticket: str, job: pdf.PrintJob) -> int | None:
+    def ask(self, ticket: str, job: dict[str, Any]) -> int | None:
         """Have the job made; asking twice is the same as asking once. How many are before it, or None: line is full.
 
         Raises: PdfFailed when it failed lately, or when nobody works; OSError when it cannot be written.
@@ -62,7 +69,7 @@ class Spool:
         if ticket not in asked:
             if len(asked) >= MOST_WAITING:
                 return None
-            _write(self.waiting / f"{ticket}.json", json.dumps(job.as_data()).encode())
+            _write(self.waiting / f"{ticket}.json", json.dumps(job).encode())
             return len(asked)
         # Its own wait: what others left while nobody worked may be older and is being made now.
         if time.time() - asked[ticket] > STUCK_SECONDS:
@@ -86,7 +93,7 @@ class Spool:
         result = self.file(ticket)
         if not result.exists():  # somebody may have asked again in the moment it was done
             try:
-                made = pdf.render(json.loads(job.read_bytes()))
+                made = self.make(json.loads(job.read_bytes()))
             except (pdf.PdfFailed, ValueError) as error:  # ValueError: no job at all, by a damaged disk
                 reason = getattr(error, "reason", str(error))
                 log.warning("printing failed", ticket=ticket, reason=reason)
@@ -121,14 +128,14 @@ class Spool:
         everything = _files(self.made) + _files(self.editions) + _files(self.waiting)
         for path, changed, size in sorted(everything, key=lambda item: -item[1]):
             total += size
-            kept = PRIVATE_SECONDS if path.name.startswith(_PRIVATE) or path.suffix == ".tmp" else KEEP_SECONDS
+            kept = PRIVATE_SECONDS if path.name.startswith(PRIVATE) or path.suffix == ".tmp" else KEEP_SECONDS
             if now - changed > kept or total > KEEP_BYTES:
                 path.unlink(missing_ok=True)
 
     def forget_private(self) -> None:
         """Delete everything that names people."""
         for path, _, _ in _files(self.made) + _files(self.waiting):
-            if path.name.startswith(_PRIVATE):
+            if path.name.startswith(PRIVATE):
                 path.unlink(missing_ok=True)
 
 
@@ -150,9 +157,9 @@ def _write(path: Path, data: bytes) -> None:
     draft.replace(path)
 
 
-def spool() -> Spool:
+def spool(make: Callable[[dict[str, Any]], bytes] = pdf.render) -> Spool:
     """This app's spool."""
-    return Spool(Path(current_app.config["DATA_DIR"]) / "cache" / "pdf")
+    return Spool(Path(current_app.config["DATA_DIR"]) / "cache" / "pdf", make)
 
 
 def health() -> dict[str, Any]:
@@ -170,28 +177,49 @@ def answer(job: pdf.PrintJob, name: str, *, private: bool = False) -> Response:
 
     private: it names people, or is not for everybody. Raises: PdfFailed when it could not be made.
     """
-    ticket = (_PRIVATE if private else "") + job.key
+    ticket = (PRIVATE if private else "") + job.key
+    with suppress(FileNotFoundError):
+        return sent(spool().file(ticket), name, private=private)
+    return wait(ticket, job.as_data())
+
+
+def wait(ticket: str, job: dict[str, Any], back: str = "") -> Response:
+    """A page that waits for what is not made yet and then opens `back`, or itself again.
+
+    Raises: PdfFailed when it could not be made.
+    """
     try:
-        with suppress(FileNotFoundError):
-            return sent(spool().file(ticket), name, private=private)
         before = spool().ask(ticket, job)
     except OSError as error:
         raise pdf.PdfFailed(f"the spool cannot be written: {error}") from error
     status = 503 if before is None else 202
-    page = pages.page("printing.html", status=status, before=before, seconds=BUSY_SECONDS)
+    page = pages.page("printing.html", status=status, before=before, seconds=BUSY_SECONDS, table=back)
     if before is None:
         page.headers["Retry-After"] = str(BUSY_SECONDS)
-    page.headers["Refresh"] = str(BUSY_SECONDS if before is None else 1 if before < 4 else 3)
+    pause = str(BUSY_SECONDS if before is None else 1 if before < 4 else 3)
+    page.headers["Refresh"] = f"{pause}; url={iri_to_uri(back)}" if back else pause
     page.headers["Cache-Control"] = "no-store"
     return page
 
 
 def sent(path: Path, name: str, *, private: bool = False) -> Response:
-    """A finished file; `core.transfer` says 304 to who has it. Raises: FileNotFoundError."""
+    """A finished PDF; `core.transfer` says 304 to who has it. Raises: FileNotFoundError."""
     found = Response(path.read_bytes(), mimetype="application/pdf")
-    # Headers are Latin-1: a Chinese name goes as RFC 5987 says, with a plain one for old programs.
-    found.headers["Content-Disposition"] = f"inline; filename=print.pdf; filename*=UTF-8''{quote(name)}"
+    found.headers["Content-Disposition"] = f"inline; filename=print.pdf; {_named(name)}"
     if private:
         found.headers["Cache-Control"] = "private, no-store"
     found.set_etag(path.stem)
     return found
+
+
+def download(data: bytes, name: str, mimetype: str) -> Response:
+    """A file for one person, to be saved under `name`."""
+    found = Response(data, mimetype=mimetype)
+    found.headers["Content-Disposition"] = f"attachment; filename=file{Path(name).suffix}; {_named(name)}"
+    found.headers["Cache-Control"] = "private, no-store"
+    return found
+
+
+def _named(name: str) -> str:
+    """Headers are Latin-1: a Chinese name goes as RFC 5987 says, beside a plain one for old programs."""
+    return f"filename*=UTF-8''{quote(name)}"

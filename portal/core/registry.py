@@ -69,6 +69,7 @@ WaitingSource = Callable[[Actor, datetime], list[Waits]]
 MineSource = Callable[[int, datetime, bool], list[Mine]]  # resident, now, only what is to come
 DueJob = Callable[[datetime], int]
 Part = tuple[str, dict[str, Any]]  # a template and its context
+Exporter = Callable[[Actor, dict[str, Any]], bytes]  # on whose behalf, and what they asked for
 PanelSource = Callable[[Any, Any, datetime], Part]  # entry, viewer or None, now
 FactSource = Callable[[Any], Part]
 
@@ -76,19 +77,21 @@ waiting_sources: dict[str, WaitingSource] = {}
 mine_sources: dict[str, MineSource] = {}
 due_jobs: dict[str, DueJob] = {}
 personal_sources: dict[str, Callable[[int], dict[str, Any]]] = {}
+exporters: dict[str, Exporter] = {}
 erasers: dict[str, Callable[[int, datetime], None]] = {}
 nav_items: dict[str, NavItem] = {}
 panel_sources: dict[str, PanelSource] = {}
 fact_sources: dict[str, FactSource] = {}
 
 
-def _name(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
+    """Under which it is registered."""
     return f"{function.__module__}.{function.__qualname__}"
 
 
 def waiting(source: WaitingSource) -> WaitingSource:
     """fn(actor, now) -> what waits for this staff member; it asks for nothing itself."""
-    waiting_sources[_name(source)] = source
+    waiting_sources[name_of(source)] = source
     return source
 
 
@@ -122,25 +125,31 @@ def _kinds(actor: Actor, now: datetime, sources: Iterable[WaitingSource]) -> lis
 
 def mine(source: MineSource) -> MineSource:
     """fn(resident_id, now, coming) -> what /me shows of this feature; coming: without what is over, for home."""
-    mine_sources[_name(source)] = source
+    mine_sources[name_of(source)] = source
     return source
 
 
 def due(job: DueJob) -> DueJob:
     """fn(now) -> how much was done. Deadline work derived from rows; must be idempotent and commit by itself."""
-    due_jobs[_name(job)] = job
+    due_jobs[name_of(job)] = job
     return job
+
+
+def exporter(source: Exporter) -> Exporter:
+    """fn(actor, args) -> the file. It runs in the worker when it is large (core.exports), so it knows no request."""
+    exporters[name_of(source)] = source
+    return source
 
 
 def personal(source: Callable[[int], dict[str, Any]]) -> Callable[[int], dict[str, Any]]:
     """fn(resident_id) -> this feature's part of the resident's data export (SPEC P8)."""
-    personal_sources[_name(source)] = source
+    personal_sources[name_of(source)] = source
     return source
 
 
 def erase(eraser: Callable[[int, datetime], None]) -> Callable[[int, datetime], None]:
     """fn(resident_id, now): forget the person in this feature's rows."""
-    erasers[_name(eraser)] = eraser
+    erasers[name_of(eraser)] = eraser
     return eraser
 
 
@@ -149,13 +158,13 @@ def panel(source: PanelSource) -> PanelSource:
 
     Of the entry only columns may be used, and `call_phone`.
     """
-    panel_sources[_name(source)] = source
+    panel_sources[name_of(source)] = source
     return source
 
 
 def fact(source: FactSource) -> FactSource:
     """fn(entry) -> (template, context): a line among the facts of an entry's page, the same for everybody."""
-    fact_sources[_name(source)] = source
+    fact_sources[name_of(source)] = source
     return source
 
 
@@ -187,13 +196,13 @@ _texter: list[Texter] = []
 
 def on_init(step: InitStep) -> InitStep:
     """fn(now) -> a sentence for the terminal. Part of `flask init`; must be idempotent, flushes only."""
-    init_steps[_name(step)] = step
+    init_steps[name_of(step)] = step
     return step
 
 
 def on_staffing(follow: Callable[[datetime], None]) -> Callable[[datetime], None]:
     """fn(now): an account was disabled, moved or got another role; what stands where nobody works moves on. Flushes."""
-    staffing_followers[_name(follow)] = follow
+    staffing_followers[name_of(follow)] = follow
     return follow
 
 

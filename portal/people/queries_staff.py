@@ -4,9 +4,9 @@ Neither table is CentreScoped (an account signs in before there is a scope; the 
 written out here and in nothing else.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select
 from sqlalchemy.orm import contains_eager
@@ -145,6 +145,16 @@ class AuditFilter:
     path: str = ""
     before_id: int | None = None
 
+    def as_data(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self) | {"first": self.first and str(self.first), "last": self.last and str(self.last)}
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Self:
+        """From `as_data`."""
+        days = {name: date.fromisoformat(data[name]) for name in ("first", "last") if data[name]}
+        return cls(**data | days)
+
 
 def _is_top(path: str) -> bool:
     """Whether no account stands outside `path`: then its holder is the top of this deployment. One statement."""
@@ -188,6 +198,11 @@ def audit_rows(actor: Actor, wanted: AuditFilter, limit: int = PER_PAGE) -> list
     # Their ids first: without a filter an index alone has them.
     ids = _audit(actor, wanted).order_by(AuditLog.id.desc()).limit(limit + 1)
     return list(db.session.scalars(select(AuditLog).where(AuditLog.id.in_(ids)).order_by(AuditLog.id.desc())))
+
+
+def audit_count(actor: Actor, wanted: AuditFilter, most: int) -> int:
+    """How many lines meet the filter, counted up to `most`."""
+    return db.session.scalar(select(func.count()).select_from(_audit(actor, wanted).limit(most).subquery())) or 0
 
 
 def audit_words(actor: Actor, proof: Proof | None) -> tuple[list[str], list[str]]:

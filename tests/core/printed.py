@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 from werkzeug.test import TestResponse
 
-from portal.core import pdf_spool
+from portal.core import exports, pdf_spool
 
 
 def text_of(made: bytes) -> list[str]:
@@ -24,7 +24,7 @@ def text_of(made: bytes) -> list[str]:
 def make_all(client: FlaskClient) -> int:
     """Do the worker's part: make what waits in the spool, through the real press. Returns how many there were."""
     with client.application.app_context():
-        spool = pdf_spool.spool()
+        spool = pdf_spool.spool(exports.maker(client.application))
     count = 0
     while spool.make_next():
         count += 1

@@ -2,13 +2,17 @@
 
 import io
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import xlsxwriter
 
+from portal.catalogue.staff import month_board, queries
 from portal.catalogue.staff.month_board import Told
 from portal.catalogue.staff.queries import Row
+from portal.centres import queries as centre_queries
 from portal.centres.models import Centre
-from portal.core import clock
+from portal.core import clock, registry
+from portal.core.access import Actor
 from portal.core.text import csv_table
 
 COLUMNS = (
@@ -17,10 +21,6 @@ COLUMNS = (
     ("主办单位", 24), ("所属阵地", 18), ("编制单位", 18), ("联系人", 12), ("联系电话", 16), ("状态", 16),
     ("编号", 8),
 )  # fmt: skip
-MIMETYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
 
 
 def _cells(row: Row) -> list[str]:
@@ -61,6 +61,15 @@ def to_xlsx(rows: Sequence[Row]) -> bytes:
 
 
 WRITERS: dict[str, Callable[[Sequence[Row]], bytes]] = {"csv": to_csv, "xlsx": to_xlsx}
+
+
+@registry.exporter
+def month_table(actor: Actor, asked: dict[str, Any]) -> bytes:
+    """The rows of a month's board. asked: kind (of WRITERS), month, status, category and centre (ids or None)."""
+    centre = centre_queries.get(asked["centre"]) if asked["centre"] else None
+    board = month_board.on_board(actor, asked["month"], centre, asked["category"])
+    wanted = (*board, *month_board.in_state(actor, asked["status"]))
+    return WRITERS[asked["kind"]](queries.board_rows(actor, wanted, clock.now(), looked_at=False))
 
 
 PART = 200  # services in one text: nobody reads, and no phone pastes, a longer one

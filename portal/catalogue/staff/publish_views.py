@@ -1,6 +1,5 @@
 """The whole list: coverage, who is late, publication, departments' plans, what leaves the house (C1, C4, C5, C10)."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +24,7 @@ from portal.catalogue.staff.month_views import (
 )
 from portal.centres import profile
 from portal.centres.models import Centre
-from portal.core import access, clock, pages
+from portal.core import access, clock, exports, pages
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import record_id
@@ -209,9 +208,11 @@ def export(kind: str) -> Response:
     actor, now = access.actor(), clock.now()
     wanted = read_filter(asked_month(now))
     board = month_board.on_board(actor, wanted.month, wanted.centre, wanted.category_id)
-    rows = queries.board_rows(actor, (*board, *month_board.in_state(actor, wanted.status)), now, looked_at=False)
-    made = exporting.WRITERS[kind](rows)
+    asked = {
+        "kind": kind, "month": wanted.month, "status": wanted.status, "category": wanted.category_id,
+        "centre": wanted.centre.id if wanted.centre else None,
+    }  # fmt: skip
     name = f"list-{wanted.month}-{(wanted.centre or own_centre(actor)).code}.{kind}"
-    answer = Response(io.BytesIO(made), mimetype=exporting.MIMETYPES[kind], direct_passthrough=True)
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+    return exports.answer(
+        exporting.month_table, actor, asked, month_board.sums(actor, board).shown(wanted.status), name
+    )
