@@ -8,7 +8,7 @@ JOBS ?= 2
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgresql lint fmt bench load pins setup setup-lint setup-test clean
+.PHONY: help run test test-sqlite test-postgresql lint fmt bench load attack pins setup setup-lint setup-test clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ load: setup-test  ## The rushes for seats and rooms and the worst morning, bound
 	$(PY) -m tests.load.room_rush
 	$(PY) -m tests.load.morning
 	$(PY) -m tests.load.morning --people 4000 --scale 0.2
+
+attack: setup-test  ## Attacks on what `make run` starts, with visitors beside them; on this machine only, some ten minutes
+	$(PY) -m tests.attack
 
 pins: setup-lint  ## Write requirements*.txt from what is installed in .venv
 	$(PY) -m tools.pins

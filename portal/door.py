@@ -3,7 +3,8 @@
 granian hands every request to `Door` in its event loop (RSGI). A body is read here, as slowly as a phone sends it; only
 a complete request takes one of the few threads in which the app runs, and granian waits for those who read slowly. Who
 finds all threads taken waits in line, people in the middle of something before those who look; nobody waits longer than
-PATIENCE for a thread: then a calm page says when to come again, and comes again by itself.
+PATIENCE for a thread: then a calm page says when to come again, and comes again by itself. One address fills no line
+alone, and what is slow (`access.Access`) never has more than one thread.
 """
 
 import asyncio
@@ -13,9 +14,10 @@ import os
 import random
 import re
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from typing import Any
 
 from flask import Flask
@@ -28,6 +30,7 @@ from portal.core.headers import FIXED
 PATIENCE = 1.0  # seconds in line; a request takes some 5 ms, so whoever waits longer waits for the whole crowd
 SLOWEST, LEAST_SECONDS = 1024, 60  # a body may take a minute, or a second for each KB
 HEADERS = 32 * 1024  # bytes of one request's headers; ours and a browser's own are 2 KB
+MOST_OF_ONE = 60  # of one address in line, a third of a second; more than a crowd behind one carrier's address brings
 BODIES = 64 * 1024 * 1024  # bytes of bodies that are being read, in this process
 AGAIN = (4, 9)  # seconds until a refused page asks again; spread, so that a crowd does not come back as one
 # Sent forms are told by their method; these are the pages between them, and what watches the portal.
@@ -45,20 +48,30 @@ class Line:
     def __init__(self, at_once: int) -> None:
         self.free = at_once
         self.waiting: tuple[deque[asyncio.Future[None]], ...] = (deque(), deque())
+        self.of_one: Counter[str] = Counter()
 
-    async def turn(self, first: bool) -> None:
-        """Returns when it is one's turn; `done` must follow. Raises Refused(503) after PATIENCE seconds."""
+    async def turn(self, first: bool, address: str) -> None:
+        """Returns when it is one's turn; `done` must follow. Raises Refused(503) after PATIENCE seconds, or when there
+        are MOST_OF_ONE of the address already.
+        """
         if self.free:
             self.free -= 1
             return
+        if self.of_one[address] >= MOST_OF_ONE:
+            raise Refused(503)
         mine, line = asyncio.get_running_loop().create_future(), self.waiting[not first]
         line.append(mine)
+        self.of_one[address] += 1
         try:
             await asyncio.wait_for(mine, PATIENCE)
         except TimeoutError:
             while line and line[0].done():  # who came earlier has gone too: the line holds nobody who gave up
                 line.popleft()
             raise Refused(503) from None
+        finally:
+            self.of_one[address] -= 1
+            if not self.of_one[address]:
+                del self.of_one[address]
 
     def done(self) -> None:
         """The next one's turn."""
@@ -76,7 +89,7 @@ class Door:
 
     def __init__(self, app: Flask, files: WhiteNoise, at_once: int) -> None:
         self.app, self.files = app, files
-        self.line, self.threads = Line(at_once), ThreadPoolExecutor(at_once, "web")
+        self.line, self.slow, self.threads = Line(at_once), Line(1), ThreadPoolExecutor(at_once, "web")
         self.reading = 0
         with app.app_context():
             from portal.operations import metrics  # not before its folder is known
@@ -97,11 +110,21 @@ class Door:
         if reads and scope.path in self.files.files:
             return _run(self.files, _environ(scope, b""))
         environ = _environ(scope, b"" if reads else await self._body(scope, protocol))
-        await self.line.turn(not reads or FIRST.match(scope.path) is not None)
-        try:
+        async with AsyncExitStack() as turns:
+            for line in (self.slow, self.line) if self._is_slow(scope) else (self.line,):
+                await line.turn(not reads or FIRST.match(scope.path) is not None, self._address(environ))
+                turns.callback(line.done)
             return await asyncio.get_running_loop().run_in_executor(self.threads, _run, self.app, environ)
-        finally:
-            self.line.done()
+
+    def _is_slow(self, scope: Any) -> bool:
+        # Only the staff's pages are asked: looking an address up costs as much as a whole line here.
+        access = incoming.declared(self.app, scope.path, scope.method) if scope.path.startswith("/staff/") else None
+        return access is not None and access.slow
+
+    def _address(self, environ: dict[str, Any]) -> str:
+        """Of the visitor: what the proxy in front has added last, where there is one."""
+        forwarded = environ.get("HTTP_X_FORWARDED_FOR", "") if self.app.config.get("BEHIND_PROXY") else ""
+        return forwarded.rpartition(",")[2].strip() or str(environ["REMOTE_ADDR"])
 
     async def _body(self, scope: Any, protocol: Any) -> bytes:
         """The whole body. Raises Refused: 413 too large, 408 too slow, 503 too many at once."""

@@ -83,11 +83,15 @@ def system_actor(name: str = "系统") -> Actor:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """files: whether a file may be sent to it; whatever else is sent is small (`incoming.largest`)."""
+    """files: whether a file may be sent to it; whatever else is sent is small (`incoming.largest`).
+
+    slow: it hashes, unpacks or adds up for a tenth of a second or more: one at a time in a web process (`door.py`).
+    """
 
     audience: Audience
     permission: Permission | None = None
     files: bool = False
+    slow: bool = False
 
 
 def _declare(view: View, access: Access) -> View:
@@ -102,16 +106,21 @@ def public(view: View) -> View:
     return _declare(view, Access("public"))
 
 
+def public_slow(view: View) -> View:
+    """Anybody may open it, one at a time: see Access."""
+    return _declare(view, Access("public", slow=True))
+
+
 def resident(view: View) -> View:
     """Signed-in residents only; others are asked to sign in and come back."""
     return _declare(view, Access("resident"))
 
 
-def staff(permission: Permission, *, files: bool = False) -> Callable[[View], View]:
-    """Signed-in staff whose role grants `permission`. files: a file may be sent to it."""
+def staff(permission: Permission, *, files: bool = False, slow: bool = False) -> Callable[[View], View]:
+    """Signed-in staff whose role grants `permission`. files, slow: see Access; what unpacks a file is slow."""
 
     def decorate(view: View) -> View:
-        return _declare(view, Access("staff", permission, files))
+        return _declare(view, Access("staff", permission, files, slow or files))
 
     return decorate
 

@@ -33,13 +33,18 @@ def _cleaned(values: MultiDict[str, Any]) -> MultiDict[str, Any]:
     return type(values)([(clean(key), clean(value)) for key, value in values.items(multi=True)])
 
 
-def largest(app: Flask, path: str, method: str) -> int:
-    """How many bytes may be sent to `path`: a file only where a view takes one."""
+def declared(app: Flask, path: str, method: str) -> Any:
+    """What the view behind `path` says of itself (`access.Access`); None where there is none."""
     try:
         endpoint, _ = app.url_map.bind("").match(path, method)
     except HTTPException:
-        endpoint = ""
-    access = getattr(app.view_functions.get(endpoint), "access", None)
+        return None
+    return getattr(app.view_functions.get(endpoint), "access", None)
+
+
+def largest(app: Flask, path: str, method: str) -> int:
+    """How many bytes may be sent to `path`: a file only where a view takes one."""
+    access = declared(app, path, method)
     return int(app.config["MAX_CONTENT_LENGTH" if access is not None and access.files else "MAX_FORM_LENGTH"])
 
 

@@ -68,7 +68,7 @@ def audit_page() -> Any:
 
 
 @face.get("/audit.csv")
-@access.staff(Permission.AUDIT)
+@access.staff(Permission.AUDIT, slow=True)
 def audit_csv() -> Response:
     """The filtered lines for a spreadsheet."""
     actor, wanted = access.actor(), _wanted(access.actor(), [])

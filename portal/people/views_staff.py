@@ -33,7 +33,7 @@ def login() -> Any:
 
 
 @face.post("/login")
-@access.public
+@access.public_slow
 def sign_in() -> Any:
     form, now = forms.StaffLoginForm(), clock.now()
     if not form.validate_on_submit():
@@ -70,7 +70,7 @@ def _own() -> StaffAccount:
 
 
 @face.route("/password", methods=["GET", "POST"])
-@access.staff(Permission.VIEW)
+@access.staff(Permission.VIEW, slow=True)
 def change_password() -> Any:
     form, user = forms.PasswordForm(), access.signed_in()
     if form.validate_on_submit():

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -165,6 +166,60 @@ def test_in_line_who_signs_up_goes_first(door: doors.Door, gate: Any) -> None:
 
     asyncio.run(crowd())
     assert door.order[1:] == ["GET /services/7/sign-up", "POST /x", "GET /services", "GET /me"]  # type: ignore[attr-defined]
+
+
+def test_one_address_fills_no_line(door: doors.Door, gate: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(doors, "MOST_OF_ONE", 3)
+    greedy, other = [Protocol() for _ in range(5)], Protocol()
+    elsewhere = scope()
+    elsewhere.client = "192.0.2.8:5000"
+
+    async def crowd() -> None:
+        tasks = [asyncio.create_task(door.__rsgi__(scope("GET", "/slow"), Protocol()))]
+        await asyncio.sleep(0)
+        tasks += [asyncio.create_task(door.__rsgi__(scope(), phone)) for phone in greedy]
+        tasks.append(asyncio.create_task(door.__rsgi__(elsewhere, other)))
+        await asyncio.sleep(0.01)
+        assert [phone.answer and phone.answer[0] for phone in greedy] == [None, None, None, 503, 503], "told at once"
+        gate.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(crowd())
+    assert [phone.answer and phone.answer[0] for phone in (*greedy[:3], other)] == [200] * 4
+    assert not door.line.of_one, "nothing is remembered of who has gone"
+
+
+def test_behind_a_proxy_the_address_is_what_it_says(door: doors.Door) -> None:
+    said = doors._environ(scope("GET", "/", ("x-forwarded-for", "10.9.9.9, 203.0.113.9")), b"")
+    assert door._address(said) == "192.0.2.7"
+    door.app.config["BEHIND_PROXY"] = True
+    assert door._address(said) == "203.0.113.9"
+
+
+def test_what_is_slow_never_has_all_threads(door: doors.Door, gate: Any, monkeypatch: Any) -> None:
+    """Two guess passwords; a third opens a page, and there are two threads."""
+    door.line.free, door.threads = 2, ThreadPoolExecutor(2)
+    monkeypatch.setattr(door, "_is_slow", lambda asked: asked.path == "/slow")
+
+    async def crowd() -> None:
+        slow = [asyncio.create_task(door.__rsgi__(scope("POST", "/slow"), Protocol())) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        page = Protocol()
+        await asyncio.wait_for(door.__rsgi__(scope(), page), 10)
+        assert page.answer is not None and page.answer[0] == 200
+        gate.set()
+        await asyncio.gather(*slow)
+
+    asyncio.run(crowd())
+    assert door.order == ["GET /", "POST /slow", "POST /slow"]  # type: ignore[attr-defined]
+
+
+def test_the_views_say_themselves_that_they_are_slow(app: Flask) -> None:
+    door = doors.of(app)
+    slow = [("POST", "/staff/login"), ("POST", "/staff/password"), ("GET", "/staff/audit.csv"),
+            ("GET", "/staff/catalogue/export.xlsx"), ("POST", "/staff/catalogue/import")]  # fmt: skip
+    quick = [("GET", "/staff/login"), ("GET", "/staff"), ("GET", "/services"), ("POST", "/login"), ("GET", "/staff/x")]
+    assert [door._is_slow(scope(*asked)) for asked in (*slow, *quick)] == [True] * 5 + [False] * 5
 
 
 def test_static_files_need_no_thread(door: doors.Door, gate: Any) -> None:

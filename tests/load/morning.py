@@ -32,6 +32,7 @@ from bench.journey import one_of_many
 from tests.servers import free_port, granian
 
 THINK = 2.0  # seconds, mean
+SETTINGS = {"PORTAL_RATE_LIMITS": "0", "PORTAL_PROXY": "1"}
 MOST_WAITING = 2.0  # seconds for a page, or for the sentence that says when to come again
 STATIC = ("/static/portal.css", "/static/portal.js", "/static/vendor/htmx.min.js", "/static/favicon.svg")
 
@@ -51,7 +52,10 @@ class Resident:
 
     def __init__(self, filled: town.Town, port: int, number: int, seen: Seen) -> None:
         self.town, self.port, self.number, self.seen = filled, port, number, seen
-        self.cookie = {"Cookie": filled.cookies[number % len(filled.cookies)]}
+        self.cookie = {
+            "Cookie": filled.cookies[number % len(filled.cookies)],
+            "X-Forwarded-For": f"10.{number // 5 // 250}.{number // 5 % 250}.7",  # five phones behind one address
+        }
         self.chance = random.Random(number)
 
     async def arrive(self, after: float) -> None:
@@ -109,7 +113,7 @@ def served(env: dict[str, str], workers: int) -> Iterator[tuple[int, int]]:
     command = granian(port, "wsgi:door", workers)
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=http.ROOT, env=os.environ | env | {"PORTAL_RATE_LIMITS": "0"}, stdout=log, stderr=log
+            command, cwd=http.ROOT, env=os.environ | env | SETTINGS, stdout=log, stderr=log
         )
     try:
         http._wait(port)

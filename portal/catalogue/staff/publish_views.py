@@ -200,7 +200,7 @@ def wechat() -> Response:
 
 
 @bp.get("/staff/catalogue/export.<kind>")
-@access.staff(Permission.VIEW)
+@access.staff(Permission.VIEW, slow=True)
 def export(kind: str) -> Response:
     """The board's rows as the filter shows them. Cells never become formulas."""
     if kind not in exporting.WRITERS:

@@ -95,7 +95,7 @@ def _figures(choice: Choice, now: datetime) -> tuple[list[CentreUse], list[idle.
 
 
 @bp.get("/use")
-@access.staff(Permission.VIEW)
+@access.staff(Permission.VIEW, slow=True)
 def overview() -> Response:
     """A month's use of the rooms of one's subtree, by centre; idle rooms with what could be done."""
     now = clock.now()
@@ -132,7 +132,7 @@ def _houses(groups: list[CentreUse], choice: Choice) -> list[tuple[str, str]]:
 
 
 @bp.get("/use.xlsx")
-@access.staff(Permission.VIEW)
+@access.staff(Permission.VIEW, slow=True)
 def export() -> Response:
     """The same figures as a workbook."""
     now = clock.now()
