@@ -115,14 +115,12 @@ def test_hashes() -> None:
     assert not passwords.is_dated(made)
 
 
-def test_production_takes_argon2s_own_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And a hash of weaker days is made anew at the next sign-in."""
+def test_production_takes_owasps_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """19 MiB, two passes, one thread; and a hash with others is made anew at the next sign-in."""
     weak = passwords.hash_password("seventeen green boats")
-    monkeypatch.setattr(passwords, "hasher", PasswordHasher())
+    monkeypatch.setattr(passwords, "hasher", PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1))
     strong = passwords.hash_password("seventeen green boats")
-    assert "m=65536,t=3,p=4" in strong and passwords.is_dated(weak) and not passwords.is_dated(strong)
-    code = "from portal.people import passwords; print(passwords.hasher.memory_cost, passwords.hasher.time_cost)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split() == [
-        b"65536",
-        b"3",
-    ]
+    assert "m=19456,t=2,p=1" in strong and passwords.is_dated(weak) and not passwords.is_dated(strong)
+    code = "from portal.people.passwords import hasher as h; print(h.memory_cost, h.time_cost, h.parallelism)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split()
+    assert said == [b"19456", b"2", b"1"]
