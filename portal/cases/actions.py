@@ -4,17 +4,17 @@ Each step is one conditional UPDATE (states.fire): of two people at once one win
 on never moves a due time (I1).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 
 from portal.cases import kinds, ladder, policy, queries
 from portal.cases.errors import AlreadyOffered, MayNotDecline, NobodyAbove
 from portal.cases.models import BACK, CLAIMED, DECLINED, DISPATCH, OFFERED, UNDONE, Case, CaseClock, Handover
 from portal.cases.states import HANDOVER, MACHINE, has_it
 from portal.centres.models import Centre, Department
-from portal.core import audit, clock, outbox, registry, states
+from portal.core import audit, clock, outbox, registry, remarks, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
 from portal.core.errors import NotAllowed
@@ -270,10 +270,10 @@ def extend(actor: Actor, case: Case, name: str, until: datetime, reason: str, no
         before, after = {"due_at": clock.stamp(row.due_at)}, {"due_at": clock.stamp(until)}
         row.due_at, row.told = until, 0
         states.note(MACHINE, case, "extend", actor, now, reason)
-        words, centre_id = f"{case.title}：{reason}", case.centre_id
         audit.record(
-            actor, "extend", "case_file", case.id, now, summary=words, before=before, after=after, centre_id=centre_id
-        )
+            actor, "extend", "case_file", case.id, now, words=reason, before=before, after=after,
+            centre_id=case.centre_id,
+        )  # fmt: skip
     next_due(case)
 
 
@@ -317,3 +317,15 @@ def reopen(actor: Actor, case: Case, to: Centre, clocks: Iterable[str], reason: 
     values = {**_moved(at, now), "outcome": "", "closed_at": None}
     states.fire(MACHINE, case, "reopen", actor, now, reason, values=values)
     start_clocks(case, clocks, now)
+
+
+def forget(cases: Sequence[Case]) -> None:
+    """The person whose matters these are has left: words about them are blanked; who had what when stays (P8)."""
+    for case in cases:
+        case.detail = ""
+    ids = [case.id for case in cases]
+    passed = list(db.session.scalars(select(Handover.id).where(Handover.case_id.in_(ids))))
+    remarks.blank(MACHINE.name, ids)
+    remarks.blank(HANDOVER.name, passed)
+    gone = update(Handover).where(Handover.id.in_(passed))
+    db.session.execute(gone.values(reason="", tried="", decline_reason=""))

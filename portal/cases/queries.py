@@ -1,5 +1,6 @@
 """Reads of cases: what waits for somebody, who has one and how it came there, the calendar (SPEC C6, H3, Q10)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -10,10 +11,11 @@ from sqlalchemy.orm import aliased
 from portal.cases import kinds, ladder, policy
 from portal.cases.calendar import WorkClock
 from portal.cases.models import CLAIMED, OFFERED, WORK, CalendarDay, CalendarYear, Case, Handover
+from portal.cases.states import HANDOVER, MACHINE
 from portal.centres import profile
 from portal.centres import queries as centres
 from portal.centres.models import Centre, label
-from portal.core import clock, registry
+from portal.core import clock, registry, remarks
 from portal.core.access import Actor
 from portal.core.db import db, moment, packed
 from portal.core.registry import Waiting, Waits
@@ -136,3 +138,13 @@ def head(case: Case, now: datetime) -> Head:
     by_calendar = any(row.unit != "hours" and row.stopped_at is None for row in case.clocks)
     about = bool(by_calendar and case.due_at is not None and work_clock().is_assumed(case.due_at))
     return Head(case, policy.tone(case.due_at, now), about, why)
+
+
+def written_about(case_ids: Sequence[int]) -> dict[int, list[str]]:
+    """What staff wrote about each case and its hand-overs, for the export of own data (P8). Three statements."""
+    said = remarks.about(MACHINE.name, case_ids)
+    passed = select(Handover.id, Handover.case_id).where(Handover.case_id.in_(case_ids))
+    of_case = {row.id: row.case_id for row in db.session.execute(passed.order_by(Handover.id))}
+    for handover, words in remarks.about(HANDOVER.name, of_case).items():
+        said.setdefault(of_case[handover], []).extend(words)
+    return said

@@ -38,7 +38,7 @@ STEPS = (
     Transition("reopen", "重开", (DONE,), OPEN),  # who may is the feature's rule
     Transition("drop", "不再需要", UNDONE, DONE, guard=_system),
 )
-MACHINE = Machine("case_file", Case, LABELS, STEPS)
+MACHINE = Machine("case_file", Case, LABELS, STEPS, personal=True)
 
 
 def _receives(row: Any, actor: Actor) -> str | None:
@@ -55,4 +55,4 @@ ANSWERS = (
     Transition("pass", "直接转交", (OFFERED,), ACCEPTED),  # up and back need no answer
     Transition("lapse", "没有答复", (OFFERED,), LAPSED),
 )
-HANDOVER = Machine("handover", Handover, ANSWER_LABELS, ANSWERS)
+HANDOVER = Machine("handover", Handover, ANSWER_LABELS, ANSWERS, personal=True)

@@ -6,11 +6,12 @@ change in the audit log and says when a page is old. Flush only, never commit.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Index, String, select
+from sqlalchemy import ColumnElement, Index, String, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import uploads
+from portal.core import outbox, uploads
 from portal.core.access import Actor
 from portal.core.db import Base, UTCDateTime, db
 from portal.core.errors import Invalid
@@ -25,7 +26,10 @@ class TooMany(Invalid):
 
 
 class Attachment(CentreScoped, Base):
-    """One file at (subject_kind, subject_id). Staff see those of their subtree, residents those of public albums."""
+    """One file at (subject_kind, subject_id). Staff see those of their subtree, residents those of public albums.
+
+    resident_id: who gave it; such a file goes with its giver.
+    """
 
     __tablename__ = "attachment"
     __table_args__ = (Index("ix_attachment_subject", "subject_kind", "subject_id", "position"),)
@@ -38,7 +42,8 @@ class Attachment(CentreScoped, Base):
     caption: Mapped[str] = mapped_column(String(60), default="")
     position: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    created_by: Mapped[str] = mapped_column(String(80), default="")
+    created_by: Mapped[str] = mapped_column(String(80), default="")  # '' for a resident
+    resident_id: Mapped[int | None] = mapped_column(index=True)
 
     @classmethod
     def resident_criteria(cls, resident_id: int | None) -> ColumnElement[bool]:
@@ -68,13 +73,18 @@ class Album:
         return next((row for row in self.of(subject_id) if row.id == attachment_id), None)
 
     def add(self, actor: Actor, subject_id: int, centre_id: int, file: str, caption: str, now: datetime) -> Attachment:
-        """Keep a picture as the last one. file: from `picture`, made before the thing was locked. Raises TooMany."""
+        """Keep a picture as the last one. file: from `picture`, made before the thing was locked. Raises TooMany.
+
+        Whose a resident gives is noted, so that it goes with the person (`forget`).
+        """
+        own = actor.kind == "resident"
         there = self.of(subject_id)
         if len(there) >= self.most:
             raise TooMany(f"最多放 {self.most} 张照片。", field=PHOTO)
         row = Attachment(
             subject_kind=self.subject_kind, subject_id=subject_id, centre_id=centre_id, caption=caption,
-            file=file, position=max((p.position for p in there), default=0) + 1, created_at=now, created_by=actor.name,
+            file=file, position=max((p.position for p in there), default=0) + 1, created_at=now,
+            created_by="" if own else actor.name, resident_id=actor.id if own else None,
         )  # fmt: skip
         db.session.add(row)
         db.session.flush()
@@ -98,3 +108,24 @@ class Album:
         """Off the page; the file stays, another row may show it."""
         db.session.delete(row)
         db.session.flush()
+
+
+def given_by(resident_id: int) -> list[Attachment]:
+    """What a resident gave, oldest first. Reads in the caller's scope."""
+    own = select(Attachment).where(Attachment.resident_id == resident_id)
+    return list(db.session.scalars(own.order_by(Attachment.id)))
+
+
+def forget(resident_id: int, now: datetime) -> None:
+    """Everything a resident gave goes: the rows now, the files after the commit (and again until they are gone)."""
+    for row in given_by(resident_id):
+        outbox.put("attachment.gone", f"{row.id}", {"file": row.file}, now)
+    own = delete(Attachment).where(Attachment.resident_id == resident_id)
+    db.session.execute(own, execution_options={"synchronize_session": False})
+
+
+@outbox.handler("attachment.gone")
+def on_gone(payload: dict[str, Any], _now: datetime) -> None:
+    """Delete the file, unless the same picture hangs elsewhere (its name is the hash of its content)."""
+    if db.session.scalar(select(Attachment.id).where(Attachment.file == payload["file"]).limit(1)) is None:
+        uploads.remove(payload["file"])

@@ -13,9 +13,11 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, event, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from portal.core import remarks
 from portal.core.access import Actor
 from portal.core.db import Base, UTCDateTime, db
 
+REMARK, SEAL = "remark", "seal"  # in `after`: the number of a remark and the seal of its words
 CHAIN_LOCK = 727_001  # PostgreSQL advisory lock: one writer at the chain's end at a time
 
 
@@ -47,14 +49,20 @@ class AuditLog(Base):
 def record(
     actor: Actor, verb: str, object_type: str, object_id: int | None, now: datetime, *,
     summary: str = "", before: dict[str, Any] | None = None, after: dict[str, Any] | None = None,
-    centre_id: int | None = None, centre_path: str = "",
+    centre_id: int | None = None, centre_path: str = "", words: str = "",
 ) -> None:  # fmt: skip
-    """Note a change; written with this session's commit.
+    """Note a change; written with this session's commit. Nothing in it may be a resident's: it stays for ever.
 
+    words: what was written about the person whose the object is; kept as a remark, the line has its number and seal.
     centre: whose record was changed (default: the actor's centre); decides who may read the line.
     """
+    own = actor.kind == "resident"  # the name is looked up when shown
+    remark = remarks.write(object_type, object_id or 0, words)
+    if remark is not None:
+        after = (after or {}) | {REMARK: remark.id, SEAL: remark.seal}
     entry = AuditLog(
-        at=now, actor_kind=actor.kind, actor_id=actor.id, actor_name=actor.name, address=actor.address,
+        at=now, actor_kind=actor.kind, actor_id=actor.id, actor_name="" if own else actor.name,
+        address="" if own else actor.address,
         centre_id=centre_id or actor.centre_id, centre_path=centre_path or actor.centre_path, verb=verb,
         object_type=object_type, object_id=object_id, summary=summary[:300],
         before=_plain(before), after=_plain(after),

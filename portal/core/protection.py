@@ -1,4 +1,7 @@
-"""What the database itself refuses: changing or deleting audit rows (SPEC P9). Installed by migration 0002."""
+"""What the database itself refuses (SPEC P9): audit lines and state histories never change; a remark is only blanked.
+
+Installed by migrations 0002 and 0010, which keep their own copies of these statements.
+"""
 
 from sqlalchemy import Connection
 
@@ -16,27 +19,32 @@ POSTGRESQL = """
 CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 """
+# Erasing a person blanks words and salt, and only both together (core.remarks).
+BLANKED = (
+    "NEW.words = '' AND NEW.salt = '' AND NEW.id = OLD.id AND NEW.object_type = OLD.object_type "
+    "AND NEW.object_id = OLD.object_id"
+)
+SQLITE_REMARK = f"""
+CREATE TRIGGER remark_only_blanked BEFORE UPDATE ON remark WHEN NOT ({BLANKED})
+BEGIN SELECT RAISE(ABORT, 'remark is append-only'); END
+"""
+POSTGRESQL_REMARK = (
+    f"CREATE TRIGGER remark_only_blanked BEFORE UPDATE ON remark FOR EACH ROW WHEN (NOT ({BLANKED})) "
+    "EXECUTE FUNCTION refuse_change()",
+    "CREATE TRIGGER remark_append_only BEFORE DELETE OR TRUNCATE ON remark "
+    "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+)
 
 
 def install(connection: Connection) -> None:
-    """Make the protected tables append-only on SQLite and on PostgreSQL."""
+    """Install what is refused on tables that were made without migrations (tests)."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(POSTGRESQL_FUNCTION.replace("%", "%%"))
-        for table in PROTECTED:
-            connection.exec_driver_sql(POSTGRESQL.format(table=table))
+        for statement in (*(POSTGRESQL.format(table=table) for table in PROTECTED), *POSTGRESQL_REMARK):
+            connection.exec_driver_sql(statement)
         return
     for table in PROTECTED:
         for verb in ("UPDATE", "DELETE"):
             connection.exec_driver_sql(SQLITE.format(table=table, verb=verb))
-
-
-def remove(connection: Connection) -> None:
-    """Take the triggers away again; only a migration downwards does."""
-    if connection.dialect.name == "postgresql":
-        for table in PROTECTED:
-            connection.exec_driver_sql(f"DROP TRIGGER {table}_append_only ON {table}")
-        connection.exec_driver_sql("DROP FUNCTION refuse_change()")
-        return
-    for table in PROTECTED:
-        for verb in ("UPDATE", "DELETE"):
-            connection.exec_driver_sql(f"DROP TRIGGER {table}_no_{verb}")
+    connection.exec_driver_sql(SQLITE.format(table="remark", verb="DELETE"))
+    connection.exec_driver_sql(SQLITE_REMARK)

@@ -11,18 +11,23 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, Index, String, Text, insert, select, update
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
-from portal.core import outbox
+from portal.core import outbox, remarks
 from portal.core.access import Actor, Permission
 from portal.core.db import Base, UTCDateTime, db, hit
 from portal.core.errors import DomainError, Invalid, NotAllowed, NotYourTurn, Stale
+from portal.core.remarks import Remark
 
 Guard = Callable[[Any, Actor], str | None]  # a sentence that says why not, or None
 
 
 class StateHistory(Base):
-    """Who moved what from where to where, when and why. Append only."""
+    """Who moved what from where to where, when and why. Append only, so nothing of a resident may stand in it.
+
+    actor_name: '' for a resident, whose name is looked up when shown (people.queries.doers). Why: `written`, or where
+    the object is somebody's a remark, which can be blanked; `reason` reads either.
+    """
 
     __tablename__ = "state_history"
     __table_args__ = (Index("ix_state_history_object", "object_type", "object_id", "id"),)
@@ -37,10 +42,20 @@ class StateHistory(Base):
     actor_id: Mapped[int | None]
     actor_name: Mapped[str] = mapped_column(String(80))
     centre_id: Mapped[int | None]
-    reason: Mapped[str] = mapped_column(Text, default="")
+    written: Mapped[str] = mapped_column("reason", Text, default="")
+    remark_id: Mapped[int | None]
     about: Mapped[str] = mapped_column(String(40), default="")  # the field a reason belongs to
     details: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+    remark: Mapped[Remark | None] = relationship(
+        primaryjoin=lambda: foreign(StateHistory.remark_id) == Remark.id, lazy="joined", viewonly=True
+    )
+
+    @property
+    def reason(self) -> str:
+        """Why, as it was written; '' when nothing was, or when the person it is about has left."""
+        return self.remark.words if self.remark is not None else self.written
 
 
 class NoSuchTransition(DomainError):
@@ -75,12 +90,16 @@ class Transition:
 
 @dataclass(frozen=True)
 class Machine:
-    """All transitions of one model. `name`: the object type in histories; `labels`: the Chinese word of each status."""
+    """All transitions of one model. `name`: the object type in histories; `labels`: the Chinese word of each status.
+
+    personal: its objects are somebody's, so that reasons are remarks, which the feature blanks when the person leaves.
+    """
 
     name: str
     model: type[Any]
     labels: dict[str, str]
     transitions: tuple[Transition, ...]
+    personal: bool = False
     _by_name: dict[str, Transition] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -121,16 +140,36 @@ def fire(
     if hit(statement, synchronize_session=False) != 1:
         raise Stale()
     db.session.refresh(obj)
-    row = StateHistory(
-        object_type=machine.name, object_id=obj.id, name=name, from_status=old, to_status=transition.target,
-        actor_kind=actor.kind, actor_id=actor.id, actor_name=actor.name, centre_id=actor.centre_id,
-        reason=reason.strip(), about=about, details=details, at=now,
-    )  # fmt: skip
-    db.session.add(row)
+    row = _line(machine, obj.id, name, (old, transition.target), actor, now, reason, about, details)
     db.session.flush()
     if transition.event:
         outbox.put(transition.event, f"{machine.name}:{obj.id}:{row.id}", {"id": obj.id, "history_id": row.id}, now)
     return row
+
+
+def _line(
+    machine: Machine, object_id: int, name: str, way: tuple[str, str], actor: Actor, now: datetime, reason: str,
+    about: str, details: dict[str, Any] | None,
+) -> StateHistory:  # fmt: skip
+    remark = remarks.write(machine.name, object_id, reason) if machine.personal else None
+    row = StateHistory(
+        **_facts(machine, name, actor, now, "" if machine.personal else reason, about, details), object_id=object_id,
+        from_status=way[0], to_status=way[1], remark_id=remark.id if remark else None,
+    )  # fmt: skip
+    db.session.add(row)
+    return row
+
+
+def _facts(
+    machine: Machine, name: str, actor: Actor, now: datetime, written: str, about: str, details: dict[str, Any] | None
+) -> dict[str, Any]:
+    """What lines of many objects have in common."""
+    actor_name = "" if actor.kind == "resident" else actor.name
+    return {
+        "object_type": machine.name, "name": name, "actor_kind": actor.kind, "actor_id": actor.id,
+        "actor_name": actor_name, "centre_id": actor.centre_id, "written": written.strip(), "about": about,
+        "details": details, "at": now,
+    }  # fmt: skip
 
 
 def note(
@@ -138,13 +177,7 @@ def note(
     about: str = "", details: dict[str, Any] | None = None,
 ) -> StateHistory:  # fmt: skip
     """Write a history row that changes no status (a correction, a hand-over)."""
-    row = StateHistory(
-        object_type=machine.name, object_id=obj.id, name=name, from_status=obj.status, to_status=obj.status,
-        actor_kind=actor.kind, actor_id=actor.id, actor_name=actor.name, centre_id=actor.centre_id,
-        reason=reason.strip(), about=about, details=details, at=now,
-    )  # fmt: skip
-    db.session.add(row)
-    return row
+    return _line(machine, obj.id, name, (obj.status, obj.status), actor, now, reason, about, details)
 
 
 def history(machine: Machine, object_ids: Iterable[int]) -> list[StateHistory]:
@@ -181,12 +214,12 @@ def fire_many(
             raise Stale()
     for obj in objects:
         db.session.expire(obj, ["status", *(values or ())])
+    told = remarks.write_many(machine.name, old.keys(), reason) if machine.personal else {}
+    common = _facts(machine, name, actor, now, "" if machine.personal else reason, "", details)
     rows = [
-        {"object_type": machine.name, "object_id": key, "name": name, "from_status": status,
-         "to_status": transition.target, "actor_kind": actor.kind, "actor_id": actor.id, "actor_name": actor.name,
-         "centre_id": actor.centre_id, "reason": reason.strip(), "about": "", "details": details, "at": now}
+        common | {"object_id": key, "from_status": status, "to_status": transition.target, "remark_id": told.get(key)}
         for key, status in old.items()
-    ]  # fmt: skip
+    ]
     if rows:
         db.session.execute(insert(StateHistory), rows)
     return len(rows)

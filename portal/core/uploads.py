@@ -95,3 +95,8 @@ def _encode(picture: Image.Image) -> bytes:
 def known(name: str | None) -> str:
     """`name` when it is the name of a stored picture, else ''. A form may only point at what we wrote ourselves."""
     return name if name and _NAME.fullmatch(name) and (folder() / name).is_file() else ""
+
+
+def remove(name: str) -> None:
+    """Delete a stored file; twice is the same as once."""
+    (folder() / Path(name).name).unlink(missing_ok=True)

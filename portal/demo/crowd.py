@@ -170,8 +170,8 @@ def _history(stage: Stage, entry: Entry, row: SignUp) -> list[dict[str, object]]
     first = PENDING if entry.needs_review and row.status == CONFIRMED else row.status
     line = {
         "object_type": "sign_up", "object_id": row.id, "name": "sign_up", "from_status": first, "to_status": first,
-        "actor_kind": "resident", "actor_id": row.resident_id, "actor_name": row.resident.name, "centre_id": None,
-        "reason": "", "about": "", "details": None, "at": row.created_at,
+        "actor_kind": "resident", "actor_id": row.resident_id, "actor_name": "", "centre_id": None,
+        "written": "", "about": "", "details": None, "at": row.created_at,
     }  # fmt: skip
     if first == row.status:
         return [line]

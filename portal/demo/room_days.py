@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import joinedload
 
-from portal.core import clock, scope
+from portal.core import clock, remarks, scope
 from portal.core.db import db, writing
 from portal.core.states import StateHistory
 from portal.demo.rooms import dice
@@ -62,7 +62,6 @@ class Town:
         self.first, *people = db.session.scalars(known)
         luck.shuffle(people)
         self.people = [(p, paths[p.home_centre_id or 0]) for p in people]
-        self.names = {p.id: p.name for p in people}
 
     def neighbour(self, venue: Venue) -> int | None:
         """The next resident of the centre (where only those may) or of its subdistrict; None: nobody lives there."""
@@ -209,7 +208,6 @@ def _yesterday_of_the_first(town: Town) -> None:
     row = db.session.scalars(lately.order_by(Booking.ends_at.desc(), Booking.id).limit(1)).first()
     if row is not None:
         row.resident_id = town.first.id
-        town.names[town.first.id] = town.first.name
         db.session.flush()
 
 
@@ -233,12 +231,13 @@ def _who(kind: str, number: int | None, name: str, centre_id: int | None = None)
 def _lines(town: Town, row: Booking) -> Iterator[dict[str, Any]]:
     boss = town.stage.boss(row.venue.centre.code)
     staff = _who("staff", boss.id, boss.name, boss.centre_id)
-    mine = _who("resident", row.resident_id, town.names.get(row.resident_id or 0, ""))
+    mine = _who("resident", row.resident_id, "")
     examined = row.resident_id is not None and row.venue.needs_approval
     first = PENDING if examined else APPROVED
     line: dict[str, Any] = {
         "object_type": "booking", "object_id": row.id, "name": "book", "from_status": first, "to_status": first,
-        "reason": "", "about": "", "details": None, "at": row.created_at, **(mine if row.resident_id else staff),
+        "written": "", "remark_id": None, "about": "", "details": None, "at": row.created_at,
+        **(mine if row.resident_id else staff),
     }  # fmt: skip
     yield line
     now = first
@@ -247,5 +246,6 @@ def _lines(town: Town, row: Booking) -> Iterator[dict[str, Any]]:
         now = APPROVED
     if row.status in STEPS:
         who = {WITHDRAWN: mine, RELEASED: _who("system", None, "系统")}.get(row.status, staff)
+        remark = remarks.write("booking", row.id, row.reason)
         yield line | who | {"name": STEPS[row.status], "from_status": now, "to_status": row.status,
-                            "reason": row.reason, "at": row.ended_at}  # fmt: skip
+                            "remark_id": remark.id if remark else None, "at": row.ended_at}  # fmt: skip

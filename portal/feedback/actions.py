@@ -14,14 +14,14 @@ from sqlalchemy.orm import joinedload
 
 from portal.cases import actions as cases
 from portal.cases import ladder
-from portal.core import outbox, scope, states
+from portal.core import outbox, remarks, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
 from portal.feedback import notices, queries, rules
 from portal.feedback.errors import BadStars, CannotAnswer, CannotSayAgain, NoSuchEvaluation, UnknownTag, WordsTooLong
 from portal.feedback.models import UNDONE, CallBack, Evaluation
 from portal.feedback.states import KIND, MACHINE
-from portal.notices.actions import Told, tell_residents
+from portal.notices.actions import Told, forget_staff, tell_residents
 
 CHUNK = 500
 
@@ -144,6 +144,11 @@ def _checked_words(words: str, field: str = "words") -> str:
     return words
 
 
+def staff_link(call_back_id: int) -> str:
+    """The page of a call-back; messages to staff about it point there."""
+    return f"/staff/feedback/call-backs/{call_back_id}"
+
+
 def _open_call_back(row: Evaluation, now: datetime) -> None:
     """One, whatever happens at once: the evaluation's row is locked, and its id is unique there."""
     if db.session.scalars(select(CallBack.id).where(CallBack.evaluation_id == row.id)).one_or_none() is not None:
@@ -152,7 +157,7 @@ def _open_call_back(row: Evaluation, now: datetime) -> None:
     call = CallBack(centre_id=row.centre_id, evaluation_id=row.id, case_id=case.id)
     db.session.add(call)
     db.session.flush()
-    case.url = f"/staff/feedback/call-backs/{call.id}"
+    case.url = staff_link(call.id)
     states.note(MACHINE, call, "open", system_actor(), now, f"居民评了 {row.stars} 星")
     outbox.put("feedback.opened", f"call_back:{call.id}", {"id": call.id}, now)
 
@@ -195,7 +200,7 @@ def say_again(evaluation_id: int, words: str, now: datetime) -> CallBack:
         who = Actor(kind="resident", id=call.evaluation.resident_id, name="居民")
         states.fire(
             MACHINE, call, "reopen", who, now, said,
-            details={"outcome": call.outcome, "words": call.outcome_words},
+            details={"outcome": call.outcome},
             values={"reopened_at": now, "closed_at": None, "outcome": "", "outcome_words": ""},
         )  # fmt: skip
         cases.reopen(who, call.case, higher, ("again",), said, now)
@@ -214,8 +219,12 @@ def erase(resident_id: int, now: datetime) -> None:
                 continue
             row.words, row.token = "", secrets.token_urlsafe(16)
         mine = select(CallBack).join(Evaluation, Evaluation.id == CallBack.evaluation_id)
-        for call in list(db.session.scalars(mine.where(Evaluation.resident_id == resident_id))):
-            call.case.detail = ""
+        calls = list(db.session.scalars(mine.where(Evaluation.resident_id == resident_id)))
+        remarks.blank(MACHINE.name, (call.id for call in calls))
+        cases.forget([call.case for call in calls])
+        forget_staff(staff_link(call.id) for call in calls)
+        for call in calls:
+            call.outcome_words = ""
             if call.status in UNDONE:
                 values = {"outcome": "居民已注销", "closed_at": now}
                 states.fire(MACHINE, call, "drop", system_actor(), now, "居民已注销", values=values)

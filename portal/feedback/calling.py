@@ -27,9 +27,12 @@ def find(call_back_id: int) -> CallBack:
     return found
 
 
-def _noted(actor: Actor, call: CallBack, step: states.StateHistory, now: datetime, summary: str = "") -> None:
+def _noted(
+    actor: Actor, call: CallBack, step: states.StateHistory, now: datetime, words: str = "", summary: str = ""
+) -> None:
     audit.record(
-        actor, f"call_back.{step.name}", "call_back", call.id, now, summary=summary, centre_id=call.centre_id,
+        actor, f"call_back.{step.name}", "call_back", call.id, now, words=words, summary=summary,
+        centre_id=call.centre_id,
         before={"status": step.from_status}, after={"status": call.status, "waits_at_id": call.waits_at.id},
     )  # fmt: skip
 
@@ -89,7 +92,7 @@ def close(actor: Actor, call_back_id: int, outcome: str, words: str, now: dateti
     values = {"outcome": outcome, "outcome_words": words, "closed_at": now}
     step = states.fire(MACHINE, call, "close", actor, now, words, details={"outcome": outcome}, values=values)
     cases.close(actor, call.case, outcome, now)
-    _noted(actor, call, step, now, outcome)
+    _noted(actor, call, step, now, summary=outcome)
     return call
 
 

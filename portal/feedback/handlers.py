@@ -13,6 +13,7 @@ from portal.core import outbox, states
 from portal.core.db import db
 from portal.core.words import Words
 from portal.feedback import notices, queries
+from portal.feedback.actions import staff_link
 from portal.feedback.models import DONE, CallBack
 from portal.feedback.states import KIND
 from portal.notices.actions import Told, tell_residents, tell_staff
@@ -38,7 +39,7 @@ def _step(payload: dict[str, Any]) -> states.StateHistory:
 def _tell(call: CallBack, words: Words, key: str, now: datetime, accounts: list[int] | None = None) -> None:
     """Whoever has the call-back now, or `accounts`."""
     accounts = ladder.people_at(call.waits_at, KIND.permission) if accounts is None else accounts
-    tell_staff(accounts, words.kind, words.title, words.body, f"/staff/feedback/call-backs/{call.id}", key, now)
+    tell_staff(accounts, words.kind, words.title, words.body, staff_link(call.id), key, now)
 
 
 @outbox.handler("feedback.opened")

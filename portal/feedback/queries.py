@@ -12,16 +12,17 @@ from sqlalchemy import ColumnElement, bindparam, func, or_, select
 from sqlalchemy.orm import aliased, contains_eager, joinedload
 
 from portal.cases import ladder
+from portal.cases import queries as cases
 from portal.cases.models import Case
 from portal.cases.queries import NOT_DONE
 from portal.centres import profile
 from portal.centres.models import Centre, label
-from portal.core import clock, reads, scope
+from portal.core import clock, reads, remarks, scope
 from portal.core.access import Actor
 from portal.core.db import db
 from portal.feedback import rules, subjects
 from portal.feedback.models import DONE, UNDONE, CallBack, Evaluation
-from portal.feedback.states import KIND, LABELS
+from portal.feedback.states import KIND, LABELS, MACHINE
 from portal.people.models import Relative, Resident
 
 PAGE = 40
@@ -147,14 +148,19 @@ def own(resident_id: int, limit: int = 100) -> list[tuple[Evaluation, CallBack |
 
 def personal(resident_id: int) -> list[dict[str, Any]]:
     """The resident's own answers as plain data for the export (P8)."""
+    rows = own(resident_id, 10_000)
+    calls = [call for _, call in rows if call is not None]
+    said = remarks.about(MACHINE.name, (call.id for call in calls))
+    cased = cases.written_about([call.case_id for call in calls])
     return [
         {
             "服务": e.title, "时间": e.when_text, "为谁": e.relative.name if e.relative else "本人", "星": e.stars,
             "标签": e.tags, "留言": e.words, "评价时间": clock.stamp(e.given_at) if e.given_at else "",
             "回访": LABELS[c.status] if c else "", "回访结果": c.outcome if c else "",
             "回访说明": c.outcome_words if c else "",
+            "办理说明": list(dict.fromkeys(said.get(c.id, []) + cased.get(c.case_id, []))) if c else [],
         }
-        for e, c in own(resident_id, 10_000)
+        for e, c in rows
     ]  # fmt: skip
 
 

@@ -66,4 +66,4 @@ MACHINE = Machine("call_back", CallBack, LABELS, (
                event="feedback.handed_back"),
     Transition("reopen", "还没解决", (DONE,), OPEN, guard=_own, event="feedback.reopened"),
     Transition("drop", "居民已注销", UNDONE, DONE, guard=_house),
-))  # fmt: skip
+), personal=True)  # fmt: skip

@@ -17,6 +17,7 @@ from portal.feedback.models import CallBack
 from portal.feedback.queries import Wanted
 from portal.feedback.states import KIND, LABELS, MACHINE, TONES
 from portal.people import actions as people_actions
+from portal.people import queries as people
 
 bp = Blueprint("feedback_staff", __name__, url_prefix="/staff/feedback")
 DEEDS = {"open": "要回访", "restar": "居民改了评价", "drop": "居民已注销", "reopen": "居民说还没解决"}
@@ -81,12 +82,13 @@ def _page(call_back_id: int, *, error: DomainError | None = None, where: str = "
 
 def _history(call: CallBack) -> list[dict[str, Any]]:
     """Newest first; what was done in words, by whom, when, why."""
-    rows = []
-    for h in reversed(states.history(MACHINE, [call.id])):
+    rows, lines = [], states.history(MACHINE, [call.id])
+    who = people.doers(lines)
+    for h in reversed(lines):
         deed = DEEDS.get(h.name) or MACHINE.transition(h.name).label
         outcome = (h.details or {}).get("outcome", "") if h.name == "close" else ""
         rows.append({
-            "what": f"{deed}：{outcome}" if outcome else deed, "who": h.actor_name, "when": clock.stamp(h.at),
+            "what": f"{deed}：{outcome}" if outcome else deed, "who": who[h.id], "when": clock.stamp(h.at),
             "reason": h.reason,
         })  # fmt: skip
     return rows

@@ -13,7 +13,7 @@ from portal.core import audit, outbox, pages
 from portal.core.access import Actor
 from portal.core.db import db, hit
 from portal.core.errors import DomainError
-from portal.notices import kinds, queries, rules
+from portal.notices import kinds, queries, rules, wording
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Resident
 
@@ -62,6 +62,15 @@ def tell_staff(account_ids: Iterable[int], kind: str, title: str, body: str, lin
     ids = sorted(set(account_ids))
     values = [_inbox_row("staff", account, key, kind, title, body, link, now) for account in ids]
     return sum(_insert(InboxMessage, values[i : i + CHUNK]) for i in range(0, len(values), CHUNK))
+
+
+def forget_staff(links: Iterable[str]) -> None:
+    """Staff were told of things of a person who has left: that they were told stays, what was said goes (P8)."""
+    gone = sorted(set(links))
+    for start in range(0, len(gone), CHUNK):
+        told = (InboxMessage.audience == "staff", InboxMessage.link.in_(gone[start : start + CHUNK]))
+        statement = update(InboxMessage).where(*told).values(title=wording.LEFT, body="")
+        db.session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def text_phone(phone: str, body: str, kind: str, key: str, now: datetime, urgent: bool = True) -> None:

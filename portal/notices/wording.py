@@ -9,6 +9,8 @@ class Wording:
     body: str
 
 
+LEFT = "（这位居民已注销，内容已删除）"  # in place of what staff were told of somebody who has left
+
 # Event of an account -> what its holder reads; {by} is who did it.
 _TO_HOLDER = {
     "created": Wording("账户已开通", "{by}为您开通了账户。首次登录要先改密码。"),

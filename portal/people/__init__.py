@@ -7,6 +7,7 @@ from portal.core import clock, registry
 from portal.core.access import Permission
 
 WORDS = {
+    "mend": "整理旧记录",
     "sign_in": "登录", "open": "新建账户", "reset": "重置密码", "hand_over": "管理员变动", "disable": "停用账户",
     "enable": "恢复账户", "change_role": "改角色", "transfer": "调动账户", "change_password": "修改密码",
     "end_session": "结束登录", "unmask": "查看完整信息",

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from portal.centres import profile
 from portal.centres import queries as centres
-from portal.core import audit, clock, registry, sessions
+from portal.core import attachments, audit, clock, registry, scope, sessions
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import NotAllowed
@@ -178,10 +178,9 @@ def erase_resident(actor: Actor, person: Resident, now: datetime) -> None:
         if name != own:
             eraser(person.id, now)
     erase_own(person.id, now)
-    nameless = Actor(kind="resident", id=actor.id, name=ERASED_NAME)
     home = centres.get(person.home_centre_id)
     audit.record(
-        nameless, "erase", "resident", person.id, now, summary="居民注销账户并删除个人信息",
+        actor, "erase", "resident", person.id, now, summary="居民注销账户并删除个人信息",
         centre_id=home.id if home else None, centre_path=home.path if home else "",
     )  # fmt: skip
 
@@ -196,6 +195,8 @@ def erase_own(resident_id: int, now: datetime) -> None:
     person.groups, person.quiet, person.erased_at = [], {}, now
     gone = {"name": ERASED_NAME, "relation": "", "birth_year": None, "phone": "", "removed_at": now}
     db.session.execute(update(Relative).where(Relative.resident_id == resident_id).values(**gone))
+    with scope.system("a person erases their data"):
+        attachments.forget(resident_id, now)
     sessions.end_all("resident", resident_id, now, "erased")
     row = sessions.WebSession
     own = update(row).where(row.audience == "resident", row.person_id == resident_id)
@@ -209,6 +210,8 @@ def own_data(resident_id: int) -> dict[str, Any]:
     person = db.session.get_one(Resident, resident_id)
     groups = profile.current().groups
     home = person.home_centre
+    with scope.system("export of own data"):
+        given = attachments.given_by(resident_id)
     return {
         "profile": {
             "name": person.name, "phone": person.phone, "address": person.address,
@@ -226,6 +229,10 @@ def own_data(resident_id: int) -> dict[str, Any]:
         "signed_in_devices": [
             {"since": clock.local(s.created_at).isoformat(timespec="seconds"), "address": s.address, "browser": s.agent}
             for s in queries.live_sessions("resident", resident_id, clock.now())
+        ],
+        "files": [
+            {"kind": a.kind, "caption": a.caption, "since": clock.local(a.created_at).isoformat(timespec="seconds")}
+            for a in given
         ],
     }  # fmt: skip
 

@@ -4,6 +4,7 @@ Neither table is CentreScoped (an account signs in before there is a scope; the 
 written out here and in nothing else.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Self
@@ -15,8 +16,9 @@ from portal.centres.models import Centre, Department
 from portal.centres.queries import inside
 from portal.core import clock
 from portal.core.access import Actor, Role
-from portal.core.audit import AuditLog
+from portal.core.audit import REMARK, AuditLog
 from portal.core.db import db
+from portal.core.remarks import Remark
 from portal.people.audit_proof import Proof
 from portal.people.models import StaffAccount
 
@@ -174,6 +176,9 @@ def _readable(actor: Actor) -> ColumnElement[bool]:
     return not_(and_(line != "", or_(line < path, line >= path + ":")))
 
 
+_REMARK = AuditLog.after[REMARK].as_integer()
+
+
 def _audit(actor: Actor, wanted: AuditFilter) -> Select[int]:
     statement = select(AuditLog.id).where(_readable(actor))
     if wanted.path:
@@ -181,7 +186,8 @@ def _audit(actor: Actor, wanted: AuditFilter) -> Select[int]:
     if wanted.who:
         statement = statement.where(like(AuditLog.actor_name, wanted.who))
     if wanted.what:
-        statement = statement.where(like(AuditLog.summary, wanted.what))
+        said = select(Remark.id).where(like(Remark.words, wanted.what))
+        statement = statement.where(or_(like(AuditLog.summary, wanted.what), _REMARK.in_(said)))
     exact = {"verb": wanted.verb, "object_type": wanted.object_type, "object_id": wanted.object_id}
     statement = statement.filter_by(**{name: value for name, value in exact.items() if value not in ("", None)})
     if wanted.first is not None:
@@ -203,6 +209,16 @@ def audit_rows(actor: Actor, wanted: AuditFilter, limit: int = PER_PAGE) -> list
 def audit_count(actor: Actor, wanted: AuditFilter, most: int) -> int:
     """How many lines meet the filter, counted up to `most`."""
     return db.session.scalar(select(func.count()).select_from(_audit(actor, wanted).limit(most).subquery())) or 0
+
+
+def audit_remarks(rows: Iterable[AuditLog]) -> dict[int, str]:
+    """What was written about a person, by the line's id; nothing where the person has left. One statement."""
+    numbers = {row.id: row.after[REMARK] for row in rows if row.after and REMARK in row.after}
+    if not numbers:
+        return {}
+    wanted = select(Remark.id, Remark.words).where(Remark.id.in_(numbers.values()), Remark.words != "")
+    words = {row.id: row.words for row in db.session.execute(wanted)}
+    return {line: words[number] for line, number in numbers.items() if number in words}
 
 
 def audit_words(actor: Actor, proof: Proof | None) -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ from portal.centres import queries as centres
 from portal.core import access, audit, clock, exports, pages, registry
 from portal.core.access import Permission
 from portal.core.text import csv_table
-from portal.people import audit_proof, queries_staff, rules
+from portal.people import audit_proof, queries, queries_staff, rules
 from portal.people.views_accounts import number, year_and
 from portal.people.views_staff import face
 
@@ -46,7 +46,8 @@ def word(code: str) -> str:
 
 
 def _changes(row: audit.AuditLog) -> list[rules.Change]:
-    return rules.changes(row.before, row.after, registry.audit_words)
+    after = row.after and {name: value for name, value in row.after.items() if name not in (audit.REMARK, audit.SEAL)}
+    return rules.changes(row.before, after, registry.audit_words)
 
 
 @face.get("/audit", endpoint="audit")
@@ -62,6 +63,7 @@ def audit_page() -> Any:
     verbs, kinds = queries_staff.audit_words(actor, proof)
     return pages.page(
         "people/audit.html", rows=rows, wanted=wanted, problems=problems, word=word, changes=_changes, proof=proof,
+        who=queries.doers(rows), said=queries_staff.audit_remarks(rows),
         verbs=verbs, kinds=kinds, centres=centres.choices(actor.centre_path), older=rows[-1].id if more else None,
         when=lambda at: year_and(at, clock.now()), now=clock.now(),
     )  # fmt: skip
@@ -80,12 +82,13 @@ def audit_csv() -> Response:
 def audit_table(actor: access.Actor, asked: dict[str, Any]) -> bytes:
     """The newest lines of a filter, as CSV; formulas in names are defused. asked: AuditFilter.as_data()."""
     rows = queries_staff.audit_rows(actor, queries_staff.AuditFilter.of(asked), queries_staff.EXPORT_LIMIT)
+    who, said = queries.doers(rows), queries_staff.audit_remarks(rows)
     lines: list[list[Any]] = [["编号", "时间", "谁", "网络地址", "做了什么", "对象", "对象编号", "说明", "改动"]]
     for row in rows[: queries_staff.EXPORT_LIMIT]:
         diff = "；".join(f"{c.label}：{c.old or '无'} → {c.new or '无'}" for c in _changes(row))
         at = clock.local(row.at).strftime("%Y-%m-%d %H:%M:%S")
         lines.append([
-            row.id, at, row.actor_name, row.address, word(row.verb), word(row.object_type), row.object_id or "",
-            row.summary, diff,
+            row.id, at, who[row.id], row.address, word(row.verb), word(row.object_type), row.object_id or "",
+            "；".join(filter(None, (row.summary, said.get(row.id)))), diff,
         ])  # fmt: skip
     return csv_table(lines).encode()

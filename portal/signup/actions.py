@@ -8,7 +8,7 @@ from sqlalchemy.orm import joinedload
 
 from portal.catalogue.models import PUBLIC, Entry
 from portal.centres.models import Centre
-from portal.core import outbox, scope, states
+from portal.core import outbox, remarks, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db, writing
 from portal.core.words import Refusal
@@ -238,14 +238,16 @@ def cancel_all(entry_id: int, now: datetime, reason: str) -> list[SignUp]:
 
 
 def erase(resident_id: int, now: datetime) -> None:
-    """The person leaves the portal: their live sign-ups end and the places go on; notes about them are emptied (P8)."""
+    """The person leaves the portal: their live sign-ups end and the places go on; words about them are emptied (P8)."""
     with scope.system("a person erases their data"):
         mine = select(SignUp).where(SignUp.resident_id == resident_id).order_by(SignUp.entry_id, SignUp.id)
-        for row in list(db.session.scalars(mine)):
+        rows = list(db.session.scalars(mine))
+        remarks.blank(MACHINE.name, (row.id for row in rows))
+        for row in rows:
             entry = waiting_list.lock(row.entry_id) if row.status in ACTIVE else None
             # What is over keeps its figures; the name is gone with the resident's own row.
             if entry is not None and (entry.last_end is None or now < entry.last_end):
                 waiting_list.move(entry, row, "withdraw", system_actor(), now, ended_at=now, accept_by=None)
                 waiting_list.move_up(entry, now)
-            row.note = ""
+            row.note = row.refusal_reason = ""
         db.session.flush()

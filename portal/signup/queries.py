@@ -9,14 +9,14 @@ from sqlalchemy.orm import aliased
 
 from portal.catalogue.models import Entry, EntrySession
 from portal.centres.models import Centre
-from portal.core import clock, deadlines, reads, scope
+from portal.core import clock, deadlines, reads, remarks, scope
 from portal.core.access import Viewer
 from portal.core.db import db
 from portal.core.words import Refusal
 from portal.people.models import Relative
 from portal.signup import rules
 from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, LAPSED, OFFERED, PENDING, REFUSED, WAITING, SignUp
-from portal.signup.states import LABELS, TONES
+from portal.signup.states import LABELS, MACHINE, TONES
 
 ENDED_SHOWN = ("refused", "lapsed", "cancelled")
 NEXT = {
@@ -273,10 +273,12 @@ def personal(resident_id: int) -> list[dict[str, Any]]:
     statement = statement.outerjoin(Relative, Relative.id == SignUp.relative_id)
     with scope.system("export of own data"):
         rows = db.session.execute(statement.where(SignUp.resident_id == resident_id).order_by(SignUp.id)).all()
+    said = remarks.about(MACHINE.name, (s.id for s, *_ in rows))
     return [
         {
             "活动": title, "报名人": relative or "本人", "人数": s.places, "状态": LABELS[s.status],
-            "报名时间": clock.stamp(s.created_at), "未通过原因": s.refusal_reason,
+            "报名时间": clock.stamp(s.created_at), "备注": s.note, "未通过原因": s.refusal_reason,
+            "办理说明": said.get(s.id, []),
         }
         for s, title, relative in rows
     ]  # fmt: skip

@@ -36,7 +36,7 @@ def _must(actor: Actor) -> None:
 def _noted(actor: Actor, row: SignUp, verb: str, before: str, now: datetime, reason: str = "") -> None:
     """One line of the audit log (P9): which sign-up, from what to what; names stay in the sign-up."""
     audit.record(
-        actor, f"sign_up.{verb}", "sign_up", row.id, now, summary=reason, centre_id=row.centre_id,
+        actor, f"sign_up.{verb}", "sign_up", row.id, now, words=reason, centre_id=row.centre_id,
         before={"status": before}, after={"status": row.status, "places": row.places},
     )  # fmt: skip
 

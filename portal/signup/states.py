@@ -51,4 +51,4 @@ MACHINE = Machine("sign_up", SignUp, LABELS, (
     Transition("lapse", "过时未确认", (OFFERED,), LAPSED, guard=_house, event="signup.lapsed"),
     Transition("withdraw", "退出", ACTIVE, WITHDRAWN, guard=_own),
     Transition("cancel", "活动取消", ACTIVE, CANCELLED, guard=_house),
-))  # fmt: skip
+), personal=True)  # fmt: skip

@@ -21,6 +21,7 @@ from portal.core.words import Words
 from portal.notices.actions import Told, tell_residents, tell_staff
 from portal.venues import notices
 from portal.venues.actions import waiting_list
+from portal.venues.actions.booking import staff_link
 from portal.venues.models import ACTIVE, APPROVED, BY_ACTIVITY, OFFERED, PENDING, WAITING, Booking, Venue
 
 
@@ -54,7 +55,7 @@ def _tell(
 def tell_centre(row: Booking, centre_id: int, words: Words, key: str, now: datetime) -> None:
     """Tell everybody at a centre who decides on bookings; once for one `key`."""
     accounts = ladder.people_at(db.session.get_one(Centre, centre_id), Permission.VENUES)
-    tell_staff(accounts, words.kind, words.title, words.body, f"/staff/venues/bookings/{row.id}", key, now)
+    tell_staff(accounts, words.kind, words.title, words.body, staff_link(row.id), key, now)
 
 
 def _told(topic: str, word: Callable[[Booking], Words], only: str = "", what: str = "") -> None:

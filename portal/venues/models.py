@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import JSON, CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, event, text, true
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    event,
+    or_,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.centres.models import Centre
@@ -159,6 +172,11 @@ class VenueNote(CentreScoped, Base):
 
     venue: Mapped[Venue] = relationship()
 
+    @property
+    def said(self) -> str:
+        """What it says, or why it says nothing any more."""
+        return self.body or "（用场地的居民已注销，内容已删除）"
+
 
 class BookingSeries(CentreScoped, Base):
     """Every Tuesday from … until …: its dates are bookings of their own."""
@@ -244,6 +262,12 @@ class Booking(CentreScoped, Base):
     @classmethod
     def resident_criteria(cls, resident_id: int | None) -> ColumnElement[bool]:
         return cls.resident_id == (resident_id if resident_id is not None else -1)
+
+    @classmethod
+    def of(cls, resident_id: int) -> ColumnElement[bool]:
+        """A resident's own, and those that staff entered with the resident's number alone."""
+        phone = select(Resident.phone).where(Resident.id == resident_id).scalar_subquery()
+        return or_(cls.resident_id == resident_id, cls.contact_phone == phone)
 
 
 # The net under the actions, on both databases; migration 0004 installs the same.

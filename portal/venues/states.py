@@ -77,4 +77,4 @@ MACHINE = Machine("booking", Booking, LABELS, (
     Transition("withdraw", "退订", ACTIVE, WITHDRAWN, guard=_own),
     Transition("cancel", "取消", ACTIVE, CANCELLED, _V, True, _own, "venues.cancelled"),
     Transition("release", "释放", (APPROVED,), RELEASED, guard=_house, event="venues.released"),
-))  # fmt: skip
+), personal=True)  # fmt: skip

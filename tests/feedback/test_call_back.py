@@ -230,7 +230,7 @@ def test_not_solved_goes_to_the_level_above_with_a_time_of_its_own(
         assert "还没解决？" not in client.get(address).text
     with pytest.raises(CannotSayAgain, match="已经说过一次"):
         actions.say_again(call.evaluation_id, "", NOW + 4 * DAY)
-    assert states.history(MACHINE, [call.id])[2].details == {"outcome": "已解释，居民认可", "words": "说明了情况"}
+    assert states.history(MACHINE, [call.id])[2].details == {"outcome": "已解释，居民认可"}
 
 
 def test_not_solved_too_late_or_too_long(session: Any, town: Town, low: Low, client: FlaskClient) -> None:

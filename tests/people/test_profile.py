@@ -180,7 +180,7 @@ def test_erase(me: FlaskClient, town: Town, session: Any, texts: Texts, now: dat
     assert one(select(Relative)).name == "已注销"
     assert not rows(select(LoginCode))
     line = one(select(AuditLog))
-    assert (line.verb, line.actor_name, line.centre_path) == ("erase", "已注销", town.centres["A1"].path)
+    assert (line.verb, line.actor_name, line.centre_path) == ("erase", "", town.centres["A1"].path)
     assert "居民甲" not in json.dumps([line.summary, line.before, line.after], ensure_ascii=False)
     # The number is free for a new start.
     me.post("/login", data={"phone": "19900000000"})

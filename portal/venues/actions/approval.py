@@ -35,7 +35,7 @@ def must(actor: Actor) -> None:
 def noted(actor: Actor, row: Booking, verb: str, before: str, now: datetime, reason: str = "") -> None:
     """One line of the audit log (P9); whose booking it is stays in the booking."""
     audit.record(
-        actor, f"booking.{verb}", "booking", row.id, now, summary=reason, centre_id=row.centre_id,
+        actor, f"booking.{verb}", "booking", row.id, now, words=reason, centre_id=row.centre_id,
         before={"status": before},
         after={"status": row.status, "venue": row.venue_id, "from": row.starts_at.isoformat(),
                "to": row.ends_at.isoformat()},

@@ -4,12 +4,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from portal.cases import ladder
-from portal.core import clock, outbox, scope, states
+from portal.core import clock, outbox, remarks, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
+from portal.notices.actions import forget_staff
 from portal.people.models import Relative
 from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.venues import locks, occupancy, rules
@@ -37,6 +38,7 @@ from portal.venues.models import (
     WITHDRAWN,
     Booking,
     Venue,
+    VenueNote,
 )
 from portal.venues.rules import Span
 from portal.venues.rules.eligibility import EARLY, Wish, deadline, may_book
@@ -323,14 +325,25 @@ def decline(actor: Actor, booking_id: int, now: datetime) -> Booking:
     return row
 
 
+def staff_link(booking_id: int) -> str:
+    """Where messages to staff about a booking point."""
+    return f"/staff/venues/bookings/{booking_id}"
+
+
 def erase(resident_id: int, now: datetime) -> None:
     """The person leaves the portal: what is to come is withdrawn and goes on; words about them are emptied (P8)."""
     with scope.system("a person erases their data"):
         locks.lock_resident(resident_id)
-        mine = select(Booking.id).where(Booking.resident_id == resident_id).order_by(Booking.venue_id, Booking.id)
-        for booking_id in list(db.session.scalars(mine)):
+        mine = select(Booking.id).where(Booking.of(resident_id)).order_by(Booking.venue_id, Booking.id)
+        ids = list(db.session.scalars(mine))
+        remarks.blank(MACHINE.name, ids)
+        for booking_id in ids:
             venue, row = locks.find(booking_id)
             if row.status in ACTIVE and row.ends_at > now:
                 waiting_list.end(venue, row, "withdraw", system_actor(), now)
-            row.title, row.needs, row.contact_name, row.contact_phone = row.function or "使用场地", "", "", ""
+            row.title, row.needs, row.reason = row.function or "使用场地", "", ""
+            row.contact_name = row.contact_phone = ""
+        notes = update(VenueNote).where(VenueNote.booking_id.in_(ids))
+        db.session.execute(notes.values(body=""))
+        forget_staff(staff_link(booking_id) for booking_id in ids)
         db.session.flush()

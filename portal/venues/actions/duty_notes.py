@@ -50,9 +50,8 @@ def add(actor: Actor, venue_id: int, body: str, now: datetime, booking_id: int |
     )  # fmt: skip
     db.session.add(note)
     db.session.flush()
-    audit.record(
-        actor, "venue.note", "venue_note", note.id, now, summary=f"{venue.name}：{body[:80]}", centre_id=venue.centre_id
-    )
+    # What it says stays in the note: it may speak of whoever used the room.
+    audit.record(actor, "venue.note", "venue_note", note.id, now, summary=venue.name, centre_id=venue.centre_id)
     return note
 
 
@@ -65,9 +64,8 @@ def solve(actor: Actor, note_id: int, now: datetime) -> VenueNote:
     if note.solved_at is None:
         note.solved_at, note.solved_by = now, actor.name
         db.session.flush()
-        audit.record(
-            actor, "venue.solve_note", "venue_note", note.id, now, summary=note.body[:80], centre_id=note.centre_id
-        )
+        name = note.venue.name
+        audit.record(actor, "venue.solve_note", "venue_note", note.id, now, summary=name, centre_id=note.centre_id)
     return note
 
 
@@ -76,7 +74,7 @@ def unmask(actor: Actor, booking: Booking, now: datetime) -> str:
 
     The caller has proved that the booking belongs to the actor's tree.
     """
-    why = f"场地预约 #{booking.id} {booking.title}"
+    why = f"场地预约 #{booking.id}"
     if booking.resident is not None:
         own = people_actions.unmask(actor, booking.resident, "phone", why, now)
         return booking.contact_phone or own

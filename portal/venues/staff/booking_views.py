@@ -12,6 +12,7 @@ from portal.core import access, clock, pages, states
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
+from portal.people import queries as people
 from portal.venues import room_queries
 from portal.venues.actions import approval, duty_notes, on_behalf
 from portal.venues.errors import SlotTaken
@@ -160,13 +161,14 @@ def _can_arrive(row: Booking, now: datetime) -> bool:
 
 
 def _history(row: Booking) -> list[dict[str, str]]:
-    lines = []
-    for h in states.history(MACHINE, [row.id]):
+    lines, steps = [], states.history(MACHINE, [row.id])
+    who = people.doers(steps)
+    for h in steps:
         what, moved = WORDS.get(h.name, h.name), h.details or {}
         if "from" in moved and "to" in moved:
             then = clock.span(datetime.fromisoformat(moved["from"]), datetime.fromisoformat(moved["to"]))
             what = f"{what}（原来 {moved.get('venue', '')} {then}）"
-        lines.append({"who": h.actor_name, "when": clock.stamp(h.at), "what": what, "reason": h.reason})
+        lines.append({"who": who[h.id], "when": clock.stamp(h.at), "what": what, "reason": h.reason})
     return lines
 
 

@@ -9,6 +9,7 @@ from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
+from portal.people import queries as people
 from portal.venues.staff import booking_queries, plan_queries
 from portal.venues.staff.booking_views import DECISIONS, booking_or_404
 from portal.venues.staff.plan_views import bp, chosen_house, may_write
@@ -64,7 +65,7 @@ def _lost(booking_id: int) -> str:
     """'“合唱排练”现在是：已订上（A1经办，11月25日 10:05）。' of a booking that somebody else has just decided."""
     row = booking_or_404(booking_id)
     last = next(reversed(states.history(MACHINE, [booking_id])), None)
-    by = f"（{last.actor_name}，{clock.stamp(last.at)}）" if last is not None else ""
+    by = f"（{people.doers([last])[last.id]}，{clock.stamp(last.at)}）" if last is not None else ""
     return f"“{row.title}”现在是：{LABELS[row.status]}{by}。"
 
 

@@ -53,7 +53,7 @@ def test_a_room_without_approval_is_booked_at_once(session: Any, town: Town, roo
     assert "11月27日（周五）14:00–16:00，甲一社区 三楼会议室（三楼 302），您已订上" in message.body
     assert "11月27日 12:00 前可自行退订" in message.body
     history = session.scalars(select(StateHistory).where(StateHistory.object_type == "booking")).one()
-    assert (history.name, history.to_status, history.actor_name) == ("book", APPROVED, "居民甲")
+    assert (history.name, history.to_status, history.actor_id) == ("book", APPROVED, town.residents[0].id)
 
 
 def test_a_room_with_approval_waits_at_its_centre(session: Any, town: Town, make: Make, now: datetime) -> None:
