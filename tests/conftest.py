@@ -260,6 +260,7 @@ def _fresh(request: pytest.FixtureRequest) -> Iterator[None]:
     # What a process remembers of one test's database must not reach the next.
     app.extensions.pop("portal_kept", None)
     shutil.rmtree(app.config["DATA_DIR"] / "cache" / "pdf" / "waiting", ignore_errors=True)
+    (app.config["DATA_DIR"] / "erasures.txt").unlink(missing_ok=True)
     month_snapshot.forget()
     room_snapshot.forget()
     yield

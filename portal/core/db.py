@@ -28,7 +28,7 @@ from sqlalchemy import (
     func,
     literal_column,
 )
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -151,6 +151,35 @@ def give_up() -> None:
     _write_intent.set(False)  # until the request's own value is put back at its end
 
 
+def empty_log(wait: int = 200) -> bool:
+    """Move SQLite's write-ahead log into the database and cut it: it keeps pages as they were before an erasure.
+
+    wait: milliseconds for readers to end. Outside of any transaction of one's own. Returns whether the log is empty;
+    PostgreSQL has none that we could cut.
+    """
+    if not is_sqlite():
+        return True
+    with db.engine.connect().execution_options(**{LONE_READ: True}) as connection:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={wait}")
+        try:
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+        finally:
+            connection.exec_driver_sql("PRAGMA busy_timeout=15000")
+    return bool(busy == 0)
+
+
+def rebuild() -> bool:
+    """Write the database anew (VACUUM), so that nothing deleted is left in free pages, also from before we overwrote
+    them. Minutes for a large one, and nobody may hold a transaction. Returns whether it was possible.
+    """
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT", **{LONE_READ: True}) as connection:
+        try:
+            connection.exec_driver_sql("VACUUM")
+        except OperationalError:
+            return False
+    return empty_log()
+
+
 def is_sqlite() -> bool:
     return db.engine.dialect.name == "sqlite"
 
@@ -163,6 +192,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         for pragma in (
             "journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=15000",
             "cache_size=-32768", "mmap_size=268435456", "temp_store=MEMORY",
+            "secure_delete=ON",  # what is deleted is overwritten: an erased person stays in no free page
         ):  # fmt: skip
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
@@ -210,6 +240,7 @@ def init_app(app: Flask) -> None:
     else:
         options = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 5}
     app.config.setdefault("SQLALCHEMY_ENGINE_OPTIONS", options)
+    options["hide_parameters"] = True  # errors go into logs; what was to be written may be somebody's
     db.init_app(app)
     with app.app_context():
         engine = db.engine

@@ -14,7 +14,7 @@ from sqlalchemy import JSON, Index, String, Text, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core import scope
+from portal.core import logs, scope
 from portal.core.db import Base, UTCDateTime, after_commit, db, hit, is_sqlite, writing
 
 log = structlog.get_logger()
@@ -151,7 +151,7 @@ def _postpone(outbox_id: int, now: datetime, error: Exception) -> None:
         row = db.session.get_one(Outbox, outbox_id)
         wait = RETRY_MINUTES[min(row.attempts, len(RETRY_MINUTES) - 1)]
         row.attempts += 1
-        row.last_error = repr(error)[:500]
+        row.last_error = logs.impersonal(repr(error))[:500]
         row.due_at = now + timedelta(minutes=wait)
 
 

@@ -100,12 +100,12 @@ class WechatGateway(HttpGateway):
 
 
 class LocalGateway:
-    """Nothing is configured: the message stays on the staff's page of messages, and goes to the log."""
+    """Nothing is configured: the message stays on the staff's page of messages; the log has only that it is there."""
 
     outcome = "local"
 
-    def send(self, recipient: str, body: str, key: str) -> None:
-        log.info("message not sent, no gateway", to=masks.mask_phone(recipient), body=body, key=key)
+    def send(self, recipient: str, _body: str, key: str) -> None:
+        log.info("message not sent, no gateway", to=masks.mask_phone(recipient), key=key)
 
 
 def configured(config: Mapping[str, Any]) -> dict[str, Gateway]:

@@ -25,6 +25,7 @@ from flask import current_app
 
 from portal.core.db import db, writing
 from portal.core.sessions import WebSession
+from portal.operations import replay
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -32,6 +33,7 @@ DATABASE = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
 FILES = "files/"
 LEFT_OUT = frozenset({"redis", "metrics", "postgres", "tmp", "cache"})  # folders of DATA_DIR that can be made again
 LOCK_SECONDS = 20
+ERASED_AGAIN = "erased_again"  # what `restore` adds to the manifest
 
 
 class BackupError(Exception):
@@ -176,6 +178,7 @@ def restore(source: Path, now: datetime) -> dict[str, Any]:
     root = Path(current_app.config["DATA_DIR"])
     with tempfile.TemporaryDirectory(dir=root, prefix=".restore-") as folder:
         _unpack(source, Path(folder), manifest)
+        replay.remember(source)
         db.session.remove()
         db.engine.dispose()
         database = Path(folder) / DATABASE[manifest["database"]]
@@ -184,7 +187,18 @@ def restore(source: Path, now: datetime) -> dict[str, Any]:
     with writing():
         ending = sa.update(WebSession).where(WebSession.ended_at.is_(None))
         db.session.execute(ending.values(ended_at=now, ended_why="restore"))
-    return manifest
+    return manifest | {ERASED_AGAIN: _erased_again(now, manifest["revision"])}
+
+
+def _erased_again(now: datetime, revision: str) -> int | None:
+    """How many were erased since the backup was made and are again now; None: first the database must be upgraded."""
+    return replay.again(now) if revision in ("", _newest_revision()) else None
+
+
+def _newest_revision() -> str:
+    from alembic.script import ScriptDirectory
+
+    return str(ScriptDirectory(current_app.extensions["migrate"].directory).get_current_head())
 
 
 def _unpack(source: Path, folder: Path, manifest: dict[str, Any]) -> None:

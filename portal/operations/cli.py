@@ -7,7 +7,7 @@ import click
 from flask import Blueprint
 
 from portal.core import clock
-from portal.operations import backup, work
+from portal.operations import backup, replay, work
 
 bp = Blueprint("operations_commands", __name__, cli_group=None)
 
@@ -65,7 +65,22 @@ def restore_command(file: Path, yes: bool) -> None:
         backup.refuse_foreign(manifest)
         if not yes:
             click.confirm(f"现有数据会被 {manifest['made_at']} 的备份整个替换，所有人要重新登录。继续吗？", abort=True)
-        backup.restore(file, clock.now())
+        done = backup.restore(file, clock.now())
     except backup.BackupError as error:
         raise click.ClickException(str(error)) from error
     click.echo("已恢复，所有人要重新登录。如果程序比备份新，请再运行 db upgrade。")
+    count = done[backup.ERASED_AGAIN]
+    if count is None:
+        click.echo("备份比程序旧，还没有重做备份之后的注销：请先运行 db upgrade，再运行 erase-again。")
+    else:
+        click.echo(f"备份之后注销的 {count} 人已重新注销。")
+
+
+@bp.cli.command("erase-again")
+def erase_again() -> None:
+    """Erase again whoever left after the backup that was restored, and write the database anew without leftovers."""
+    count, rebuilt = replay.thoroughly(clock.now())
+    click.echo(f"重新注销 {count} 人。")
+    if not rebuilt:
+        raise click.ClickException("数据库正忙，没有整理完；请停下服务再运行一次。")
+    click.echo("数据库已整理，空闲页里没有旧内容。")

@@ -16,7 +16,8 @@ from portal.core.db import db, hit, writing
 from portal.core.sessions import WebSession
 from portal.notices import actions, deliveries
 from portal.notices.models import Delivery
-from portal.people import audit_proof
+from portal.operations import replay
+from portal.people import audit_proof, erasure_list
 from portal.people.models import LoginCode, LoginFailure, StaffAccount
 from portal.people.rules import AUDIT_KEPT
 
@@ -141,6 +142,7 @@ def nightly_backup(now: datetime) -> str:
         return "没有设置备份目录（PORTAL_BACKUP_DIR）"
     target = Path(folder) / f"portal-{clock.local(now):%Y%m%d-%H%M}.tar"
     backup.write(target, now)
+    erasure_list.copy_to(target.parent)
     for old in sorted(Path(folder).glob("portal-*.tar"))[:-BACKUPS_KEPT]:
         old.unlink()
     return f"已备份到 {target.name}"
@@ -150,6 +152,7 @@ DAILY = (
     Daily("backup", time(2, 30), nightly_backup),
     Daily("audit_check", time(3, 30), check_audit),
     Daily("clean_up", time(4, 0), clean_up),
+    Daily("erasures", time(4, 15), replay.nightly),
 )
 
 

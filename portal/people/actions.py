@@ -11,9 +11,9 @@ from portal.centres import profile
 from portal.centres import queries as centres
 from portal.core import attachments, audit, clock, registry, scope, sessions
 from portal.core.access import Actor, Permission
-from portal.core.db import db
+from portal.core.db import after_commit, db, empty_log
 from portal.core.errors import NotAllowed
-from portal.people import queries
+from portal.people import erasure_list, queries
 from portal.people.models import LoginCode, Relative, Resident
 from portal.people.refusals import CallerNameMissing, HomeUnknown, PhoneTaken
 
@@ -178,11 +178,18 @@ def erase_resident(actor: Actor, person: Resident, now: datetime) -> None:
         if name != own:
             eraser(person.id, now)
     erase_own(person.id, now)
+    subject = erasure_list.subject(person.id, person.created_at)
+    after_commit(lambda: _committed(subject, now))
     home = centres.get(person.home_centre_id)
     audit.record(
         actor, "erase", "resident", person.id, now, summary="居民注销账户并删除个人信息",
         centre_id=home.id if home else None, centre_path=home.path if home else "",
     )  # fmt: skip
+
+
+def _committed(subject: str, now: datetime) -> None:
+    erasure_list.note(subject, now)
+    empty_log()
 
 
 @registry.erase
