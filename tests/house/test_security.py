@@ -205,7 +205,7 @@ def _fill(session: Any, world: Any) -> int:
     """Markup in every column that holds words, of every row that is there."""
     filled = 0
     for mapper in Base.registry.mappers:
-        if mapper.local_table.name in {"audit_log", "state_history", "web_session"}:
+        if mapper.local_table.name in {"audit_log", "state_history", "remark", "web_session"}:
             continue
         columns = [
             c

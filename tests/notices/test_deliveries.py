@@ -163,7 +163,7 @@ def test_without_a_gateway_it_stays_here(session: Any, now: datetime) -> None:
     with capture_logs() as logged:
         assert deliveries.deliver_due(now) == {"local": 1}
     assert (row(one).outcome, row(one).body) == ("local", "改到周日 0")
-    assert [line["body"] for line in logged] == ["改到周日 0"]
+    assert len(logged) == 1 and "改到周日" not in str(logged)  # what it says may name somebody
     assert "19900000000" not in str(logged)
 
 
