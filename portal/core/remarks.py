@@ -76,6 +76,23 @@ def blank(object_type: str, object_ids: Iterable[int]) -> None:
         db.session.execute(update(Remark).where(*own).values(words="", salt=""))
 
 
+def altered(sealed: Iterable[tuple[int, int, str]]) -> int | None:
+    """The first line whose remark is not what its seal says; None when all hold. A blanked one proves nothing more.
+
+    sealed: number of the line, number of the remark, seal.
+    """
+    every = sorted(sealed)
+    for start in range(0, len(every), CHUNK):
+        part = every[start : start + CHUNK]
+        wanted = select(Remark).where(Remark.id.in_([remark for _, remark, _ in part]))
+        now = {row.id: row for row in db.session.scalars(wanted)}
+        for line, number, seal in part:
+            row = now.get(number)
+            if row is None or ((row.words or row.salt) and row.seal != seal):
+                return line
+    return None
+
+
 def _parts(ids: Iterable[int]) -> Iterable[list[int]]:
     every = sorted(set(ids))
     return (every[start : start + CHUNK] for start in range(0, len(every), CHUNK))

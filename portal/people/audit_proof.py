@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from portal.centres.models import Setting
-from portal.core import audit
+from portal.core import audit, remarks
 from portal.core.db import db, writing
 
 KEY = "audit_proof"
@@ -37,16 +37,20 @@ def last() -> Proof | None:
 
 def prove(now: datetime) -> Proof:
     """Walk the whole chain (about 30,000 lines a second) and keep the result. Commits by itself."""
-    verbs, kinds, seen = set[str](), set[str](), [0]
+    verbs, kinds, seen, sealed = set[str](), set[str](), [0], list[tuple[int, int, str]]()
 
     def see(row: audit.AuditLog) -> None:
         verbs.add(row.verb)
         kinds.add(row.object_type)
         seen[0] = row.id
+        if row.after and audit.REMARK in row.after:
+            sealed.append((row.id, row.after[audit.REMARK], row.after[audit.SEAL]))
 
     broken, before = audit.broken_link(see), last()
     if broken is None and before is not None and before.upto > seen[0]:
         broken = seen[0] + 1  # the newest lines were taken away: what is left holds together
+    if broken is None:
+        broken = remarks.altered(sealed)
     found = Proof(now.isoformat(), seen[0], broken, sorted(verbs), sorted(kinds))
     db.session.rollback()
     with writing():

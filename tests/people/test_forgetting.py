@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from portal.core import audit, clock, outbox, scope
 from portal.core.access import Actor
@@ -15,7 +15,7 @@ from portal.core.audit import AuditLog
 from portal.core.db import db, writing
 from portal.core.remarks import Remark
 from portal.core.states import StateHistory
-from portal.people import actions
+from portal.people import actions, audit_proof
 from portal.people.models import Resident
 from portal.venues.actions import approval, booking
 from portal.venues.models import Booking
@@ -84,6 +84,23 @@ def test_the_chain_holds_and_its_seals_prove_the_words(session: Any, town: Town,
     assert not marks.left([WHY, "居民甲"], marks.tables())
     said = session.get_one(Remark, said.id, populate_existing=True)
     assert (said.words, said.salt) == ("", "")
+    session.rollback()
+    assert audit_proof.prove(NOW).broken is None
+
+
+@pytest.mark.parametrize("words", ["别的话", ""])
+def test_the_night_finds_words_that_were_changed_past_the_triggers(
+    session: Any, town: Town, booked: Booking, words: str
+) -> None:
+    line = session.scalars(select(AuditLog.id).where(AuditLog.verb == "booking.cancel")).one()
+    assert audit_proof.prove(NOW).broken is None
+    with writing():
+        if db.engine.dialect.name == "sqlite":
+            db.session.execute(text("DROP TRIGGER remark_only_blanked"))
+        else:
+            db.session.execute(text("ALTER TABLE remark DISABLE TRIGGER USER"))
+        db.session.execute(text("UPDATE remark SET words = :words"), {"words": words})
+    assert audit_proof.prove(NOW).broken == line
 
 
 def test_an_address_of_a_resident_is_not_kept_in_the_audit_log(session: Any, town: Town) -> None:
