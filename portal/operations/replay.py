@@ -14,8 +14,8 @@ from portal.people.models import Resident
 
 
 def remember(source: Path) -> None:
-    """Before a database is replaced: whom it knows as erased, and whom the copy beside the backup does."""
-    erasure_list.keep(source.parent / erasure_list.NAME)
+    """Before a database is replaced: whom it knows as erased, and whom the copies beside the backup do."""
+    erasure_list.keep(*erasure_list.copies(source.parent))
 
 
 def again(now: datetime) -> int:

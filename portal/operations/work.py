@@ -142,7 +142,7 @@ def nightly_backup(now: datetime) -> str:
         return "没有设置备份目录（PORTAL_BACKUP_DIR）"
     target = Path(folder) / f"portal-{clock.local(now):%Y%m%d-%H%M}.tar"
     backup.write(target, now)
-    erasure_list.copy_to(target.parent)
+    erasure_list.copy_to(target.parent, now)
     for old in sorted(Path(folder).glob("portal-*.tar"))[:-BACKUPS_KEPT]:
         old.unlink()
     return f"已备份到 {target.name}"

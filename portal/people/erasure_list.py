@@ -62,18 +62,30 @@ def note(who: str, now: datetime) -> None:
         log.warning("list of erasures", error=error.strerror)
 
 
-def keep(*copies: Path) -> None:
+def keep(*others: Path) -> None:
     """The list gets whom the database and these copies know besides."""
-    for copy in copies:
+    for copy in others:
         add(read(copy))
     left = select(Resident.id, Resident.created_at, Resident.erased_at).where(Resident.erased_at.is_not(None))
     add({subject(number, since): f"{at:%Y-%m-%dT%H:%M:%S%z}" for number, since, at in db.session.execute(left)})
     db.session.rollback()
 
 
-def copy_to(folder: Path) -> None:
-    """A copy beside the backups, to be taken elsewhere with them."""
-    add(read(), folder / NAME)
+def copy_to(folder: Path, now: datetime) -> None:
+    """A copy beside the backups, to be taken elsewhere with them; what an earlier copy knows stays known.
+
+    A new name each night: whoever fetches only new files must not take it for one that is there already.
+    """
+    target = folder / f"erasures-{now:%Y%m%d-%H%M}.txt"
+    earlier = [path for path in copies(folder) if path != target]
+    for path in (file(), *earlier):
+        add(read(path), target)
+    for path in earlier:
+        path.unlink()
+
+
+def copies(folder: Path) -> list[Path]:
+    return sorted(folder.glob("erasures*.txt"))
 
 
 def returned() -> Iterable[int]:

@@ -73,7 +73,7 @@ def test_restored_and_erased_again_by_the_same_code(app: Flask, saved: Path) -> 
 
 def test_without_the_list_the_copy_beside_the_backup_knows(app: Flask, saved: Path) -> None:
     """A new machine has neither the file nor the database of the old one."""
-    erasure_list.copy_to(saved.parent)
+    erasure_list.copy_to(saved.parent, NOW)
     erasure_list.file().unlink()
     with writing():
         db.session.execute(text("UPDATE resident SET erased_at = NULL"))
@@ -144,7 +144,11 @@ def test_the_night_does_it_too(app: Flask, saved: Path, monkeypatch: Any) -> Non
     assert task.run(LATER) == "重做注销 1 人"
     assert names()[0] == "已注销"
     work.nightly_backup(LATER)
-    assert erasure_list.read(saved.parent / erasure_list.NAME) == erasure_list.read()
+    known = erasure_list.read()
+    erasure_list.file().unlink()  # lost: the copy of the night before is not thrown away for less
+    work.nightly_backup(LATER + timedelta(days=1))
+    [copy] = erasure_list.copies(saved.parent)  # the newest, under a name of its own
+    assert (copy.name, erasure_list.read(copy)) == ("erasures-20261127-0200.txt", known)
 
 
 def test_a_disk_that_is_full_stops_no_erasure(app: Flask, saved: Path, town: Town, monkeypatch: Any) -> None:
