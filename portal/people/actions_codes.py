@@ -75,7 +75,7 @@ def check_code(phone: str, code: str, now: datetime, browser: str = "") -> Login
     row = queries.last_code(phone, browser)
     if row is None or row.expires_at <= now:
         raise CodeExpired()
-    fresh = or_(LoginCode.used_at.is_(None), LoginCode.used_at > now - rules.CODE_REPEAT)
+    fresh = or_(LoginCode.used_at.is_(None), LoginCode.used_at > now - rules.REPEAT)
     count = update(LoginCode).where(LoginCode.id == row.id, LoginCode.attempts < rules.CODE_TRIES, fresh)
     # Counted before it is compared, in one statement: parallel guesses cannot share a try.
     if hit(count.values(attempts=LoginCode.attempts + 1)) != 1:

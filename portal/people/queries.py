@@ -144,14 +144,18 @@ def last_code(phone: str, browser: str) -> LoginCode | None:
     return db.session.scalar(statement.execution_options(populate_existing=True))
 
 
-def failures(keys: Iterable[str], since: datetime) -> dict[str, list[datetime]]:
-    """Failed sign-ins after `since` by key, oldest first."""
-    statement = select(LoginFailure.key, LoginFailure.at)
-    statement = statement.where(LoginFailure.key.in_(list(keys)), LoginFailure.at > since)
-    found: dict[str, list[datetime]] = {}
-    for key, at in db.session.execute(statement.order_by(LoginFailure.at)):
-        found.setdefault(key, []).append(at)
-    return found
+def failures(key: str, since: datetime) -> list[tuple[str, datetime]]:
+    """What failed of `key` after `since`: from which network and when, oldest first."""
+    wanted = select(LoginFailure.address, LoginFailure.at).where(LoginFailure.key == key, LoginFailure.at > since)
+    return [(row.address, row.at) for row in db.session.execute(wanted.order_by(LoginFailure.at))]
+
+
+def accounts_failed(network: str, since: datetime) -> list[datetime]:
+    """When somebody last failed from a network, for each account's name that was tried there; oldest first."""
+    wanted = select(func.max(LoginFailure.at).label("last")).where(
+        LoginFailure.address == network, LoginFailure.at > since, LoginFailure.key.startswith("account:")
+    )
+    return list(db.session.scalars(wanted.group_by(LoginFailure.key).order_by("last")))
 
 
 # Staff ----------------------------------------------------------------------------------------------------------------

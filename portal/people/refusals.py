@@ -80,6 +80,11 @@ class InitialExpired(Invalid):
         super().__init__(f"初始密码只在 {clock.lasting(rules.INITIAL_LIFE)}内有效，已经过期。")
 
 
+class InitialUsed(Invalid):
+    message = "一次性密码只能用一次，这个已经用过了。"
+    advice = "请联系本中心管理员或上级再重置一次，登录后马上改成自己的密码。"
+
+
 class PasswordRefused(Invalid):
     field = "new"
 

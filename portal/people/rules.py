@@ -18,12 +18,14 @@ CODES_PER_PHONE, CODES_PER_PHONE_A_DAY = 5, 10  # an hour; in 24 hours
 CODES_AT_NIGHT, NIGHT = 2, (time(22), time(7))
 CODES_PER_ADDRESS = 20  # an hour; a whole household or a centre's own network may share one address
 CODES_PER_SITE = 100  # an hour, of one IPv6 /48: a site has 65,000 networks to change between
-# The same code twice within this time is one impatient finger, not two people.
-CODE_REPEAT = timedelta(seconds=30)
+# The same code or one-time password twice within this time is one impatient finger, not two people.
+REPEAT = timedelta(seconds=30)
 VERIFIED_LIFE = timedelta(minutes=30)
 
 FAILURE_WINDOW = timedelta(minutes=15)
-FAILURES = {"account": 5, "address": 20, "device": 10}  # for each kind of key, within the window
+# Within the window: wrong passwords of one account from one network, from everywhere, in a browser that it knows.
+FAILURES_HERE, FAILURES_ANYWHERE, FAILURES_OF_BROWSER = 5, 20, 10
+ACCOUNTS_PER_ADDRESS = 30  # at which somebody failed from one network; sixty offices may share it
 
 INITIAL_LIFE = timedelta(hours=24)
 AUDIT_KEPT = timedelta(days=184)  # at least, as the law has it; nothing in the portal deletes a line (P9)
@@ -91,8 +93,8 @@ def _night(now: datetime) -> tuple[datetime, datetime] | None:
     return None
 
 
-def open_again_at(failures: list[datetime], limit: int, now: datetime) -> datetime | None:
-    """When an account, address or device may try again, or None for now. failures: oldest first."""
+def open_again_at(failures: Sequence[datetime], limit: int, now: datetime) -> datetime | None:
+    """When one may try again after `limit` failures, or None for now. failures: oldest first."""
     recent = [at for at in failures if at > now - FAILURE_WINDOW]
     return recent[-limit] + FAILURE_WINDOW if len(recent) >= limit else None
 

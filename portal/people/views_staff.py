@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, current_app, request, url_for
 from portal.core import access, clock, db, pages
 from portal.core.access import Permission, safe_next
 from portal.core.errors import DomainError
-from portal.people import actions_staff, forms, queries, rules, signing
+from portal.people import actions_sign_in, actions_staff, forms, queries, rules, signing
 from portal.people.models import StaffAccount
 
 face = Blueprint("people_staff", __name__, url_prefix="/staff")
@@ -40,14 +40,14 @@ def sign_in() -> Any:
         return pages.page("people/staff_login.html", status=422, form=form, target=_target())
     device = request.cookies.get(_device_cookie(), "")
     try:
-        account = actions_staff.sign_in(
+        account = actions_sign_in.sign_in(
             form.username.data or "", form.password.data or "", request.remote_addr or "", device, now
         )
     except DomainError as refusal:
         db.keep_on_refusal()
         form.refuse(refusal)
         return pages.page("people/staff_login.html", status=refusal.status, form=form, target=_target())
-    device = actions_staff.remember_device(account, device, now)
+    device = actions_sign_in.complete(account, request.remote_addr or "", device, now)
     target = url_for("people_staff.change_password") if account.must_change else _target()
     signing.enter("staff", account.id, now)
     answer: Response = pages.see_other(target)
@@ -75,7 +75,7 @@ def change_password() -> Any:
     form, user = forms.PasswordForm(), access.signed_in()
     if form.validate_on_submit():
         try:
-            actions_staff.change_password(
+            actions_sign_in.change_password(
                 _own(), form.old.data or "", form.new.data or "", user.session_id, access.actor(), clock.now()
             )
         except DomainError as refusal:
