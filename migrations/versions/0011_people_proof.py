@@ -27,7 +27,7 @@ def upgrade() -> None:
         op.add_column("staff_account", column)
     op.add_column("web_session", sa.Column("proved_at", MOMENT))
     op.add_column("web_session", sa.Column("let_in_by", sa.String(60), nullable=False, server_default=""))
-    for table in ("sign_up", "booking"):
+    for table in ("sign_up", "booking", "evaluation"):
         op.add_column(table, sa.Column("caller_name", sa.String(40), nullable=False, server_default=""))
     _tables()
 
@@ -71,6 +71,7 @@ def _tables() -> None:
 def downgrade() -> None:
     for table in ("phone_lookup", "spoken_code", "recovery_code"):
         op.drop_table(table)
+    _drop("evaluation", "caller_name")
     _drop("booking", "caller_name")
     _drop("sign_up", "caller_name")
     _drop("web_session", "let_in_by", "proved_at")

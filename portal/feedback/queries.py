@@ -333,6 +333,8 @@ def resident_of(evaluation: Evaluation) -> tuple[str, str]:
     """Name and telephone of whom to call: the relative's own number when there is one, else the resident's."""
     person: Resident = evaluation.resident
     relative: Relative | None = evaluation.relative
+    name = evaluation.caller_name or person.name
     if relative is None:
-        return person.name, person.phone or ""
-    return f"{relative.name}（{person.name}代）", relative.phone or person.phone or ""
+        return name, person.phone or ""
+    own = "" if evaluation.caller_name else relative.phone  # staff typed the resident's number, not this one
+    return f"{relative.name}（{name}代）", own or person.phone or ""

@@ -15,7 +15,7 @@ from portal.core.db import db
 from portal.core.errors import NotAllowed
 from portal.people import queries
 from portal.people.models import LoginCode, Relative, Resident
-from portal.people.refusals import CallerNameMissing, HomeUnknown, PhoneTaken
+from portal.people.refusals import HomeUnknown, PhoneTaken
 
 ERASED_NAME = "已注销"
 
@@ -54,28 +54,14 @@ def open_resident(phone: str, values: ResidentValues, now: datetime) -> Resident
     if found is not None:
         return found
     _check_home(values.home_centre_id)
-    return _insert(Resident(
+    return insert(Resident(
         phone=phone, name=values.name, address=values.address, home_centre_id=values.home_centre_id,
         birth_year=values.birth_year, groups=list(values.groups), quiet={}, elder_mode=False,
         consent_version=profile.current().consent_version, consent_at=now, created_at=now,
     ))  # fmt: skip
 
 
-def caller(phone: str, name: str, now: datetime) -> Resident:
-    """Who phones or walks in, found by `phone` (11 digits) or opened with `name`; safe when colleagues type it at once.
-
-    Who is new has not agreed to the privacy notice yet and is asked at the first login. Raises CallerNameMissing.
-    """
-    found = queries.resident_by_phone(phone)
-    if found is not None:
-        return found
-    if not name.strip():
-        raise CallerNameMissing()
-    new = Resident(phone=phone, name=name.strip()[:40], groups=[], quiet={}, consent_version="", created_at=now)
-    return _insert(new)
-
-
-def _insert(person: Resident) -> Resident:
+def insert(person: Resident) -> Resident:
     """The new resident, or the one that another request has opened with this number since we looked (PostgreSQL)."""
     phone = person.phone or ""
     try:

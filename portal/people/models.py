@@ -152,11 +152,16 @@ class LoginFailure(Base):
     """One wrong password or code. key: what was tried ('account:<username>', 'device:<mark>', 'proof:<id>' …)."""
 
     __tablename__ = "login_failure"
-    __table_args__ = (Index("ix_login_failure_key_at", "key", "at"), Index("ix_login_failure_address_at", "address", "at"))
+    __table_args__ = (
+        Index("ix_login_failure_key_at", "key", "at"),
+        Index("ix_login_failure_address_at", "address", "at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(120))
-    address: Mapped[str] = mapped_column(String(60), default="", server_default="")  # rules.network of where it came from
+    address: Mapped[str] = mapped_column(
+        String(60), default="", server_default=""
+    )  # rules.network of where it came from
     at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 

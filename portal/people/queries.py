@@ -15,7 +15,7 @@ from portal.core.access import Role
 from portal.core.db import db, is_sqlite
 from portal.core.sessions import WebSession
 from portal.people import rules
-from portal.people.models import KnownDevice, LoginCode, LoginFailure, Relative, Resident, StaffAccount
+from portal.people.models import KnownDevice, LoginCode, LoginFailure, PhoneLookup, Relative, Resident, StaffAccount
 
 # Every signed-in page begins with this one statement (core.reads). It counts in the inbox's table (of notices, above),
 # because a second statement per page would cost more than the rest of the head.
@@ -148,6 +148,12 @@ def failures(key: str, since: datetime) -> list[tuple[str, datetime]]:
     """What failed of `key` after `since`: from which network and when, oldest first."""
     wanted = select(LoginFailure.address, LoginFailure.at).where(LoginFailure.key == key, LoginFailure.at > since)
     return [(row.address, row.at) for row in db.session.execute(wanted.order_by(LoginFailure.at))]
+
+
+def lookups(account_id: int, since: datetime) -> Sequence[datetime]:
+    """When a staff member typed somebody's number after `since`, oldest first."""
+    wanted = select(PhoneLookup.at).where(PhoneLookup.account_id == account_id, PhoneLookup.at > since)
+    return db.session.scalars(wanted.order_by(PhoneLookup.at)).all()
 
 
 def accounts_failed(network: str, since: datetime) -> list[datetime]:

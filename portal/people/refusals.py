@@ -41,9 +41,15 @@ class PhoneTaken(Invalid):
 
 
 class CallerNameMissing(Invalid):
-    message = "这个号码还没有登记过。"
+    message = "这个号码不在本中心登记的居民里。"
     advice = "请写上来电人的姓名。"
     field = "name"
+
+
+class LookupsFull(DomainError):
+    status = 429
+    message = "您登记的手机号太多了。"
+    field = "phone"
 
 
 class NameMissing(Invalid):

@@ -27,6 +27,9 @@ FAILURE_WINDOW = timedelta(minutes=15)
 FAILURES_HERE, FAILURES_ANYWHERE, FAILURES_OF_BROWSER = 5, 20, 10
 ACCOUNTS_PER_ADDRESS = 30  # at which somebody failed from one network; sixty offices may share it
 
+# Numbers of callers that one account may type: more than anybody enters at a full counter, too few to try numbers out.
+LOOKUPS_PER_HOUR, LOOKUPS_PER_DAY = 60, 300
+
 INITIAL_LIFE = timedelta(hours=24)
 AUDIT_KEPT = timedelta(days=184)  # at least, as the law has it; nothing in the portal deletes a line (P9)
 MIN_PASSWORD = 10
@@ -71,17 +74,14 @@ def next_code_at(sent: CodesSent, now: datetime) -> datetime | None:
     hour, day = timedelta(hours=1), timedelta(days=1)
     lately = [at for at in sent.to_phone if at > now - hour]
     waits = [lately[-1] + CODE_PAUSE * 2 ** (len(lately) - 1)] if lately else []
-    for moments, most, span in (
-        (sent.to_phone, CODES_PER_PHONE, hour), (sent.to_phone, CODES_PER_PHONE_A_DAY, day),
-        (sent.to_address, CODES_PER_ADDRESS, hour), (sent.to_site, CODES_PER_SITE, hour),
-    ):  # fmt: skip
-        if len(moments) >= most:
-            waits.append(moments[-most] + span)
     night = _night(now)
     if night is not None and sum(at >= night[0] for at in sent.to_phone) >= CODES_AT_NIGHT:
         waits.append(night[1])
-    latest = max(waits, default=now)
-    return latest if latest > now else None
+    limits = (
+        (sent.to_phone, CODES_PER_PHONE, hour), (sent.to_phone, CODES_PER_PHONE_A_DAY, day),
+        (sent.to_address, CODES_PER_ADDRESS, hour), (sent.to_site, CODES_PER_SITE, hour),
+    )  # fmt: skip
+    return _full_until(limits, now, *waits)
 
 
 def _night(now: datetime) -> tuple[datetime, datetime] | None:
@@ -97,6 +97,21 @@ def open_again_at(failures: Sequence[datetime], limit: int, now: datetime) -> da
     """When one may try again after `limit` failures, or None for now. failures: oldest first."""
     recent = [at for at in failures if at > now - FAILURE_WINDOW]
     return recent[-limit] + FAILURE_WINDOW if len(recent) >= limit else None
+
+
+def next_lookup_at(typed: Sequence[datetime], now: datetime) -> datetime | None:
+    """When an account may type a caller's number again, or None for now. typed: of the last 24 hours, oldest first."""
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    return _full_until(((typed, LOOKUPS_PER_HOUR, hour), (typed, LOOKUPS_PER_DAY, day)), now)
+
+
+def _full_until(
+    limits: Sequence[tuple[Sequence[datetime], int, timedelta]], now: datetime, *waits: datetime
+) -> datetime | None:
+    """When the last of these limits (moments, how many, in which span) and `waits` is past, or None for now."""
+    full = (moments[-most] + span for moments, most, span in limits if len(moments) >= most)
+    latest = max((*full, *waits), default=now)
+    return latest if latest > now else None
 
 
 def username(raw: str) -> str:

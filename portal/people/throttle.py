@@ -19,7 +19,7 @@ def check(key: str, most: int, now: datetime, advice: str = "") -> None:
 
 
 def check_stranger(key: str, network: str, now: datetime) -> None:
-    """The same for a browser that the account does not know: what fails elsewhere closes nothing here but for very many.
+    """The same for a browser that the account does not know; what fails elsewhere closes nothing here, but very much.
 
     A whole office may share one network: there different accounts are counted, not tries. Raises LoginThrottled.
     """

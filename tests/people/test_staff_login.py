@@ -177,7 +177,9 @@ def test_initial_password_must_be_changed_first(client: FlaskClient, town: Town,
     assert (account.must_change, account.password_expires_at) == (False, None)
 
 
-def test_a_one_time_password_works_once(app: Flask, client: FlaskClient, town: Town, session: Any, now: datetime) -> None:
+def test_a_one_time_password_works_once(
+    app: Flask, client: FlaskClient, town: Town, session: Any, now: datetime
+) -> None:
     account = town.staff["A1"]
     account.must_change, account.password_expires_at = True, now + timedelta(hours=24)
     session.commit()

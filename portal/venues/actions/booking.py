@@ -308,6 +308,14 @@ def accept(actor: Actor, booking_id: int, now: datetime) -> Booking:
     return row
 
 
+def confirm_name(actor: Actor, booking_id: int) -> Booking:
+    """The resident says that it is them whom staff entered: pages show their own name. Raises BookingGone."""
+    with scope.system("own booking"):
+        _, row = _own(actor, booking_id)
+        row.caller_name = ""
+    return row
+
+
 def decline(actor: Actor, booking_id: int, now: datetime) -> Booking:
     """Say no to the offered time; it goes to the next. Twice is the same as once.
 
@@ -333,4 +341,5 @@ def erase(resident_id: int, now: datetime) -> None:
             if row.status in ACTIVE and row.ends_at > now:
                 waiting_list.end(venue, row, "withdraw", system_actor(), now)
             row.title, row.needs, row.contact_name, row.contact_phone = row.function or "使用场地", "", "", ""
+            row.caller_name = ""
         db.session.flush()

@@ -197,7 +197,7 @@ def _told(row: Booking) -> dict[str, Any]:
         "场地": f"{row.venue.centre.label} {row.venue.name}", "时间": clock.span(row.starts_at, row.ends_at),
         "为谁": row.relative.name if row.relative else "本人", "用途": row.title, "人数": row.people,
         "需要": row.needs, "状态": LABELS[row.status], "原因": row.reason, "提交时间": clock.stamp(row.created_at),
-        "签到时间": clock.stamp(row.checked_in_at) if row.checked_in_at else "",
+        "签到时间": clock.stamp(row.checked_in_at) if row.checked_in_at else "", "工作人员登记的姓名": row.caller_name,
     }  # fmt: skip
 
 
