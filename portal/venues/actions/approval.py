@@ -74,8 +74,9 @@ def book_for(actor: Actor, wish: Wish, phone: str, name: str, now: datetime, rel
 
     phone: 11 digits or ''. A resident is found by it or opened; of somebody from elsewhere pages show `name`. Both
     names show when `relative_name` is given. Staff are not bound by notice, limits and hours; by other bookings and
-    closures they are. Whose time has begun sits there already. The same wish twice is one booking. Raises VenueGone, NotBookable, BookingRefused, CallerNameMissing,
-    LookupsFull, SlotTaken, NotAllowed. Locks: the resident, then the venue.
+    closures they are. Whose time has begun sits there already. The same wish twice is one booking. Raises VenueGone,
+    NotBookable, BookingRefused, CallerNameMissing, LookupsFull, SlotTaken, NotAllowed. Locks: the resident, then the
+    venue.
     """
     must(actor)
     path = _path(wish.venue_id)
