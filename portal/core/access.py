@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeVar, cast
 
@@ -158,7 +159,9 @@ class Viewer(Protocol):
     @property
     def department_id(self) -> int | None: ...
     @property
-    def must_change(self) -> bool: ...
+    def must_first(self) -> tuple[str, ...]: ...
+    @property
+    def proved_at(self) -> datetime | None: ...
     def as_actor(self, address: str = "") -> Actor: ...
 
 
@@ -250,8 +253,9 @@ def _enforce() -> Any:
 
 
 def _enforce_staff(user: Viewer, access: Access) -> Response | None:
-    if user.must_change and request.endpoint not in {"people_staff.change_password", "people_staff.logout"}:
-        return cast(Response, redirect(url_for("people_staff.change_password"), 303))
+    first = user.must_first
+    if first and request.endpoint not in first:
+        return cast(Response, redirect(url_for(first[0]), 303))
     if access.permission is not None and access.permission not in granted(user.role):
         abort(403)
     return None

@@ -13,6 +13,10 @@ class Wording:
 _TO_HOLDER = {
     "created": Wording("账户已开通", "{by}为您开通了账户。首次登录要先改密码。"),
     "reset": Wording("密码已被重置", "{by}重置了您的密码，原来的登录已全部退出。如果您没有要求，请马上告诉上级。"),
+    "second_factor_reset": Wording(
+        "两步验证已被重置",
+        "{by}重置了您的两步验证，登录已全部退出，请登录后重新设置。不是您要求的，请马上告诉上级。",
+    ),
     "disabled": Wording("账户已停用", "{by}停用了您的账户。有疑问请联系上级管理员。"),
     "enabled": Wording("账户已恢复", "{by}恢复了您的账户。"),
     "handed_over": Wording("账户已交接", "{by}办理了管理员变动：密码已更换，原来的登录已全部退出。"),
@@ -24,7 +28,7 @@ _UNKNOWN = Wording("账户有变动", "{by}对您的账户做了一项操作，�
 _DEEDS = {
     "created": "开通了账户", "reset": "重置了密码", "disabled": "停用了账户", "enabled": "恢复了账户",
     "handed_over": "办理了管理员变动", "role_changed": "调整了权限", "transferred": "调动了账户",
-    "password_changed": "修改了密码",
+    "password_changed": "修改了密码", "second_factor_reset": "重置了两步验证",
 }  # fmt: skip
 
 

@@ -90,14 +90,31 @@ def correct_resident(person: Resident, values: ResidentValues) -> None:
     db.session.flush()
 
 
-def change_phone(person: Resident, phone: str, now: datetime, keep_session: str) -> None:
-    """Move the account to another number, proved by a code; other devices are signed out. Raises PhoneTaken."""
+def change_phone(actor: Actor, person: Resident, phone: str, now: datetime, keep_session: str) -> None:
+    """Move the account to another number, proved by a code; other devices are signed out. Raises PhoneTaken.
+
+    The number that it had is told, and the audit log keeps the ends of both: whoever took a telephone is found out.
+    """
     other = queries.resident_by_phone(phone)
     if other is not None and other.id != person.id:
         raise PhoneTaken()
-    person.phone = phone
+    before, person.phone = person.phone or "", phone
     db.session.flush()
     sessions.end_all("resident", person.id, now, "phone changed", keep=keep_session)
+    _note(actor, "change_phone", person, now, f"居民把手机号从尾号 {before[-4:]} 换成尾号 {phone[-4:]}")
+    current, home = profile.current(), person.home_centre
+    call = (home.phone if home else "") or current.hotline
+    body = f"【{current.product}】您的账户已换成尾号 {phone[-4:]} 的手机号登录。不是您本人换的，请马上打电话 {call}。"
+    registry.text_phone(before, body, "account", f"phone-changed:{person.id}:{now.isoformat()}", now)
+
+
+def _note(actor: Actor, verb: str, person: Resident, now: datetime, summary: str, name: str = "居民本人") -> None:
+    """A line of the audit log about a resident, without a name: lines stay when the person has gone."""
+    nameless, home = Actor(kind="resident", id=actor.id, name=name, address=actor.address), person.home_centre
+    audit.record(
+        nameless, verb, "resident", person.id, now, summary=summary, centre_id=home.id if home else None,
+        centre_path=home.path if home else "",
+    )  # fmt: skip
 
 
 def set_elder(person: Resident, on: bool, _now: datetime) -> None:
@@ -164,12 +181,7 @@ def erase_resident(actor: Actor, person: Resident, now: datetime) -> None:
         if name != own:
             eraser(person.id, now)
     erase_own(person.id, now)
-    nameless = Actor(kind="resident", id=actor.id, name=ERASED_NAME)
-    home = centres.get(person.home_centre_id)
-    audit.record(
-        nameless, "erase", "resident", person.id, now, summary="居民注销账户并删除个人信息",
-        centre_id=home.id if home else None, centre_path=home.path if home else "",
-    )  # fmt: skip
+    _note(Actor(kind="resident", id=actor.id, name=""), "erase", person, now, "居民注销账户并删除个人信息", ERASED_NAME)
 
 
 @registry.erase
@@ -210,7 +222,10 @@ def own_data(resident_id: int) -> dict[str, Any]:
             for r in queries.relatives(resident_id)
         ],
         "signed_in_devices": [
-            {"since": clock.local(s.created_at).isoformat(timespec="seconds"), "address": s.address, "browser": s.agent}
+            {
+                "since": clock.local(s.created_at).isoformat(timespec="seconds"), "address": s.address,
+                "browser": s.agent, "let_in_by": s.let_in_by,
+            }
             for s in queries.live_sessions("resident", resident_id, clock.now())
         ],
     }  # fmt: skip

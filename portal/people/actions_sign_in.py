@@ -6,7 +6,7 @@ from datetime import datetime
 from portal.core import audit, outbox, sessions
 from portal.core.access import Actor
 from portal.core.db import db, let_go
-from portal.people import passwords, queries, refusals, rules, throttle
+from portal.people import passwords, queries, refusals, rules, second_factor, throttle
 from portal.people.actions_staff import actor_of
 from portal.people.models import KnownDevice, StaffAccount
 
@@ -77,20 +77,74 @@ def device_hash(account_id: int, device: str) -> str:
     return sessions.fingerprint(f"{account_id}:{device}")
 
 
-def change_password(account: StaffAccount, old: str, new: str, keep_session: str, actor: Actor, now: datetime) -> None:
+def second_step(account: StaffAccount, code: str, address: str, device: str, now: datetime) -> None:
+    """After the password the second factor. Keep the request's writes even on refusal: failures are counted and noted.
+
+    Raises LoginThrottled, SecondFactorWrong.
+    """
+    mark, network = known_mark(account, device), rules.network(address)
+    key = f"second-device:{mark}" if mark else f"second:{account.id}"
+    if mark:
+        throttle.check(key, rules.FAILURES_OF_BROWSER, now)
+    else:
+        throttle.check_stranger(key, network, now)
+    if not second_factor.check(account, code, now):
+        throttle.count(key, network, now)
+        # Somebody had the password right: the owner and the superior want to know.
+        audit.record(actor_of(account, address), "second_factor_wrong", "staff_account", account.id, now)
+        raise refusals.SecondFactorWrong()
+    throttle.clear(key)
+
+
+def show_again(
+    account: StaffAccount, password: str, code: str, actor: Actor, now: datetime, field: str = "password"
+) -> None:
+    """The owner proves to sit there: password, and second factor where it is on. Keep the writes even on refusal.
+
+    Reads and releases the request's transaction while it hashes (`db.let_go`). Raises LoginThrottled after
+    rules.FAILURES_HERE wrong ones, PasswordRefused beside `field`, SecondFactorWrong.
+    """
+    key, stored, both = _may_try(account, now), account.password_hash, second_factor.is_on(account)
+    let_go()
+    if not passwords.matches(stored, password):
+        _not_the_owner(key, actor, now)
+        raise refusals.PasswordRefused(f"{'现在的' if field == 'old' else ''}密码不对。", field=field)
+    if both and not second_factor.check(account, code, now):
+        _not_the_owner(key, actor, now)
+        raise refusals.SecondFactorWrong()
+    throttle.clear(key)
+
+
+def _may_try(account: StaffAccount, now: datetime) -> str:
+    """Under what its failures are counted. Raises LoginThrottled."""
+    key = f"proof:{account.id}"
+    throttle.check(key, rules.FAILURES_HERE, now)
+    return key
+
+
+def _not_the_owner(key: str, actor: Actor, now: datetime) -> None:
+    throttle.count(key, rules.network(actor.address), now)
+    audit.record(actor, "proof_wrong", "staff_account", actor.id, now)
+
+
+def change_password(
+    account: StaffAccount, old: str, new: str, keep_session: str, actor: Actor, now: datetime, code: str = ""
+) -> None:
     """The owner sets a password (P4); every other session of the account ends.
 
-    Raises PasswordRefused beside `old` or `new`.
+    code: of the second factor where it is on. Keep the writes even on refusal. Raises PasswordRefused beside `old` or
+    `new`, SecondFactorWrong, LoginThrottled.
     """
-    problem, stored = rules.password_problem(new, account.username, account.name), account.password_hash
-    let_go()
-    if not passwords.matches(stored, old):
-        raise refusals.PasswordRefused("现在的密码不对。", field="old")
-    if problem is None and passwords.matches(stored, new):
-        problem = "新密码不能和现在的一样。"
+    problem = rules.password_problem(new, *own_words(account))
     if problem is not None:
         raise refusals.PasswordRefused(problem)
+    if secrets.compare_digest(old.encode(), new.encode()):
+        raise refusals.PasswordRefused("新密码不能和现在的一样。")
+    _may_try(account, now)
+    stored = account.password_hash
+    let_go()
     changed = passwords.hash_password(new)
+    show_again(account, old, code, actor, now, field="old")
     if account.password_hash != stored:  # reset or handed over meanwhile
         raise refusals.PasswordRefused("现在的密码不对。", field="old")
     account.password_hash = changed
@@ -99,3 +153,9 @@ def change_password(account: StaffAccount, old: str, new: str, keep_session: str
     db.session.flush()
     sessions.end_all("staff", account.id, now, "password changed", keep=keep_session)
     audit.record(actor, "change_password", "staff_account", account.id, now)
+
+
+def own_words(account: StaffAccount) -> tuple[str, ...]:
+    """What others would think of first for this account's password."""
+    centre = account.centre
+    return account.username, account.name, account.phone, centre.name, centre.label

@@ -14,7 +14,7 @@ from portal.core.access import ROLE_LABELS, Actor, Permission, Role
 from portal.core.db import db, let_go
 from portal.core.errors import NotAllowed
 from portal.core.masks import mask_phone
-from portal.people import passwords, queries, refusals, rules, throttle
+from portal.people import passwords, queries, refusals, rules, second_factor, throttle
 from portal.people.models import KnownDevice, StaffAccount
 
 
@@ -157,11 +157,28 @@ def hand_over(actor: Actor, account: StaffAccount, name: str, phone: str, now: d
     summary = f"{account.username}：{account.name} → {name}"
     password = _one_time(account, now)
     account.name, account.phone = name, phone
+    second_factor.forget(account)  # it was in the other one's pocket
     _shut_out(account, now, "handed over")
     _note(actor, "hand_over", account, now, before, {"name": name, "phone": mask_phone(phone)}, summary)
     _tell(actor, "handed_over", account, now)
     db.session.flush()
     return OneTime(account, password)
+
+
+def reset_second_factor(actor: Actor, account: StaffAccount, now: datetime) -> None:
+    """The telephone and the recovery codes are gone: it is off, and the owner sets up a new one after signing in.
+
+    Both sides are told, all its sessions end. Raises NotYourself, OutOfReach, NotAllowed; off already changes nothing.
+    """
+    _reach(actor, account.centre, account.department_id)
+    if actor.kind == "staff" and actor.id == account.id:
+        raise refusals.NotYourself("自己的两步验证请在“密码与登录”里关。", advice="手机和备用码都没有了，请上级重置。")
+    if not second_factor.is_on(account):
+        return
+    second_factor.forget(account)
+    sessions.end_all("staff", account.id, now, "second factor reset")
+    _note(actor, "reset_second_factor", account, now)
+    _tell(actor, "second_factor_reset", account, now)
 
 
 def disable(actor: Actor, account: StaffAccount, now: datetime) -> None:
@@ -227,13 +244,3 @@ def _staffing_changed(now: datetime) -> None:
     db.session.flush()
     with scope.system("who has what when an account goes"):
         registry.staffing_changed(now)
-
-
-def end_own_session(actor: Actor, session_id: str, now: datetime) -> bool:
-    """End one of one's own sessions; somebody else's does not exist. Returns whether there was one."""
-    own = {s.id for s in queries.live_sessions("staff", actor.id or 0, now)}
-    if session_id not in own:
-        return False
-    sessions.end_session(session_id, now, "ended by owner")
-    audit.record(actor, "end_session", "staff_account", actor.id, now)
-    return True

@@ -141,7 +141,21 @@ class StaffLoginForm(Form):
     password = PasswordField("密码", [InputRequired("请填写密码。"), Length(max=256, message="密码太长。")])
 
 
+class SecondStepForm(Form):
+    """Six digits of the app, or a recovery code."""
+
+    code = StringField("两步验证码", [InputRequired("请填手机里的 6 位数字，或一个备用码。")], filters=[strip])
+
+
+class ProofForm(Form):
+    """Who sits there? code: only asked for where the second factor is on."""
+
+    password = PasswordField("密码", [InputRequired("请填写密码。"), Length(max=256, message="密码太长。")])
+    code = StringField("两步验证码", [Optional()], filters=[strip])
+
+
 class PasswordForm(Form):
+    code = StringField("两步验证码", [Optional()], filters=[strip])
     old = PasswordField("现在的密码", [InputRequired("请填写现在的密码。"), Length(max=256, message="密码太长。")])
     new = PasswordField("新密码", [InputRequired("请填写新密码。"), Length(max=256, message="密码太长。")])
     again = PasswordField("再写一遍新密码", [InputRequired("请再写一遍新密码。")])

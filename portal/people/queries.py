@@ -30,10 +30,12 @@ _STAFF = and_(
 _VIEWER = (
     select(
         WebSession.id.label("session_id"), WebSession.audience, WebSession.person_id, WebSession.last_seen_at,
+        WebSession.proved_at,
         Resident.name.label("resident_name"), Resident.elder_mode,
         _home.id.label("home_id"), _home.code.label("home_code"), _home.name.label("home_name"),
         _home.short_name.label("home_short"), _home.phone.label("home_phone"), _home.address.label("home_address"),
         StaffAccount.name.label("staff_name"), StaffAccount.role, StaffAccount.must_change, StaffAccount.centre_id,
+        StaffAccount.totp_on_at,
         Centre.path.label("centre_path"), Centre.name.label("centre_name"), Centre.short_name.label("centre_short"),
         Centre.level, StaffAccount.department_id, Department.name.label("department_name"),
         _UNREAD.scalar_subquery().label("unread"),

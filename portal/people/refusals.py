@@ -95,6 +95,27 @@ class PasswordRefused(Invalid):
     field = "new"
 
 
+class SecondFactorWrong(Invalid):
+    message = "两步验证码不对，或者已经用过。"
+    advice = "请看手机里现在的 6 位数字；手机时间要准。手机不在身边，可以填一个备用码。"
+    field = "code"
+
+
+class SecondFactorOn(DomainError):
+    message = "两步验证已经开着。"
+    advice = "要换手机，请先关闭，再重新设置。"
+
+
+class SecondFactorOff(DomainError):
+    message = "还没有开两步验证。"
+    advice = "请先设置。"
+
+
+class SignInAgain(DomainError):
+    message = "登录要在几分钟内完成，刚才的已经过时。"
+    advice = "请重新填用户名和密码。"
+
+
 class UsernameTaken(Invalid):
     message = "这个用户名已经有人用了。"
     advice = "请换一个；如果是刚才重复提交，账户已经建好，到列表里重置密码即可。"

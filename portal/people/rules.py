@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from portal.core import clock
+from portal.people import common_passwords
 
 CODE_LIFE = timedelta(minutes=5)
 CODE_TRIES = 5
@@ -30,19 +31,14 @@ ACCOUNTS_PER_ADDRESS = 30  # at which somebody failed from one network; sixty of
 # Numbers of callers that one account may type: more than anybody enters at a full counter, too few to try numbers out.
 LOOKUPS_PER_HOUR, LOOKUPS_PER_DAY = 60, 300
 
+PROOF_LIFE = timedelta(minutes=10)  # after signing in, or showing again who sits there
+SECOND_STEP = timedelta(minutes=5)  # between the password and the second factor
+RECOVERY_CODES = 10
 INITIAL_LIFE = timedelta(hours=24)
 AUDIT_KEPT = timedelta(days=184)  # at least, as the law has it; nothing in the portal deletes a line (P9)
 MIN_PASSWORD = 10
+SHORTEST_WORD = 2  # of a name or username: a single letter would forbid every password with it
 MAX_PASSWORD = 128
-# Enough of the usual lists that are ten characters or more, and what staff would think of first.
-COMMON = frozenset({
-    "1234567890", "0123456789", "0987654321", "1111111111", "0000000000", "8888888888", "6666666666", "12345678910",
-    "123456789a", "a123456789", "qwertyuiop", "1qaz2wsx3edc", "1q2w3e4r5t", "qazwsxedcr", "password123", "password12",
-    "password1234", "passw0rd123", "administrator", "admin12345", "admin123456", "adminadmin", "woaini1314",
-    "iloveyou123", "iloveyou1314", "abcd123456", "abc1234567", "aa12345678", "aa123456789", "asdfghjkl123",
-    "zxcvbnm123", "qwer123456", "qwerty12345", "dangqun123", "dangqun1234", "dangqun2026", "shenzhen123", "huanying123",
-    "11223344556", "1122334455", "1314520520", "5201314520", "147258369a", "1234554321", "9876543210", "p@ssw0rd123",
-})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +115,24 @@ def username(raw: str) -> str:
     return unicodedata.normalize("NFKC", raw).strip().lower()
 
 
-def password_problem(password: str, user: str, name: str = "") -> str | None:
-    """Why a new password will not do, as one sentence, or None (P4). Length counts, not character classes."""
+GOOD_ONE = "用一句自己才懂的话，或四五个不相干的词，又长又好记。"
+
+
+def password_problem(password: str, *own: str) -> str | None:
+    """Why a new password will not do and how to make a good one, or None (P4). Length counts, not character classes.
+
+    own: what belongs to the account (username, name, phone, centre): no part of it, nor a part of one of them.
+    """
     if len(password) < MIN_PASSWORD:
-        return f"密码至少 {MIN_PASSWORD} 个字符，可以用一句话或几个词。"
+        return f"密码至少 {MIN_PASSWORD} 个字符。{GOOD_ONE}"
     if len(password) > MAX_PASSWORD:
         return f"密码最多 {MAX_PASSWORD} 个字符。"
-    plain = password.lower()
-    if (user and (user in plain or plain in user)) or (name and plain == name.lower()):
-        return "密码里不能有用户名或姓名。"
-    if plain in COMMON or len(set(plain)) < 4 or _is_run(plain):
-        return "这个密码太常见，容易被猜到，请换一个。"
+    plain = unicodedata.normalize("NFKC", password).casefold()
+    words = [unicodedata.normalize("NFKC", word).casefold() for word in own if len(word) >= SHORTEST_WORD]
+    if any(word in plain or plain in word for word in words):
+        return f"密码里不能有自己的用户名、姓名、手机号或中心名称，别人最先试的就是这些。{GOOD_ONE}"
+    if common_passwords.is_common(plain) or len(set(plain)) < 4 or _is_run(plain):
+        return f"这个密码太常见，在常用密码表里，一猜就中。{GOOD_ONE}"
     return None
 
 

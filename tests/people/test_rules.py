@@ -67,7 +67,7 @@ def test_open_again() -> None:
     [
         ("short", "至少 10"), ("x" * 129, "最多 128"), ("chenxin-2026", "用户名"), ("CHENXIN-abcd", "用户名"),
         ("aaaaaaaaaaaa", "太常见"), ("abcdefghijkl", "太常见"), ("98765432100", "太常见"), ("Password123", "太常见"),
-        ("陈新" * 6, "太常见"),
+        ("陈新" * 6, "不能有自己的"), ("海" * 12, "太常见"),
     ],
 )  # fmt: skip
 def test_bad_passwords(password: str, word: str) -> None:

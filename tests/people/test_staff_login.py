@@ -207,7 +207,7 @@ def test_initial_password_dies_after_a_day(client: FlaskClient, town: Town, sess
         ("wrong", NEW, NEW, "现在的密码不对"),
         (PASSWORD, "short", "short", "至少 10 个字符"),
         (PASSWORD, NEW, NEW + "!", "两次写的新密码不一样"),
-        (PASSWORD, "my-a1-is-fine", "my-a1-is-fine", "不能有用户名"),
+        (PASSWORD, "my-a1-is-fine", "my-a1-is-fine", "不能有自己的用户名"),
         (PASSWORD, "1234567890", "1234567890", "太常见"),
         (PASSWORD, PASSWORD, PASSWORD, "不能和现在的一样"),
         (PASSWORD, "", "", "请填写新密码"),
