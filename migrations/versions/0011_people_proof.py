@@ -27,6 +27,7 @@ def upgrade() -> None:
         op.add_column("staff_account", column)
     op.add_column("web_session", sa.Column("proved_at", MOMENT))
     op.add_column("web_session", sa.Column("let_in_by", sa.String(60), nullable=False, server_default=""))
+    op.add_column("login_code", sa.Column("known", sa.Boolean(), nullable=False, server_default=sa.false()))
     for table in ("sign_up", "booking", "evaluation"):
         op.add_column(table, sa.Column("caller_name", sa.String(40), nullable=False, server_default=""))
     _tables()
@@ -74,6 +75,7 @@ def downgrade() -> None:
     _drop("evaluation", "caller_name")
     _drop("booking", "caller_name")
     _drop("sign_up", "caller_name")
+    _drop("login_code", "known")
     _drop("web_session", "let_in_by", "proved_at")
     _drop("staff_account", "totp_counter", "totp_secret", "totp_on_at", "password_used_at")
     op.drop_index("ix_login_failure_address_at", "login_failure")

@@ -39,6 +39,14 @@ CODES_FULL = Wording(
 )
 
 
+def read_out(centre: str, phone: str, when: str) -> Wording:
+    call = f"请马上打电话 {phone}，" if phone else "请马上"
+    return Wording(
+        "有人用电话要了登录码",
+        f"{when}，{centre}工作人员应您来电读了登录码。不是您打的电话，{call}并在“登录的设备”里让别人退出。",
+    )
+
+
 def account_to_holder(event: str, by_name: str) -> Wording:
     found = _TO_HOLDER.get(event, _UNKNOWN)
     return Wording(found.title, found.body.format(by=by_name or "上级管理员"))

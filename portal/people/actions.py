@@ -14,7 +14,7 @@ from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import NotAllowed
 from portal.people import queries
-from portal.people.models import LoginCode, Relative, Resident
+from portal.people.models import LoginCode, Relative, Resident, SpokenCode
 from portal.people.refusals import HomeUnknown, PhoneTaken
 
 ERASED_NAME = "已注销"
@@ -190,6 +190,7 @@ def erase_own(resident_id: int, now: datetime) -> None:
     person = db.session.get_one(Resident, resident_id)
     if person.phone:
         db.session.execute(delete(LoginCode).where(LoginCode.phone == person.phone))
+    db.session.execute(delete(SpokenCode).where(SpokenCode.resident_id == resident_id))
     person.phone, person.name, person.address, person.birth_year = None, ERASED_NAME, "", None
     person.groups, person.quiet, person.erased_at = [], {}, now
     gone = {"name": ERASED_NAME, "relation": "", "birth_year": None, "phone": "", "removed_at": now}

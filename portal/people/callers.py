@@ -26,7 +26,7 @@ class Caller:
 
     def relative(self, name: str, now: datetime) -> Relative | None:
         """For whom they ask (`actions.relative_named`); for themselves when it is the name that was typed."""
-        return actions.relative_named(self.resident, "" if _folded(name) == _folded(self.typed) else name, now)
+        return actions.relative_named(self.resident, "" if same_name(name, self.typed) else name, now)
 
     @property
     def noted(self) -> str:
@@ -42,7 +42,7 @@ def find(actor: Actor, phone: str, name: str, path: str, now: datetime) -> Calle
     first login. Raises CallerNameMissing, the same for a number that nobody has and one of another tree; LookupsFull.
     """
     name = name.strip()[:40]
-    _count(actor, now)
+    count(actor, now)
     found = queries.resident_by_phone(phone)
     if found is not None and _knows(path, found):
         return Caller(found, "", phone)
@@ -51,7 +51,7 @@ def find(actor: Actor, phone: str, name: str, path: str, now: datetime) -> Calle
     if found is None:
         new = Resident(phone=phone, name=name, groups=[], quiet={}, consent_version="", created_at=now)
         found = actions.insert(new)
-    return Caller(found, "" if _folded(name) == _folded(found.name) else name, phone)
+    return Caller(found, "" if same_name(name, found.name) else name, phone)
 
 
 def _knows(path: str, person: Resident) -> bool:
@@ -59,12 +59,20 @@ def _knows(path: str, person: Resident) -> bool:
     return home is not None and centres.is_inside(home, path)
 
 
+def same_name(typed: str, registered: str) -> bool:
+    """Whether two spellings are one name: width, case and spaces do not matter."""
+    return _folded(typed) == _folded(registered)
+
+
 def _folded(name: str) -> str:
     return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
-def _count(actor: Actor, now: datetime) -> None:
-    """Of two requests at once at the very limit both may pass: one number more matters to nobody."""
+def count(actor: Actor, now: datetime) -> None:
+    """A number was typed. Raises LookupsFull when it were too many of this account.
+
+    Of two requests at once at the very limit both may pass: one number more matters to nobody.
+    """
     if actor.kind != "staff" or actor.id is None:
         return
     typed = queries.lookups(actor.id, now - timedelta(days=1))

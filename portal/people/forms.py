@@ -21,6 +21,7 @@ from portal.core import clock
 from portal.core.access import ROLE_LABELS, Role
 from portal.core.forms import FULL_WIDTH, Form, MobileField, at_most, strip
 from portal.core.incoming import whole_number
+from portal.people import rules
 
 RELATIONS = ("父亲", "母亲", "配偶", "子女", "公婆或岳父母", "祖父母或外祖父母", "兄弟姐妹", "邻居或朋友")
 
@@ -90,6 +91,15 @@ class CodeForm(Form):
         digits = (field.data or "").translate(FULL_WIDTH).replace(" ", "")
         if len(digits) != 6 or not digits.isdecimal():
             raise ValidationError("验证码是短信里的 6 位数字。")
+
+
+class SpokenForm(PhoneForm):
+    code = StringField("登录码", [InputRequired("请填工作人员读的 8 位数字。")], filters=[strip])
+
+    def validate_code(self, field: StringField) -> None:
+        digits = (field.data or "").translate(FULL_WIDTH).replace(" ", "")
+        if len(digits) != rules.SPOKEN_DIGITS or not digits.isdecimal():
+            raise ValidationError(f"登录码是工作人员读的 {rules.SPOKEN_DIGITS} 位数字。")
 
 
 class HomeForm(Form):
@@ -163,6 +173,13 @@ class PasswordForm(Form):
     def validate_again(self, field: PasswordField) -> None:
         if field.data != self.new.data:
             raise ValidationError("两次写的新密码不一样。")
+
+
+class LetInForm(PhoneForm):
+    """Whom staff let in: as registered, so that a number alone gives nobody a name."""
+
+    name = StringField("姓名", person_name_rules(), filters=[strip])
+    known = BooleanField("我认得这位居民，已经核对过是本人", [InputRequired("请先核对是本人，再勾选。")])
 
 
 class HolderForm(Form):

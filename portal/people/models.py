@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.centres.models import Centre, Department
@@ -76,6 +76,7 @@ class LoginCode(Base):
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     address: Mapped[str] = mapped_column(String(60), default="")
     browser: Mapped[str] = mapped_column(String(40), default="", server_default="")  # that asked; no other may try it
+    known: Mapped[bool] = mapped_column(default=False, server_default=false())  # the number was proved there before
 
 
 class StaffAccount(Base):

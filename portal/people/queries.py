@@ -15,7 +15,16 @@ from portal.core.access import Role
 from portal.core.db import db, is_sqlite
 from portal.core.sessions import WebSession
 from portal.people import rules
-from portal.people.models import KnownDevice, LoginCode, LoginFailure, PhoneLookup, Relative, Resident, StaffAccount
+from portal.people.models import (
+    KnownDevice,
+    LoginCode,
+    LoginFailure,
+    PhoneLookup,
+    Relative,
+    Resident,
+    SpokenCode,
+    StaffAccount,
+)
 
 # Every signed-in page begins with this one statement (core.reads). It counts in the inbox's table (of notices, above),
 # because a second statement per page would cost more than the rest of the head.
@@ -119,7 +128,7 @@ def lock_codes(phone: str) -> None:
 
 
 def codes_sent(phone: str, address: str, now: datetime) -> rules.CodesSent:
-    """When codes went to this number, from this address' network and from its site. At most three statements."""
+    """When codes went to this number, from this address' network and from its site. At most four statements."""
     network = rules.network(address)
 
     def moments(condition: ColumnElement[bool], span: timedelta = timedelta(hours=1)) -> Sequence[datetime]:
@@ -131,6 +140,7 @@ def codes_sent(phone: str, address: str, now: datetime) -> rules.CodesSent:
         moments(LoginCode.phone == phone, timedelta(days=1)),
         moments(LoginCode.address == network) if network else (),
         moments(LoginCode.address.startswith(site)) if site else (),
+        moments(and_(LoginCode.phone == phone, LoginCode.known), timedelta(days=1)),
     )
 
 
@@ -200,3 +210,23 @@ def live_sessions(audience: str, person_id: int, now: datetime) -> list[WebSessi
 
 def has_staff() -> bool:
     return bool(db.session.scalar(select(func.count()).select_from(StaffAccount)))
+
+
+# Codes that staff read out --------------------------------------------------------------------------------------------
+
+
+def spoken_codes(account_id: int, resident_id: int, since: datetime) -> tuple[Sequence[datetime], Sequence[datetime]]:
+    """When an account read codes out, and when codes were read out for a resident, after `since`; oldest first."""
+    lately = select(SpokenCode.made_at).where(SpokenCode.made_at > since).order_by(SpokenCode.made_at)
+    return (
+        db.session.scalars(lately.where(SpokenCode.account_id == account_id)).all(),
+        db.session.scalars(lately.where(SpokenCode.resident_id == resident_id)).all(),
+    )
+
+
+def last_spoken_code(resident_id: int, now: datetime) -> SpokenCode | None:
+    """The code that would open a resident's account now."""
+    wanted = select(SpokenCode).where(
+        SpokenCode.resident_id == resident_id, SpokenCode.used_at.is_(None), SpokenCode.expires_at > now
+    )
+    return db.session.scalar(wanted.order_by(SpokenCode.id.desc()).limit(1))

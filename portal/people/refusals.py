@@ -69,6 +69,24 @@ class HomeUnknown(Invalid):
     field = "home"
 
 
+class NotKnownHere(Invalid):
+    message = "没有在本中心认得的居民里找到，或者姓名和登记的不一样。"
+    advice = "请问清登记的手机号和姓名；住在别处的，请来电人打自己社区的电话。"
+    field = "phone"
+
+
+class SpokenTooOften(DomainError):
+    status = 429
+    message = "读登录码的次数到上限了。"
+    field = "phone"
+
+
+class SpokenWrong(Invalid):
+    message = "登录码不对，或者已经过时、用过了。"
+    advice = "请让工作人员再读一遍；过时了请再打一次电话。"
+    field = "code"
+
+
 class LoginRefused(Invalid):
     message = "用户名或密码不对。"
     advice = "忘记密码请联系本中心管理员或上级重置。"
@@ -109,11 +127,6 @@ class SecondFactorOn(DomainError):
 class SecondFactorOff(DomainError):
     message = "还没有开两步验证。"
     advice = "请先设置。"
-
-
-class SignInAgain(DomainError):
-    message = "登录要在几分钟内完成，刚才的已经过时。"
-    advice = "请重新填用户名和密码。"
 
 
 class UsernameTaken(Invalid):

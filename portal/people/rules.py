@@ -16,6 +16,8 @@ CODE_LIFE = timedelta(minutes=5)
 CODE_TRIES = 5
 CODE_PAUSE = timedelta(seconds=60)  # doubled with each code of the hour
 CODES_PER_PHONE, CODES_PER_PHONE_A_DAY = 5, 10  # an hour; in 24 hours
+# Of these ten, some are kept for browsers in which the number has been proved before: no stranger uses them up.
+CODES_FOR_STRANGERS_A_DAY, CODES_FOR_KNOWN, KNOWN_DAYS = 7, 3, 400
 CODES_AT_NIGHT, NIGHT = 2, (time(22), time(7))
 CODES_PER_ADDRESS = 20  # an hour; a whole household or a centre's own network may share one address
 CODES_PER_SITE = 100  # an hour, of one IPv6 /48: a site has 65,000 networks to change between
@@ -31,6 +33,10 @@ ACCOUNTS_PER_ADDRESS = 30  # at which somebody failed from one network; sixty of
 # Numbers of callers that one account may type: more than anybody enters at a full counter, too few to try numbers out.
 LOOKUPS_PER_HOUR, LOOKUPS_PER_DAY = 60, 300
 
+# A login code that staff read out: eight digits, and so many tries that nobody can use them up for somebody else.
+SPOKEN_LIFE, SPOKEN_DIGITS, SPOKEN_TRIES = timedelta(minutes=10), 8, 50
+SPOKEN_PER_HOUR, SPOKEN_PER_DAY, SPOKEN_PER_PERSON = 5, 20, 3  # of an account; for one resident in 24 hours
+ACQUAINTED = timedelta(days=90)  # a sign-up or booking of their own that is no older makes somebody known to a centre
 PROOF_LIFE = timedelta(minutes=10)  # after signing in, or showing again who sits there
 SECOND_STEP = timedelta(minutes=5)  # between the password and the second factor
 RECOVERY_CODES = 10
@@ -43,11 +49,15 @@ MAX_PASSWORD = 128
 
 @dataclass(frozen=True, slots=True)
 class CodesSent:
-    """Moments (aware UTC) of codes sent lately, oldest first: to the number in 24 hours, the others in one."""
+    """Moments (aware UTC) of codes sent lately, oldest first: to the number in 24 hours, the others in one.
+
+    to_known: those of `to_phone` that browsers asked for in which the number had been proved before.
+    """
 
     to_phone: Sequence[datetime] = ()
     to_address: Sequence[datetime] = ()
     to_site: Sequence[datetime] = ()
+    to_known: Sequence[datetime] = ()
 
 
 def network(address: str) -> str:
@@ -65,16 +75,19 @@ def site(address: str) -> str:
     return address[:15] if len(address) == 19 and address.count(":") == 3 else ""
 
 
-def next_code_at(sent: CodesSent, now: datetime) -> datetime | None:
-    """When the next code may be sent, or None for now."""
+def next_code_at(sent: CodesSent, now: datetime, known: bool = False) -> datetime | None:
+    """When the next code may be sent, or None for now. known: to a browser in which the number was proved before."""
     hour, day = timedelta(hours=1), timedelta(days=1)
-    lately = [at for at in sent.to_phone if at > now - hour]
+    counted = sent.to_known if known else sent.to_phone
+    lately = [at for at in counted if at > now - hour]
     waits = [lately[-1] + CODE_PAUSE * 2 ** (len(lately) - 1)] if lately else []
     night = _night(now)
     if night is not None and sum(at >= night[0] for at in sent.to_phone) >= CODES_AT_NIGHT:
         waits.append(night[1])
+    strangers = [] if known else [at for at in sent.to_phone if at not in sent.to_known]
     limits = (
-        (sent.to_phone, CODES_PER_PHONE, hour), (sent.to_phone, CODES_PER_PHONE_A_DAY, day),
+        (counted, CODES_FOR_KNOWN if known else CODES_PER_PHONE, hour), (sent.to_phone, CODES_PER_PHONE_A_DAY, day),
+        (strangers, CODES_FOR_STRANGERS_A_DAY, day),
         (sent.to_address, CODES_PER_ADDRESS, hour), (sent.to_site, CODES_PER_SITE, hour),
     )  # fmt: skip
     return _full_until(limits, now, *waits)
@@ -99,6 +112,15 @@ def next_lookup_at(typed: Sequence[datetime], now: datetime) -> datetime | None:
     """When an account may type a caller's number again, or None for now. typed: of the last 24 hours, oldest first."""
     hour, day = timedelta(hours=1), timedelta(days=1)
     return _full_until(((typed, LOOKUPS_PER_HOUR, hour), (typed, LOOKUPS_PER_DAY, day)), now)
+
+
+def next_spoken_at(by_account: Sequence[datetime], for_person: Sequence[datetime], now: datetime) -> datetime | None:
+    """When the next code may be read out, or None for now. Moments of the last 24 hours, oldest first."""
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    return _full_until(
+        ((by_account, SPOKEN_PER_HOUR, hour), (by_account, SPOKEN_PER_DAY, day), (for_person, SPOKEN_PER_PERSON, day)),
+        now,
+    )
 
 
 def _full_until(

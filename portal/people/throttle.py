@@ -13,9 +13,13 @@ from portal.people import queries, refusals, rules
 from portal.people.models import LoginFailure
 
 
-def check(key: str, most: int, now: datetime, advice: str = "") -> None:
-    """Raises LoginThrottled after `most` failures of `key` within rules.FAILURE_WINDOW, with `advice` what to do."""
-    _refuse([at for _, at in queries.failures(key, now - rules.FAILURE_WINDOW)], most, now, advice)
+def check(key: str, most: int, now: datetime, advice: str = "", network: str = "") -> None:
+    """Raises LoginThrottled after `most` failures of `key` within rules.FAILURE_WINDOW, with `advice` what to do.
+
+    network: only failures from there count.
+    """
+    failed = queries.failures(key, now - rules.FAILURE_WINDOW)
+    _refuse([at for address, at in failed if network in ("", address)], most, now, advice)
 
 
 def check_stranger(key: str, network: str, now: datetime) -> None:
@@ -38,6 +42,7 @@ def _refuse(failed: Sequence[datetime], most: int, now: datetime, advice: str) -
 
 
 def count(key: str, network: str, now: datetime) -> None:
+    """One more failure. network: as `rules.network` has it."""
     db.session.add(LoginFailure(key=key, address=network[:60], at=now))
     db.session.flush()
 

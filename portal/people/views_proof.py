@@ -12,7 +12,7 @@ from portal.core.errors import DomainError
 from portal.people import actions_codes, actions_sign_in, forms, queries, rules
 from portal.people.models import Resident
 from portal.people.refusals import CodeTooSoon, when
-from portal.people.views_resident import browser
+from portal.people.views_resident import browser, knows
 from portal.people.views_resident import face as residents
 from portal.people.views_staff import face as staff
 from portal.people.views_staff import own_account
@@ -25,7 +25,7 @@ def _resident() -> Resident:
 def _page(form: forms.CodeForm, status: int, now: datetime, error: str = "") -> Any:
     person = _resident()
     phone = person.phone or ""
-    wait = rules.next_code_at(queries.codes_sent(phone, request.remote_addr or "", now), now)
+    wait = rules.next_code_at(queries.codes_sent(phone, request.remote_addr or "", now), now, knows(phone))
     return pages.page(
         "people/proof.html", status=status, form=form, phone=phone, error=error, life=rules.CODE_LIFE,
         sent=actions_codes.live_code(phone, now, browser()) is not None, wait_text=when(wait, now) if wait else "",
@@ -43,9 +43,9 @@ def proof() -> Any:
 @residents.post("/me/proof/send")
 @access.resident
 def send_proof() -> Any:
-    now = clock.now()
+    now, phone = clock.now(), _resident().phone or ""
     try:
-        actions_codes.send_code(_resident().phone or "", request.remote_addr or "", now, browser())
+        actions_codes.send_code(phone, request.remote_addr or "", now, browser(), knows(phone))
     except CodeTooSoon as refusal:
         db.keep_on_refusal()
         return _page(forms.CodeForm(), refusal.status, now, f"{refusal.message}{refusal.advice}")

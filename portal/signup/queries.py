@@ -283,3 +283,12 @@ def personal(resident_id: int) -> list[dict[str, Any]]:
         }
         for s, title, relative in rows
     ]  # fmt: skip
+
+
+def signed_up_at(resident_id: int, centre_id: int, since: datetime) -> bool:
+    """Whether a resident has signed up since then, by their own act, for an activity of this very centre."""
+    own = select(SignUp.id).where(
+        SignUp.resident_id == resident_id, SignUp.centre_id == centre_id, SignUp.created_by == "",
+        SignUp.created_at > since,
+    )  # fmt: skip
+    return db.session.scalar(own.limit(1)) is not None

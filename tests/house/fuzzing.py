@@ -82,7 +82,7 @@ class Source:
             if name in {"entry_id"} and self.random.random() < 0.5:
                 values[name] = self.world.ids["public_entry_id"]
             if self.random.random() < 0.2:  # werkzeug's own builder refuses half characters
-                number = name.endswith("_id") or name in {"number", "row", "row_number"}
+                number = name.endswith("_id") or name in {"number", "row", "row_number", "year"}
                 whole = number and name != "session_id"
                 values[name] = (
                     self.random.choice((0, 2**31, 2**63, 10**30))

@@ -17,6 +17,7 @@ from tests.people.test_callers import ENTERED_BY_NUMBER
 
 CENTRES = "a centre's, a room's or an activity's own number: public"
 OWN = "one's own, or a relative's whom one acts for"
+LET_IN = "of a resident whom the centre knows, with the name: tests/people/test_spoken_code.py"
 STAFF = "of a colleague who holds the account"
 DECLARED = {
     "people.send_code": OWN, "people.phone": OWN, "people.relatives": OWN, "people.relative": OWN,
@@ -25,10 +26,11 @@ DECLARED = {
         "centres_staff.save", "catalogue_staff.new", "catalogue_staff.edit", "catalogue_staff.guide", "catalogue_staff.new_guide",
         "venues_rooms.new", "venues_rooms.save",
     ), CENTRES),
+    "people.spoken_code": OWN, "people_staff.let_in": LET_IN,
     **dict.fromkeys(ENTERED_BY_NUMBER, "looked up; tests/people/test_callers.py has two trees for each"),
 }  # fmt: skip
 FORMS = {
-    "portal.people.forms": {"PhoneForm", "RelativeForm", "HolderForm", "AccountForm"},
+    "portal.people.forms": {"PhoneForm", "RelativeForm", "HolderForm", "AccountForm", "SpokenForm", "LetInForm"},
     "portal.venues.staff.forms": {"BookForm"},
 }
 

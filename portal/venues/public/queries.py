@@ -201,6 +201,15 @@ def _told(row: Booking) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def booked_at(resident_id: int, centre_id: int, since: datetime) -> bool:
+    """Whether a resident has booked since then, by their own act, a room of this very centre."""
+    own = select(Booking.id).where(
+        Booking.resident_id == resident_id, Booking.centre_id == centre_id, Booking.created_by == "",
+        Booking.created_at > since,
+    )  # fmt: skip
+    return db.session.scalar(own.limit(1)) is not None
+
+
 # At the door ----------------------------------------------------------------------------------------------------------
 
 
