@@ -102,7 +102,7 @@ class WechatGateway(HttpGateway):
 class LocalGateway:
     """Nothing is configured: the message stays on the staff's page of messages, and goes to the log.
 
-    quiet: without its words. Behind https real people come, whose codes stand in no log, even if the gateway was forgotten.
+    quiet: without its words. Behind https real people come: no log has their codes, even if the gateway was forgotten.
     """
 
     outcome = "local"

@@ -158,14 +158,16 @@ class SecondStepForm(Form):
 
 
 class ProofForm(Form):
-    """Who sits there? code: only asked for where the second factor is on."""
+    """Who sits there?"""
 
     password = PasswordField("密码", [InputRequired("请填写密码。"), Length(max=256, message="密码太长。")])
-    code = StringField("两步验证码", [Optional()], filters=[strip])
+
+
+class ProofCodeForm(ProofForm, SecondStepForm):
+    """The same where the second factor is on."""
 
 
 class PasswordForm(Form):
-    code = StringField("两步验证码", [Optional()], filters=[strip])
     old = PasswordField("现在的密码", [InputRequired("请填写现在的密码。"), Length(max=256, message="密码太长。")])
     new = PasswordField("新密码", [InputRequired("请填写新密码。"), Length(max=256, message="密码太长。")])
     again = PasswordField("再写一遍新密码", [InputRequired("请再写一遍新密码。")])
@@ -180,6 +182,10 @@ class LetInForm(PhoneForm):
 
     name = StringField("姓名", person_name_rules(), filters=[strip])
     known = BooleanField("我认得这位居民，已经核对过是本人", [InputRequired("请先核对是本人，再勾选。")])
+
+
+class PasswordCodeForm(PasswordForm, SecondStepForm):
+    """The same where the second factor is on."""
 
 
 class HolderForm(Form):

@@ -15,7 +15,7 @@ from portal.people.refusals import CodeTooSoon, when
 from portal.people.views_resident import browser, knows
 from portal.people.views_resident import face as residents
 from portal.people.views_staff import face as staff
-from portal.people.views_staff import own_account
+from portal.people.views_staff import own_account, typed_code
 
 
 def _resident() -> Resident:
@@ -72,14 +72,13 @@ def check_proof() -> Any:
 @access.staff(Permission.VIEW)
 def staff_proof() -> Any:
     """The password once more, and the second factor where it is on."""
-    form, user, target = forms.ProofForm(), access.signed_in(), safe_next(request.values.get("next"), "/staff")
+    user, target = access.signed_in(), safe_next(request.values.get("next"), "/staff")
+    form = forms.ProofCodeForm() if user.second_factor else forms.ProofForm()
     status = 422 if form.is_submitted() else 200
     if form.validate_on_submit():
         now = clock.now()
         try:
-            actions_sign_in.show_again(
-                own_account(), form.password.data or "", form.code.data or "", access.actor(), now
-            )
+            actions_sign_in.show_again(own_account(), form.password.data or "", typed_code(form), access.actor(), now)
         except DomainError as refusal:
             db.keep_on_refusal()
             form.refuse(refusal)

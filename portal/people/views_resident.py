@@ -155,7 +155,6 @@ def spoken_code() -> Any:
     return pages.page(
         "people/spoken.html", status=status, form=form, target=_target(), life=rules.SPOKEN_LIFE,
         digits=rules.SPOKEN_DIGITS,
-        hotline=profile.current().hotline,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from portal.core import access, clock, db, pages
 from portal.core import sessions as sessions_of
 from portal.core.access import Permission, safe_next
 from portal.core.errors import DomainError
+from portal.core.forms import Form
 from portal.people import actions_sign_in, devices, forms, queries, rules, second_factor, signing
 from portal.people.models import StaffAccount
 
@@ -117,6 +118,11 @@ def logout() -> Any:
     return pages.said("已退出登录。", url_for("people_staff.login"))
 
 
+def typed_code(form: Form) -> str:
+    """Of the second factor, where the form asks for it."""
+    return str(form["code"].data or "") if "code" in form else ""
+
+
 def own_account() -> StaffAccount:
     """Of whoever is looking at a staff page."""
     return db.db.session.get_one(StaffAccount, access.signed_in().id)
@@ -125,13 +131,14 @@ def own_account() -> StaffAccount:
 @face.route("/password", methods=["GET", "POST"])
 @access.staff(Permission.VIEW, slow=True)
 def change_password() -> Any:
-    form, user = forms.PasswordForm(), access.signed_in()
+    user = access.signed_in()
+    form = forms.PasswordCodeForm() if user.second_factor else forms.PasswordForm()
     status = 422 if form.is_submitted() else 200
     if form.validate_on_submit():
         try:
             actions_sign_in.change_password(
                 own_account(), form.old.data or "", form.new.data or "", user.session_id, access.actor(), clock.now(),
-                form.code.data or "",
+                typed_code(form),
             )  # fmt: skip
         except DomainError as refusal:
             db.keep_on_refusal()

@@ -24,6 +24,7 @@ GUARDED = {
     "people.phone", "people.phone_code", "people.export", "people.own_data", "people.erase",
     "people_staff.second_factor", "people_staff.begin_second_factor", "people_staff.confirm_second_factor",
     "people_staff.new_recovery_codes", "people_staff.turn_off_second_factor",
+    "signup_staff.full_table",
 }  # fmt: skip
 
 

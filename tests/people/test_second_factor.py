@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from portal import create_app
 from portal.centres import profile
 from portal.core import clock, sealed
 from portal.core.audit import AuditLog
@@ -191,6 +192,12 @@ def test_the_demo_demands_none_and_a_misspelt_role_stops_the_start() -> None:
         profile._who("x", levels, ["distrikt_manager"])
 
 
+def test_an_unknown_deployment_stops_the_start(app: Flask) -> None:
+    known = {k: app.config[k] for k in ("SECRET_KEY", "SQLALCHEMY_DATABASE_URI", "DATA_DIR", "REDIS_URL")}
+    with pytest.raises(SystemExit, match="没有名为 nowhere 的部署配置"):
+        create_app(known | {"PROFILE": "nowhere"})
+
+
 def test_a_copy_of_the_database_tells_no_secret(app: Flask, session: Any, town: Town, monkeypatch: Any) -> None:
     row = session.get(StaffAccount, town.staff["A1"].id)
     second_factor.begin(row)
@@ -199,3 +206,21 @@ def test_a_copy_of_the_database_tells_no_secret(app: Flask, session: Any, town: 
     assert sealed.unseal(row.totp_secret, "something else") is None
     monkeypatch.setitem(app.config, "SECRET_KEY", "another")
     assert second_factor.secret_of(row) is None and not second_factor.check(row, "123456", clock.now())
+
+
+def test_where_it_is_on_a_new_password_and_the_proof_need_it_too(
+    client: FlaskClient, town: Town, as_staff: Any, now: datetime
+) -> None:
+    secret, codes = set_up(as_staff(client, town.staff["A1"]), now)
+    new = {"old": PASSWORD, "new": "seventeen green boats", "again": "seventeen green boats"}
+    assert "两步验证码" in client.get("/staff/password").text
+    for wrong in ({}, {"code": ""}, {"code": "000000"}):
+        assert client.post("/staff/password", data=new | wrong).status_code == 422
+    assert client.post("/staff/password", data=new | {"code": codes[0]}).location == "/staff"
+    with clock.frozen(now + rules.PROOF_LIFE):
+        data = {"password": new["new"], "next": PAGE}
+        assert client.get(PAGE).location == f"/staff/proof?next={PAGE}"
+        assert client.post("/staff/proof", data=data).status_code == 422
+        assert client.post("/staff/proof", data=data | {"code": codes[0]}).status_code == 422  # it is used
+        assert client.post("/staff/proof", data=data | {"code": code(secret, clock.now())}).location == PAGE
+        assert client.get(PAGE).status_code == 200
