@@ -191,7 +191,7 @@ acquaintances: dict[str, Acquaintance] = {}
 
 def acquaintance(source: Acquaintance) -> Acquaintance:
     """fn(resident_id, centre_id, since) -> whether this person has dealt with the centre, by an act of their own."""
-    acquaintances[_name(source)] = source
+    acquaintances[name_of(source)] = source
     return source
 
 
