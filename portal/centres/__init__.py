@@ -10,6 +10,10 @@ def register(app: Flask) -> None:
     """Add this feature's pages and commands to the app."""
     from portal.centres import cli, facts, profile, views_resident, views_staff
 
+    try:
+        profile.load(app.config["PROFILE"])  # a misspelt deployment, level or role is said now, not on a page
+    except LookupError as error:
+        raise SystemExit(str(error)) from None
     app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)
     registry.nav("centres", "阵地", "pin", "centres_staff.list_", Permission.VIEW, 60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import cache
@@ -12,6 +13,7 @@ from typing import Any
 from flask import current_app
 
 from portal.core import clock
+from portal.core.access import Role
 
 FOLDER = Path(__file__).resolve().parent.parent / "profiles"
 
@@ -75,6 +77,7 @@ class Profile:
     cases: dict[str, dict[str, Any]] = field(default_factory=dict)  # by kind: clocks and what follows a missed one
     hours: tuple[tuple[int, int], ...] = ((510, 720), (840, 1080))  # office hours of a working day, half-open minutes
     venues: VenueWords = field(default_factory=VenueWords)
+    second_factor: frozenset[tuple[str, str]] = frozenset()  # (level, role) who must have one
     based_on: str = ""  # another deployment whose lists serve where this one has none of its own
 
     @property
@@ -93,6 +96,15 @@ class Profile:
     @property
     def review_levels(self) -> tuple[Level, ...]:
         return tuple(lv for lv in self.levels if lv.review)
+
+
+def _who(code: str, levels: tuple[Level, ...], names: Iterable[str]) -> frozenset[tuple[str, str]]:
+    """'district_manager' → ('district', 'manager'). Raises LookupError for a level or role that is not there."""
+    known = {f"{level.code}_{role}": (level.code, str(role)) for level in levels for role in Role}
+    wrong = [name for name in names if name not in known]
+    if wrong:
+        raise LookupError(f"部署配置 {code}：second_factor 里没有 {'、'.join(wrong)}；可用：{'、'.join(known)}")
+    return frozenset(known[name] for name in names)
 
 
 def _minutes(text: str) -> int:
@@ -119,6 +131,7 @@ def load(code: str) -> Profile:
     for table in ("feedback", "cases"):
         if table not in raw and raw.get("based_on"):
             raw[table] = getattr(load(raw["based_on"]), table)
+    raw["second_factor"] = _who(code, levels, raw.pop("staff", {}).get("second_factor", ()))
     if "hours" in raw:
         raw["hours"] = tuple((_minutes(start), _minutes(end)) for start, end in raw["hours"]["spans"])
     if "venues" in raw:

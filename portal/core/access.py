@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeVar, cast
 
@@ -26,6 +27,7 @@ class Permission(StrEnum):
     CENTRES = "centres"
     ACCOUNTS = "accounts"
     AUDIT = "audit"
+    LET_IN = "let_in"  # read a login code out to a resident whom one knows
     MESSAGES = "messages"
     UNMASK = "unmask"  # see a phone or address in full, recorded
 
@@ -41,7 +43,7 @@ PERMISSION_LABELS = {
     Permission.SIGN_UPS: "管理报名", Permission.VENUES: "管理场地", Permission.FEEDBACK: "评价和回访",
     Permission.GUIDES: "维护生活指南", Permission.CENTRES: "维护阵地信息",
     Permission.ACCOUNTS: "管理账户", Permission.AUDIT: "查看操作记录", Permission.MESSAGES: "查看消息出口",
-    Permission.UNMASK: "查看完整电话",
+    Permission.LET_IN: "帮居民登录", Permission.UNMASK: "查看完整电话",
 }  # fmt: skip
 ROLE_LABELS = {Role.MANAGER: "管理员", Role.OPERATOR: "经办人", Role.INSPECTOR: "督查员"}
 
@@ -158,7 +160,11 @@ class Viewer(Protocol):
     @property
     def department_id(self) -> int | None: ...
     @property
-    def must_change(self) -> bool: ...
+    def must_first(self) -> tuple[str, ...]: ...
+    @property
+    def second_factor(self) -> bool: ...
+    @property
+    def proved_at(self) -> datetime | None: ...
     def as_actor(self, address: str = "") -> Actor: ...
 
 
@@ -250,8 +256,9 @@ def _enforce() -> Any:
 
 
 def _enforce_staff(user: Viewer, access: Access) -> Response | None:
-    if user.must_change and request.endpoint not in {"people_staff.change_password", "people_staff.logout"}:
-        return cast(Response, redirect(url_for("people_staff.change_password"), 303))
+    first = user.must_first
+    if first and request.endpoint not in first:
+        return cast(Response, redirect(url_for(first[0]), 303))
     if access.permission is not None and access.permission not in granted(user.role):
         abort(403)
     return None

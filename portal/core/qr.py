@@ -5,6 +5,7 @@ horizontal runs: a path filled in one go has no hairlines between its rectangles
 """
 
 from functools import lru_cache
+from html import escape
 from io import BytesIO
 from typing import Final
 
@@ -74,6 +75,15 @@ def qr_pdf(text: str, x: float, y: float, size: float) -> bytes:
     boxes = " ".join(f"{column} {row} {length} 1 re" for column, row, length in runs(modules))
     # The PDF's y axis points up: the matrix turns the rows over.
     return f"q 0 g {scale:.5f} 0 0 {-scale:.5f} {x:.3f} {y + size:.3f} cm {boxes} f Q\n".encode()
+
+
+def qr_svg(text: str, label: str) -> str:
+    """Return an SVG of `text` for a page, quiet zone included. label: what readers of the screen hear."""
+    modules = matrix(text)
+    side = len(modules) + 2 * QUIET_ZONE
+    path = "".join(f"M{x + QUIET_ZONE} {y + QUIET_ZONE}h{length}v1h-{length}z" for x, y, length in runs(modules))
+    view = f'viewBox="0 0 {side} {side}" role="img" aria-label="{escape(label, quote=True)}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {view} shape-rendering="crispEdges"><path d="{path}"/></svg>'
 
 
 def qr_png(text: str, module_px: int = 10, *, quiet_zone: int = QUIET_ZONE) -> bytes:

@@ -185,6 +185,16 @@ def nav(section: str, label: str, icon: str, endpoint: str, permission: Permissi
     nav_items[section] = NavItem(section, label, icon, endpoint, permission, position)
 
 
+Acquaintance = Callable[[int, int, datetime], bool]  # resident, centre, since
+acquaintances: dict[str, Acquaintance] = {}
+
+
+def acquaintance(source: Acquaintance) -> Acquaintance:
+    """fn(resident_id, centre_id, since) -> whether this person has dealt with the centre, by an act of their own."""
+    acquaintances[name_of(source)] = source
+    return source
+
+
 Texter = Callable[..., None]
 InitStep = Callable[[datetime], str]
 

@@ -34,6 +34,8 @@ class WebSession(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     ended_why: Mapped[str] = mapped_column(String(40), default="")
+    proved_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # when its owner last proved to be there
+    let_in_by: Mapped[str] = mapped_column(String(60), default="", server_default="")  # whose staff read a code out
     address: Mapped[str] = mapped_column(String(60), default="")
     agent: Mapped[str] = mapped_column(String(200), default="")
 
@@ -42,16 +44,27 @@ def fingerprint(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def open_session(audience: Audience, person_id: int, now: datetime, address: str = "", agent: str = "") -> str:
-    """Start a session row and return the token for the cookie."""
+def open_session(
+    audience: Audience, person_id: int, now: datetime, address: str = "", agent: str = "", let_in_by: str = ""
+) -> str:
+    """Start a session row and return the token for the cookie.
+
+    let_in_by: the centre whose staff read a code out; whoever was let in so has not proved to be the owner.
+    """
     token = secrets.token_urlsafe(32)
     row = WebSession(
         id=fingerprint(token), audience=audience, person_id=person_id, created_at=now, last_seen_at=now,
         expires_at=now + ABSOLUTE[audience], address=address[:60], agent=agent[:200],
+        proved_at=None if let_in_by else now, let_in_by=let_in_by[:60],
     )  # fmt: skip
     db.session.add(row)
     db.session.flush()
     return token
+
+
+def prove(session_id: str, now: datetime) -> None:
+    """The owner has just shown again who sits there."""
+    db.session.execute(update(WebSession).where(WebSession.id == session_id).values(proved_at=now))
 
 
 def end_session(session_id: str, now: datetime, why: str = "logout") -> None:

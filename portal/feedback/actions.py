@@ -43,6 +43,7 @@ class Ask:
     title: str
     when_text: str
     person: str = ""
+    caller_name: str = ""  # what staff may call the resident, until he has confirmed that it is him
 
 
 def invite(asks: Sequence[Ask], now: datetime) -> int:
@@ -67,7 +68,7 @@ def _invite(asks: Sequence[Ask], now: datetime) -> int:
             "resident_id": a.resident_id, "relative_id": a.relative_id,
             "person_key": f"v{a.relative_id}" if a.relative_id else f"r{a.resident_id}",
             "token": secrets.token_urlsafe(16), "asked_at": now, "answer_until": until, "tags": [], "words": "",
-            "given_via": "",
+            "given_via": "", "caller_name": a.caller_name,
         }
         for a in asks
     ]  # fmt: skip
@@ -217,7 +218,7 @@ def erase(resident_id: int, now: datetime) -> None:
             if row.given_at is None:
                 db.session.delete(row)
                 continue
-            row.words, row.token = "", secrets.token_urlsafe(16)
+            row.words, row.caller_name, row.token = "", "", secrets.token_urlsafe(16)
         mine = select(CallBack).join(Evaluation, Evaluation.id == CallBack.evaluation_id)
         calls = list(db.session.scalars(mine.where(Evaluation.resident_id == resident_id)))
         remarks.blank(MACHINE.name, (call.id for call in calls))

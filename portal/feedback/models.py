@@ -45,6 +45,7 @@ class Evaluation(CentreScoped, Base):
     resident_id: Mapped[int] = mapped_column(ForeignKey("resident.id"))
     relative_id: Mapped[int | None] = mapped_column(ForeignKey("relative.id"))
     person_key: Mapped[str] = mapped_column(String(16))
+    caller_name: Mapped[str] = mapped_column(String(40), default="", server_default="")  # typed by staff, not confirmed
     token: Mapped[str] = mapped_column(String(32), unique=True)  # 128 random bits: the message's link works by itself
     asked_at: Mapped[datetime] = mapped_column(UTCDateTime)
     answer_until: Mapped[datetime] = mapped_column(UTCDateTime)

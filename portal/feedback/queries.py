@@ -157,7 +157,7 @@ def personal(resident_id: int) -> list[dict[str, Any]]:
             "服务": e.title, "时间": e.when_text, "为谁": e.relative.name if e.relative else "本人", "星": e.stars,
             "标签": e.tags, "留言": e.words, "评价时间": clock.stamp(e.given_at) if e.given_at else "",
             "回访": LABELS[c.status] if c else "", "回访结果": c.outcome if c else "",
-            "回访说明": c.outcome_words if c else "",
+            "回访说明": c.outcome_words if c else "", "工作人员登记的姓名": e.caller_name,
             "办理说明": list(dict.fromkeys(said.get(c.id, []) + cased.get(c.case_id, []))) if c else [],
         }
         for e, c in rows
@@ -339,6 +339,8 @@ def resident_of(evaluation: Evaluation) -> tuple[str, str]:
     """Name and telephone of whom to call: the relative's own number when there is one, else the resident's."""
     person: Resident = evaluation.resident
     relative: Relative | None = evaluation.relative
+    name = evaluation.caller_name or person.name
     if relative is None:
-        return person.name, person.phone or ""
-    return f"{relative.name}（{person.name}代）", relative.phone or person.phone or ""
+        return name, person.phone or ""
+    own = "" if evaluation.caller_name else relative.phone  # staff typed the resident's number, not this one
+    return f"{relative.name}（{name}代）", own or person.phone or ""

@@ -35,7 +35,7 @@ def tasks(found: dict[str, int]) -> int:
 def context() -> dict[str, Any]:
     """`nav` for pages of the staff face; nothing for residents."""
     user = access.viewer()
-    if user is None or user.audience != "staff" or not request.path.startswith("/staff") or user.must_change:
+    if user is None or user.audience != "staff" or not request.path.startswith("/staff") or user.must_first:
         return {}
     if scope.current() is None:
         return {}  # an address that leads nowhere: nothing was entered, and its error page shows no column

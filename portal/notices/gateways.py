@@ -110,8 +110,8 @@ class LocalGateway:
 
 def configured(config: Mapping[str, Any]) -> dict[str, Gateway]:
     """The gateway of each channel according to the settings."""
-    sms_url, wechat_url = config["SMS_URL"], config["WECHAT_URL"]
+    sms_url, wechat_url, local = config["SMS_URL"], config["WECHAT_URL"], LocalGateway()
     return {
-        rules.SMS: SmsGateway(sms_url, config["SMS_TOKEN"]) if sms_url else LocalGateway(),
-        rules.WECHAT: WechatGateway(wechat_url, config["WECHAT_TOKEN"]) if wechat_url else LocalGateway(),
+        rules.SMS: SmsGateway(sms_url, config["SMS_TOKEN"]) if sms_url else local,
+        rules.WECHAT: WechatGateway(wechat_url, config["WECHAT_TOKEN"]) if wechat_url else local,
     }

@@ -7,13 +7,13 @@ from flask import url_for
 from sqlalchemy import delete, func, or_, select
 
 from portal.centres.models import Centre
-from portal.core import outbox, registry
+from portal.core import clock, outbox, registry
 from portal.core.access import Actor, Permission, Role
 from portal.core.db import db, moment
 from portal.core.registry import Waiting, Waits
 from portal.notices import actions, queries, wording
 from portal.notices.models import Delivery, InboxMessage
-from portal.people.models import Resident, StaffAccount
+from portal.people.models import Resident, SpokenCode, StaffAccount
 
 RECENT = timedelta(days=3)
 
@@ -40,6 +40,18 @@ def account_notice(payload: dict[str, Any], now: datetime) -> None:
     if superior and superior != account_id:
         said = wording.account_to_superior(event, found.name, found.centre)
         actions.tell_staff([superior], "account", said.title, said.body, "", key, now)
+
+
+@outbox.handler("people.read_out")
+def read_out(payload: dict[str, Any], now: datetime) -> None:
+    """The person hears at once that a login code was read out for them, and by whose staff. payload: the code's id."""
+    row = db.session.get(SpokenCode, payload["id"])
+    centre = db.session.get(Centre, row.centre_id) if row is not None else None
+    if row is None or centre is None:
+        return
+    said = wording.read_out(centre.label, centre.phone, clock.stamp(row.made_at))
+    told = [actions.Told(row.resident_id, f"spoken:{row.id}")]
+    actions.tell_residents(told, "account", said.title, said.body, "/me/devices", now, urgent=True)
 
 
 @outbox.handler("people.codes_full")
@@ -91,11 +103,11 @@ def erase(resident_id: int, now: datetime) -> None:
     """Forget what a resident was told, and what was sent to the phone."""
     own = select(InboxMessage.id).where(InboxMessage.audience == "resident", InboxMessage.person_id == resident_id)
     phone = db.session.scalar(select(Resident.phone).where(Resident.id == resident_id))
-    gone = Delivery.message_id.in_(own)
+    # Texts to a number that the person had before say in their key whose they are.
+    gone = [Delivery.message_id.in_(own), Delivery.key.startswith(f"sms:resident:{resident_id}:")]
+    gone += [Delivery.recipient == phone] if phone else []
     plain = {"synchronize_session": False}
-    db.session.execute(
-        delete(Delivery).where(or_(gone, Delivery.recipient == phone) if phone else gone), execution_options=plain
-    )
+    db.session.execute(delete(Delivery).where(or_(*gone)), execution_options=plain)
     statement = delete(InboxMessage).where(InboxMessage.audience == "resident", InboxMessage.person_id == resident_id)
     db.session.execute(statement, execution_options=plain)
 

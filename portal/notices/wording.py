@@ -15,6 +15,10 @@ LEFT = "（这位居民已注销，内容已删除）"  # in place of what staff
 _TO_HOLDER = {
     "created": Wording("账户已开通", "{by}为您开通了账户。首次登录要先改密码。"),
     "reset": Wording("密码已被重置", "{by}重置了您的密码，原来的登录已全部退出。如果您没有要求，请马上告诉上级。"),
+    "second_factor_reset": Wording(
+        "两步验证已被重置",
+        "{by}重置了您的两步验证，登录已全部退出，请登录后重新设置。不是您要求的，请马上告诉上级。",
+    ),
     "disabled": Wording("账户已停用", "{by}停用了您的账户。有疑问请联系上级管理员。"),
     "enabled": Wording("账户已恢复", "{by}恢复了您的账户。"),
     "handed_over": Wording("账户已交接", "{by}办理了管理员变动：密码已更换，原来的登录已全部退出。"),
@@ -26,7 +30,7 @@ _UNKNOWN = Wording("账户有变动", "{by}对您的账户做了一项操作，�
 _DEEDS = {
     "created": "开通了账户", "reset": "重置了密码", "disabled": "停用了账户", "enabled": "恢复了账户",
     "handed_over": "办理了管理员变动", "role_changed": "调整了权限", "transferred": "调动了账户",
-    "password_changed": "修改了密码",
+    "password_changed": "修改了密码", "second_factor_reset": "重置了两步验证",
 }  # fmt: skip
 
 
@@ -35,6 +39,14 @@ CODES_FULL = Wording(
     "这一小时（或这一天）发出的验证码到了上限，可能有人恶意刷短信。没有登录的居民暂时收不到验证码，"
     "请准备接听电话代办；系统管理员可以查看 /readyz 和短信网关。",
 )
+
+
+def read_out(centre: str, phone: str, when: str) -> Wording:
+    call = f"请马上打电话 {phone}，" if phone else "请马上"
+    return Wording(
+        "有人用电话要了登录码",
+        f"{when}，{centre}工作人员应您来电读了登录码。不是您打的电话，{call}并在“登录的设备”里让别人退出。",
+    )
 
 
 def account_to_holder(event: str, by_name: str) -> Wording:

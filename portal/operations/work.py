@@ -18,7 +18,7 @@ from portal.notices import actions, deliveries
 from portal.notices.models import Delivery
 from portal.operations import replay
 from portal.people import audit_proof, erasure_list
-from portal.people.models import LoginCode, LoginFailure, StaffAccount
+from portal.people.models import LoginCode, LoginFailure, PhoneLookup, SpokenCode, StaffAccount
 from portal.people.rules import AUDIT_KEPT
 
 log = structlog.get_logger()
@@ -121,6 +121,8 @@ def clean_up(now: datetime) -> str:
     old = now - KEEP_LOGINS
     statements = (
         delete(LoginCode).where(LoginCode.sent_at < now - KEEP_CODES),
+        delete(SpokenCode).where(SpokenCode.made_at < now - KEEP_CODES),
+        delete(PhoneLookup).where(PhoneLookup.at < now - KEEP_CODES),
         delete(LoginFailure).where(LoginFailure.at < now - KEEP_FAILURES),
         delete(WebSession).where((WebSession.ended_at < old) | (WebSession.expires_at < old)),
         delete(Delivery).where(Delivery.kind == "login_code", Delivery.created_at < now - KEEP_CODES_SHOWN),

@@ -1,5 +1,7 @@
 """Residents, relatives, staff accounts; signing in; the audit page."""
 
+from importlib import import_module
+
 from flask import Flask
 from flask_login import LoginManager
 
@@ -10,8 +12,10 @@ WORDS = {
     "mend": "整理旧记录",
     "sign_in": "登录", "open": "新建账户", "reset": "重置密码", "hand_over": "管理员变动", "disable": "停用账户",
     "enable": "恢复账户", "change_role": "改角色", "transfer": "调动账户", "change_password": "修改密码",
-    "end_session": "结束登录", "unmask": "查看完整信息",
-    "erase": "居民注销", "import": "导入阵地",
+    "end_session": "结束登录", "second_factor_on": "开启两步验证", "second_factor_off": "关闭两步验证",
+    "reset_second_factor": "重置两步验证", "second_factor_wrong": "两步验证码不对", "recovery_codes": "换备用码",
+    "proof_wrong": "再次验证没有通过", "change_phone": "居民换手机号", "read_out": "读登录码",
+    "unmask": "查看完整信息", "erase": "居民注销", "import": "导入阵地",
     "staff_account": "账户", "resident": "居民", "centre": "阵地", "audit_log": "操作记录",
     "username": "用户名", "name": "姓名或名称", "phone": "电话", "role": "角色", "state": "状态", "address": "地址",
 }  # fmt: skip
@@ -19,14 +23,17 @@ WORDS = {
 
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and commands to the app."""
-    # views_accounts, views_audit and views_profile hang their pages on the two blueprints when they are imported.
-    from portal.people import cli, viewer, views_accounts, views_audit, views_profile, views_resident, views_staff  # noqa: F401
+    # The views of accounts, audit, profile, proof and the second factor hang their pages on the two blueprints.
+    from portal.people import cli, viewer, views_resident, views_staff
 
+    for name in ("accounts", "audit", "let_in", "profile", "proof", "second_factor"):
+        import_module(f"portal.people.views_{name}")
     registry.audit_word(**WORDS)
     app.context_processor(viewer.context)
     for blueprint in (views_resident.face, views_staff.face):
         app.register_blueprint(blueprint)
     app.cli.add_command(cli.init)
+    registry.nav("let_in", "帮居民登录", "key", "people_staff.let_in", Permission.LET_IN, 75)
     registry.nav("accounts", "账户", "users", "people_staff.accounts", Permission.ACCOUNTS, 80)
     registry.nav("audit", "操作记录", "history", "people_staff.audit", Permission.AUDIT, 90)
 

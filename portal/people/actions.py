@@ -14,8 +14,8 @@ from portal.core.access import Actor, Permission
 from portal.core.db import after_commit, db, empty_log
 from portal.core.errors import NotAllowed
 from portal.people import erasure_list, queries
-from portal.people.models import LoginCode, Relative, Resident
-from portal.people.refusals import CallerNameMissing, HomeUnknown, PhoneTaken
+from portal.people.models import LoginCode, Relative, Resident, SpokenCode
+from portal.people.refusals import HomeUnknown, PhoneTaken
 
 ERASED_NAME = "已注销"
 
@@ -54,28 +54,14 @@ def open_resident(phone: str, values: ResidentValues, now: datetime) -> Resident
     if found is not None:
         return found
     _check_home(values.home_centre_id)
-    return _insert(Resident(
+    return insert(Resident(
         phone=phone, name=values.name, address=values.address, home_centre_id=values.home_centre_id,
         birth_year=values.birth_year, groups=list(values.groups), quiet={}, elder_mode=False,
         consent_version=profile.current().consent_version, consent_at=now, created_at=now,
     ))  # fmt: skip
 
 
-def caller(phone: str, name: str, now: datetime) -> Resident:
-    """Who phones or walks in, found by `phone` (11 digits) or opened with `name`; safe when colleagues type it at once.
-
-    Who is new has not agreed to the privacy notice yet and is asked at the first login. Raises CallerNameMissing.
-    """
-    found = queries.resident_by_phone(phone)
-    if found is not None:
-        return found
-    if not name.strip():
-        raise CallerNameMissing()
-    new = Resident(phone=phone, name=name.strip()[:40], groups=[], quiet={}, consent_version="", created_at=now)
-    return _insert(new)
-
-
-def _insert(person: Resident) -> Resident:
+def insert(person: Resident) -> Resident:
     """The new resident, or the one that another request has opened with this number since we looked (PostgreSQL)."""
     phone = person.phone or ""
     try:
@@ -104,14 +90,32 @@ def correct_resident(person: Resident, values: ResidentValues) -> None:
     db.session.flush()
 
 
-def change_phone(person: Resident, phone: str, now: datetime, keep_session: str) -> None:
-    """Move the account to another number, proved by a code; other devices are signed out. Raises PhoneTaken."""
+def change_phone(actor: Actor, person: Resident, phone: str, now: datetime, keep_session: str) -> None:
+    """Move the account to another number, proved by a code; other devices are signed out. Raises PhoneTaken.
+
+    The number that it had is told, and the audit line's remark keeps the ends of both: whoever took a telephone is
+    found out, and when the person leaves they go too.
+    """
     other = queries.resident_by_phone(phone)
     if other is not None and other.id != person.id:
         raise PhoneTaken()
-    person.phone = phone
+    before, person.phone = person.phone or "", phone
     db.session.flush()
     sessions.end_all("resident", person.id, now, "phone changed", keep=keep_session)
+    _note(actor, "change_phone", person, now, "居民换了手机号", f"尾号 {before[-4:]} 换成尾号 {phone[-4:]}")
+    current, home = profile.current(), person.home_centre
+    call = (home.phone if home else "") or current.hotline
+    body = f"【{current.product}】您的账户已换成尾号 {phone[-4:]} 的手机号登录。不是您本人换的，请马上打电话 {call}。"
+    registry.text_phone(before, body, "account", f"resident:{person.id}:phone:{now.isoformat()}", now)
+
+
+def _note(actor: Actor, verb: str, person: Resident, now: datetime, summary: str, words: str = "") -> None:
+    """A line of the audit log that the home centre may read. words: what is the person's own in it."""
+    home = person.home_centre
+    audit.record(
+        actor, verb, "resident", person.id, now, summary=summary, words=words, centre_id=home.id if home else None,
+        centre_path=home.path if home else "",
+    )  # fmt: skip
 
 
 def set_elder(person: Resident, on: bool, _now: datetime) -> None:
@@ -180,11 +184,7 @@ def erase_resident(actor: Actor, person: Resident, now: datetime) -> None:
     erase_own(person.id, now)
     subject = erasure_list.subject(person.id, person.created_at)
     after_commit(lambda: _committed(subject, now))
-    home = centres.get(person.home_centre_id)
-    audit.record(
-        actor, "erase", "resident", person.id, now, summary="居民注销账户并删除个人信息",
-        centre_id=home.id if home else None, centre_path=home.path if home else "",
-    )  # fmt: skip
+    _note(actor, "erase", person, now, "居民注销账户并删除个人信息")
 
 
 def _committed(subject: str, now: datetime) -> None:
@@ -198,6 +198,7 @@ def erase_own(resident_id: int, now: datetime) -> None:
     person = db.session.get_one(Resident, resident_id)
     if person.phone:
         db.session.execute(delete(LoginCode).where(LoginCode.phone == person.phone))
+    db.session.execute(delete(SpokenCode).where(SpokenCode.resident_id == resident_id))
     person.phone, person.name, person.address, person.birth_year = None, ERASED_NAME, "", None
     person.groups, person.quiet, person.erased_at = [], {}, now
     gone = {"name": ERASED_NAME, "relation": "", "birth_year": None, "phone": "", "removed_at": now}
@@ -234,7 +235,10 @@ def own_data(resident_id: int) -> dict[str, Any]:
             for r in queries.relatives(resident_id)
         ],
         "signed_in_devices": [
-            {"since": clock.local(s.created_at).isoformat(timespec="seconds"), "address": s.address, "browser": s.agent}
+            {
+                "since": clock.local(s.created_at).isoformat(timespec="seconds"), "address": s.address,
+                "browser": s.agent, "let_in_by": s.let_in_by,
+            }
             for s in queries.live_sessions("resident", resident_id, clock.now())
         ],
         "files": [

@@ -23,16 +23,17 @@ def _hash(phone: str, code: str) -> str:
     return hmac.new(key, f"login-code:{phone}:{code}".encode(), hashlib.sha256).hexdigest()
 
 
-def send_code(phone: str, address: str, now: datetime, browser: str = "") -> LoginCode:
+def send_code(phone: str, address: str, now: datetime, browser: str = "", known: bool = False) -> LoginCode:
     """Send a new six-digit code to `phone` (11 digits), valid for CODE_LIFE; older codes of the browser stop working.
 
     browser: a mark of who asks. Only there can the code be tried: who merely knows a number uses up nobody's tries.
+    known: somebody has signed in with the number there before; strangers do not use up what is kept for such a browser.
     The same for numbers that are registered and that are not. Raises CodeTooSoon with the next possible time
     (rules.next_code_at), CodesFull when the portal has sent too many to anybody: the caller keeps what was written,
     which tells the district.
     """
     queries.lock_codes(phone)
-    wait = rules.next_code_at(queries.codes_sent(phone, address, now), now)
+    wait = rules.next_code_at(queries.codes_sent(phone, address, now), now, known)
     if wait is not None:
         raise CodeTooSoon(advice=f"{when(wait, now)}可以再发一次。", until=wait)
     if is_full(now):
@@ -43,7 +44,7 @@ def send_code(phone: str, address: str, now: datetime, browser: str = "") -> Log
     code = f"{secrets.randbelow(1_000_000):06d}"
     row = LoginCode(
         phone=phone, code_hash=_hash(phone, code), sent_at=now, expires_at=now + rules.CODE_LIFE, attempts=0,
-        address=rules.network(address)[:60], browser=browser,
+        address=rules.network(address)[:60], browser=browser, known=known,
     )  # fmt: skip
     db.session.add(row)
     db.session.flush()
@@ -75,7 +76,7 @@ def check_code(phone: str, code: str, now: datetime, browser: str = "") -> Login
     row = queries.last_code(phone, browser)
     if row is None or row.expires_at <= now:
         raise CodeExpired()
-    fresh = or_(LoginCode.used_at.is_(None), LoginCode.used_at > now - rules.CODE_REPEAT)
+    fresh = or_(LoginCode.used_at.is_(None), LoginCode.used_at > now - rules.REPEAT)
     count = update(LoginCode).where(LoginCode.id == row.id, LoginCode.attempts < rules.CODE_TRIES, fresh)
     # Counted before it is compared, in one statement: parallel guesses cannot share a try.
     if hit(count.values(attempts=LoginCode.attempts + 1)) != 1:

@@ -1,6 +1,5 @@
 """Writes about staff accounts: signing in, passwords, hand-over, reset, roles (SPEC P3-P6)."""
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,8 +14,8 @@ from portal.core.access import ROLE_LABELS, Actor, Permission, Role
 from portal.core.db import db, let_go
 from portal.core.errors import NotAllowed
 from portal.core.masks import mask_phone
-from portal.people import passwords, queries, refusals, rules
-from portal.people.models import KnownDevice, LoginFailure, StaffAccount
+from portal.people import passwords, queries, refusals, rules, second_factor, throttle
+from portal.people.models import KnownDevice, StaffAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,89 +45,6 @@ def actor_of(account: StaffAccount, address: str = "") -> Actor:
     )  # fmt: skip
 
 
-# Signing in -----------------------------------------------------------------------------------------------------------
-
-
-def sign_in(username: str, password: str, address: str, device: str, now: datetime) -> StaffAccount:
-    """Check a username and password. The caller must keep the request's writes even on refusal: failures are counted.
-
-    device: the browser's long-lived token; one that has signed in to this account before is not locked out by others'
-    failures. Raises LoginThrottled (rules.FAILURES_… within FAILURE_WINDOW), LoginRefused (the same for
-    an unknown user), InitialExpired.
-    """
-    user = rules.username(username)[:80]
-    account = queries.account_by_username(user)
-    mark = device_hash(account.id, device) if account is not None and device else ""
-    known = account is not None and bool(mark) and queries.is_known_device(account.id, mark)
-    keys = [f"device:{mark}"] if known else [f"account:{user}", f"address:{address}"]
-    _check_throttle(keys, now)
-    account_id = account.id if account is not None and account.disabled_at is None else None
-    stored = account.password_hash if account is not None and account_id is not None else None
-    let_go()  # Argon2 takes 50 ms on purpose
-    right = passwords.matches(stored, password)
-    anew = passwords.hash_password(password) if right and stored and passwords.is_dated(stored) else None
-    if not right:
-        db.session.add_all([LoginFailure(key=key, at=now) for key in keys])
-        db.session.flush()
-        raise refusals.LoginRefused()
-    account = db.session.get_one(StaffAccount, account_id, with_for_update=True, populate_existing=True)
-    # Meanwhile the account may have been handed over, reset or disabled: its old password opens nothing any more.
-    if account.password_hash != stored or account.disabled_at is not None:
-        raise refusals.LoginRefused()
-    if account.password_expires_at is not None and account.password_expires_at <= now:
-        raise refusals.InitialExpired()
-    account.password_hash = anew or stored
-    account.last_login_at = now
-    db.session.execute(delete(LoginFailure).where(LoginFailure.key.in_([k for k in keys if "address:" not in k])))
-    audit.record(actor_of(account, address), "sign_in", "staff_account", account.id, now)
-    db.session.flush()
-    return account
-
-
-def _check_throttle(keys: list[str], now: datetime) -> None:
-    failed = queries.failures(keys, now - rules.FAILURE_WINDOW)
-    waits = [rules.open_again_at(failed.get(k, []), rules.FAILURES[k.partition(":")[0]], now) for k in keys]
-    until = max((w for w in waits if w), default=None)
-    if until is not None:
-        raise refusals.LoginThrottled(advice=f"请在 {refusals.when(until, now)}再试，或请上级重置密码。")
-
-
-def remember_device(account: StaffAccount, device: str, now: datetime) -> str:
-    """Note that this browser has signed in to the account; returns the browser's token (a new one if it had none)."""
-    token = device if 32 <= len(device) <= 100 else secrets.token_urlsafe(32)
-    row = {"account_id": account.id, "token_hash": device_hash(account.id, token), "created_at": now}
-    outbox.insert_once(KnownDevice, [row])
-    return token
-
-
-def device_hash(account_id: int, device: str) -> str:
-    """One cookie serves every account of a shared desk; the database cannot tell that they share it."""
-    return sessions.fingerprint(f"{account_id}:{device}")
-
-
-def change_password(account: StaffAccount, old: str, new: str, keep_session: str, actor: Actor, now: datetime) -> None:
-    """The owner sets a password (P4); every other session of the account ends.
-
-    Raises PasswordRefused beside `old` or `new`.
-    """
-    problem, stored = rules.password_problem(new, account.username, account.name), account.password_hash
-    let_go()
-    if not passwords.matches(stored, old):
-        raise refusals.PasswordRefused("现在的密码不对。", field="old")
-    if problem is None and passwords.matches(stored, new):
-        problem = "新密码不能和现在的一样。"
-    if problem is not None:
-        raise refusals.PasswordRefused(problem)
-    changed = passwords.hash_password(new)
-    if account.password_hash != stored:  # reset or handed over meanwhile
-        raise refusals.PasswordRefused("现在的密码不对。", field="old")
-    account.password_hash = changed
-    account.must_change, account.password_expires_at, account.password_changed_at = False, None, now
-    db.session.flush()
-    sessions.end_all("staff", account.id, now, "password changed", keep=keep_session)
-    audit.record(actor, "change_password", "staff_account", account.id, now)
-
-
 # Managing accounts ----------------------------------------------------------------------------------------------------
 
 
@@ -149,14 +65,18 @@ def _one_time(account: StaffAccount, now: datetime) -> str:
     let_go()
     account.password_hash = passwords.hash_password(password)
     account.must_change, account.password_expires_at = True, now + rules.INITIAL_LIFE
+    account.password_used_at = None
     return password
 
 
-def _shut_out(account: StaffAccount, now: datetime, why: str) -> None:
-    """End every session and forget the browsers: whoever held the account before must not get in again."""
+def _shut_out(account: StaffAccount, now: datetime, why: str, forget: bool = True) -> None:
+    """End every session. forget: the browsers too, for whoever held the account before must not get in again; else
+    they stay known, so that strangers' failures do not keep the owner out.
+    """
     sessions.end_all("staff", account.id, now, why)
-    db.session.execute(delete(KnownDevice).where(KnownDevice.account_id == account.id))
-    db.session.execute(delete(LoginFailure).where(LoginFailure.key == f"account:{account.username}"))
+    if forget:
+        db.session.execute(delete(KnownDevice).where(KnownDevice.account_id == account.id))
+    throttle.clear(f"account:{account.username}")
 
 
 def _note(
@@ -223,7 +143,7 @@ def reset(actor: Actor, account: StaffAccount, now: datetime) -> OneTime:
     if actor.id == account.id and actor.kind == "staff":
         raise refusals.NotYourself("自己的密码请在“修改密码”里改。", advice="忘记了请由上级重置。")
     password = _one_time(account, now)
-    _shut_out(account, now, "reset")
+    _shut_out(account, now, "reset", forget=False)
     _note(actor, "reset", account, now)
     _tell(actor, "reset", account, now)
     db.session.flush()
@@ -237,11 +157,28 @@ def hand_over(actor: Actor, account: StaffAccount, name: str, phone: str, now: d
     summary = f"{account.username}：{account.name} → {name}"
     password = _one_time(account, now)
     account.name, account.phone = name, phone
+    second_factor.forget(account)  # it was in the other one's pocket
     _shut_out(account, now, "handed over")
     _note(actor, "hand_over", account, now, before, {"name": name, "phone": mask_phone(phone)}, summary)
     _tell(actor, "handed_over", account, now)
     db.session.flush()
     return OneTime(account, password)
+
+
+def reset_second_factor(actor: Actor, account: StaffAccount, now: datetime) -> None:
+    """The telephone and the recovery codes are gone: it is off, and the owner sets up a new one after signing in.
+
+    Both sides are told, all its sessions end. Raises NotYourself, OutOfReach, NotAllowed; off already changes nothing.
+    """
+    _reach(actor, account.centre, account.department_id)
+    if actor.kind == "staff" and actor.id == account.id:
+        raise refusals.NotYourself("自己的两步验证请在“密码与登录”里关。", advice="手机和备用码都没有了，请上级重置。")
+    if not second_factor.is_on(account):
+        return
+    second_factor.forget(account)
+    sessions.end_all("staff", account.id, now, "second factor reset")
+    _note(actor, "reset_second_factor", account, now)
+    _tell(actor, "second_factor_reset", account, now)
 
 
 def disable(actor: Actor, account: StaffAccount, now: datetime) -> None:
@@ -307,13 +244,3 @@ def _staffing_changed(now: datetime) -> None:
     db.session.flush()
     with scope.system("who has what when an account goes"):
         registry.staffing_changed(now)
-
-
-def end_own_session(actor: Actor, session_id: str, now: datetime) -> bool:
-    """End one of one's own sessions; somebody else's does not exist. Returns whether there was one."""
-    own = {s.id for s in queries.live_sessions("staff", actor.id or 0, now)}
-    if session_id not in own:
-        return False
-    sessions.end_session(session_id, now, "ended by owner")
-    audit.record(actor, "end_session", "staff_account", actor.id, now)
-    return True

@@ -21,6 +21,7 @@ from portal.core import clock
 from portal.core.access import ROLE_LABELS, Role
 from portal.core.forms import FULL_WIDTH, Form, MobileField, at_most, strip
 from portal.core.incoming import whole_number
+from portal.people import rules
 
 RELATIONS = ("父亲", "母亲", "配偶", "子女", "公婆或岳父母", "祖父母或外祖父母", "兄弟姐妹", "邻居或朋友")
 
@@ -92,6 +93,15 @@ class CodeForm(Form):
             raise ValidationError("验证码是短信里的 6 位数字。")
 
 
+class SpokenForm(PhoneForm):
+    code = StringField("登录码", [InputRequired("请填工作人员读的 8 位数字。")], filters=[strip])
+
+    def validate_code(self, field: StringField) -> None:
+        digits = (field.data or "").translate(FULL_WIDTH).replace(" ", "")
+        if len(digits) != rules.SPOKEN_DIGITS or not digits.isdecimal():
+            raise ValidationError(f"登录码是工作人员读的 {rules.SPOKEN_DIGITS} 位数字。")
+
+
 class HomeForm(Form):
     """Who a resident is and where at home."""
 
@@ -141,6 +151,22 @@ class StaffLoginForm(Form):
     password = PasswordField("密码", [InputRequired("请填写密码。"), Length(max=256, message="密码太长。")])
 
 
+class SecondStepForm(Form):
+    """Six digits of the app, or a recovery code."""
+
+    code = StringField("两步验证码", [InputRequired("请填手机里的 6 位数字，或一个备用码。")], filters=[strip])
+
+
+class ProofForm(Form):
+    """Who sits there?"""
+
+    password = PasswordField("密码", [InputRequired("请填写密码。"), Length(max=256, message="密码太长。")])
+
+
+class ProofCodeForm(ProofForm, SecondStepForm):
+    """The same where the second factor is on."""
+
+
 class PasswordForm(Form):
     old = PasswordField("现在的密码", [InputRequired("请填写现在的密码。"), Length(max=256, message="密码太长。")])
     new = PasswordField("新密码", [InputRequired("请填写新密码。"), Length(max=256, message="密码太长。")])
@@ -149,6 +175,17 @@ class PasswordForm(Form):
     def validate_again(self, field: PasswordField) -> None:
         if field.data != self.new.data:
             raise ValidationError("两次写的新密码不一样。")
+
+
+class LetInForm(PhoneForm):
+    """Whom staff let in: as registered, so that a number alone gives nobody a name."""
+
+    name = StringField("姓名", person_name_rules(), filters=[strip])
+    known = BooleanField("我认得这位居民，已经核对过是本人", [InputRequired("请先核对是本人，再勾选。")])
+
+
+class PasswordCodeForm(PasswordForm, SecondStepForm):
+    """The same where the second factor is on."""
 
 
 class HolderForm(Form):

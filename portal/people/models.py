@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.centres.models import Centre, Department
@@ -76,6 +76,7 @@ class LoginCode(Base):
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     address: Mapped[str] = mapped_column(String(60), default="")
     browser: Mapped[str] = mapped_column(String(40), default="", server_default="")  # that asked; no other may try it
+    known: Mapped[bool] = mapped_column(default=False, server_default=false())  # the number was proved there before
 
 
 class StaffAccount(Base):
@@ -95,7 +96,12 @@ class StaffAccount(Base):
     # Initial and reset passwords: shown once, valid 24 h, must be changed (P4).
     must_change: Mapped[bool] = mapped_column(default=True)
     password_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    password_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # a one-time password's first sign-in
     password_changed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Second factor: sealed (core.sealed); counts once a code has confirmed it. The counter is that of the last code.
+    totp_secret: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    totp_on_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    totp_counter: Mapped[int] = mapped_column(default=0, server_default="0")
     disabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     last_login_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -104,14 +110,59 @@ class StaffAccount(Base):
     department: Mapped[Department | None] = relationship()
 
 
-class LoginFailure(Base):
-    """Failed attempts, counted per account and per address (throttling)."""
+class RecoveryCode(Base):
+    """Signs in once in place of a second factor's code; only its keyed hash is kept."""
 
-    __tablename__ = "login_failure"
-    __table_args__ = (Index("ix_login_failure_key_at", "key", "at"),)
+    __tablename__ = "recovery_code"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(String(120))  # 'account:<username>' or 'address:<ip>'
+    account_id: Mapped[int] = mapped_column(ForeignKey("staff_account.id"), index=True)
+    code_hash: Mapped[str] = mapped_column(String(64))
+    used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class SpokenCode(Base):
+    """A login code that staff read out to somebody they know, who telephoned or came; only its keyed hash is kept."""
+
+    __tablename__ = "spoken_code"
+    __table_args__ = (Index("ix_spoken_code_account_made", "account_id", "made_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    resident_id: Mapped[int] = mapped_column(ForeignKey("resident.id"), index=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("staff_account.id"))
+    centre_id: Mapped[int] = mapped_column(ForeignKey("centre.id"))  # whose staff read it out
+    code_hash: Mapped[str] = mapped_column(String(64))
+    made_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    attempts: Mapped[int] = mapped_column(default=0)
+    used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class PhoneLookup(Base):
+    """A staff member typed somebody's number: counted, so that nobody tries out numbers."""
+
+    __tablename__ = "phone_lookup"
+    __table_args__ = (Index("ix_phone_lookup_account_at", "account_id", "at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("staff_account.id"))
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class LoginFailure(Base):
+    """One wrong password or code. key: what was tried ('account:<username>', 'device:<mark>', 'proof:<id>' …)."""
+
+    __tablename__ = "login_failure"
+    __table_args__ = (
+        Index("ix_login_failure_key_at", "key", "at"),
+        Index("ix_login_failure_address_at", "address", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(120))
+    address: Mapped[str] = mapped_column(
+        String(60), default="", server_default=""
+    )  # rules.network of where it came from
     at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 

@@ -17,7 +17,16 @@ from portal.core.db import db, is_sqlite
 from portal.core.sessions import WebSession
 from portal.core.states import StateHistory
 from portal.people import rules
-from portal.people.models import KnownDevice, LoginCode, LoginFailure, Relative, Resident, StaffAccount
+from portal.people.models import (
+    KnownDevice,
+    LoginCode,
+    LoginFailure,
+    PhoneLookup,
+    Relative,
+    Resident,
+    SpokenCode,
+    StaffAccount,
+)
 
 # Every signed-in page begins with this one statement (core.reads). It counts in the inbox's table (of notices, above),
 # because a second statement per page would cost more than the rest of the head.
@@ -32,10 +41,12 @@ _STAFF = and_(
 _VIEWER = (
     select(
         WebSession.id.label("session_id"), WebSession.audience, WebSession.person_id, WebSession.last_seen_at,
+        WebSession.proved_at,
         Resident.name.label("resident_name"), Resident.elder_mode,
         _home.id.label("home_id"), _home.code.label("home_code"), _home.name.label("home_name"),
         _home.short_name.label("home_short"), _home.phone.label("home_phone"), _home.address.label("home_address"),
         StaffAccount.name.label("staff_name"), StaffAccount.role, StaffAccount.must_change, StaffAccount.centre_id,
+        StaffAccount.totp_on_at,
         Centre.path.label("centre_path"), Centre.name.label("centre_name"), Centre.short_name.label("centre_short"),
         Centre.level, StaffAccount.department_id, Department.name.label("department_name"),
         _UNREAD.scalar_subquery().label("unread"),
@@ -133,7 +144,7 @@ def lock_codes(phone: str) -> None:
 
 
 def codes_sent(phone: str, address: str, now: datetime) -> rules.CodesSent:
-    """When codes went to this number, from this address' network and from its site. At most three statements."""
+    """When codes went to this number, from this address' network and from its site. At most four statements."""
     network = rules.network(address)
 
     def moments(condition: ColumnElement[bool], span: timedelta = timedelta(hours=1)) -> Sequence[datetime]:
@@ -145,6 +156,7 @@ def codes_sent(phone: str, address: str, now: datetime) -> rules.CodesSent:
         moments(LoginCode.phone == phone, timedelta(days=1)),
         moments(LoginCode.address == network) if network else (),
         moments(LoginCode.address.startswith(site)) if site else (),
+        moments(and_(LoginCode.phone == phone, LoginCode.known), timedelta(days=1)),
     )
 
 
@@ -160,14 +172,24 @@ def last_code(phone: str, browser: str) -> LoginCode | None:
     return db.session.scalar(statement.execution_options(populate_existing=True))
 
 
-def failures(keys: Iterable[str], since: datetime) -> dict[str, list[datetime]]:
-    """Failed sign-ins after `since` by key, oldest first."""
-    statement = select(LoginFailure.key, LoginFailure.at)
-    statement = statement.where(LoginFailure.key.in_(list(keys)), LoginFailure.at > since)
-    found: dict[str, list[datetime]] = {}
-    for key, at in db.session.execute(statement.order_by(LoginFailure.at)):
-        found.setdefault(key, []).append(at)
-    return found
+def failures(key: str, since: datetime) -> list[tuple[str, datetime]]:
+    """What failed of `key` after `since`: from which network and when, oldest first."""
+    wanted = select(LoginFailure.address, LoginFailure.at).where(LoginFailure.key == key, LoginFailure.at > since)
+    return [(row.address, row.at) for row in db.session.execute(wanted.order_by(LoginFailure.at))]
+
+
+def lookups(account_id: int, since: datetime) -> Sequence[datetime]:
+    """When a staff member typed somebody's number after `since`, oldest first."""
+    wanted = select(PhoneLookup.at).where(PhoneLookup.account_id == account_id, PhoneLookup.at > since)
+    return db.session.scalars(wanted.order_by(PhoneLookup.at)).all()
+
+
+def accounts_failed(network: str, since: datetime) -> list[datetime]:
+    """When somebody last failed from a network, for each account's name that was tried there; oldest first."""
+    wanted = select(func.max(LoginFailure.at).label("last")).where(
+        LoginFailure.address == network, LoginFailure.at > since, LoginFailure.key.startswith("account:")
+    )
+    return list(db.session.scalars(wanted.group_by(LoginFailure.key).order_by("last")))
 
 
 # Staff ----------------------------------------------------------------------------------------------------------------
@@ -204,3 +226,23 @@ def live_sessions(audience: str, person_id: int, now: datetime) -> list[WebSessi
 
 def has_staff() -> bool:
     return bool(db.session.scalar(select(func.count()).select_from(StaffAccount)))
+
+
+# Codes that staff read out --------------------------------------------------------------------------------------------
+
+
+def spoken_codes(account_id: int, resident_id: int, since: datetime) -> tuple[Sequence[datetime], Sequence[datetime]]:
+    """When an account read codes out, and when codes were read out for a resident, after `since`; oldest first."""
+    lately = select(SpokenCode.made_at).where(SpokenCode.made_at > since).order_by(SpokenCode.made_at)
+    return (
+        db.session.scalars(lately.where(SpokenCode.account_id == account_id)).all(),
+        db.session.scalars(lately.where(SpokenCode.resident_id == resident_id)).all(),
+    )
+
+
+def last_spoken_code(resident_id: int, now: datetime) -> SpokenCode | None:
+    """The code that would open a resident's account now."""
+    wanted = select(SpokenCode).where(
+        SpokenCode.resident_id == resident_id, SpokenCode.used_at.is_(None), SpokenCode.expires_at > now
+    )
+    return db.session.scalar(wanted.order_by(SpokenCode.id.desc()).limit(1))

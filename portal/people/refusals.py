@@ -41,9 +41,15 @@ class PhoneTaken(Invalid):
 
 
 class CallerNameMissing(Invalid):
-    message = "这个号码还没有登记过。"
+    message = "这个号码不在本中心登记的居民里。"
     advice = "请写上来电人的姓名。"
     field = "name"
+
+
+class LookupsFull(DomainError):
+    status = 429
+    message = "您登记的手机号太多了。"
+    field = "phone"
 
 
 class NameMissing(Invalid):
@@ -63,6 +69,24 @@ class HomeUnknown(Invalid):
     field = "home"
 
 
+class NotKnownHere(Invalid):
+    message = "没有在本中心认得的居民里找到，或者姓名和登记的不一样。"
+    advice = "请问清登记的手机号和姓名；住在别处的，请来电人打自己社区的电话。"
+    field = "phone"
+
+
+class SpokenTooOften(DomainError):
+    status = 429
+    message = "读登录码的次数到上限了。"
+    field = "phone"
+
+
+class SpokenWrong(Invalid):
+    message = "登录码不对，或者已经过时、用过了。"
+    advice = "请让工作人员再读一遍；过时了请再打一次电话。"
+    field = "code"
+
+
 class LoginRefused(Invalid):
     message = "用户名或密码不对。"
     advice = "忘记密码请联系本中心管理员或上级重置。"
@@ -80,8 +104,29 @@ class InitialExpired(Invalid):
         super().__init__(f"初始密码只在 {clock.lasting(rules.INITIAL_LIFE)}内有效，已经过期。")
 
 
+class InitialUsed(Invalid):
+    message = "一次性密码只能用一次，这个已经用过了。"
+    advice = "请联系本中心管理员或上级再重置一次，登录后马上改成自己的密码。"
+
+
 class PasswordRefused(Invalid):
     field = "new"
+
+
+class SecondFactorWrong(Invalid):
+    message = "两步验证码不对，或者已经用过。"
+    advice = "请看手机里现在的 6 位数字；手机时间要准。手机不在身边，可以填一个备用码。"
+    field = "code"
+
+
+class SecondFactorOn(DomainError):
+    message = "两步验证已经开着。"
+    advice = "要换手机，请先关闭，再重新设置。"
+
+
+class SecondFactorOff(DomainError):
+    message = "还没有开两步验证。"
+    advice = "请先设置。"
 
 
 class UsernameTaken(Invalid):

@@ -9,14 +9,16 @@ from portal.core import access, sessions
 from portal.people import viewer
 
 
-def enter(audience: sessions.Audience, person_id: int, now: datetime) -> None:
+def enter(audience: sessions.Audience, person_id: int, now: datetime, let_in_by: str = "") -> None:
     """Sign this browser in with a new session row; whatever it was signed in as before ends.
+
+    let_in_by: the centre whose staff read a code out (`sessions.open_session`).
 
     The cookie is emptied first, so that a token planted before the login is worth nothing after it.
     """
     leave(now, "signed in again")
     agent = request.user_agent.string
-    token = sessions.open_session(audience, person_id, now, request.remote_addr or "", agent)
+    token = sessions.open_session(audience, person_id, now, request.remote_addr or "", agent, let_in_by)
     # Residents stay signed in on their own phone; at a shared desk closing the browser is enough.
     session.permanent = audience == "resident"
     # Read back by the next request only: this one's row is not committed yet.

@@ -7,6 +7,7 @@ from typing import Any
 from flask import g, request, session
 from sqlalchemy import update
 
+from portal.centres import profile
 from portal.centres import queries as centres
 from portal.centres import rules as centre_rules
 from portal.centres.models import Centre
@@ -16,6 +17,8 @@ from portal.people import queries
 
 CENTRE_COOKIE = "centre"
 ELDER_COOKIE = "elder"
+BEFORE = ("people_staff.logout", "people_staff.proof")  # open to whoever must do something first
+SET_UP = ("people_staff.begin_second_factor", "people_staff.confirm_second_factor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class Viewer:
     department_id: int | None = None
     department_name: str = ""
     must_change: bool = False
+    second_factor: bool = False
+    proved_at: datetime | None = None
 
     is_authenticated = True
     is_active = True
@@ -77,6 +82,16 @@ class Viewer:
         """'葵涌街道 管理员', or the department."""
         place = self.department_name or self.centre_name
         return f"{place} {ROLE_LABELS[self.role]}" if self.role else place
+
+    @property
+    def must_first(self) -> tuple[str, ...]:
+        """Endpoints of what comes before anything else, the first of them to be led to; () when nothing does."""
+        if self.must_change:
+            return "people_staff.change_password", *BEFORE
+        demanded = self.role is not None and (self.level, str(self.role)) in profile.current().second_factor
+        if demanded and not self.second_factor:
+            return "people_staff.second_factor", *SET_UP, *BEFORE
+        return ()
 
     def as_actor(self, address: str = "") -> Actor:
         return Actor(
@@ -105,7 +120,7 @@ def _resident(row: Any, token: str) -> Viewer:
         home = CentreBrief(row.home_id, row.home_code, row.home_name, short, row.home_phone, row.home_address)
     return Viewer(
         id=row.person_id, audience="resident", name=row.resident_name, session_id=row.session_id, token=token,
-        unread=row.unread, elder=bool(row.elder_mode), home_centre=home,
+        unread=row.unread, elder=bool(row.elder_mode), home_centre=home, proved_at=row.proved_at,
     )  # fmt: skip
 
 
@@ -115,6 +130,7 @@ def _staff(row: Any, token: str) -> Viewer:
         unread=row.unread, role=Role(row.role), centre_id=row.centre_id, centre_path=row.centre_path,
         centre_name=row.centre_short or row.centre_name, level=row.level, department_id=row.department_id,
         department_name=row.department_name or "", must_change=bool(row.must_change),
+        second_factor=row.totp_on_at is not None, proved_at=row.proved_at,
     )  # fmt: skip
 
 

@@ -123,6 +123,18 @@ def reset_account(account_id: int) -> Any:
     return _secret(actions_staff.reset(access.actor(), _account(account_id), clock.now()), "密码已重置")
 
 
+@face.post("/accounts/<int:account_id>/second-factor")
+@access.staff(Permission.ACCOUNTS)
+def reset_second_factor(account_id: int) -> Any:
+    """The telephone and the recovery codes are gone."""
+    row = _account(account_id)
+    actions_staff.reset_second_factor(access.actor(), row, clock.now())
+    return pages.said(
+        f"{row.name}的两步验证已重置，所有登录都已退出；本人登录后重新设置。",
+        url_for("people_staff.account", account_id=row.id),
+    )
+
+
 @face.route("/accounts/<int:account_id>/hand-over", methods=["GET", "POST"])
 @access.staff(Permission.ACCOUNTS)
 def hand_over(account_id: int) -> Any:

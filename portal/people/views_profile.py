@@ -8,7 +8,7 @@ from flask import Response, abort, flash, request, session, url_for
 from portal.centres import profile
 from portal.core import access, clock, db, pages
 from portal.core.errors import DomainError
-from portal.people import actions, actions_codes, forms, queries, signing
+from portal.people import actions, actions_codes, devices, forms, proof, queries, signing
 from portal.people.models import Relative, Resident
 from portal.people.views_resident import browser, code_page, face, send
 
@@ -99,11 +99,42 @@ def remove_relative(relative_id: int) -> Any:
     return pages.said(f"已不再为{row.name}代办。已经报上的名不受影响。", url_for("people.relatives"))
 
 
+# Where I am signed in -------------------------------------------------------------------------------------------------
+
+
+@face.get("/me/devices", endpoint="devices")
+@access.resident
+def own_devices() -> Any:
+    user = access.signed_in()
+    rows = queries.live_sessions("resident", user.id, clock.now())
+    return pages.page("people/devices.html", rows=rows, own=user.session_id, browser=devices.said)
+
+
+@face.post("/me/devices/<session_id>/end")
+@access.resident
+def end_device(session_id: str) -> Any:
+    if session_id == access.signed_in().session_id:
+        signing.leave(clock.now())
+        return pages.said("已退出。下次用手机号和验证码就能再登录。", "/")
+    if not devices.end(access.actor(), session_id, clock.now()):
+        abort(404)
+    return pages.said("那台设备已经退出。", url_for("people.devices"))
+
+
+@face.post("/me/devices/end-others")
+@access.resident
+def end_other_devices() -> Any:
+    count = devices.end_others(access.actor(), access.signed_in().session_id, clock.now())
+    said = f"其他 {count} 台设备都已退出。" if count else "没有别的设备登录着。"
+    return pages.said(said, url_for("people.devices"))
+
+
 # Another number -------------------------------------------------------------------------------------------------------
 
 
 @face.route("/me/phone", methods=["GET", "POST"])
 @access.resident
+@proof.asked_first()
 def phone() -> Any:
     """A new number: a code is sent to it first."""
     person, form, now = _me(), forms.PhoneForm(), clock.now()
@@ -121,6 +152,7 @@ def phone() -> Any:
 
 @face.route("/me/phone/code", methods=["GET", "POST"])
 @access.resident
+@proof.asked_first("people.phone")
 def phone_code() -> Any:
     person, form, now = _me(), forms.CodeForm(), clock.now()
     number = session.get(NEW_PHONE)
@@ -130,7 +162,7 @@ def phone_code() -> Any:
         return code_page(form, number, 422 if form.is_submitted() else 200, changing=True)
     try:
         actions_codes.check_code(number, form.code.data or "", now, browser())
-        actions.change_phone(person, number, now, access.signed_in().session_id)
+        actions.change_phone(access.actor(), person, number, now, access.signed_in().session_id)
     except DomainError as refusal:
         db.keep_on_refusal()
         form.refuse(type(refusal)(refusal.message, advice=refusal.advice, field="code"))
@@ -142,8 +174,17 @@ def phone_code() -> Any:
 # Take it along, leave -------------------------------------------------------------------------------------------------
 
 
+@face.get("/me/data", endpoint="own_data")
+@access.resident
+@proof.asked_first()
+def own_data_page() -> Any:
+    """One press from the file: what is in it, and whom not to give it to."""
+    return pages.page("people/own_data.html", person=_me())
+
+
 @face.get("/me/export.json")
 @access.resident
+@proof.asked_first("people.own_data")
 def export() -> Any:
     body = json.dumps(actions.export_own(_me().id, clock.now()), ensure_ascii=False, indent=2, default=str)
     answer = Response(body, mimetype="application/json")
@@ -154,6 +195,7 @@ def export() -> Any:
 
 @face.route("/me/erase", methods=["GET", "POST"])
 @access.resident
+@proof.asked_first()
 def erase() -> Any:
     person, form, now = _me(), forms.EraseForm(), clock.now()
     if form.validate_on_submit():

@@ -1,16 +1,17 @@
 """Residents come in: telephone, code, and the first time name, address and community (SPEC P1)."""
 
+import hmac
 import secrets
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, flash, request, session, url_for
+from flask import Blueprint, abort, current_app, flash, request, session, url_for
 
 from portal.centres import profile
-from portal.core import access, clock, db, pages
+from portal.core import access, clock, db, pages, sealed
 from portal.core.access import safe_next
 from portal.core.errors import DomainError
-from portal.people import actions, actions_codes, forms, queries, rules, signing, viewer
+from portal.people import actions, actions_codes, forms, queries, rules, signing, spoken_codes, viewer
 from portal.people.models import Resident
 from portal.people.refusals import CodeTooSoon, when
 
@@ -25,6 +26,20 @@ def browser() -> str:
     return str(session.setdefault(BROWSER, secrets.token_urlsafe(12)))
 
 
+def _known_cookie() -> str:
+    return "__Host-known" if current_app.config["HTTPS"] else "known"
+
+
+def knows(phone: str) -> bool:
+    """Whether somebody has signed in with this number (11 digits) in this browser before."""
+    return hmac.compare_digest(request.cookies.get(_known_cookie(), "").encode(), _known_mark(phone).encode())
+
+
+def _known_mark(phone: str) -> str:
+    """Only this application can make it, so that nothing need be stored."""
+    return sealed.mark(phone, "known browser")
+
+
 def send(form: forms.PhoneForm, now: datetime) -> bool:
     """Send a code to the form's number. Pressed twice, or too impatient: the code that was sent is still good.
 
@@ -32,11 +47,11 @@ def send(form: forms.PhoneForm, now: datetime) -> bool:
     """
     phone = form.phone.data or ""
     try:
-        actions_codes.send_code(phone, request.remote_addr or "", now, browser())
+        actions_codes.send_code(phone, request.remote_addr or "", now, browser(), knows(phone))
     except CodeTooSoon as refusal:
         db.keep_on_refusal()
         if actions_codes.live_code(phone, now, browser()) is None:
-            refusal.advice += "短信已经收到的，请回到刚才要验证码的那个浏览器里填。"
+            refusal.advice += "短信已经收到的，请回到刚才要验证码的那个浏览器里填；急着用的，看下面打电话的办法。"
             form.refuse(refusal)
             return False
         flash(f"刚才已经发过验证码，请用收到的那一条。{refusal.advice}", "gold")
@@ -45,7 +60,9 @@ def send(form: forms.PhoneForm, now: datetime) -> bool:
 
 def _target() -> str:
     target = safe_next(request.values.get("next"), "/me")
-    return "/me" if target.split("?")[0] in {"/login", "/login/code", "/register", "/logout"} else target
+    return (
+        "/me" if target.split("?")[0] in {"/login", "/login/code", "/login/spoken", "/register", "/logout"} else target
+    )
 
 
 def _is_resident() -> bool:
@@ -79,7 +96,7 @@ def send_code() -> Any:
 
 def code_page(form: forms.CodeForm, phone: str, status: int = 200, changing: bool = False) -> Any:
     now = clock.now()
-    wait = rules.next_code_at(queries.codes_sent(phone, request.remote_addr or "", now), now)
+    wait = rules.next_code_at(queries.codes_sent(phone, request.remote_addr or "", now), now, knows(phone))
     return pages.page(
         "people/code.html", status=status, form=form, phone=phone, target=_target(), changing=changing,
         wait_text=when(wait, now) if wait else "", life=rules.CODE_LIFE,
@@ -117,12 +134,42 @@ def check_code() -> Any:
     return pages.see_other(url_for("people.register", next=_target()))
 
 
-def _come_in(person: Resident) -> Any:
+@face.route("/login/spoken", methods=["GET", "POST"])
+@access.public
+def spoken_code() -> Any:
+    """No text comes, or the code will not do: the number, and a code that the centre's staff read out."""
+    form, now = forms.SpokenForm(), clock.now()
+    status = 422 if form.is_submitted() else 200
+    if form.validate_on_submit():
+        try:
+            row = spoken_codes.use(form.phone.data or "", form.code.data or "", request.remote_addr or "", now)
+        except DomainError as refusal:
+            db.keep_on_refusal()
+            form.refuse(refusal)
+            status = refusal.status
+        else:
+            person = queries.resident(row.resident_id) or abort(404)
+            return _come_in(person, let_in_by=spoken_codes.read_by(row))
+    elif not form.is_submitted():
+        form.phone.data = session.get(PHONE, "")
+    return pages.page(
+        "people/spoken.html", status=status, form=form, target=_target(), life=rules.SPOKEN_LIFE,
+        digits=rules.SPOKEN_DIGITS,
+    )  # fmt: skip
+
+
+def _come_in(person: Resident, let_in_by: str = "") -> Any:
     target = _target()
-    signing.enter("resident", person.id, clock.now())
+    signing.enter("resident", person.id, clock.now(), let_in_by)
     if person.consent_version != profile.current().consent_version:
-        return pages.see_other(url_for("people.consent", next=target))
-    return pages.see_other(target)
+        target = url_for("people.consent", next=target)
+    answer = pages.see_other(target)
+    if not let_in_by:  # the telephone itself has shown its number
+        answer.set_cookie(
+            _known_cookie(), _known_mark(person.phone or ""), max_age=rules.KNOWN_DAYS * 86400, httponly=True,
+            samesite="Lax", secure=current_app.config["HTTPS"],
+        )  # fmt: skip
+    return answer
 
 
 def _register_page(form: forms.RegisterForm, phone: str, status: int = 200) -> Any:

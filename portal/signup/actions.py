@@ -183,6 +183,14 @@ def accept_offer(actor: Actor, sign_up_id: int, now: datetime) -> SignUp:
     return row
 
 
+def confirm_name(actor: Actor, sign_up_id: int) -> SignUp:
+    """The resident says that it is them whom staff entered: lists show their own name. Raises SignUpGone."""
+    _, row = find(sign_up_id)
+    _must_be_own(actor, row)
+    row.caller_name = ""
+    return row
+
+
 def decline_offer(actor: Actor, sign_up_id: int, now: datetime) -> SignUp:
     """Say no to the offered place; it goes to the next. Raises SignUpGone, OfferOver. Lock: the entry's row."""
     entry, row = find(sign_up_id)
@@ -249,5 +257,5 @@ def erase(resident_id: int, now: datetime) -> None:
             if entry is not None and (entry.last_end is None or now < entry.last_end):
                 waiting_list.move(entry, row, "withdraw", system_actor(), now, ended_at=now, accept_by=None)
                 waiting_list.move_up(entry, now)
-            row.note = row.refusal_reason = ""
+            row.note = row.refusal_reason = row.caller_name = ""
         db.session.flush()

@@ -102,6 +102,7 @@ def _ask(entry: Entry, row: SignUp) -> Ask:
         subject_kind=KIND, subject_id=entry.id, group_key=series_key(entry.centre_id, entry.title),
         centre_id=entry.centre_id, resident_id=row.resident_id, relative_id=row.relative_id, title=entry.title,
         when_text=notices.when(entry), person=row.relative.name if row.relative else "",
+        caller_name=row.caller_name,
     )  # fmt: skip
 
 

@@ -52,6 +52,7 @@ class SignUp(CentreScoped, Base):
     queue_no: Mapped[int | None]
     accept_by: Mapped[datetime | None] = mapped_column(UTCDateTime)
     note: Mapped[str] = mapped_column(String(200), default="")
+    caller_name: Mapped[str] = mapped_column(String(40), default="", server_default="")  # typed by staff, not confirmed
     refusal_reason: Mapped[str] = mapped_column(Text, default="")
     created_by: Mapped[str] = mapped_column(String(40), default="")  # staff who entered it for a caller
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -41,6 +41,7 @@ class Own:
     created_at: datetime
     withdraw_refusal: Refusal | None = None
     leaving: str = ""  # until when it may be left
+    caller_name: str = ""  # what staff typed for them, not confirmed
 
     @property
     def live(self) -> bool:
@@ -138,6 +139,7 @@ _OWN = (
     select(
         SignUp.id, SignUp.entry_id, SignUp.status, SignUp.relative_id, SignUp.places, SignUp.accept_by,
         SignUp.refusal_reason, SignUp.created_at, Relative.name.label("relative"), _NUMBER.label("number"),
+        SignUp.caller_name,
     )
     .outerjoin(Relative, Relative.id == SignUp.relative_id)
     .where(SignUp.resident_id == bindparam("resident_id"), SignUp.entry_id == bindparam("entry_id"))
@@ -168,6 +170,7 @@ def _own(row: Any) -> Own:
     return Own(
         row.id, row.entry_id, row.status, row.relative or "我", row.relative_id, row.places,
         row.number if row.status == WAITING else None, row.accept_by, row.refusal_reason, row.created_at,
+        caller_name=row.caller_name,
     )  # fmt: skip
 
 
@@ -278,7 +281,16 @@ def personal(resident_id: int) -> list[dict[str, Any]]:
         {
             "活动": title, "报名人": relative or "本人", "人数": s.places, "状态": LABELS[s.status],
             "报名时间": clock.stamp(s.created_at), "备注": s.note, "未通过原因": s.refusal_reason,
-            "办理说明": said.get(s.id, []),
+            "工作人员登记的姓名": s.caller_name, "办理说明": said.get(s.id, []),
         }
         for s, title, relative in rows
     ]  # fmt: skip
+
+
+def signed_up_at(resident_id: int, centre_id: int, since: datetime) -> bool:
+    """Whether a resident has signed up since then, by their own act, for an activity of this very centre."""
+    own = select(SignUp.id).where(
+        SignUp.resident_id == resident_id, SignUp.centre_id == centre_id, SignUp.created_by == "",
+        SignUp.created_at > since,
+    )  # fmt: skip
+    return db.session.scalar(own.limit(1)) is not None

@@ -180,6 +180,8 @@ def _row(
     s: SignUp, name: str, phone: str | None, relative: str | None, relative_phone: str | None, home: str | None,
     number: int,
 ) -> Row:  # fmt: skip
+    if s.caller_name:  # what staff typed is all they may know
+        name, relative_phone, home = s.caller_name, None, None
     return Row(
         id=s.id, resident_id=s.resident_id, relative_id=s.relative_id, name=relative or name,
         by=name if relative else "", phone=relative_phone or phone or "", places=s.places, status=s.status,

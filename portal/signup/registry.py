@@ -90,6 +90,12 @@ def personal(resident_id: int) -> dict[str, Any]:
     return {"报名": queries.personal(resident_id)}
 
 
+@registry.acquaintance
+def has_signed_up(resident_id: int, centre_id: int, since: datetime) -> bool:
+    """Signed up by themselves for something of the centre's."""
+    return queries.signed_up_at(resident_id, centre_id, since)
+
+
 @registry.erase
 def erase(resident_id: int, now: datetime) -> None:
     """Future sign-ups end, their places go on; rosters printed lately are not kept."""

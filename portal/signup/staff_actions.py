@@ -12,7 +12,7 @@ from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import Invalid, NotAllowed
 from portal.core.words import Refusal
-from portal.people import actions as people
+from portal.people import callers
 from portal.signup import actions, rules, waiting_list
 from portal.signup.errors import EntryGone, NoRoom, SignUpRefused
 from portal.signup.models import ACTIVE, OFFERED, PENDING, SignUp
@@ -83,8 +83,9 @@ def add_by_staff(
 ) -> SignUp:
     """Enter somebody who phoned or walked in; finds the resident by phone (11 digits) or opens one.
 
-    relative_name: for whom the caller asks; both names show. The entry's window does not bind staff, its places do:
-    full means waiting list. Raises EntryGone, CallerNameMissing, SignUpRefused. Locks: the entry's row, the resident.
+    relative_name: for whom the caller asks; both names show. Of somebody from elsewhere the list shows `name`. The
+    entry's window does not bind staff, its places do: full means waiting list. Raises EntryGone, CallerNameMissing,
+    LookupsFull, SignUpRefused. Locks: the entry's row, the resident.
     """
     _must(actor)
     entry = waiting_list.lock(entry_id)
@@ -92,13 +93,14 @@ def add_by_staff(
     if refusal is not None:
         raise SignUpRefused(refusal)
     with scope.system("a resident found by phone"):
-        resident = people.caller(phone, name, now)
-        relative = people.relative_named(resident, relative_name, now)
-        person = actions.find_person(entry, resident.id, relative.id if relative else None)
+        caller = callers.find(actor, phone, name, entry.centre.path, now)
+        relative = caller.relative(relative_name, now)
+        person = actions.find_person(entry, caller.resident.id, relative.id if relative else None)
         if person.live_id is not None:
             return db.session.get_one(SignUp, person.live_id)
         row = actions.enter(entry, person, places, actor, now, note.strip())
-        _noted(actor, row, "add", "", now)
+        row.caller_name = caller.typed
+        _noted(actor, row, "add", "", now, caller.noted)
     return row
 
 

@@ -13,6 +13,7 @@ from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.core.text import csv_table
+from portal.people import proof
 from portal.signup import documents, queries_staff
 from portal.signup.models import CONFIRMED
 from portal.signup.views_staff import bp
@@ -50,6 +51,7 @@ def table(entry_id: int) -> Response:
 
 @bp.post("/<int:entry_id>/sign-ups.csv")
 @access.staff(Permission.UNMASK)
+@proof.asked_first("signup_staff.entry")
 def full_table(entry_id: int) -> Response:
     """The list as CSV with phones in full; it is recorded who took it (P8)."""
     entry, now = _entry(entry_id), clock.now()

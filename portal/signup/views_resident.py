@@ -149,6 +149,15 @@ def withdraw(entry_id: int) -> str:
     return "已退出候补。" if waited else "已退出，名额让给下一位。谢谢您提前告知。"
 
 
+@bp.post("/services/<int:entry_id>/confirm-name")
+@access.resident
+@pages.act(_refused, _done)
+def confirm_name(entry_id: int) -> str:
+    """It is me whom staff entered by my number."""
+    actions.confirm_name(access.actor(), _own_row(entry_id).id)
+    return "好的，名单上写您登记的姓名。"
+
+
 @bp.post("/services/<int:entry_id>/accept")
 @access.resident
 @pages.act(_refused, _done)

@@ -72,4 +72,5 @@ def _ask(row: Booking) -> Ask:
         subject_kind=KIND, subject_id=row.id, group_key=group_key(row.venue_id), centre_id=row.centre_id,
         resident_id=row.resident_id or 0, relative_id=row.relative_id, title=row.venue.name,
         when_text=clock.span(row.starts_at, row.ends_at), person=row.relative.name if row.relative else "",
+        caller_name=row.caller_name,
     )  # fmt: skip

@@ -233,6 +233,7 @@ class Booking(CentreScoped, Base):
     relative_id: Mapped[int | None] = mapped_column(ForeignKey("relative.id"))
     contact_name: Mapped[str] = mapped_column(String(40), default="")
     contact_phone: Mapped[str] = mapped_column(String(20), default="")
+    caller_name: Mapped[str] = mapped_column(String(40), default="", server_default="")  # typed by staff, not confirmed
     title: Mapped[str] = mapped_column(String(80))  # what for, in words
     function: Mapped[str] = mapped_column(String(20), default="")  # one of the venue's functions
     people: Mapped[int] = mapped_column(default=1)

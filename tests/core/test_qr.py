@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 import pytest
@@ -47,3 +48,12 @@ def test_a_qr_link_in_a_template_becomes_a_code_and_a_link() -> None:
     made = pdf.render(pdf.single(f'<html lang="zh-CN"><body><a href="qr:{SHORT}" style="{box}"></a></body></html>'))
     assert printed.codes_in(printed.picture(made)) == [SHORT]
     assert printed.links_of(made) == [SHORT]
+
+
+def test_the_svg_draws_every_dark_module_and_says_what_it_is() -> None:
+    text = "otpauth://totp/x?secret=ABC&issuer=y"
+    drawn = qr.qr_svg(text, 'a "code"')
+    boxes = [tuple(map(int, found)) for found in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\d+z", drawn)]
+    dark = {(x + n - qr.QUIET_ZONE, y - qr.QUIET_ZONE) for x, y, length in boxes for n in range(length)}
+    assert dark == {(x, y) for y, row in enumerate(qr.matrix(text)) for x, cell in enumerate(row) if cell}
+    assert 'aria-label="a &quot;code&quot;"' in drawn

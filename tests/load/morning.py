@@ -112,9 +112,7 @@ def served(env: dict[str, str], workers: int) -> Iterator[tuple[int, int]]:
     port, home = free_port(), Path(tempfile.mkdtemp(prefix="portal-morning-"))
     command = granian(port, "wsgi:door", workers)
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=http.ROOT, env=os.environ | env | SETTINGS, stdout=log, stderr=log
-        )
+        process = subprocess.Popen(command, cwd=http.ROOT, env=os.environ | env | SETTINGS, stdout=log, stderr=log)
     try:
         http._wait(port)
         yield port, process.pid

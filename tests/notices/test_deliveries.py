@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from portal.core import registry
 from portal.core.db import db
 from portal.notices import actions, deliveries, rules
 from portal.notices.gateways import GatewayError, SmsGateway, WechatGateway, configured
@@ -167,6 +168,17 @@ def test_without_a_gateway_it_stays_here(session: Any, now: datetime) -> None:
     assert "19900000000" not in str(logged)
 
 
+def test_behind_https_no_log_has_a_code_even_without_a_gateway(
+    app: Any, session: Any, now: datetime, monkeypatch: Any
+) -> None:
+    monkeypatch.setitem(app.config, "HTTPS", True)
+    registry.text_phone("19900000000", "验证码 123456，5 分钟内有效。", "login_code", "login-code:1", now)
+    session.commit()
+    with capture_logs() as logged:
+        assert deliveries.deliver_due(now) == {"local": 1}
+    assert len(logged) == 1 and not [line for line in logged if "123456" in str(line) or "19900000000" in str(line)]
+
+
 def test_wechat_falls_back_to_sms(
     app: Any, session: Any, gateway: FakeGateway, now: datetime, monkeypatch: Any
 ) -> None:
@@ -194,7 +206,13 @@ def test_errors_say_whether_to_try_again_and_never_whom() -> None:
     for url in ("ftp://x/", "", "http:///path"):
         with pytest.raises(ValueError):
             WechatGateway(url, "")
-    settings = {"SMS_URL": "", "SMS_TOKEN": "", "WECHAT_URL": "https://w.example/x", "WECHAT_TOKEN": "t"}
+    settings = {
+        "SMS_URL": "",
+        "SMS_TOKEN": "",
+        "WECHAT_URL": "https://w.example/x",
+        "WECHAT_TOKEN": "t",
+        "HTTPS": False,
+    }
     assert [type(g).__name__ for g in configured(settings).values()] == ["LocalGateway", "WechatGateway"]
 
 

@@ -16,7 +16,7 @@ from portal.core import scope
 from portal.core.access import Role, system_actor
 from portal.core.db import db, is_sqlite, writing
 from portal.core.errors import DomainError
-from portal.people import actions, actions_codes, actions_staff, queries
+from portal.people import actions, actions_codes, actions_staff, callers, queries
 from portal.people.models import LoginCode, Relative, Resident, StaffAccount
 from portal.people.refusals import CodeTooSoon, CodeWrong, UsernameTaken
 from tests.factories import Town
@@ -87,7 +87,7 @@ def test_two_colleagues_type_one_new_number(
     look, looked = queries.resident_by_phone, threading.Event()
 
     def second() -> list[Any]:
-        return at_once(app, 1, lambda _n: actions.caller(NEW, "后到的", now).id)
+        return at_once(app, 1, lambda _n: callers.find(system_actor(), NEW, "后到的", "/1/", now).resident.id)
 
     def held(phone: str) -> Any:
         found = look(phone)
@@ -105,7 +105,7 @@ def test_two_colleagues_type_one_new_number(
     monkeypatch.setattr(queries, "resident_by_phone", held)
     session.rollback()
     with ThreadPoolExecutor(1) as pool:
-        first = at_once(app, 1, lambda _n: actions.caller(NEW, "先到的", now).id)
+        first = at_once(app, 1, lambda _n: callers.find(system_actor(), NEW, "先到的", "/1/", now).resident.id)
         assert first == others[0].result(timeout=10)
     person = one(select(Resident).where(Resident.phone == NEW))
     assert (person.id, person.name) == (first[0], "先到的" if is_sqlite() else "后到的")

@@ -21,8 +21,10 @@ H = timedelta(hours=1)
 
 
 def test_next_code() -> None:
-    def next_at(phone: Any = (), address: Any = (), site: Any = ()) -> datetime | None:
-        return rules.next_code_at(rules.CodesSent(phone, address, site), NOW)
+    def next_at(
+        phone: Any = (), address: Any = (), site: Any = (), own: Any = (), known: bool = False
+    ) -> datetime | None:
+        return rules.next_code_at(rules.CodesSent(phone, address, site, own), NOW, known)
 
     assert next_at() is None
     assert next_at([NOW - 59 * S]) == NOW + S
@@ -34,8 +36,13 @@ def test_next_code() -> None:
     assert next_at(five[1:3], (five * 4)[1:]) is None
     assert next_at((), (), five * 20) == NOW + 10 * M
     ten = [NOW - n * H for n in range(23, 13, -1)]
-    assert next_at(ten) == NOW + H
-    assert next_at(ten[1:]) is None
+    assert next_at(ten, own=ten[7:]) == next_at(ten, own=ten[7:], known=True) == NOW + H
+    assert next_at(ten[1:], own=ten[1:4]) is None
+    # Strangers leave three of the ten, and neither their pauses nor their hour are the owner's.
+    assert next_at(ten[3:]) == NOW + 4 * H
+    assert next_at(ten[3:], known=True) is None
+    assert next_at(five, known=True) is None
+    assert next_at(five[2:], own=five[2:], known=True) == NOW + 30 * M
 
 
 def test_two_codes_a_night() -> None:
@@ -67,7 +74,7 @@ def test_open_again() -> None:
     [
         ("short", "至少 10"), ("x" * 129, "最多 128"), ("chenxin-2026", "用户名"), ("CHENXIN-abcd", "用户名"),
         ("aaaaaaaaaaaa", "太常见"), ("abcdefghijkl", "太常见"), ("98765432100", "太常见"), ("Password123", "太常见"),
-        ("陈新" * 6, "太常见"),
+        ("陈新" * 6, "不能有自己的"), ("海" * 12, "太常见"),
     ],
 )  # fmt: skip
 def test_bad_passwords(password: str, word: str) -> None:

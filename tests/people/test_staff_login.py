@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import select
 from portal.core import clock, sessions
 from portal.core.audit import AuditLog
 from portal.core.sessions import WebSession
-from portal.people import passwords
+from portal.people import passwords, rules
 from portal.people.models import KnownDevice, LoginFailure, StaffAccount
 from tests.factories import PASSWORD, Town
 from tests.people.conftest import one, rows
@@ -104,13 +105,50 @@ def test_the_owners_own_browser_is_let_in_although_others_fail(
     assert sign_in(client).status_code == 429
 
 
-def test_twenty_failures_close_the_address(app: Flask, client: FlaskClient, town: Town) -> None:
-    for number in range(20):
-        sign_in(client, f"guess{number}", "wrong")
+def test_whoever_tries_many_accounts_from_one_address_is_slowed(app: Flask, client: FlaskClient, town: Town) -> None:
+    answers = [sign_in(client, f"guess{number}", "wrong").status_code for number in range(60)]
+    assert answers == [422] * rules.ACCOUNTS_PER_ADDRESS + [429] * (60 - rules.ACCOUNTS_PER_ADDRESS)
     assert sign_in(client).status_code == 429
     elsewhere = app.test_client()
     data = {"username": "a1", "password": PASSWORD}
     assert elsewhere.post("/staff/login", data=data, environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 303
+
+
+def test_one_colleague_mistypes_and_the_office_works_on(app: Flask, client: FlaskClient, town: Town) -> None:
+    answers = [sign_in(client, "a2", "wrong").status_code for _ in range(30)]
+    assert answers == [422] * 5 + [429] * 25
+    assert sign_in(app.test_client(), "a1").status_code == 303
+
+
+def test_a_stranger_elsewhere_closes_nothing_here_but_many_do(app: Flask, client: FlaskClient, town: Town) -> None:
+    def guess(number: int) -> int:
+        address = {"REMOTE_ADDR": f"192.0.2.{number}"}
+        data = {"username": "a1", "password": "wrong"}
+        return app.test_client().post("/staff/login", data=data, environ_base=address).status_code
+
+    assert [guess(1) for _ in range(6)] == [422] * 5 + [429]
+    assert sign_in(client).status_code == 303  # a browser that the account does not know yet, from another network
+    client.post("/staff/logout")
+    assert [guess(2 + number // 5) for number in range(20)] == [422] * 20  # the success has cleared the account's count
+    assert guess(9) == 429
+    assert sign_in(app.test_client()).status_code == 429
+    assert sign_in(client).status_code == 303  # its own browser is let in all the same
+
+
+def test_a_reset_ends_the_sessions_and_leaves_the_owners_browser_known(
+    app: Flask, client: FlaskClient, town: Town, as_staff: Any
+) -> None:
+    sign_in(client)
+    boss = as_staff(app.test_client(), town.staff["A"])
+    page = boss.post(f"/staff/accounts/{town.staff['A1'].id}/reset").text
+    password = re.findall(r'id="secret">([^<]+)<', page)[0]
+    assert client.get("/staff/sessions").location.startswith("/staff/login")
+    for number in range(4):
+        address = {"REMOTE_ADDR": f"192.0.2.{number}"}
+        for _ in range(5):
+            app.test_client().post("/staff/login", data={"username": "a1", "password": "x"}, environ_base=address)
+    assert sign_in(app.test_client(), password=password).status_code == 429
+    assert sign_in(client, password=password).location == "/staff/password"
 
 
 def test_a_shared_desk_is_known_to_both_accounts(client: FlaskClient, town: Town) -> None:
@@ -139,6 +177,21 @@ def test_initial_password_must_be_changed_first(client: FlaskClient, town: Town,
     assert (account.must_change, account.password_expires_at) == (False, None)
 
 
+def test_a_one_time_password_works_once(
+    app: Flask, client: FlaskClient, town: Town, session: Any, now: datetime
+) -> None:
+    account = town.staff["A1"]
+    account.must_change, account.password_expires_at = True, now + timedelta(hours=24)
+    session.commit()
+    assert [sign_in(client).status_code, sign_in(client).status_code] == [303, 303]  # pressed twice
+    with clock.frozen(now + timedelta(minutes=1)):
+        answer = sign_in(app.test_client())
+        assert answer.status_code == 422
+        assert "只能用一次" in answer.text
+        assert client.post("/staff/password", data={"old": PASSWORD, "new": NEW, "again": NEW}).location == "/staff"
+        assert sign_in(app.test_client(), password=NEW).status_code == 303
+
+
 def test_initial_password_dies_after_a_day(client: FlaskClient, town: Town, session: Any, now: datetime) -> None:
     account = town.staff["A1"]
     account.must_change, account.password_expires_at = True, now
@@ -154,7 +207,7 @@ def test_initial_password_dies_after_a_day(client: FlaskClient, town: Town, sess
         ("wrong", NEW, NEW, "现在的密码不对"),
         (PASSWORD, "short", "short", "至少 10 个字符"),
         (PASSWORD, NEW, NEW + "!", "两次写的新密码不一样"),
-        (PASSWORD, "my-a1-is-fine", "my-a1-is-fine", "不能有用户名"),
+        (PASSWORD, "my-a1-is-fine", "my-a1-is-fine", "不能有自己的用户名"),
         (PASSWORD, "1234567890", "1234567890", "太常见"),
         (PASSWORD, PASSWORD, PASSWORD, "不能和现在的一样"),
         (PASSWORD, "", "", "请填写新密码"),

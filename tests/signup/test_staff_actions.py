@@ -98,16 +98,16 @@ def test_without_the_right_or_from_next_door(session: Any, town: Town, entry: En
 
 def test_a_known_caller(session: Any, town: Town, make: Make, now: datetime) -> None:
     entry = make.entry(town.centres["A1"], capacity=1)
-    phone = town.residents[3].phone
+    phone = town.residents[1].phone
     row = staff_actions.add_by_staff(town.actor("A1-OP"), entry.id, phone, "", "", 1, now)
     again = staff_actions.add_by_staff(town.actor("A1-OP"), entry.id, phone, "别的名字", "", 1, now)
     assert (row.id, row.resident_id, row.created_by, row.status) == (
         again.id,
-        town.residents[3].id,
+        town.residents[1].id,
         "A1经办",
         "confirmed",
     )
-    assert town.residents[3].name == "居民丁"  # a caller's word does not change what the person entered
+    assert town.residents[1].name == "居民乙"  # a caller's word does not change what the person entered
 
 
 def test_a_new_caller_for_a_relative(session: Any, town: Town, make: Make, now: datetime) -> None:

@@ -12,7 +12,7 @@ from portal.core import audit, clock, outbox, registry, scope, states
 from portal.core.access import Actor, Permission, system_actor
 from portal.core.db import db
 from portal.core.errors import NotAllowed, NotYourTurn
-from portal.people import actions as people
+from portal.people import callers
 from portal.people.models import Resident
 from portal.venues import locks, occupancy, rules
 from portal.venues.actions import booking as residents
@@ -72,20 +72,21 @@ def check(venue: Venue, wish: Wish, now: datetime, but: tuple[int, ...] = ()) ->
 def book_for(actor: Actor, wish: Wish, phone: str, name: str, now: datetime, relative_name: str = "") -> Booking:
     """Book for somebody who phones or walks in, or (no phone) for the house itself. Approved at once.
 
-    phone: 11 digits or ''. A resident is found by it or opened; both names show when `relative_name` is given. Staff
-    are not bound by notice, limits and hours; by other bookings and closures they are. Whose time has begun sits there
-    already. The same wish twice is one booking. Raises VenueGone, NotBookable, BookingRefused, CallerNameMissing,
-    SlotTaken, NotAllowed. Locks: the resident, then the venue.
+    phone: 11 digits or ''. A resident is found by it or opened; of somebody from elsewhere pages show `name`. Both
+    names show when `relative_name` is given. Staff are not bound by notice, limits and hours; by other bookings and
+    closures they are. Whose time has begun sits there already. The same wish twice is one booking. Raises VenueGone,
+    NotBookable, BookingRefused, CallerNameMissing, LookupsFull, SlotTaken, NotAllowed. Locks: the resident, then the
+    venue.
     """
     must(actor)
-    if not _visible(wish.venue_id):
-        raise VenueGone()
+    path = _path(wish.venue_id)
     with scope.system("a resident found by phone, a room's other bookings"):
-        resident = people.caller(phone, name, now) if phone else None
+        caller = callers.find(actor, phone, name, path, now) if phone else None
+        resident = caller.resident if caller else None
         if resident is not None:
             locks.lock_resident(resident.id)
         venue = locks.lock(wish.venue_id)
-        relative = people.relative_named(resident, relative_name, now) if resident else None
+        relative = caller.relative(relative_name, now) if caller else None
         wish = replace(wish, relative_id=relative.id) if relative else wish
         wish = residents.worded(venue, wish, must_say=False)
         double = _same(actor, wish, resident)
@@ -96,7 +97,9 @@ def book_for(actor: Actor, wish: Wish, phone: str, name: str, now: datetime, rel
         row = residents.enter(venue, wish, APPROVED, source, actor, now, resident_id=resident.id if resident else None,
                               contact=(name.strip()[:40], phone) if resident is None else ("", ""))  # fmt: skip
         row.checked_in_at = now if wish.start <= now else None
-        noted(actor, row, "add", "", now)
+        if caller is not None:
+            row.caller_name = caller.typed
+        noted(actor, row, "add", "", now, caller.noted if caller else "")
     return row
 
 
@@ -110,9 +113,13 @@ def _same(actor: Actor, wish: Wish, resident: Resident | None) -> Booking | None
     return db.session.scalars(wanted).first()
 
 
-def _visible(venue_id: int) -> bool:
-    """In the caller's own scope: a neighbour's room does not exist."""
-    return db.session.scalars(select(Venue.id).where(Venue.id == venue_id)).one_or_none() is not None
+def _path(venue_id: int) -> str:
+    """Of the room's centre. In the caller's own scope: a neighbour's room does not exist. Raises VenueGone."""
+    wanted = select(Centre.path).join(Venue, Venue.centre_id == Centre.id).where(Venue.id == venue_id)
+    path = db.session.scalars(wanted).one_or_none()
+    if path is None:
+        raise VenueGone()
+    return path
 
 
 def approve(actor: Actor, booking_id: int, now: datetime) -> Booking:

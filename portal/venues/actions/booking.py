@@ -310,6 +310,14 @@ def accept(actor: Actor, booking_id: int, now: datetime) -> Booking:
     return row
 
 
+def confirm_name(actor: Actor, booking_id: int) -> Booking:
+    """The resident says that it is them whom staff entered: pages show their own name. Raises BookingGone."""
+    with scope.system("own booking"):
+        _, row = _own(actor, booking_id)
+        row.caller_name = ""
+    return row
+
+
 def decline(actor: Actor, booking_id: int, now: datetime) -> Booking:
     """Say no to the offered time; it goes to the next. Twice is the same as once.
 
@@ -342,7 +350,7 @@ def erase(resident_id: int, now: datetime) -> None:
             if row.status in ACTIVE and row.ends_at > now:
                 waiting_list.end(venue, row, "withdraw", system_actor(), now)
             row.title, row.needs, row.reason = row.function or "使用场地", "", ""
-            row.contact_name = row.contact_phone = ""
+            row.contact_name = row.contact_phone = row.caller_name = ""
         notes = update(VenueNote).where(VenueNote.booking_id.in_(ids))
         db.session.execute(notes.values(body=""))
         forget_staff(staff_link(booking_id) for booking_id in ids)

@@ -163,6 +163,15 @@ def change(booking_id: int) -> str:
     return f"已改到 {when}，等中心审批。" if row.status == PENDING else f"已改到 {when}。"
 
 
+@bp.post("/venues/bookings/<int:booking_id>/confirm-name")
+@access.resident
+@pages.act(_refused, _done)
+def confirm_name(booking_id: int) -> str:
+    """It is me whom staff entered by my number."""
+    booking.confirm_name(access.actor(), booking_id)
+    return "好的，中心看到的是您登记的姓名。"
+
+
 @bp.post("/venues/bookings/<int:booking_id>/answer")
 @access.resident
 @pages.act(_refused, _done)

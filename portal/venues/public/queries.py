@@ -214,8 +214,17 @@ def _told(row: Booking, said: list[str]) -> dict[str, Any]:
         "为谁": row.relative.name if row.relative else "本人", "用途": row.title, "人数": row.people,
         "需要": row.needs, "状态": LABELS[row.status], "原因": row.reason, "提交时间": clock.stamp(row.created_at),
         "签到时间": clock.stamp(row.checked_in_at) if row.checked_in_at else "", "办理说明": said,
-        "登记的联系人": f"{row.contact_name} {row.contact_phone}".strip(),
+        "登记的联系人": f"{row.contact_name} {row.contact_phone}".strip(), "工作人员登记的姓名": row.caller_name,
     }  # fmt: skip
+
+
+def booked_at(resident_id: int, centre_id: int, since: datetime) -> bool:
+    """Whether a resident has booked since then, by their own act, a room of this very centre."""
+    own = select(Booking.id).where(
+        Booking.resident_id == resident_id, Booking.centre_id == centre_id, Booking.created_by == "",
+        Booking.created_at > since,
+    )  # fmt: skip
+    return db.session.scalar(own.limit(1)) is not None
 
 
 # At the door ----------------------------------------------------------------------------------------------------------

@@ -34,4 +34,5 @@ def personal(resident_id: int) -> dict[str, Any]:
     return {"场地预约": queries.personal(resident_id)}
 
 
+registry.acquaintance(queries.booked_at)
 registry.erase(booking.erase)

@@ -43,7 +43,9 @@ PAGE = 20
 TO_DECIDE = (Booking.status == literal_column(f"'{PENDING}'"), Booking.source != BY_ACTIVITY)
 DATES = 60  # of a series on one page: a year of Tuesdays
 SHORTEST_PHONE = 4  # digits of a number's end that are enough to look for it
-_NAMES = (Booking.title, Booking.contact_name, Resident.name, Relative.name)
+# Of somebody whom staff entered, only what they typed.
+_BOOKER = case((Booking.caller_name == "", Resident.name), else_=Booking.caller_name)
+_NAMES = (Booking.title, Booking.contact_name, _BOOKER, Relative.name)
 FIND_TABS = (("coming", "还没用的"), ("past", "用过和取消的"), ("all", "全部"))
 SOON = timedelta(hours=4)  # a decision that is due so soon is marked
 LATEST = 366  # days ahead that staff are shown other times for

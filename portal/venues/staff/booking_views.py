@@ -168,7 +168,8 @@ def _history(row: Booking) -> list[dict[str, str]]:
         if "from" in moved and "to" in moved:
             then = clock.span(datetime.fromisoformat(moved["from"]), datetime.fromisoformat(moved["to"]))
             what = f"{what}（原来 {moved.get('venue', '')} {then}）"
-        lines.append({"who": who[h.id], "when": clock.stamp(h.at), "what": what, "reason": h.reason})
+        own = row.caller_name and h.actor_kind == "resident"  # who has not confirmed yet has no name here
+        lines.append({"who": "本人" if own else who[h.id], "when": clock.stamp(h.at), "what": what, "reason": h.reason})
     return lines
 
 

@@ -35,7 +35,7 @@ from portal.venues.states import LABELS
 def who(booking: Booking) -> str:
     """Whose it is, for staff: '王秀英（王建国代）', a caller's name, the activity or the colleague who entered it."""
     if booking.resident is not None:
-        name = booking.resident.name or "没有填姓名的居民"
+        name = booking.caller_name or booking.resident.name or "没有填姓名的居民"
         return f"{booking.relative.name}（{name}代）" if booking.relative is not None else name
     if booking.source == BY_ACTIVITY:
         return "服务清单活动"

@@ -70,8 +70,8 @@ def test_a_caller_who_is_new_and_calls_for_a_mother(session: Any, town: Town, ro
             approval.book_for(clerk, wish(room), "19900007777", " ", now)
         assert missing.value.field == "name"
         row = approval.book_for(clerk, wish(room), "19900007777", "陈小明", now, relative_name="陈母")
-        again = approval.book_for(clerk, wish(room, 28), "19900007777", "", now, relative_name="陈母")
-        own = approval.book_for(clerk, wish(room, 29), "19900007777", "", now, relative_name="陈小明")
+        again = approval.book_for(clerk, wish(room, 28), "19900007777", "陈小明", now, relative_name="陈母")
+        own = approval.book_for(clerk, wish(room, 29), "19900007777", " 陈小 明", now, relative_name="陈小明")
     assert row.relative is not None and (row.relative.name, row.relative_id) == ("陈母", again.relative_id)
     assert own.relative_id is None
     assert session.scalar(select(func.count()).select_from(Relative)) == 1
