@@ -17,12 +17,23 @@ def _flag(env: Mapping[str, str], name: str, default: str = "0") -> bool:
 
 def _secret_key(env: Mapping[str, str], data_dir: Path) -> str:
     """The configured key, or one made once and kept beside the data, so that a restart signs nobody out."""
-    if env.get("SECRET_KEY"):
-        return env["SECRET_KEY"]
-    file = data_dir / "secret_key"
+    return env.get("SECRET_KEY") or _kept_key(data_dir / "secret_key")
+
+
+def _audit_keys(env: Mapping[str, str], data_dir: Path) -> tuple[str, ...]:
+    """The audit log's keys, one a line: the first writes, the others still prove what they wrote."""
+    file = Path(env.get("PORTAL_AUDIT_KEY_FILE") or data_dir / "audit_key")
+    keys = tuple(line.strip() for line in _kept_key(file).splitlines() if line.strip())
+    if not keys:
+        raise SystemExit(f"{file} holds no key; put back the one that was there (docs/operations.md)")
+    return keys
+
+
+def _kept_key(file: Path) -> str:
+    """What stands in the file; made once when there is none (mode 0600)."""
     if not file.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        draft = data_dir / f"secret_key.{os.getpid()}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f"{file.name}.{os.getpid()}")
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(48))
         # Written whole, then linked: of two processes starting together one wins and nobody reads half a key.
@@ -54,6 +65,7 @@ def from_environment(env: Mapping[str, str] | None = None) -> dict[str, Any]:
     return {
         "DATA_DIR": data_dir,
         "SECRET_KEY": _secret_key(env, data_dir),
+        "AUDIT_KEYS": _audit_keys(env, data_dir),
         "SQLALCHEMY_DATABASE_URI": database_url(env.get("DATABASE_URL", ""), data_dir),
         "REDIS_URL": env.get("REDIS_URL", "redis://127.0.0.1:6390/0"),
         "PROFILE": env.get("PORTAL_PROFILE", "dapeng"),

@@ -16,6 +16,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,8 +24,11 @@ from typing import Any
 import sqlalchemy as sa
 from flask import current_app
 
+from portal.core import scope
+from portal.core.audit_chain import Anchor
 from portal.core.db import db, writing
 from portal.core.sessions import WebSession
+from portal.people import audit_anchors
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -45,12 +49,14 @@ def write(target: Path, now: datetime) -> dict[str, Any]:
     part = target.with_name(target.name + ".part")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as folder:
         kind = db.engine.dialect.name
+        audit = _audit_ends(now)  # before the copy, which then has these lines and perhaps more
         database = Path(folder) / DATABASE[kind]
         _copy_sqlite(database) if kind == "sqlite" else _dump_postgresql(database)
         members = {DATABASE[kind]: database, **{FILES + name: path for name, path in _kept_files()}}
         manifest = {
             "format": FORMAT, "made_at": now.isoformat(timespec="seconds"), "database": kind, "revision": _revision(),
-            "profile": current_app.config["PROFILE"], "members": {n: _describe(p) for n, p in members.items()},
+            "profile": current_app.config["PROFILE"], "audit": audit,
+            "members": {n: _describe(p) for n, p in members.items()},
         }  # fmt: skip
         try:
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
@@ -94,6 +100,14 @@ def _revision() -> str:
         if not sa.inspect(connection).has_table("alembic_version"):
             return ""
         return str(connection.scalar(sa.text("SELECT version_num FROM alembic_version")) or "")
+
+
+def _audit_ends(now: datetime) -> dict[str, Any]:
+    """First line, count and newest line of the audit log; kept with the file, so outside of this machine too."""
+    with scope.system("backup"):
+        ends = asdict(audit_anchors.here("night", now))
+        db.session.rollback()
+    return {name: ends[name] for name in ("first", "count", "head")}
 
 
 def _copy_sqlite(target: Path) -> None:
@@ -147,6 +161,12 @@ def read_manifest(source: Path) -> dict[str, Any]:
     return manifest
 
 
+def audit_anchor(manifest: dict[str, Any]) -> Anchor | None:
+    """What the backup says about the audit log; None for one made before backups said it, or with an empty log."""
+    ends = manifest.get("audit") or {}
+    return Anchor(ends["count"], ends["first"], ends["head"]) if ends.get("count") else None
+
+
 def refuse_foreign(manifest: dict[str, Any]) -> None:
     """Raises BackupError when the backup does not fit this installation."""
     kind = db.engine.dialect.name
@@ -184,6 +204,9 @@ def restore(source: Path, now: datetime) -> dict[str, Any]:
     with writing():
         ending = sa.update(WebSession).where(WebSession.ended_at.is_(None))
         db.session.execute(ending.values(ended_at=now, ended_why="restore"))
+    with scope.system("restore"):
+        audit_anchors.keep(audit_anchors.here("restored", now))  # what was known of the replaced log says nothing now
+        db.session.rollback()
     return manifest
 
 

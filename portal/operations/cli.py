@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 from flask import Blueprint
 
-from portal.core import clock
+from portal.core import clock, scope
 from portal.operations import backup, work
+from portal.people import audit_proof
 
 bp = Blueprint("operations_commands", __name__, cli_group=None)
 
@@ -69,3 +70,25 @@ def restore_command(file: Path, yes: bool) -> None:
     except backup.BackupError as error:
         raise click.ClickException(str(error)) from error
     click.echo("已恢复，所有人要重新登录。如果程序比备份新，请再运行 db upgrade。")
+
+
+@bp.cli.command("audit-check")
+@click.option(
+    "--backup", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Compare with what this backup's manifest says too (one made from this database).",
+)  # fmt: skip
+@click.option("--accept-lost-key", is_flag=True, help="Vouch for lines whose key is lost for good; itself recorded.")
+def audit_check(file: Path | None, accept_lost_key: bool) -> None:
+    """Prove the audit log's chain; exit code 1 names the line that does not hold."""
+    try:
+        others = [backup.audit_anchor(backup.read_manifest(file))] if file else []
+    except backup.BackupError as error:
+        raise click.ClickException(str(error)) from error
+    now = clock.now()
+    with scope.system("audit-check"):
+        if accept_lost_key:
+            audit_proof.accept_lost_key(now)
+        proof = audit_proof.prove(now, [anchor for anchor in others if anchor is not None])
+    if proof.broken is not None:
+        raise click.ClickException(f"操作记录第 {proof.broken} 条{proof.why}。请保全数据库，与最近的备份对照。")
+    click.echo(f"操作记录完整：共 {proof.count} 条，最后是第 {proof.upto} 条，末尾 {proof.head}。")

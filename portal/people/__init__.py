@@ -10,7 +10,7 @@ WORDS = {
     "sign_in": "登录", "open": "新建账户", "reset": "重置密码", "hand_over": "管理员变动", "disable": "停用账户",
     "enable": "恢复账户", "change_role": "改角色", "transfer": "调动账户", "change_password": "修改密码",
     "end_session": "结束登录", "unmask": "查看完整信息",
-    "erase": "居民注销", "import": "导入阵地",
+    "accept_lost_key": "为遗失密钥的记录作保", "erase": "居民注销", "import": "导入阵地",
     "staff_account": "账户", "resident": "居民", "centre": "阵地", "audit_log": "操作记录",
     "username": "用户名", "name": "姓名或名称", "phone": "电话", "role": "角色", "state": "状态", "address": "地址",
 }  # fmt: skip

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from sqlalchemy import MetaData, Table, exc, inspect, text
 
 from portal import create_app
 from portal.cases import queries
-from portal.core import clock
+from portal.core import audit, audit_chain, clock
+from portal.core.access import system_actor
 from portal.core.db import Base, db
 
 
@@ -169,3 +171,29 @@ def test_the_calendars_of_known_years_are_there(empty: Flask) -> None:
     assert [len(queries.days_of(year)) for year in (2025, 2026, 2027)] == [28 + 5, 33 + 6, 0]
     start = clock.at(date(2026, 9, 30), time(16))
     assert queries.work_clock().workday_end(start, 5) == clock.at(date(2026, 10, 13), time(18))
+
+
+def test_old_audit_lines_hold_after_the_key_came(empty: Flask) -> None:
+    """Migration 0010 on a log as older versions kept it: plain hashes, no head; up, written to, down and up again."""
+    upgrade(revision="0009")
+    line = SimpleNamespace(
+        previous="", at=datetime(2026, 11, 25, 2, tzinfo=UTC), actor_kind="system", actor_id=None, actor_name="s",
+        centre_id=None, centre_path="/1/", address="", verb="v", object_type="o", object_id=None, summary="", before=None,
+        after=None, key_id="",
+    )  # fmt: skip
+    hashed = audit.digest(line)  # type: ignore[arg-type]
+    with db.engine.begin() as connection:
+        connection.execute(text(
+            "INSERT INTO audit_log (at, actor_kind, actor_name, verb, object_type, centre_path, address, summary, "
+            "before, after, previous, hash) VALUES ('2026-11-25 02:00:00+00:00', 'system', 's', 'v', 'o', '/1/', '', "
+            f"'', 'null', 'null', '', '{hashed}')"
+        ))  # fmt: skip
+    upgrade()
+    assert audit_chain.verify([]).fault is None
+    audit.record(system_actor(), "v", "o", 1, clock.now())
+    db.session.commit()
+    chain = audit_chain.verify([])
+    assert (chain.fault, chain.count, chain.keyed) == (None, 2, True)
+    db.session.remove()
+    downgrade(revision="0009")
+    upgrade()
