@@ -8,7 +8,7 @@ JOBS ?= 2
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgresql lint fmt bench load attack pins setup setup-lint setup-test clean
+.PHONY: help run test test-sqlite test-postgresql lint fmt bench load attack drill pins setup setup-lint setup-test clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ load: setup-test  ## The rushes for seats and rooms and the worst morning, bound
 
 attack: setup-test  ## Attacks on what `make run` starts, with visitors beside them; on this machine only, some ten minutes
 	$(PY) -m tests.attack
+
+drill: setup  ## Bring the newest backup (or one made now) back into a scratch database and compare every table
+	@$(PY) -m flask --app wsgi restore-drill
 
 pins: setup-lint  ## Write requirements*.txt from what is installed in .venv
 	$(PY) -m tools.pins

@@ -76,6 +76,7 @@ def from_environment(env: Mapping[str, str] | None = None) -> dict[str, Any]:
         "WECHAT_TOKEN": env.get("PORTAL_WECHAT_TOKEN", ""),
         "METRICS_TOKEN": env.get("PORTAL_METRICS_TOKEN", ""),
         "BACKUP_DIR": env.get("PORTAL_BACKUP_DIR", ""),
+        "BACKUP_KEY_FILE": env.get("PORTAL_BACKUP_KEY_FILE", ""),
         "TRUSTED_HOSTS": [h.strip() for h in env.get("PORTAL_TRUSTED_HOSTS", "").split(",") if h.strip()] or None,
         "BEHIND_PROXY": _flag(env, "PORTAL_PROXY"),
         "HTTPS": https,

@@ -139,9 +139,9 @@ def nightly_backup(now: datetime) -> str:
     folder = current_app.config["BACKUP_DIR"]
     if not folder:
         return "没有设置备份目录（PORTAL_BACKUP_DIR）"
-    target = Path(folder) / f"portal-{clock.local(now):%Y%m%d-%H%M}.tar"
+    target = Path(folder) / backup.file_name(now)
     backup.write(target, now)
-    for old in sorted(Path(folder).glob("portal-*.tar"))[:-BACKUPS_KEPT]:
+    for old in [*backup.kept(Path(folder))[:-BACKUPS_KEPT], *Path(folder).glob("portal-*.part")]:
         old.unlink()
     return f"已备份到 {target.name}"
 
