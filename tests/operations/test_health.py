@@ -15,6 +15,7 @@ from portal import create_app
 from portal.core import outbox
 from portal.core.db import db
 from portal.notices import actions
+from portal.operations import health
 from tests.servers import RedisServer
 
 ROOT = Path(__file__).parents[2]
@@ -150,3 +151,39 @@ def test_counts_of_all_processes_are_added(app: Any, client: Any, session: Any) 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stdout.strip() == "[200, 200, 200]", done.stderr
     assert counted() == before + 3
+
+
+def test_strangers_learn_whether_all_is_well_and_no_more(
+    app: Any, client: Any, town: Any, as_staff: Any, redis_server: RedisServer, monkeypatch: Any
+) -> None:
+    outside = {"REMOTE_ADDR": "8.8.8.8"}
+    assert client.get("/readyz", environ_base=outside).json == {"status": "not ok"}  # no Redis
+    monkeypatch.setitem(app.config, "REDIS_URL", redis_server.url)
+    assert client.get("/readyz", environ_base=outside).json == {"status": "ok"}
+    monkeypatch.setitem(app.config, "METRICS_TOKEN", "s3cret")
+    answer = client.get("/readyz", environ_base=outside, headers={"Authorization": "Bearer s3cret"})
+    assert answer.json["failing"] == []
+    for who, knows in (("D", True), ("A1-OP", False), ("D-LOOK", False)):
+        report = as_staff(app.test_client(), town.staff[who]).get("/readyz", environ_base=outside).json
+        assert ("database" in report) is knows, who
+
+
+def test_a_full_or_read_only_disk_is_named(app: Any, client: Any, session: Any, monkeypatch: Any) -> None:
+    def said() -> Any:
+        report = client.get("/readyz").json
+        assert report["status"] == "degraded"
+        return report["failing"][0], report["disk"]
+
+    monkeypatch.setattr(health, "LEAST_FREE", 2**62)
+    name, disk = said()
+    assert (name, disk["ok"], disk["free_mb"] > 0) == ("disk", False, True)
+    monkeypatch.setattr(health, "LEAST_FREE", 0)
+    with monkeypatch.context() as patch:  # a real read-only file system needs root: tests/faults
+        patch.setattr(health.os, "access", lambda *_: False)
+        assert said() == ("disk", {"ok": False, "why": "read only"})
+
+    def gone(_folder: Path) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(health.os, "statvfs", gone)
+    assert said() == ("disk", {"ok": False, "why": "gone"})
