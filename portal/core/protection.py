@@ -1,4 +1,4 @@
-"""What the database itself refuses: changing or deleting audit rows (SPEC P9). Installed by migration 0002."""
+"""What the database itself refuses: changing or deleting audit rows (SPEC P9). Migrations install the same."""
 
 from sqlalchemy import Connection
 
@@ -28,15 +28,3 @@ def install(connection: Connection) -> None:
     for table in PROTECTED:
         for verb in ("UPDATE", "DELETE"):
             connection.exec_driver_sql(SQLITE.format(table=table, verb=verb))
-
-
-def remove(connection: Connection) -> None:
-    """Take the triggers away again; only a migration downwards does."""
-    if connection.dialect.name == "postgresql":
-        for table in PROTECTED:
-            connection.exec_driver_sql(f"DROP TRIGGER {table}_append_only ON {table}")
-        connection.exec_driver_sql("DROP FUNCTION refuse_change()")
-        return
-    for table in PROTECTED:
-        for verb in ("UPDATE", "DELETE"):
-            connection.exec_driver_sql(f"DROP TRIGGER {table}_no_{verb}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -18,7 +19,7 @@ from sqlalchemy import MetaData, Table, exc, inspect, text
 
 from portal import create_app
 from portal.cases import queries
-from portal.core import audit, audit_chain, clock
+from portal.core import audit, audit_chain, clock, protection
 from portal.core.access import system_actor
 from portal.core.db import Base, db
 
@@ -97,6 +98,43 @@ def test_revisions_are_linear_and_numbered(empty: Flask) -> None:
     revisions = [script.revision for script in directory.walk_revisions()][::-1]
     assert revisions == [f"{number:04d}" for number in range(1, len(revisions) + 1)]
     assert len(directory.get_heads()) == 1
+
+
+@pytest.mark.once
+def test_no_migration_imports_live_code() -> None:
+    """It would make another schema once that code changes."""
+    for file in sorted((Path(__file__).parents[2] / "migrations" / "versions").glob("*.py")):
+        imported = [
+            name
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in ([a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""])
+        ]
+        assert not [n for n in imported if n.split(".")[0] in {"portal", "jobs", "wsgi", "tests"}], file.name
+
+
+def _nets() -> set[str]:
+    """What the database itself refuses: triggers, functions, exclusion constraints, by their text without layout."""
+    source = (
+        "SELECT sql FROM sqlite_master WHERE type = 'trigger'"
+        if db.engine.dialect.name == "sqlite"
+        else "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal UNION ALL "
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'x' UNION ALL "
+        "SELECT pg_get_functiondef('refuse_change'::regproc)"
+    )
+    with db.engine.connect() as connection:
+        return {" ".join(found.split()) for found in connection.scalars(text(source))}
+
+
+def test_tables_made_without_migrations_have_the_same_nets(empty: Flask) -> None:
+    """Tests make them so; the migrations hold frozen copies."""
+    upgrade()
+    migrated = _nets()
+    downgrade(revision="base")
+    db.create_all()
+    with db.engine.begin() as connection:
+        protection.install(connection)
+    assert _nets() == migrated and len(migrated) >= 4
 
 
 @pytest.mark.parametrize("table", ["audit_log", "state_history"])
