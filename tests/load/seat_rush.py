@@ -89,7 +89,7 @@ class Portal:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
-            if self._answers():
+            if self._answers() and self._workers_seen() == WORKERS:
                 return self
             time.sleep(0.1)
         self.__exit__()
@@ -101,6 +101,10 @@ class Portal:
             connection.request("GET", "/login")
             return connection.getresponse().status == 200
         return False
+
+    def _workers_seen(self) -> int:
+        """How many of the workers have answered something: with one alone there is no rush. Each counts for itself."""
+        return len({file.stem.rpartition("_")[2] for file in (self.home / "metrics").glob("*.db")})
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
