@@ -26,13 +26,14 @@ test-sqlite: setup-test  ## The suite on SQLite only
 test-postgresql: setup-test  ## The suite on a PostgreSQL of its own
 	PORTAL_TEST_DATABASE=postgresql $(PY) -m pytest -n $(JOBS) -m "not once and not load" $(T)
 
-lint: setup-lint  ## ruff, mypy, djlint, import-linter; runs all and fails when one does
+lint: setup-lint  ## ruff, mypy, djlint, import-linter, oldest Python; runs all and fails when one does
 	@failed=""; \
 	step() { printf '%s\n' "· $$1"; shift; "$$@" || failed=yes; }; \
 	step "ruff check" $(PY) -m ruff check .; \
 	step "ruff format" $(PY) -m ruff format --check .; \
 	step "mypy" $(PY) -m mypy; \
 	step "djlint" $(PY) -m djlint --lint --quiet portal/templates; \
+	step "oldest Python" $(PY) -m tools.oldest; \
 	step "import layers" $(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()" --no-cache; \
 	[ -z "$$failed" ] || { echo "✗ lint found something (above)"; exit 1; }
 

@@ -43,6 +43,17 @@ def _kept_key(file: Path) -> str:
     return file.read_text().strip()
 
 
+def data_folder(env: Mapping[str, str], code: Path = ROOT) -> Path:
+    """Where everything that is written goes: `var` beside a checkout; an installed package must be told.
+
+    Raises SystemExit: among the installed packages the next upgrade would throw the data away.
+    """
+    given = env.get("PORTAL_DATA_DIR")
+    if not given and not (code / "pyproject.toml").is_file():
+        raise SystemExit("PORTAL_DATA_DIR is not set: name the folder for database and files (docs/operations.md)")
+    return Path(given or code / "var").resolve()
+
+
 def database_url(raw: str, data_dir: Path) -> str:
     """Normalise DATABASE_URL: an SQLite file by default, psycopg 3 for PostgreSQL addresses."""
     if not raw:
@@ -59,7 +70,7 @@ def database_url(raw: str, data_dir: Path) -> str:
 def from_environment(env: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Build the Flask configuration from environment variables."""
     env = os.environ if env is None else env
-    data_dir = Path(env.get("PORTAL_DATA_DIR") or ROOT / "var").resolve()
+    data_dir = data_folder(env)
     data_dir.mkdir(parents=True, exist_ok=True)
     https = _flag(env, "PORTAL_HTTPS")
     return {
