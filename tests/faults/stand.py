@@ -42,7 +42,9 @@ class Writing:
 class Stand:
     """Web (two workers), worker, scheduler, Redis, a database, a gateway outside. `people` write through HTTP."""
 
-    def __init__(self, home: Path, gateway: FakeGateway, postgres: PostgresServer | None, url: str = "") -> None:
+    def __init__(
+        self, home: Path, logs: Path, gateway: FakeGateway, postgres: PostgresServer | None, url: str = ""
+    ) -> None:  # fmt: skip
         self.home, self.gateway, self.postgres = home, gateway, postgres
         self.url = url or f"sqlite:///{home / 'data' / 'portal.db'}"
         self.redis, self.port = RedisServer(), free_port()
@@ -54,7 +56,6 @@ class Stand:
             "PORTAL_LOG_LEVEL": "WARNING",
         }  # fmt: skip
         module = [sys.executable, "-m", "tests.jobs.stand"]
-        logs = home.parent
         self.processes = {
             "web": Process(granian(self.port, "tests.jobs.stand:door", 2), self.env, logs / "web.log"),
             "worker": Process([*module, "worker"], self.env, logs / "worker.log"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -187,3 +189,26 @@ def test_a_full_or_read_only_disk_is_named(app: Any, client: Any, session: Any, 
 
     monkeypatch.setattr(health.os, "statvfs", gone)
     assert said() == ("disk", {"ok": False, "why": "gone"})
+
+
+def test_counts_claim_their_room_before_the_first(app: Any, client: Any, monkeypatch: Any) -> None:
+    """A page of a mapped file that a full disk cannot give kills the process."""
+    from portal.operations import metrics
+
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    client.get("/healthz")
+    for kind in ("counter", "histogram"):
+        assert (folder / f"{kind}_{os.getpid()}.db").stat().st_blocks * 512 >= metrics.ROOM
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setitem(metrics._claimed, "process", -1)
+    with monkeypatch.context() as disk:
+        disk.setattr(metrics.os, "posix_fallocate", full)
+        counted: list[str] = []
+        disk.setattr(metrics.SECONDS, "labels", lambda *_: counted.append("x"))
+        assert client.get("/healthz").status_code == 200
+        metrics.refused(503)
+        assert not counted
+    assert metrics.has_room()
