@@ -8,7 +8,7 @@ JOBS ?= 2
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgresql lint fmt bench load attack pins setup setup-lint setup-test clean
+.PHONY: help run test test-sqlite test-postgresql lint fmt bench load attack drill faults pins setup setup-lint setup-test clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,15 +24,16 @@ test-sqlite: setup-test  ## The suite on SQLite only
 	PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -n $(JOBS) $(T)
 
 test-postgresql: setup-test  ## The suite on a PostgreSQL of its own
-	PORTAL_TEST_DATABASE=postgresql $(PY) -m pytest -n $(JOBS) -m "not once and not load" $(T)
+	PORTAL_TEST_DATABASE=postgresql $(PY) -m pytest -n $(JOBS) -m "not once and not load and not faults" $(T)
 
-lint: setup-lint  ## ruff, mypy, djlint, import-linter; runs all and fails when one does
+lint: setup-lint  ## ruff, mypy, djlint, import-linter, oldest Python; runs all and fails when one does
 	@failed=""; \
 	step() { printf '%s\n' "· $$1"; shift; "$$@" || failed=yes; }; \
 	step "ruff check" $(PY) -m ruff check .; \
 	step "ruff format" $(PY) -m ruff format --check .; \
 	step "mypy" $(PY) -m mypy; \
 	step "djlint" $(PY) -m djlint --lint --quiet portal/templates; \
+	step "oldest Python" $(PY) -m tools.oldest; \
 	step "import layers" $(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()" --no-cache; \
 	[ -z "$$failed" ] || { echo "✗ lint found something (above)"; exit 1; }
 
@@ -53,6 +54,13 @@ load: setup-test  ## The rushes for seats and rooms and the worst morning, bound
 
 attack: setup-test  ## Attacks on what `make run` starts, with visitors beside them; on this machine only, some ten minutes
 	$(PY) -m tests.attack
+
+faults: setup-test  ## kill -9, full and read-only disks, a clock set back, in the middle of writes (root for the disks)
+	PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -m faults $(T)
+	PORTAL_TEST_DATABASE=postgresql $(PY) -m pytest -m faults $(T)
+
+drill: setup  ## Bring the newest backup (or one made now) back into a scratch database and compare every table
+	@$(PY) -m flask --app wsgi restore-drill
 
 pins: setup-lint  ## Write requirements*.txt from what is installed in .venv
 	$(PY) -m tools.pins

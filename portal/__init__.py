@@ -25,6 +25,7 @@ from portal import (
 from portal.core import (
     access,
     audit,  # noqa: F401  # its table belongs to every deployment, whichever features are open
+    cookies,
     db,
     errors,
     form_recovery,
@@ -49,6 +50,7 @@ login.session_protection = None  # our sessions are rows that can be ended; a gu
 def create_app(overrides: dict[str, Any] | None = None) -> Flask:
     """Build the app: settings, extensions, features. Raises UndeclaredAccess if a view does not say who may open it."""
     app = Flask(__name__)
+    app.session_interface = cookies.CookieSessions()
     app.config.update(settings.from_environment())
     app.config.update(overrides or {})
     logs.init_app(app)

@@ -8,7 +8,6 @@ alone, and what is slow (`access.Access`) never has more than one thread.
 """
 
 import asyncio
-import gc
 import io
 import os
 import random
@@ -200,6 +199,4 @@ def _run(app: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> Answer
 
 def of(app: Flask) -> Door:
     """The door of `app`, with its static files. PORTAL_WEB_THREADS: how many requests a process works on at once."""
-    gc.freeze()  # the app itself never becomes garbage; a request's few cycles may wait for those of a hundred others
-    gc.set_threshold(50_000, 20, 20)
     return Door(app, compressed.init_app(app), max(1, int(os.environ.get("PORTAL_WEB_THREADS", "2"))))

@@ -17,12 +17,23 @@ def _flag(env: Mapping[str, str], name: str, default: str = "0") -> bool:
 
 def _secret_key(env: Mapping[str, str], data_dir: Path) -> str:
     """The configured key, or one made once and kept beside the data, so that a restart signs nobody out."""
-    if env.get("SECRET_KEY"):
-        return env["SECRET_KEY"]
-    file = data_dir / "secret_key"
+    return env.get("SECRET_KEY") or _kept_key(data_dir / "secret_key")
+
+
+def _audit_keys(env: Mapping[str, str], data_dir: Path) -> tuple[str, ...]:
+    """The audit log's keys, one a line: the first writes, the others still prove what they wrote."""
+    file = Path(env.get("PORTAL_AUDIT_KEY_FILE") or data_dir / "audit_key")
+    keys = tuple(line.strip() for line in _kept_key(file).splitlines() if line.strip())
+    if not keys:
+        raise SystemExit(f"{file} holds no key; put back the one that was there (docs/operations.md)")
+    return keys
+
+
+def _kept_key(file: Path) -> str:
+    """What stands in the file; made once when there is none (mode 0600)."""
     if not file.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        draft = data_dir / f"secret_key.{os.getpid()}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f"{file.name}.{os.getpid()}")
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(48))
         # Written whole, then linked: of two processes starting together one wins and nobody reads half a key.
@@ -30,6 +41,17 @@ def _secret_key(env: Mapping[str, str], data_dir: Path) -> str:
             os.link(draft, file)
         draft.unlink()
     return file.read_text().strip()
+
+
+def data_folder(env: Mapping[str, str], code: Path = ROOT) -> Path:
+    """Where everything that is written goes: `var` beside a checkout; an installed package must be told.
+
+    Raises SystemExit: among the installed packages the next upgrade would throw the data away.
+    """
+    given = env.get("PORTAL_DATA_DIR")
+    if not given and not (code / "pyproject.toml").is_file():
+        raise SystemExit("PORTAL_DATA_DIR is not set: name the folder for database and files (docs/operations.md)")
+    return Path(given or code / "var").resolve()
 
 
 def database_url(raw: str, data_dir: Path) -> str:
@@ -48,12 +70,13 @@ def database_url(raw: str, data_dir: Path) -> str:
 def from_environment(env: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Build the Flask configuration from environment variables."""
     env = os.environ if env is None else env
-    data_dir = Path(env.get("PORTAL_DATA_DIR") or ROOT / "var").resolve()
+    data_dir = data_folder(env)
     data_dir.mkdir(parents=True, exist_ok=True)
     https = _flag(env, "PORTAL_HTTPS")
     return {
         "DATA_DIR": data_dir,
         "SECRET_KEY": _secret_key(env, data_dir),
+        "AUDIT_KEYS": _audit_keys(env, data_dir),
         "SQLALCHEMY_DATABASE_URI": database_url(env.get("DATABASE_URL", ""), data_dir),
         "REDIS_URL": env.get("REDIS_URL", "redis://127.0.0.1:6390/0"),
         "PROFILE": env.get("PORTAL_PROFILE", "dapeng"),
@@ -64,6 +87,7 @@ def from_environment(env: Mapping[str, str] | None = None) -> dict[str, Any]:
         "WECHAT_TOKEN": env.get("PORTAL_WECHAT_TOKEN", ""),
         "METRICS_TOKEN": env.get("PORTAL_METRICS_TOKEN", ""),
         "BACKUP_DIR": env.get("PORTAL_BACKUP_DIR", ""),
+        "BACKUP_KEY_FILE": env.get("PORTAL_BACKUP_KEY_FILE", ""),
         "TRUSTED_HOSTS": [h.strip() for h in env.get("PORTAL_TRUSTED_HOSTS", "").split(",") if h.strip()] or None,
         "BEHIND_PROXY": _flag(env, "PORTAL_PROXY"),
         "HTTPS": https,

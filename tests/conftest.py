@@ -226,6 +226,7 @@ def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("data")
     app = create_app({
         "TESTING": True, "SECRET_KEY": "tests only", "SQLALCHEMY_DATABASE_URI": database.url, "DATA_DIR": folder,
+        "AUDIT_KEYS": ("tests only",),
         "WTF_CSRF_ENABLED": False, "RATELIMIT_ENABLED": False, "REDIS_URL": "redis://127.0.0.1:1/0",
         "BASE_URL": "https://portal.example", "SMS_URL": "", "WECHAT_URL": "", "PROFILE": "dapeng",
         "SERVER_NAME": None, "TRUSTED_HOSTS": None, "HTTPS": False,
@@ -261,6 +262,7 @@ def _fresh(request: pytest.FixtureRequest) -> Iterator[None]:
     app.extensions.pop("portal_kept", None)
     shutil.rmtree(app.config["DATA_DIR"] / "cache" / "pdf" / "waiting", ignore_errors=True)
     (app.config["DATA_DIR"] / "erasures.txt").unlink(missing_ok=True)
+    (app.config["DATA_DIR"] / "audit_anchors.jsonl").unlink(missing_ok=True)
     month_snapshot.forget()
     room_snapshot.forget()
     yield

@@ -5,12 +5,28 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from portal.venues import overlap_constraint
-
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+
+# The net against overlaps as it was when this migration was written (later ones install what replaces it).
+POSTGRESQL = """
+ALTER TABLE booking ADD CONSTRAINT booking_overlap EXCLUDE USING gist (
+  int4range(venue_id, venue_id, '[]') WITH &&, tstzrange(starts_at, held_until, '[)') WITH &&
+) WHERE (status IN ('pending', 'approved', 'offered'))
+"""
+SQLITE = """
+CREATE TRIGGER booking_overlap_{verb} BEFORE {event} ON booking
+WHEN NEW.status IN ('pending', 'approved', 'offered') AND EXISTS (
+  SELECT 1 FROM booking AS other
+  WHERE other.venue_id = NEW.venue_id AND other.status IN ('pending', 'approved', 'offered') AND other.id IS NOT NEW.id
+  AND other.starts_at < NEW.held_until AND other.held_until > NEW.starts_at
+  AND other.starts_at > datetime(NEW.starts_at, '-2 days')
+)
+BEGIN SELECT RAISE(ABORT, 'booking_overlap'); END
+"""
+EVENTS = {"insert": "INSERT", "update": "UPDATE OF venue_id, starts_at, held_until, status"}
 
 
 def upgrade() -> None:
@@ -225,11 +241,21 @@ def upgrade() -> None:
     op.create_index(op.f("ix_venue_note_booking_id"), "venue_note", ["booking_id"], unique=False)
     op.create_index(op.f("ix_venue_note_centre_id"), "venue_note", ["centre_id"], unique=False)
     op.create_index("ix_venue_note_open", "venue_note", ["venue_id", "solved_at"], unique=False)
-    overlap_constraint.install(op.get_bind())
+    connection = op.get_bind()
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(POSTGRESQL)
+    else:
+        for verb, event in EVENTS.items():
+            connection.exec_driver_sql(SQLITE.format(verb=verb, event=event))
 
 
 def downgrade() -> None:
-    overlap_constraint.remove(op.get_bind())
+    connection = op.get_bind()
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("ALTER TABLE booking DROP CONSTRAINT booking_overlap")
+    else:
+        for verb in EVENTS:
+            connection.exec_driver_sql(f"DROP TRIGGER booking_overlap_{verb}")
     op.drop_table("venue_note")
     op.drop_table("booking")
     op.drop_table("venue_photo")

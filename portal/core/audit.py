@@ -1,16 +1,19 @@
 """Audit log (SPEC P9): who, when, from where, what before and after; chained by hash, protected by triggers.
 
 Rows are collected during the request and written just before its commit, so the chain's lock is held for the shortest
-time. Migration 0002 installs triggers that refuse UPDATE and DELETE.
+time. Migration 0002 installs triggers that refuse UPDATE and DELETE. Each hash needs a key that is not in the database
+(`AUDIT_KEYS`), so whoever can write there cannot write the chain anew; `core.audit_chain` proves it.
 """
 
 import hashlib
+import hmac
 import json
-from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, event, select, text
+from flask import current_app
+from sqlalchemy import JSON, ForeignKey, Index, String, event, func, insert, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal.core import remarks
@@ -44,6 +47,20 @@ class AuditLog(Base):
     after: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     previous: Mapped[str] = mapped_column(String(64), default="")
     hash: Mapped[str] = mapped_column(String(64), unique=True)
+    key_id: Mapped[str] = mapped_column(String(12), default="")  # '' for lines from before there was a key
+
+
+class AuditHead(Base):
+    """One row: how many lines there are and the newest one's hash, sealed by the key. It shows a cut end at once;
+    numbers cannot, because a rolled-back transaction leaves a gap in PostgreSQL's."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    lines: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str] = mapped_column(String(12))
+    seal: Mapped[str] = mapped_column(String(64))
 
 
 def record(
@@ -74,14 +91,34 @@ def _plain(values: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if values is None else json.loads(json.dumps(values, ensure_ascii=False, default=str))
 
 
+@cache
+def _named(keys: tuple[str, ...]) -> dict[str, bytes]:
+    return {hashlib.sha256(f"audit key {key}".encode()).hexdigest()[:12]: key.encode() for key in keys}
+
+
+def known_keys() -> dict[str, bytes]:
+    """The keys of this installation by their public names; new lines are written with the first."""
+    return _named(tuple(current_app.config["AUDIT_KEYS"]))
+
+
 def digest(row: AuditLog) -> str:
-    """SHA-256 over the previous hash and every field, in a fixed order."""
+    """HMAC-SHA-256 over the previous hash and every field, in a fixed order; plain SHA-256 for lines without a key.
+
+    Raises KeyError when the line's key is not here.
+    """
     fields = [
         row.previous, row.at.isoformat(), row.actor_kind, row.actor_id, row.actor_name, row.centre_id, row.centre_path,
         row.address, row.verb, row.object_type, row.object_id, row.summary, row.before, row.after,
     ]  # fmt: skip
-    raw = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(raw.encode()).hexdigest()
+    raw = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    if not row.key_id:
+        return hashlib.sha256(raw).hexdigest()
+    return hmac.digest(known_keys()[row.key_id], raw, "sha256").hex()
+
+
+def seal(key_id: str, count: int, last: str) -> str:
+    """What only the holder of the key can put under "so many lines, ending with this hash"."""
+    return hmac.digest(known_keys()[key_id], f"head {count} {last}".encode(), "sha256").hex()
 
 
 @event.listens_for(Session, "before_commit")
@@ -91,27 +128,25 @@ def _write(session: Session) -> None:
         return
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
-    previous = session.scalar(select(AuditLog.hash).order_by(AuditLog.id.desc()).limit(1)) or ""
+    head = session.execute(select(AuditHead.lines, AuditHead.hash)).one_or_none()
+    count, previous = head or _lines_so_far(session)
+    key_id = next(iter(known_keys()))
     for row in rows:
-        row.previous = previous
+        row.previous, row.key_id = previous, key_id
         row.hash = previous = digest(row)
         session.add(row)
         session.flush()
+    count += len(rows)
+    values = {"lines": count, "hash": previous, "key_id": key_id, "seal": seal(key_id, count, previous)}
+    session.execute(update(AuditHead).values(values) if head else insert(AuditHead).values(id=1, **values))
+
+
+def _lines_so_far(session: Session) -> tuple[int, str]:
+    """Of a log from before there was a head."""
+    count = session.scalar(select(func.count()).select_from(AuditLog)) or 0
+    return count, session.scalar(select(AuditLog.hash).order_by(AuditLog.id.desc()).limit(1)) or ""
 
 
 @event.listens_for(Session, "after_rollback")
 def _forget(session: Session) -> None:
     session.info.pop("audit", None)
-
-
-def broken_link(see: Callable[[AuditLog], None] = lambda _row: None) -> int | None:
-    """The id of the first row whose chain does not hold, or None. see: called with every row on the way."""
-    previous = None
-    every = select(AuditLog).order_by(AuditLog.id).execution_options(yield_per=500)
-    with db.session.scalars(every) as rows:
-        for row in rows:
-            see(row)
-            if digest(row) != row.hash or (previous is not None and row.previous != previous):
-                return row.id
-            previous = row.hash
-    return None

@@ -14,9 +14,12 @@ import time
 from pathlib import Path
 from wsgiref.headers import Headers
 
+import structlog
 from flask import Flask
 from whitenoise import WhiteNoise
 from whitenoise.compress import Compressor
+
+log = structlog.get_logger()
 
 MONTH_SECONDS = 30 * 24 * 3600
 DAY_SECONDS = 24 * 3600
@@ -38,14 +41,16 @@ def _squeezed(root: Path, store: Path) -> Path:
         return done
     store.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix="making-", dir=store))
-    shutil.copytree(root, work / "files")
-    squeezer = Compressor(quiet=True)
-    for file in [f for f in (work / "files").rglob("*") if f.is_file()]:
-        if squeezer.should_compress(file.name):
-            squeezer.compress(str(file))
-    with contextlib.suppress(OSError):  # another process was first; its copy is the same
-        (work / "files").rename(done)
-    shutil.rmtree(work, ignore_errors=True)
+    try:
+        shutil.copytree(root, work / "files")
+        squeezer = Compressor(quiet=True)
+        for file in [f for f in (work / "files").rglob("*") if f.is_file()]:
+            if squeezer.should_compress(file.name):
+                squeezer.compress(str(file))
+        with contextlib.suppress(OSError):  # another process was first; its copy is the same
+            (work / "files").rename(done)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     _forget_old(store, done)
     return done
 
@@ -62,10 +67,21 @@ def _headers(headers: Headers, _path: str, _url: str) -> None:
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
 
 
+def _folder(root: Path, store: Path) -> Path:
+    """The squeezed copy; the files themselves where nothing can be written: then people can at least look."""
+    try:
+        done = _squeezed(root, store)
+    except OSError as error:
+        log.warning("static files go out as they are", error=repr(error))
+        return root
+    with contextlib.suppress(OSError):
+        os.utime(done)  # in use: an age is counted from the last start
+    return done
+
+
 def init_app(app: Flask) -> WhiteNoise:
     """Answer /static/ before Flask sees it. Addresses carry a digest of the content, so a month's keeping is safe."""
-    folder = _squeezed(Path(str(app.static_folder)), Path(app.config["DATA_DIR"]) / "cache" / "static")
-    os.utime(folder)  # in use: an age is counted from the last start
+    folder = _folder(Path(str(app.static_folder)), Path(app.config["DATA_DIR"]) / "cache" / "static")
     files = WhiteNoise(
         app.wsgi_app,
         root=str(folder),

@@ -6,6 +6,8 @@ locks taken in the actions.
 """
 
 import os
+import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -32,6 +34,8 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
+from portal.core.writers_queue import QUEUE_SECONDS, Turn, WritersQueue
+
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -40,6 +44,7 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 LONE_READ = "lone_read"  # execution option: one statement that needs no transaction around it
+SIDE_SECONDS = 0.2  # a small write that may be lost waits no longer
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -73,6 +78,13 @@ db = SQLAlchemy(model_class=Base)
 _write_intent: ContextVar[bool] = ContextVar("write_intent", default=False)
 
 
+# Who of this process's threads may ask SQLite for its write lock; each holds at most one turn.
+_writers = WritersQueue()
+_mine = threading.local()
+_side_write: ContextVar[bool] = ContextVar("side_write", default=False)
+TURN = "turn"  # in what the pool remembers of a connection
+
+
 @contextmanager
 def writing() -> Iterator[None]:
     """Transactions begun inside take SQLite's write lock at once. Commits at the end, rolls back on an error."""
@@ -94,21 +106,22 @@ def side_write(statement: Executable) -> None:
     Waits at most 0.2 s for SQLite's write lock and gives up silently: a page never fails because of it.
     Must not be called while this request itself holds the write lock.
     """
-    token = _write_intent.set(True)
+    token, side_token = _write_intent.set(True), _side_write.set(True)
     try:
         with db.engine.connect() as connection:
             raw = connection.connection.dbapi_connection if is_sqlite() else None
             if raw is not None:
-                raw.execute("PRAGMA busy_timeout=200")
+                raw.execute(f"PRAGMA busy_timeout={SIDE_SECONDS * 1000:.0f}")
             try:
                 with connection.begin():
                     connection.execute(statement)
             finally:
                 if raw is not None:
-                    raw.execute("PRAGMA busy_timeout=15000")
+                    raw.execute(f"PRAGMA busy_timeout={QUEUE_SECONDS * 1000:.0f}")
     except SQLAlchemyError:
         return
     finally:
+        _side_write.reset(side_token)
         _write_intent.reset(token)
 
 
@@ -190,7 +203,8 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         cursor = connection.cursor()
         for pragma in (
-            "journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=15000",
+            "journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL",
+            f"busy_timeout={QUEUE_SECONDS * 1000:.0f}",
             "cache_size=-32768", "mmap_size=268435456", "temp_store=MEMORY",
             "secure_delete=ON",  # what is deleted is overwritten: an erased person stays in no free page
         ):  # fmt: skip
@@ -201,7 +215,44 @@ def _prepare_sqlite(engine: Engine) -> None:
     def begin(connection: Connection) -> None:
         if connection.get_execution_options().get(LONE_READ):
             return
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if _write_intent.get() else "BEGIN")
+        if not _write_intent.get():
+            connection.exec_driver_sql("BEGIN")
+            return
+        turn = _take_turn(connection)
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except BaseException:
+            turn.end()
+            raise
+
+    @event.listens_for(engine, "checkin")
+    def given_back(_connection: Any, record: Any) -> None:
+        """However a transaction ended, its connection comes back to the pool."""
+        turn = record.record_info.pop(TURN, None)
+        if turn is not None:
+            turn.end()
+
+
+def _take_turn(connection: Connection) -> Turn:
+    """Stand in line for SQLite's write lock. Raises OperationalError, as SQLite does, when it takes too long."""
+    info = connection.connection.record_info
+    assert info is not None  # None for a connection that was taken out of its pool; we never do
+    held = info.pop(TURN, None)
+    if held is not None:
+        held.end()  # of this connection's transaction before
+    turn = _writers.turn(SIDE_SECONDS if _side_write.get() else QUEUE_SECONDS)
+    if turn is None:
+        raise OperationalError("BEGIN IMMEDIATE", {}, sqlite3.OperationalError("database is locked"))
+    info[TURN] = _mine.turn = turn
+    return turn
+
+
+def _end_my_turn() -> None:
+    """The transaction of this thread's session is over; what follows (a doorbell, drawing a page) holds up nobody."""
+    turn: Turn | None = getattr(_mine, "turn", None)
+    if turn is not None and _write_intent.get():  # not that of a session that only reads beside it (`apart`)
+        _mine.turn = None
+        turn.end()
 
 
 def in_reading_request() -> bool:
@@ -236,7 +287,7 @@ def init_app(app: Flask) -> None:
     """Bind the database to the app and install commit-once, SQLite begin, and fork safety."""
     uri = app.config["SQLALCHEMY_DATABASE_URI"]
     if uri.startswith("sqlite"):
-        options: dict[str, Any] = {"connect_args": {"timeout": 15, "check_same_thread": False}}
+        options: dict[str, Any] = {"connect_args": {"timeout": QUEUE_SECONDS, "check_same_thread": False}}
     else:
         options = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 5}
     app.config.setdefault("SQLALCHEMY_ENGINE_OPTIONS", options)
@@ -290,6 +341,7 @@ def _has_written(session: Session, _context: object) -> None:
 
 @event.listens_for(Session, "after_commit")
 def _run_after_commit(session: Session) -> None:
+    _end_my_turn()
     session.info.pop("written", None)
     for action in session.info.pop("after_commit", ()):
         action()
@@ -297,5 +349,6 @@ def _run_after_commit(session: Session) -> None:
 
 @event.listens_for(Session, "after_rollback")
 def _drop_after_commit(session: Session) -> None:
+    _end_my_turn()
     session.info.pop("after_commit", None)
     session.info.pop("written", None)

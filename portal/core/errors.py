@@ -1,13 +1,21 @@
 """Expected refusals are DomainErrors with a sentence for the person; everything else reaches one handler."""
 
+from contextlib import suppress
 from typing import Any
 
 import structlog
-from flask import Flask, render_template, request
-from sqlalchemy.exc import IntegrityError, OperationalError
+from flask import Flask, current_app, g, render_template, request
+from sqlalchemy.exc import (
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+    TimeoutError,
+)
 from werkzeug.exceptions import HTTPException
 
-from portal.core import incoming
+from portal.core import incoming, outage
 from portal.core.db import db
 from portal.core.words import Refusal
 
@@ -93,6 +101,7 @@ def respond(status: int, title: str = "", message: str = "", advice: str = "") -
     return render_template(name, **context), status
 
 
+RETRY_SECONDS: dict[outage.Kind, int] = {"busy": 5, "database": 30, "disk": 120}
 PAGES = frozenset({400, 403, 404, 405, 409, 413, 429, 500, 503})
 
 
@@ -104,7 +113,9 @@ def _on_domain(error: DomainError) -> tuple[str, int]:
 def _on_http(error: HTTPException) -> Any:
     if error.code is None or error.code < 400:
         return error
-    return respond(error.code, "", "", "")
+    # What goes wrong after the view (the commit) reaches Flask's last handler, wrapped as a 500.
+    cause = getattr(error, "original_exception", None)
+    return _on_trouble(cause) if cause is not None else respond(error.code, "", "", "")
 
 
 def _on_integrity(error: IntegrityError) -> tuple[str, int]:
@@ -115,17 +126,35 @@ def _on_integrity(error: IntegrityError) -> tuple[str, int]:
     return _on_domain(known)
 
 
-def _on_busy(error: OperationalError) -> tuple[str, int]:
-    """Two people held each other up, or SQLite's one writer was busy for too long: nothing is stored, press again."""
-    db.session.rollback()
-    if not any(word in str(error.orig) for word in ("deadlock detected", "database is locked")):
+def _on_trouble(error: Exception) -> Any:
+    """The database is busy or away, or the disk takes no more: nothing is stored, come again; else a fault of ours."""
+    if isinstance(error, IntegrityError):
+        return _on_integrity(error)
+    g.pop("keep_on_refusal", None)  # there is nothing to keep it in
+    kind = outage.of(error)
+    if kind is None:
         return _on_any(error)
-    log.warning("busy", path=request.path, method=request.method)
-    return respond(503, "现在人很多", "刚才的没有办成，也没有留下一半。", "请返回上一页，再按一次。")
+    with suppress(SQLAlchemyError):
+        db.session.rollback()
+    log.warning("outage", kind=kind, path=request.path, method=request.method, error=repr(error)[:300])
+    if kind == "busy":
+        page, status = respond(503, "现在人很多", "刚才的没有办成，也没有留下一半。", "请返回上一页，再按一次。")
+    else:
+        page, status = _without_database("errors/away.html", kind), 503
+    return page, status, {"Retry-After": str(RETRY_SECONDS[kind]), "Cache-Control": "no-store"}
+
+
+def _without_database(name: str, kind: str) -> str:
+    """Drawn without what a page's frame asks the database for."""
+    template = current_app.jinja_env.get_template(name)
+    if incoming.htmx():
+        return "".join(template.blocks["main"](template.new_context({"kind": kind})))
+    return template.render(kind=kind)
 
 
 def _on_any(error: Exception) -> tuple[str, int]:
-    db.session.rollback()
+    with suppress(SQLAlchemyError):
+        db.session.rollback()
     log.exception("unhandled", path=request.path, method=request.method, error=repr(error))
     return respond(500)
 
@@ -134,6 +163,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(DomainError, _on_domain)
     app.register_error_handler(HTTPException, _on_http)
     app.register_error_handler(IntegrityError, _on_integrity)
-    app.register_error_handler(OperationalError, _on_busy)
+    for kind in (OperationalError, InternalError, InterfaceError, TimeoutError, OSError):
+        app.register_error_handler(kind, _on_trouble)
     if not app.config.get("TESTING"):
         app.register_error_handler(Exception, _on_any)

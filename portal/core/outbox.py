@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import JSON, Index, String, Text, func, select, update
+from sqlalchemy import JSON, ColumnElement, Index, String, Text, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -120,9 +120,15 @@ def handler(topic: str) -> Callable[[Handler], Handler]:
     return register
 
 
+def is_due(model: type[Any], now: datetime) -> ColumnElement[bool]:
+    """Whether a row's time has come. What was meant for at once is due whatever the clock says: it may have been set
+    back since then."""
+    return or_(model.due_at <= now, model.due_at == model.created_at)
+
+
 def due_ids(now: datetime, limit: int = 200) -> list[int]:
     """Effects whose time has come, the longest due first, at most `limit`."""
-    waiting = select(Outbox.id).where(Outbox.done_at.is_(None), Outbox.due_at <= now)
+    waiting = select(Outbox.id).where(Outbox.done_at.is_(None), is_due(Outbox, now))
     return list(db.session.scalars(waiting.order_by(Outbox.due_at, Outbox.id).limit(limit)))
 
 

@@ -38,14 +38,21 @@ CLEAN_SECONDS = 60
 PRIVATE = "p-"  # begins the names of what names people
 
 
+Maker = Callable[[dict[str, Any]], bytes]
+
+
+def _pdf(job: dict[str, Any]) -> bytes:
+    return pdf.render(job)
+
+
 class Spool:
     """Waiting jobs, made documents and last editions of books. Times are seconds of the wall clock.
 
-    make: what makes a job that was read from its file.
+    make: what makes a job that was read from its file; without, PDFs are made.
     """
 
-    def __init__(self, folder: Path, make: Callable[[dict[str, Any]], bytes] = pdf.render) -> None:
-        self.folder, self.make = folder, make
+    def __init__(self, folder: Path, make: Maker | None = None) -> None:
+        self.folder, self.make = folder, make or _pdf
         self.waiting, self.made, self.editions = (folder / name for name in ("waiting", "made", "editions"))
         for inner in (self.waiting, self.made, self.editions):
             inner.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -157,7 +164,7 @@ def _write(path: Path, data: bytes) -> None:
     draft.replace(path)
 
 
-def spool(make: Callable[[dict[str, Any]], bytes] = pdf.render) -> Spool:
+def spool(make: Maker | None = None) -> Spool:
     """This app's spool."""
     return Spool(Path(current_app.config["DATA_DIR"]) / "cache" / "pdf", make)
 

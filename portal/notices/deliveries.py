@@ -50,7 +50,7 @@ def deliver_due(now: datetime, limit: int = 2000) -> Counter[str]:
     Must not be called inside a transaction: it commits its own short ones and none is open while it sends.
     """
     counts: Counter[str] = Counter()
-    due = select(Delivery.channel).where(Delivery.done_at.is_(None), Delivery.due_at <= now).distinct()
+    due = select(Delivery.channel).where(Delivery.done_at.is_(None), outbox.is_due(Delivery, now)).distinct()
     channels = set(db.session.scalars(due))  # mostly none: then nothing is claimed
     db.session.rollback()
     for channel, gateway in configured(current_app.config).items():
@@ -70,13 +70,15 @@ def claim(channel: str, now: datetime, size: int) -> list[Claimed]:
     PostgreSQL: rows locked by another sweeper are skipped; SQLite: the write lock is taken at the start.
     """
     lease = now + LEASE
-    free = or_(Delivery.leased_until.is_(None), Delivery.leased_until <= now)
+    # A lease further away than any can be is from before the clock was set back.
+    free = or_(Delivery.leased_until.is_(None), Delivery.leased_until <= now, Delivery.leased_until > lease + LEASE)
     columns = (
         Delivery.id, Delivery.channel, Delivery.recipient, Delivery.body, Delivery.kind, Delivery.key,
         Delivery.message_id, Delivery.attempts, Delivery.created_at,
     )  # fmt: skip
     statement = (
-        select(*columns).where(Delivery.done_at.is_(None), Delivery.due_at <= now, Delivery.channel == channel, free)
+        select(*columns)
+        .where(Delivery.done_at.is_(None), outbox.is_due(Delivery, now), Delivery.channel == channel, free)
         .order_by(Delivery.urgent.desc(), Delivery.due_at, Delivery.id).limit(size).with_for_update(skip_locked=True)
     )  # fmt: skip
     with writing():

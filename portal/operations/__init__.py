@@ -1,6 +1,7 @@
 """Health, metrics, background work, backup: what keeps the portal running."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from flask import Flask
@@ -12,7 +13,8 @@ def register(app: Flask) -> None:
 
     # prometheus_client chooses where counts live when it is imported, so the folder is named before that.
     folder = os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(Path(app.config["DATA_DIR"]) / "metrics"))
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # on a disk that takes nothing people can still look; then nothing is counted
+        Path(folder).mkdir(parents=True, exist_ok=True)
     from portal.operations import cli, metrics, views
 
     app.register_blueprint(views.bp)

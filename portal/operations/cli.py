@@ -1,13 +1,17 @@
 """Commands for operators (contract: send-notices, tick, backup, restore)."""
 
-from datetime import datetime
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
-from flask import Blueprint
+from flask import Blueprint, current_app
 
-from portal.core import clock
-from portal.operations import backup, replay, work
+from portal.core import clock, scope
+from portal.operations import backup, drill, replay, sealed, work
+from portal.people import audit_proof
 
 bp = Blueprint("operations_commands", __name__, cli_group=None)
 
@@ -43,14 +47,21 @@ def tick(moment: datetime | None) -> None:
         raise SystemExit(1)
 
 
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """What cannot be done is one line and exit code 1."""
+    try:
+        yield
+    except backup.BackupError as error:
+        raise click.ClickException(str(error)) from error
+
+
 @bp.cli.command("backup")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def backup_command(file: Path) -> None:
-    """Write database, uploads and kept documents to FILE (a tar with checksums)."""
-    try:
+    """Write database, uploads and kept documents to FILE (a tar with checksums; encrypted when a key is set)."""
+    with _one_line():
         manifest = backup.write(file, clock.now())
-    except backup.BackupError as error:
-        raise click.ClickException(str(error)) from error
     size = file.stat().st_size / 1_048_576
     click.echo(f"已备份：{file}，{size:.1f} MB，数据库和 {len(manifest['members']) - 1} 个文件。")
 
@@ -60,14 +71,12 @@ def backup_command(file: Path) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def restore_command(file: Path, yes: bool) -> None:
     """Replace everything by the content of FILE and sign everybody out."""
-    try:
+    with _one_line():
         manifest = backup.read_manifest(file)
         backup.refuse_foreign(manifest)
         if not yes:
             click.confirm(f"现有数据会被 {manifest['made_at']} 的备份整个替换，所有人要重新登录。继续吗？", abort=True)
         done = backup.restore(file, clock.now())
-    except backup.BackupError as error:
-        raise click.ClickException(str(error)) from error
     click.echo("已恢复，所有人要重新登录。如果程序比备份新，请再运行 db upgrade。")
     count = done[backup.ERASED_AGAIN]
     if count is None:
@@ -84,3 +93,69 @@ def erase_again() -> None:
     if not rebuilt:
         raise click.ClickException("数据库正忙，没有整理完；请停下服务再运行一次。")
     click.echo("数据库已整理，空闲页里没有旧内容。")
+
+
+@bp.cli.command("backup-key")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def backup_key(file: Path) -> None:
+    """Make a key for encrypted backups in FILE (mode 600); PORTAL_BACKUP_KEY_FILE names it. Keep a copy elsewhere."""
+    try:
+        sealed.make_key(file)
+    except OSError as error:
+        raise click.ClickException(f"不能新建 {file}（{error.strerror}）；已有的密钥不会被替换。") from error
+    click.echo(f"密钥已写入 {file}（编号 {sealed.name_of(sealed.read_key(file))}）。")
+    click.echo("请另抄一份放在别处：没有它，加密的备份谁也打不开。再设置 PORTAL_BACKUP_KEY_FILE 并重新启动。")
+
+
+@bp.cli.command("restore-drill")
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--max-age", "hours", default=26, show_default=True, help="Hours; an older newest backup is a failure.")
+def restore_drill(file: Path | None, hours: int) -> None:
+    """Bring FILE (or the night's newest backup) back into a scratch database and compare every table."""
+    with _one_line():
+        if file is None and not current_app.config["BACKUP_DIR"]:
+            with tempfile.TemporaryDirectory() as folder:
+                fresh = Path(folder) / backup.file_name(clock.now())
+                backup.write(fresh, clock.now())
+                done = drill.run(fresh, clock.now())
+        else:
+            done = drill.run(file or _newest(), clock.now())
+    for name, before, after, same in done.tables:
+        click.echo(f"{name:<28} {before:>9} {after:>9}  {'一致' if before == after and same else '不一致'}")
+    old = file is None and done.rpo > timedelta(hours=hours)
+    click.echo(f"{done.source.name}：{len(done.tables)} 张表，{done.files} 个文件")
+    click.echo(f"RPO {done.rpo.total_seconds() / 3600:.1f} 小时（现在出事会丢掉这么久的数据）")
+    click.echo(f"RTO {done.rto:.1f} 秒（从备份文件到核对完的数据库）")
+    if not done.equal:
+        raise click.ClickException("恢复出来的和备份时的不一致，这个备份靠不住。")
+    if old:
+        raise click.ClickException(f"最新的备份已经超过 {hours} 小时，每夜的备份没有做成。")
+    click.echo("演练成功：逐表行数和校验值都一致。")
+
+
+def _newest() -> Path:
+    folder = Path(current_app.config["BACKUP_DIR"])
+    found = backup.kept(folder)
+    if not found:
+        raise backup.BackupError(f"{folder} 里还没有备份。")
+    return found[-1]
+
+
+@bp.cli.command("audit-check")
+@click.option(
+    "--backup", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Compare with what this backup's manifest says too (one made from this database).",
+)  # fmt: skip
+@click.option("--accept-lost-key", is_flag=True, help="Vouch for lines whose key is lost for good; itself recorded.")
+def audit_check(file: Path | None, accept_lost_key: bool) -> None:
+    """Prove the audit log's chain; exit code 1 names the line that does not hold."""
+    with _one_line():
+        others = [backup.audit_anchor(backup.read_manifest(file))] if file else []
+    now = clock.now()
+    with scope.system("audit-check"):
+        if accept_lost_key:
+            audit_proof.accept_lost_key(now)
+        proof = audit_proof.prove(now, [anchor for anchor in others if anchor is not None])
+    if proof.broken is not None:
+        raise click.ClickException(f"操作记录第 {proof.broken} 条{proof.why}。请保全数据库，与最近的备份对照。")
+    click.echo(f"操作记录完整：共 {proof.count} 条，最后是第 {proof.upto} 条，末尾 {proof.head}。")

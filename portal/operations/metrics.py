@@ -24,6 +24,7 @@ from portal.notices import queries as notices
 from portal.operations import work
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
+ROOM = 2 << 20  # bytes of a process's counts: each page we have, in every status, with its buckets
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})  # anything else is one label, whatever strangers send
 SECONDS = Histogram(
     "portal_request_seconds", "Time to answer, by endpoint", ["endpoint", "method", "status"], buckets=BUCKETS
@@ -77,6 +78,28 @@ def may_read(asked: Request, token: str) -> bool:
     return address.is_loopback or address.is_private
 
 
+def has_room() -> bool:
+    """Whether this process's counts have their place on the disk, asked for before the first one.
+
+    prometheus_client maps its files into memory. Where a full disk cannot give a page that is written to, the system
+    kills the process; so the whole file is claimed at once, and without it nothing is counted.
+    """
+    if _claimed.get("process") == os.getpid():
+        return True
+    try:
+        for kind in ("counter", "histogram"):
+            file = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]) / f"{kind}_{os.getpid()}.db"
+            with file.open("ab") as handle:
+                os.posix_fallocate(handle.fileno(), 0, ROOM)
+    except OSError:
+        return False
+    _claimed["process"] = os.getpid()
+    return True
+
+
+_claimed: dict[str, int] = {}
+
+
 def _began() -> None:
     g.began = perf_counter()
 
@@ -88,7 +111,7 @@ def _seen(response: Response) -> Response:
 
 def _count(_error: BaseException | None) -> None:
     """At the end of a request, so that its commit is inside the time."""
-    if "began" in g and "answered" in g:
+    if "began" in g and "answered" in g and has_room():
         method = request.method if request.method in METHODS else "other"
         with suppress(Exception):  # a folder gone, a disk full, in whatever words: losing a count fails no request
             SECONDS.labels(request.endpoint or "none", method, g.answered).observe(perf_counter() - g.began)
@@ -97,6 +120,8 @@ def _count(_error: BaseException | None) -> None:
 def refused(status: int) -> None:
     """Count a request that was answered at the door."""
     with suppress(Exception):
+        if not has_room():
+            return
         REFUSED.labels(str(status)).inc()
 
 

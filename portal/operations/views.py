@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.core import access, clock
 from portal.operations import health, metrics
@@ -19,12 +20,26 @@ def healthz() -> Response:
 @bp.get("/readyz")
 @access.public
 def readyz() -> Response:
-    """503 only without a database: without Redis residents can still do everything (SPEC Q3)."""
+    """503 only without a database: without Redis residents can still do everything (SPEC Q3).
+
+    Strangers learn whether all is well, and no more.
+    """
     report = health.check(clock.now())
-    answer = jsonify(report)
+    answer = jsonify(report if _may_know() else {"status": "ok" if report["status"] == health.OK else "not ok"})
     answer.status_code = 503 if report["status"] == health.DOWN else 200
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _may_know() -> bool:
+    """Whoever may read the metrics, and signed-in managers."""
+    if metrics.may_read(request, current_app.config["METRICS_TOKEN"]):
+        return True
+    try:
+        viewer = access.viewer()
+    except SQLAlchemyError:  # it lies in the database that is away
+        return False
+    return viewer is not None and viewer.role == access.Role.MANAGER
 
 
 @bp.get("/metrics", endpoint="metrics")

@@ -101,11 +101,11 @@ def check_audit(now: datetime) -> str:
     proof = audit_proof.prove(now)
     broken = proof.broken
     if broken is None:
-        return f"操作记录完整，校验到第 {proof.upto} 条"
+        return f"操作记录完整，校验到第 {proof.upto} 条，共 {proof.count} 条，末尾 {proof.head[:16]}"
     with writing():
-        title, body = "操作记录被改动过", f"第 {broken} 条与前一条对不上，请保全数据库并联系维护人员。"
+        title, body = "操作记录被改动过", f"第 {broken} 条{proof.why}。请保全数据库并联系维护人员。"
         actions.tell_staff(_top_managers(), "system", title, body, "/staff/audit", f"audit-broken:{broken}", now)
-    raise RuntimeError(f"audit chain broken at row {broken}")
+    raise RuntimeError(f"audit chain broken at row {broken}: {proof.why}")
 
 
 def _top_managers() -> list[int]:
@@ -142,10 +142,10 @@ def nightly_backup(now: datetime) -> str:
     folder = current_app.config["BACKUP_DIR"]
     if not folder:
         return "没有设置备份目录（PORTAL_BACKUP_DIR）"
-    target = Path(folder) / f"portal-{clock.local(now):%Y%m%d-%H%M}.tar"
+    target = Path(folder) / backup.file_name(now)
     backup.write(target, now)
     erasure_list.copy_to(target.parent, now)
-    for old in sorted(Path(folder).glob("portal-*.tar"))[:-BACKUPS_KEPT]:
+    for old in [*backup.kept(Path(folder))[:-BACKUPS_KEPT], *Path(folder).glob("portal-*.part")]:
         old.unlink()
     return f"已备份到 {target.name}"
 

@@ -15,7 +15,7 @@ WORDS = {
     "end_session": "结束登录", "second_factor_on": "开启两步验证", "second_factor_off": "关闭两步验证",
     "reset_second_factor": "重置两步验证", "second_factor_wrong": "两步验证码不对", "recovery_codes": "换备用码",
     "proof_wrong": "再次验证没有通过", "change_phone": "居民换手机号", "read_out": "读登录码",
-    "unmask": "查看完整信息", "erase": "居民注销", "import": "导入阵地",
+    "unmask": "查看完整信息", "accept_lost_key": "为遗失密钥的记录作保", "erase": "居民注销", "import": "导入阵地",
     "staff_account": "账户", "resident": "居民", "centre": "阵地", "audit_log": "操作记录",
     "username": "用户名", "name": "姓名或名称", "phone": "电话", "role": "角色", "state": "状态", "address": "地址",
 }  # fmt: skip

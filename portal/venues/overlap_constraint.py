@@ -39,7 +39,7 @@ def install(connection: Connection) -> None:
 
 
 def remove(connection: Connection) -> None:
-    """Take the net away: the control of the race tests, and the way down of migration 0004."""
+    """Take the net away: the control of the race tests."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"ALTER TABLE booking DROP CONSTRAINT {NAME}")
         return

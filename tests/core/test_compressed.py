@@ -93,3 +93,18 @@ def test_copies_of_before_go_after_a_day(tmp_path: Path) -> None:
     assert not (store / "old").exists()
     assert (store / "recent").exists()
     assert not list(store.glob("making-*"))
+
+
+def test_without_room_for_copies_the_files_go_out_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "static"
+    root.mkdir()
+    (root / "a.css").write_text("a{}" * 500)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "no room")
+
+    monkeypatch.setattr(compressed.shutil, "copytree", full)
+    assert compressed._folder(root, tmp_path / "store") == root
+    assert not list((tmp_path / "store").iterdir())
+    monkeypatch.undo()
+    assert (compressed._folder(root, tmp_path / "store") / "a.css.br").is_file()

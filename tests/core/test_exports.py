@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from portal.core import exports, registry
+from portal.core import exports, pdf_spool, registry
 from portal.core.db import db
 from tests.core.printed import make_all
 from tests.factories import NOW, Make, Town
@@ -97,6 +97,8 @@ def test_one_that_fails_says_so(
     make_all(client)
     assert phone.get(there).status_code == 503
     assert make_all(client) == 0
+    with client.application.app_context():
+        pdf_spool.spool().forget_private()
 
 
 def test_the_filter_of_the_audit_page_holds_in_the_worker(

@@ -21,8 +21,12 @@ from tests.factories import Make, Town
 pytestmark = pytest.mark.once
 
 
-def job(words: str = "一") -> pdf.PrintJob:
+def sheet(words: str = "一") -> pdf.PrintJob:
     return pdf.single(f'<html lang="zh-CN"><body><p>{words}</p></body></html>')
+
+
+def job(words: str = "一") -> dict[str, Any]:
+    return sheet(words).as_data()
 
 
 def older(path: Path, seconds: float) -> None:
@@ -227,15 +231,15 @@ def test_what_is_kept_is_for_our_own_user(spool: Spool) -> None:
 
 
 def test_the_key_follows_words_and_style(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert job().key == job().key != job("二").key
+    assert sheet().key == sheet().key != sheet("二").key
     (tmp_path / "base.css").write_text("p { color: red }")
-    before = job().key
+    before = sheet().key
     monkeypatch.setattr(pdf, "ASSETS", tmp_path)
     pdf._tools.cache_clear()
-    assert job().key != before
+    assert sheet().key != before
     monkeypatch.undo()
     pdf._tools.cache_clear()
-    assert job().key == before
+    assert sheet().key == before
 
 
 def test_a_full_disk_is_said(client: FlaskClient, town: Town, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

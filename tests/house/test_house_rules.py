@@ -37,6 +37,8 @@ RAW = {
     "portal/catalogue/staff/queries.py": "which months any list has rows of; tells nothing else",
     "portal/signup/queries_staff.py": "how many are pending per entry, by the index of those alone; the entry's scope decides",
     "portal/operations/backup.py": "the version of the schema",
+    "portal/operations/drill.py": "a scratch database is made and dropped",
+    "portal/operations/fingerprint.py": "every row of every table, whatever it is called",
     "portal/operations/health.py": "SELECT 1",
     "portal/demo/story.py": "SQLite's synchronous setting while the demo is made",
 }

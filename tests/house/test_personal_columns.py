@@ -48,7 +48,8 @@ PERSONS = {
 # The district's own words, words of lists, names and numbers of staff, keys and codes.
 NOBODYS = {
     "attachment": "subject_kind kind created_by file",  # file: a hash; the file itself goes with its row
-    "audit_log": "actor_kind actor_name centre_path address verb object_type summary before after previous hash",
+    "audit_head": "hash key_id seal",
+    "audit_log": "actor_kind actor_name centre_path address verb object_type summary before after previous hash key_id",
     "booking": "source function status created_by",
     "booking_series": "title weekdays created_by",
     "calendar_day": "kind name",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +19,8 @@ from sqlalchemy import MetaData, Table, exc, inspect, text
 
 from portal import create_app
 from portal.cases import queries
-from portal.core import clock
+from portal.core import audit, audit_chain, clock, protection
+from portal.core.access import system_actor
 from portal.core.db import Base, db
 
 
@@ -97,6 +100,43 @@ def test_revisions_are_linear_and_numbered(empty: Flask) -> None:
     assert len(directory.get_heads()) == 1
 
 
+@pytest.mark.once
+def test_no_migration_imports_live_code() -> None:
+    """It would make another schema once that code changes."""
+    for file in sorted((Path(__file__).parents[2] / "migrations" / "versions").glob("*.py")):
+        imported = [
+            name
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in ([a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""])
+        ]
+        assert not [n for n in imported if n.split(".")[0] in {"portal", "jobs", "wsgi", "tests"}], file.name
+
+
+def _nets() -> set[str]:
+    """What the database itself refuses: triggers, functions, exclusion constraints, by their text without layout."""
+    source = (
+        "SELECT sql FROM sqlite_master WHERE type = 'trigger'"
+        if db.engine.dialect.name == "sqlite"
+        else "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal UNION ALL "
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'x' UNION ALL "
+        "SELECT pg_get_functiondef('refuse_change'::regproc)"
+    )
+    with db.engine.connect() as connection:
+        return {" ".join(found.split()) for found in connection.scalars(text(source))}
+
+
+def test_tables_made_without_migrations_have_the_same_nets(empty: Flask) -> None:
+    """Tests make them so; the migrations hold frozen copies."""
+    upgrade()
+    migrated = _nets()
+    downgrade(revision="base")
+    db.create_all()
+    with db.engine.begin() as connection:
+        protection.install(connection)
+    assert _nets() == migrated and len(migrated) >= 4
+
+
 @pytest.mark.parametrize("table", ["audit_log", "state_history"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET actor_name = 'x'", "DELETE FROM {}"])
 def test_append_only_tables_refuse_change(empty: Flask, table: str, statement: str) -> None:
@@ -169,3 +209,29 @@ def test_the_calendars_of_known_years_are_there(empty: Flask) -> None:
     assert [len(queries.days_of(year)) for year in (2025, 2026, 2027)] == [28 + 5, 33 + 6, 0]
     start = clock.at(date(2026, 9, 30), time(16))
     assert queries.work_clock().workday_end(start, 5) == clock.at(date(2026, 10, 13), time(18))
+
+
+def test_old_audit_lines_hold_after_the_key_came(empty: Flask) -> None:
+    """Migration 0010 on a log as older versions kept it: plain hashes, no head; up, written to, down and up again."""
+    upgrade(revision="0009")
+    line = SimpleNamespace(
+        previous="", at=datetime(2026, 11, 25, 2, tzinfo=UTC), actor_kind="system", actor_id=None, actor_name="s",
+        centre_id=None, centre_path="/1/", address="", verb="v", object_type="o", object_id=None, summary="", before=None,
+        after=None, key_id="",
+    )  # fmt: skip
+    hashed = audit.digest(line)  # type: ignore[arg-type]
+    with db.engine.begin() as connection:
+        connection.execute(text(
+            "INSERT INTO audit_log (at, actor_kind, actor_name, verb, object_type, centre_path, address, summary, "
+            "before, after, previous, hash) VALUES ('2026-11-25 02:00:00+00:00', 'system', 's', 'v', 'o', '/1/', '', "
+            f"'', 'null', 'null', '', '{hashed}')"
+        ))  # fmt: skip
+    upgrade()
+    assert audit_chain.verify([]).fault is None
+    audit.record(system_actor(), "v", "o", 1, clock.now())
+    db.session.commit()
+    chain = audit_chain.verify([])
+    assert (chain.fault, chain.count, chain.keyed) == (None, 2, True)
+    db.session.remove()
+    downgrade(revision="0009")
+    upgrade()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,8 +78,8 @@ def test_a_busy_database_asks_to_press_again(app: Flask, client: FlaskClient, mo
     assert "再按一次" in answer.text
 
 
-def test_behind_https_cookies_are_bound_to_the_host() -> None:
-    config = settings.from_environment({"PORTAL_HTTPS": "1", "SECRET_KEY": "x", "PORTAL_DATA_DIR": "/tmp"})
+def test_behind_https_cookies_are_bound_to_the_host(tmp_path: Path) -> None:
+    config = settings.from_environment({"PORTAL_HTTPS": "1", "SECRET_KEY": "x", "PORTAL_DATA_DIR": str(tmp_path)})
     assert config["SESSION_COOKIE_NAME"].startswith("__Host-")
     assert config["SESSION_COOKIE_SECURE"] is config["SESSION_COOKIE_HTTPONLY"] is True
 

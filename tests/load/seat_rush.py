@@ -73,6 +73,8 @@ class Portal:
         name = f"rush_{uuid.uuid4().hex[:12]}"
         self.url = f"sqlite:///{self.home / 'portal.db'}" if database == "sqlite" else postgres().create(name)
         self.door = "wsgi:door" if locked else control
+        # A control needs them all, or one writes after the other and all goes well. The rush itself may begin with one.
+        self.workers_first = 1 if locked else WORKERS
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("PORTAL_")} | {
             "DATABASE_URL": self.url, "PORTAL_DATA_DIR": str(self.home), "SECRET_KEY": "load test only",
             "REDIS_URL": "redis://127.0.0.1:1/0", "PORTAL_RATE_LIMITS": "0", "PORTAL_LOG_LEVEL": "ERROR",
@@ -89,7 +91,7 @@ class Portal:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
-            if self._answers():
+            if self._answers() and self._workers_seen() >= self.workers_first:
                 return self
             time.sleep(0.1)
         self.__exit__()
@@ -101,6 +103,10 @@ class Portal:
             connection.request("GET", "/login")
             return connection.getresponse().status == 200
         return False
+
+    def _workers_seen(self) -> int:
+        """How many of the workers have answered something: each counts its answers in a file of its own."""
+        return len({file.stem.rpartition("_")[2] for file in (self.home / "metrics").glob("*.db")})
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()

@@ -11,7 +11,7 @@ from portal.catalogue.models import Entry
 from portal.signup import waiting_list
 from wsgi import door
 
-BREATH = 0.02  # seconds between look and write: a busy machine falls into the gap every time
+BREATH = 0.1  # seconds between look and write: everybody falls into the gap, on a quick machine and on a busy one
 look = waiting_list.lock
 
 

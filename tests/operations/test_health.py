@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -15,6 +17,7 @@ from portal import create_app
 from portal.core import outbox
 from portal.core.db import db
 from portal.notices import actions
+from portal.operations import health
 from tests.servers import RedisServer
 
 ROOT = Path(__file__).parents[2]
@@ -150,3 +153,62 @@ def test_counts_of_all_processes_are_added(app: Any, client: Any, session: Any) 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stdout.strip() == "[200, 200, 200]", done.stderr
     assert counted() == before + 3
+
+
+def test_strangers_learn_whether_all_is_well_and_no_more(
+    app: Any, client: Any, town: Any, as_staff: Any, redis_server: RedisServer, monkeypatch: Any
+) -> None:
+    outside = {"REMOTE_ADDR": "8.8.8.8"}
+    assert client.get("/readyz", environ_base=outside).json == {"status": "not ok"}  # no Redis
+    monkeypatch.setitem(app.config, "REDIS_URL", redis_server.url)
+    assert client.get("/readyz", environ_base=outside).json == {"status": "ok"}
+    monkeypatch.setitem(app.config, "METRICS_TOKEN", "s3cret")
+    answer = client.get("/readyz", environ_base=outside, headers={"Authorization": "Bearer s3cret"})
+    assert answer.json["failing"] == []
+    for who, knows in (("D", True), ("A1-OP", False), ("D-LOOK", False)):
+        report = as_staff(app.test_client(), town.staff[who]).get("/readyz", environ_base=outside).json
+        assert ("database" in report) is knows, who
+
+
+def test_a_full_or_read_only_disk_is_named(app: Any, client: Any, session: Any, monkeypatch: Any) -> None:
+    def said() -> Any:
+        report = client.get("/readyz").json
+        assert report["status"] == "degraded"
+        return report["failing"][0], report["disk"]
+
+    monkeypatch.setattr(health, "LEAST_FREE", 2**62)
+    name, disk = said()
+    assert (name, disk["ok"], disk["free_mb"] > 0) == ("disk", False, True)
+    monkeypatch.setattr(health, "LEAST_FREE", 0)
+    with monkeypatch.context() as patch:  # a real read-only file system needs root: tests/faults
+        patch.setattr(health.os, "access", lambda *_: False)
+        assert said() == ("disk", {"ok": False, "why": "read only"})
+
+    def gone(_folder: Path) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(health.os, "statvfs", gone)
+    assert said() == ("disk", {"ok": False, "why": "gone"})
+
+
+def test_counts_claim_their_room_before_the_first(app: Any, client: Any, monkeypatch: Any) -> None:
+    """A page of a mapped file that a full disk cannot give kills the process."""
+    from portal.operations import metrics
+
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    client.get("/healthz")
+    for kind in ("counter", "histogram"):
+        assert (folder / f"{kind}_{os.getpid()}.db").stat().st_blocks * 512 >= metrics.ROOM
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setitem(metrics._claimed, "process", -1)
+    with monkeypatch.context() as disk:
+        disk.setattr(metrics.os, "posix_fallocate", full)
+        counted: list[str] = []
+        disk.setattr(metrics.SECONDS, "labels", lambda *_: counted.append("x"))
+        assert client.get("/healthz").status_code == 200
+        metrics.refused(503)
+        assert not counted
+    assert metrics.has_room()
