@@ -12,12 +12,14 @@ from bench import http, town
 
 pytestmark = pytest.mark.once
 MANY = 40  # twenty times the threads
+VISITOR = b"GET /services HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: 192.0.2.7\r\nConnection: close\r\n\r\n"
 BODY = b"phone=" + b"1" * 60_000
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with town.filled("sqlite", 0.002) as filled, http.served("wsgi:door", filled.env) as portal:
+    env = {"PORTAL_PROXY": "1"}  # the visitor has another address than the forty
+    with town.filled("sqlite", 0.002) as filled, http.served("wsgi:door", filled.env | env) as portal:
         yield portal.port
 
 
@@ -33,7 +35,7 @@ def status(connection: socket.socket) -> int:
 
 
 def page(port: int) -> int:
-    with ask(port, b"GET /services HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n") as connection:
+    with ask(port, VISITOR) as connection:
         return status(connection)
 
 
