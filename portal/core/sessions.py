@@ -73,6 +73,11 @@ def end_session(session_id: str, now: datetime, why: str = "logout") -> None:
     db.session.execute(statement.values(ended_at=now, ended_why=why))
 
 
+def end_everything(now: datetime, why: str) -> int:
+    """End every session of everybody. Returns how many there were."""
+    return hit(update(WebSession).where(WebSession.ended_at.is_(None)).values(ended_at=now, ended_why=why))
+
+
 def end_all(audience: Audience, person_id: int, now: datetime, why: str, keep: str = "") -> int:
     """End every session of a person except `keep`; used by password change, reset, disable and hand-over."""
     statement = update(WebSession).where(

@@ -215,8 +215,7 @@ def finish_register() -> Any:
 @face.post("/logout")
 @access.public
 def logout() -> Any:
-    signing.leave(clock.now())
-    return pages.said("已退出。下次用手机号和验证码就能再登录。", "/")
+    return signing.goodbye("已退出。下次用手机号和验证码就能再登录。", "/")
 
 
 @face.get("/privacy")

@@ -114,8 +114,7 @@ def check_second_step() -> Any:
 @face.post("/logout")
 @access.staff(Permission.VIEW)
 def logout() -> Any:
-    signing.leave(clock.now())
-    return pages.said("已退出登录。", url_for("people_staff.login"))
+    return signing.goodbye("已退出登录。", url_for("people_staff.login"))
 
 
 def typed_code(form: Form) -> str:
