@@ -6,14 +6,16 @@ A line says what, which page, whose session and from where: numbers, no names, n
 from typing import Any
 
 import structlog
-from flask import request
+from flask import has_request_context, request
 from flask_login import current_user
 
 log = structlog.get_logger()
 
 
 def refused(why: str, **more: Any) -> None:
-    """why: a word such as 'forbidden', 'csrf'; more: plain facts that name nobody."""
+    """why: a word such as 'forbidden', 'csrf'; more: plain facts that name nobody. Commands and jobs attack nobody."""
+    if not has_request_context():
+        return
     log.warning(
         "security", why=why, endpoint=request.endpoint or "", method=request.method,
         address=request.remote_addr or "", **more,

@@ -62,11 +62,6 @@ def open_session(
     return token
 
 
-def prove(session_id: str, now: datetime) -> None:
-    """The owner has just shown again who sits there."""
-    db.session.execute(update(WebSession).where(WebSession.id == session_id).values(proved_at=now))
-
-
 def end_session(session_id: str, now: datetime, why: str = "logout") -> None:
     """End one session by its row id (already hashed)."""
     statement = update(WebSession).where(WebSession.id == session_id, WebSession.ended_at.is_(None))

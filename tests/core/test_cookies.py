@@ -41,7 +41,7 @@ def test_what_is_chosen_is_read_again(client: FlaskClient, town: Any) -> None:
 
 def test_the_session_is_signed_by_sha_256(app: Flask) -> None:
     signer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
-    assert isinstance(app.session_interface, cookies.SignedCookies)
+    assert isinstance(app.session_interface, cookies.CookieSessions)
     assert signer.make_signer(signer.salt).digest_method is hashlib.sha256
 
 

@@ -49,7 +49,7 @@ def main(people: int, rooms: int) -> None:
             "rooms": [(v.id, v.buffer) for v in venues], "days": [str(first), str(first + timedelta(days=1))],
             "asked": asked, "own": own,
         }  # fmt: skip
-    signer = cookies.SignedCookies().get_signing_serializer(app)
+    signer = cookies.CookieSessions().get_signing_serializer(app)
     assert signer is not None
     form = URLSafeTimedSerializer(app.config["SECRET_KEY"], salt="wtf-csrf-token").dumps(CSRF)
     # The last cookie is the clerk's.

@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from portal.people import passwords, rules
+from tests.factories import PASSWORD
 
 STATIC = Path(__file__).parents[2] / "portal" / "static"
 
@@ -36,3 +37,12 @@ def test_every_character_counts(client: FlaskClient, town: Any, session: Any, pa
     for wrong in {password.strip(), password.lower(), password[:-1], password + " "} - {password}:
         assert client.post("/staff/login", data={"username": "a1", "password": wrong}).status_code == 422
     assert client.post("/staff/login", data={"username": "a1", "password": password}).status_code == 303
+
+
+@pytest.mark.parametrize("password", ["扫码点单的好日子一二", "xx-DaPeng-2741-qq", "新的大鹏新区好日子呀"])
+def test_words_that_others_try_first(client: FlaskClient, town: Any, as_staff: Any, password: str) -> None:
+    """Product and deployment, beside username, name, telephone and centre (tests/people/test_proof.py)."""
+    old = {"old": PASSWORD, "new": password, "again": password}
+    answer = as_staff(client, town.staff["A1"]).post("/staff/password", data=old)
+    assert answer.status_code == 422
+    assert "别人最先试的就是这些" in answer.text
