@@ -32,10 +32,8 @@ from bench.fill import analyse
 from bench.prepare import cookies
 from bench.table import Line
 from portal import create_app
-from portal.centres.models import Setting
 from portal.core import clock, scope, sessions
 from portal.core.db import db, writing
-from portal.people import audit_proof
 
 LIMIT = 100.0  # milliseconds; more is marked
 PEOPLE = {"district": ("staff", "dapeng"), "community": ("staff", "kuichong"), "resident": ("resident", "1")}
@@ -158,20 +156,8 @@ def fill(app: Flask, times: int) -> None:
         if story.loaded() is None:
             story.load("Bench-2026-pages", clock.now(), lambda _words: None)
         grow(times)
-        _prove()
         analyse()
         db.session.remove()
-
-
-def _prove() -> None:
-    """What the last night's proof would have found, were the copied lines a chain."""
-    lines = db.session.execute(text("SELECT max(id) FROM audit_log")).scalar()
-    words = db.session.execute(text("SELECT DISTINCT verb, object_type FROM audit_log")).all()
-    verbs, kinds = (sorted(set(column)) for column in zip(*words, strict=True))
-    found = audit_proof.Proof(clock.now().isoformat(), int(lines or 0), None, verbs, kinds)
-    db.session.rollback()
-    with writing():
-        db.session.merge(Setting(key=audit_proof.KEY, value=asdict(found)))
 
 
 def table(by_times: dict[int, list[Seen]], clock_: str) -> str:

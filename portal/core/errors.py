@@ -15,7 +15,7 @@ from sqlalchemy.exc import (
 )
 from werkzeug.exceptions import HTTPException
 
-from portal.core import incoming, outage
+from portal.core import incoming, outage, security_log
 from portal.core.db import db
 from portal.core.words import Refusal
 
@@ -102,11 +102,14 @@ def respond(status: int, title: str = "", message: str = "", advice: str = "") -
 
 
 RETRY_SECONDS: dict[outage.Kind, int] = {"busy": 5, "database": 30, "disk": 120}
+TOO_MUCH = frozenset({413, 414, 429, 431})
 PAGES = frozenset({400, 403, 404, 405, 409, 413, 429, 500, 503})
 
 
 def _on_domain(error: DomainError) -> tuple[str, int]:
     db.session.rollback()
+    if error.status == 403:
+        security_log.refused_to_viewer("forbidden")
     return respond(error.status if error.status in PAGES else 409, error.title, error.message, error.advice)
 
 
@@ -115,7 +118,20 @@ def _on_http(error: HTTPException) -> Any:
         return error
     # What goes wrong after the view (the commit) reaches Flask's last handler, wrapped as a 500.
     cause = getattr(error, "original_exception", None)
-    return _on_trouble(cause) if cause is not None else respond(error.code, "", "", "")
+    if cause is not None:
+        return _on_trouble(cause)
+    _note(error.code)
+    return respond(error.code, "", "", "")
+
+
+def _note(status: int) -> None:
+    """Somebody asks for what is not theirs, or for too much. Mistyped addresses are nobody's business."""
+    if status == 403:
+        security_log.refused_to_viewer("forbidden")
+    elif status == 404:
+        security_log.no_such_record()
+    elif status in TOO_MUCH:
+        security_log.refused("too much", status=status)
 
 
 def _on_integrity(error: IntegrityError) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, make_response, render_template, request, session
 from flask_wtf.csrf import CSRFError
 
-from portal.core import incoming
+from portal.core import incoming, security_log
 
 SECRET = frozenset({"password", "old", "new", "again", "code"})
 OURS = frozenset({"csrf_token", "next", "version"})
@@ -68,6 +68,7 @@ def _on_token(error: CSRFError) -> Response:
     """No dead end: send it again with today's token, or go back to where it came from."""
     from flask_wtf.csrf import generate_csrf
 
+    security_log.refused("csrf", from_here=from_here())
     found = kept()
     if incoming.htmx() and from_here():
         answer = make_response("", 400)

@@ -7,7 +7,7 @@ from flask import Flask, Response, request
 CSP = "; ".join((
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data: blob:", "font-src 'self'",
     "connect-src 'self'", "media-src 'self' blob:", "manifest-src 'self'", "form-action 'self'",
-    "frame-ancestors 'self'", "base-uri 'none'",
+    "frame-ancestors 'none'", "base-uri 'none'", "object-src 'none'",
 ))  # fmt: skip
 FIXED = {
     "Content-Security-Policy": CSP,

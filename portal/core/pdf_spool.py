@@ -229,4 +229,4 @@ def download(data: bytes, name: str, mimetype: str) -> Response:
 
 def _named(name: str) -> str:
     """Headers are Latin-1: a Chinese name goes as RFC 5987 says, beside a plain one for old programs."""
-    return f"filename*=UTF-8''{quote(name)}"
+    return f"filename*=UTF-8''{quote(name, safe='')}"

@@ -62,15 +62,15 @@ def open_session(
     return token
 
 
-def prove(session_id: str, now: datetime) -> None:
-    """The owner has just shown again who sits there."""
-    db.session.execute(update(WebSession).where(WebSession.id == session_id).values(proved_at=now))
-
-
 def end_session(session_id: str, now: datetime, why: str = "logout") -> None:
     """End one session by its row id (already hashed)."""
     statement = update(WebSession).where(WebSession.id == session_id, WebSession.ended_at.is_(None))
     db.session.execute(statement.values(ended_at=now, ended_why=why))
+
+
+def end_everything(now: datetime, why: str) -> int:
+    """End every session of everybody. Returns how many there were."""
+    return hit(update(WebSession).where(WebSession.ended_at.is_(None)).values(ended_at=now, ended_why=why))
 
 
 def end_all(audience: Audience, person_id: int, now: datetime, why: str, keep: str = "") -> int:

@@ -11,7 +11,7 @@ from portal.catalogue.public import month_snapshot
 from portal.catalogue.public import queries as public_queries
 from portal.centres import profile
 from portal.centres import queries as centres
-from portal.core import access, clock, pages, qr
+from portal.core import access, clock, cookies, pages, qr
 from portal.core.incoming import whole_number
 from portal.front import queries
 from portal.people import actions as people_actions
@@ -19,7 +19,7 @@ from portal.people import queries as people
 from portal.people import viewer as viewers
 
 bp = Blueprint("front", __name__)
-YEAR = 365 * 86400
+A_YEAR = 365  # days
 
 
 @bp.get("/")
@@ -114,9 +114,7 @@ def my_centre() -> Any:
 
 
 def _remember(answer: Response, code: str) -> None:
-    answer.set_cookie(
-        viewers.CENTRE_COOKIE, code, max_age=YEAR, samesite="Lax", httponly=True, secure=request.is_secure
-    )
+    cookies.keep(answer, viewers.CENTRE_COOKIE, code, A_YEAR)
 
 
 @bp.post("/elder")
@@ -125,9 +123,7 @@ def elder() -> Any:
     """Switch between the elder and the ordinary version; remembered (P7)."""
     on = request.form.get("on") == "1"
     answer = make_response(redirect(access.safe_next(request.form.get("next")), 303))
-    answer.set_cookie(
-        viewers.ELDER_COOKIE, "1" if on else "0", max_age=YEAR, samesite="Lax", httponly=True, secure=request.is_secure
-    )
+    cookies.keep(answer, viewers.ELDER_COOKIE, "1" if on else "0", A_YEAR)
     user = access.viewer()
     if user is not None and user.audience == "resident":
         person = people.resident(user.id)

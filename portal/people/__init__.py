@@ -18,6 +18,7 @@ WORDS = {
     "unmask": "查看完整信息", "accept_lost_key": "为遗失密钥的记录作保", "erase": "居民注销", "import": "导入阵地",
     "staff_account": "账户", "resident": "居民", "centre": "阵地", "audit_log": "操作记录",
     "username": "用户名", "name": "姓名或名称", "phone": "电话", "role": "角色", "state": "状态", "address": "地址",
+    "web_session": "登录",
 }  # fmt: skip
 
 
@@ -30,6 +31,7 @@ def register(app: Flask) -> None:
         import_module(f"portal.people.views_{name}")
     registry.audit_word(**WORDS)
     app.context_processor(viewer.context)
+    app.cli.add_command(cli.sign_out)
     for blueprint in (views_resident.face, views_staff.face):
         app.register_blueprint(blueprint)
     app.cli.add_command(cli.init)

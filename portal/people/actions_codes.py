@@ -9,7 +9,7 @@ from flask import current_app
 from sqlalchemy import or_, update
 
 from portal.centres import profile
-from portal.core import clock, outbox, registry
+from portal.core import clock, outbox, registry, security_log
 from portal.core.db import db, hit
 from portal.core.forms import FULL_WIDTH
 from portal.people import queries, rules
@@ -84,6 +84,7 @@ def check_code(phone: str, code: str, now: datetime, browser: str = "") -> Login
     db.session.refresh(row)
     typed = code.translate(FULL_WIDTH).replace(" ", "")
     if not hmac.compare_digest(_hash(phone, typed), row.code_hash):
+        security_log.refused("wrong code")
         left = rules.CODE_TRIES - row.attempts
         if left <= 0:
             raise CodeExpired()

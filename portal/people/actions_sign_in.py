@@ -3,7 +3,8 @@
 import secrets
 from datetime import datetime
 
-from portal.core import audit, outbox, sessions
+from portal.centres import profile
+from portal.core import audit, outbox, security_log, sessions
 from portal.core.access import Actor
 from portal.core.db import db, let_go
 from portal.people import passwords, queries, refusals, rules, second_factor, throttle
@@ -34,6 +35,7 @@ def sign_in(username: str, password: str, address: str, device: str, now: dateti
     anew = passwords.hash_password(password) if right and stored and passwords.is_dated(stored) else None
     if not right:
         throttle.count(key, network, now)
+        security_log.refused("wrong password", account=account_id)
         raise refusals.LoginRefused()
     account = db.session.get_one(StaffAccount, account_id, with_for_update=True, populate_existing=True)
     # Meanwhile the account may have been handed over, reset or disabled: its old password opens nothing any more.
@@ -90,6 +92,7 @@ def second_step(account: StaffAccount, code: str, address: str, device: str, now
         throttle.check_stranger(key, network, now)
     if not second_factor.check(account, code, now):
         throttle.count(key, network, now)
+        security_log.refused("wrong second factor", account=account.id)
         # Somebody had the password right: the owner and the superior want to know.
         audit.record(actor_of(account, address), "second_factor_wrong", "staff_account", account.id, now)
         raise refusals.SecondFactorWrong()
@@ -124,6 +127,7 @@ def _may_try(account: StaffAccount, now: datetime) -> str:
 
 def _not_the_owner(key: str, actor: Actor, now: datetime) -> None:
     throttle.count(key, rules.network(actor.address), now)
+    security_log.refused("wrong proof", account=actor.id)
     audit.record(actor, "proof_wrong", "staff_account", actor.id, now)
 
 
@@ -158,4 +162,6 @@ def change_password(
 def own_words(account: StaffAccount) -> tuple[str, ...]:
     """What others would think of first for this account's password."""
     centre = account.centre
-    return account.username, account.name, account.phone, centre.name, centre.label
+    here = profile.current()
+    own = (account.username, account.name, account.phone, centre.name, centre.label)
+    return *own, here.product, here.name, here.code

@@ -1,4 +1,4 @@
-"""`flask init`: what a new installation needs before anybody can sign in."""
+"""`flask init`: what a new installation needs before anybody can sign in. `flask sign-out`: whose login ends now."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from portal.centres import actions as centre_actions
 from portal.centres import profile
 from portal.centres import queries as centres
 from portal.centres.models import Centre
-from portal.core import clock, registry, scope
+from portal.core import audit, clock, registry, scope, sessions
 from portal.core.access import Role, system_actor
 from portal.core.db import db, writing
 from portal.people import actions_staff, queries, rules
@@ -66,3 +66,33 @@ def init(username: str) -> None:
     click.echo(f"第一个管理员：{label[0]}（{label[1]}）")
     click.echo(f"一次性密码：{made.password}")
     click.echo(f"{clock.lasting(rules.INITIAL_LIFE)}内有效，只显示这一次；登录后必须修改。")
+
+
+@click.command("sign-out")
+@click.option("--staff", "username", help="Username of one staff account.")
+@click.option("--resident", "phone", help="Telephone number of one resident.")
+@click.option("--everybody", is_flag=True, help="All residents and all staff.")
+def sign_out(username: str | None, phone: str | None, everybody: bool) -> None:
+    """End the logins of one person or of everybody, at once; for a lost telephone, or when a cookie was stolen."""
+    if sum(bool(given) for given in (username, phone, everybody)) != 1:
+        raise click.ClickException("请用 --staff 用户名、--resident 手机号 或 --everybody 中的一个。")
+    now = clock.now()
+    with writing(), scope.system("sign-out"):
+        kind, number = ("web_session", None) if everybody else _whose(username, phone)
+        if number is None:
+            count = sessions.end_everything(now, "operator")
+        else:
+            count = sessions.end_all("staff" if username else "resident", number, now, "operator")
+        audit.record(system_actor("命令行"), "end_session", kind, number, now, summary=f"运维人员结束 {count} 处登录")
+    click.echo(f"已结束 {count} 处登录。")
+
+
+def _whose(username: str | None, phone: str | None) -> tuple[str, int | None]:
+    """Kind and number of the person, for the audit log. Raises ClickException."""
+    account = queries.account_by_username(rules.username(username)) if username else None
+    if account is not None:
+        return "staff_account", account.id
+    person = queries.resident_by_phone(phone) if phone else None
+    if person is None:
+        raise click.ClickException("没有这个账户。")
+    return "resident", person.id

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from flask import g, request, session
+from flask import Response, g, request, session
 from flask_login import login_user, logout_user
 
-from portal.core import access, sessions
+from portal.core import access, clock, pages, sessions
 from portal.people import viewer
 
 
@@ -35,3 +35,15 @@ def leave(now: datetime, why: str = "logout") -> None:
         logout_user()
     session.clear()
     g.pop("home_centre", None)
+
+
+def goodbye(said: str, url: str) -> Response:
+    """Leave, and have the browser forget the pages it has kept: the next person at a desk presses "back"."""
+    leave(clock.now())
+    return forgetting(pages.said(said, url))
+
+
+def forgetting(answer: Response) -> Response:
+    """Browsers obey it over https only. Over the wire it costs a new copy of style and script at the next visit."""
+    answer.headers["Clear-Site-Data"] = '"cache"'
+    return answer

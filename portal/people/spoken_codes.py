@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import update
 
 from portal.centres import queries as centres
-from portal.core import audit, outbox, registry, scope, sealed
+from portal.core import audit, outbox, registry, scope, sealed, security_log
 from portal.core.access import Actor, Permission
 from portal.core.db import db, hit
 from portal.core.errors import NotAllowed
@@ -82,6 +82,7 @@ def use(phone: str, code: str, address: str, now: datetime) -> SpokenCode:
     row = queries.last_spoken_code(person.id, now) if person is not None else None
     if person is None or row is None or not _right(row, person.id, code, now):
         throttle.count(key, network, now)
+        security_log.refused("wrong spoken code")
         raise refusals.SpokenWrong()
     throttle.clear(key)
     return row

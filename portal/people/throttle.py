@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import delete
 
+from portal.core import security_log
 from portal.core.db import db
 from portal.people import queries, refusals, rules
 from portal.people.models import LoginFailure
@@ -38,6 +39,7 @@ def check_stranger(key: str, network: str, now: datetime) -> None:
 def _refuse(failed: Sequence[datetime], most: int, now: datetime, advice: str) -> None:
     until = rules.open_again_at(failed, most, now)
     if until is not None:
+        security_log.refused("throttled")
         raise refusals.LoginThrottled(advice=f"请在 {refusals.when(until, now)}再试{advice}。")
 
 

@@ -11,7 +11,7 @@ from portal.centres import profile
 from portal.centres import queries as centres
 from portal.centres import rules as centre_rules
 from portal.centres.models import Centre
-from portal.core import access, clock, db, pages, sessions
+from portal.core import access, clock, cookies, db, pages, sessions
 from portal.core.access import ROLE_LABELS, Actor, Role
 from portal.people import queries
 
@@ -161,7 +161,7 @@ def brief_of(centre: Centre) -> CentreBrief:
 
 def chosen_centre() -> CentreBrief | None:
     """The centre an anonymous visitor chose, from the cookie `centre` (its code)."""
-    code = request.cookies.get(CENTRE_COOKIE, "")
+    code = cookies.read(CENTRE_COOKIE)
     if not code or len(code) > 32:
         return None
 
@@ -189,7 +189,7 @@ def elder_mode() -> bool:
     """Elder mode: a resident's own setting, else the cookie `elder`; never on the staff face (P7)."""
     user = access.viewer()
     if user is None:
-        return request.cookies.get(ELDER_COOKIE) == "1"
+        return cookies.read(ELDER_COOKIE) == "1"
     return bool(user.elder)
 
 

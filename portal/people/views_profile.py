@@ -201,7 +201,7 @@ def erase() -> Any:
     if form.validate_on_submit():
         actions.erase_resident(access.actor(), person, now)
         signing.leave(now, "erased")
-        return pages.see_other(url_for("people.erased"))
+        return signing.forgetting(pages.see_other(url_for("people.erased")))
     return pages.page("people/erase.html", status=422 if form.is_submitted() else 200, form=form)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from flask import abort, request, url_for
 
 from portal.centres import profile
-from portal.core import access, clock, db, pages, sessions
+from portal.core import access, clock, db, pages
 from portal.core.access import Permission, safe_next
 from portal.core.errors import DomainError
-from portal.people import actions_codes, actions_sign_in, forms, queries, rules
+from portal.people import actions_codes, actions_sign_in, forms, queries, rules, signing
 from portal.people.models import Resident
 from portal.people.refusals import CodeTooSoon, when
 from portal.people.views_resident import browser, knows
@@ -64,7 +64,7 @@ def check_proof() -> Any:
         db.keep_on_refusal()
         form.refuse(refusal)
         return _page(form, refusal.status, now)
-    sessions.prove(access.signed_in().session_id, now)
+    signing.enter("resident", access.signed_in().id, now)
     return pages.see_other(safe_next(request.values.get("next"), "/me"))
 
 
@@ -84,6 +84,6 @@ def staff_proof() -> Any:
             form.refuse(refusal)
             status = refusal.status
         else:
-            sessions.prove(user.session_id, now)
+            signing.enter("staff", user.id, now)
             return pages.see_other(target)
     return pages.page("people/staff_proof.html", status=status, form=form, own=user, target=target)

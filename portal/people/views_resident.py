@@ -5,10 +5,10 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, abort, current_app, flash, request, session, url_for
+from flask import Blueprint, abort, flash, request, session, url_for
 
 from portal.centres import profile
-from portal.core import access, clock, db, pages, sealed
+from portal.core import access, clock, cookies, db, pages, sealed
 from portal.core.access import safe_next
 from portal.core.errors import DomainError
 from portal.people import actions, actions_codes, forms, queries, rules, signing, spoken_codes, viewer
@@ -19,6 +19,7 @@ face = Blueprint("people", __name__)
 
 # Keys of the signed cookie while somebody is on the way in.
 PHONE, VERIFIED, BROWSER = "login_phone", "login_code", "login_browser"
+KNOWN = "known"  # a cookie of its own: the number was proved in this browser
 
 
 def browser() -> str:
@@ -26,13 +27,9 @@ def browser() -> str:
     return str(session.setdefault(BROWSER, secrets.token_urlsafe(12)))
 
 
-def _known_cookie() -> str:
-    return "__Host-known" if current_app.config["HTTPS"] else "known"
-
-
 def knows(phone: str) -> bool:
     """Whether somebody has signed in with this number (11 digits) in this browser before."""
-    return hmac.compare_digest(request.cookies.get(_known_cookie(), "").encode(), _known_mark(phone).encode())
+    return hmac.compare_digest(cookies.read(KNOWN).encode(), _known_mark(phone).encode())
 
 
 def _known_mark(phone: str) -> str:
@@ -165,10 +162,7 @@ def _come_in(person: Resident, let_in_by: str = "") -> Any:
         target = url_for("people.consent", next=target)
     answer = pages.see_other(target)
     if not let_in_by:  # the telephone itself has shown its number
-        answer.set_cookie(
-            _known_cookie(), _known_mark(person.phone or ""), max_age=rules.KNOWN_DAYS * 86400, httponly=True,
-            samesite="Lax", secure=current_app.config["HTTPS"],
-        )  # fmt: skip
+        cookies.keep(answer, KNOWN, _known_mark(person.phone or ""), rules.KNOWN_DAYS)
     return answer
 
 
@@ -215,8 +209,7 @@ def finish_register() -> Any:
 @face.post("/logout")
 @access.public
 def logout() -> Any:
-    signing.leave(clock.now())
-    return pages.said("已退出。下次用手机号和验证码就能再登录。", "/")
+    return signing.goodbye("已退出。下次用手机号和验证码就能再登录。", "/")
 
 
 @face.get("/privacy")

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, flash, request, session, url_for
+from flask import Blueprint, Response, abort, flash, request, session, url_for
 
-from portal.core import access, clock, db, pages
+from portal.core import access, clock, cookies, db, pages
 from portal.core import sessions as sessions_of
 from portal.core.access import Permission, safe_next
 from portal.core.errors import DomainError
@@ -15,12 +15,8 @@ from portal.people.models import StaffAccount
 
 face = Blueprint("people_staff", __name__, url_prefix="/staff")
 face.context_processor(lambda: {"limits": rules})
-DEVICE_DAYS = 400
+DEVICE, DEVICE_DAYS = "device", 400
 WAITING = "second_step"  # in the signed cookie: the account, when, and a mark of the password that was shown
-
-
-def _device_cookie() -> str:
-    return "__Host-device" if current_app.config["HTTPS"] else "device"
 
 
 def _target() -> str:
@@ -42,7 +38,7 @@ def sign_in() -> Any:
     form, now = forms.StaffLoginForm(), clock.now()
     if not form.validate_on_submit():
         return pages.page("people/staff_login.html", status=422, form=form, target=_target())
-    device = request.cookies.get(_device_cookie(), "")
+    device = cookies.read(DEVICE)
     try:
         account = actions_sign_in.sign_in(
             form.username.data or "", form.password.data or "", request.remote_addr or "", device, now
@@ -62,10 +58,7 @@ def _come_in(account: StaffAccount, device: str, now: datetime) -> Response:
     target = url_for("people_staff.change_password") if account.must_change else _target()
     signing.enter("staff", account.id, now)
     answer: Response = pages.see_other(target)
-    answer.set_cookie(
-        _device_cookie(), device, max_age=DEVICE_DAYS * 86400, httponly=True, samesite="Lax",
-        secure=current_app.config["HTTPS"],
-    )  # fmt: skip
+    cookies.keep(answer, DEVICE, device, DEVICE_DAYS)
     return answer
 
 
@@ -97,7 +90,7 @@ def second_step() -> Any:
 @access.public
 def check_second_step() -> Any:
     form, now = forms.SecondStepForm(), clock.now()
-    account, device = _between(now), request.cookies.get(_device_cookie(), "")
+    account, device = _between(now), cookies.read(DEVICE)
     if account is None:
         return _too_late()
     if not form.validate_on_submit():
@@ -114,8 +107,7 @@ def check_second_step() -> Any:
 @face.post("/logout")
 @access.staff(Permission.VIEW)
 def logout() -> Any:
-    signing.leave(clock.now())
-    return pages.said("已退出登录。", url_for("people_staff.login"))
+    return signing.goodbye("已退出登录。", url_for("people_staff.login"))
 
 
 def typed_code(form: Form) -> str:

@@ -23,7 +23,8 @@ COLUMNS = ("序号", "姓名", "代报人", "电话", "人数", "状态", "所�
 
 def _file_name(entry: Entry, ending: str) -> str:
     """RFC 6266: a plain name for old browsers, the Chinese one for the others."""
-    return f"attachment; filename=\"sign-ups-{entry.id}.{ending}\"; filename*=UTF-8''{quote(entry.title)}.{ending}"
+    named = quote(entry.title, safe="")
+    return f"attachment; filename=\"sign-ups-{entry.id}.{ending}\"; filename*=UTF-8''{named}.{ending}"
 
 
 def _table(entry: Entry, full: bool, now: datetime) -> Response:
@@ -35,6 +36,7 @@ def _table(entry: Entry, full: bool, now: datetime) -> Response:
         lines.append((number, r.name, r.by, phone, r.places, r.label, r.home, r.created_by, stamp, r.note))
     answer = Response(csv_table(lines), mimetype="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = _file_name(entry, "csv")
+    answer.headers["Cache-Control"] = "private, no-store"
     return answer
 
 

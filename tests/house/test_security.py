@@ -43,6 +43,9 @@ def test_every_answer_carries_its_headers(app: Flask, client: FlaskClient, town:
     for answer in answers:
         assert answer.headers["Content-Security-Policy"].startswith(CSP)
         assert "unsafe" not in answer.headers["Content-Security-Policy"]
+        assert {"object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"} <= set(
+            answer.headers["Content-Security-Policy"].split("; ")
+        )
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
         answer.close()

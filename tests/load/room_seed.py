@@ -9,11 +9,10 @@ import json
 import sys
 from datetime import time, timedelta
 
-from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 
 from portal import create_app
-from portal.core import clock, protection, scope, sessions
+from portal.core import clock, cookies, protection, scope, sessions
 from portal.core.db import db
 from portal.venues.models import APPROVED, PENDING
 from tests import factories
@@ -50,7 +49,7 @@ def main(people: int, rooms: int) -> None:
             "rooms": [(v.id, v.buffer) for v in venues], "days": [str(first), str(first + timedelta(days=1))],
             "asked": asked, "own": own,
         }  # fmt: skip
-    signer = SecureCookieSessionInterface().get_signing_serializer(app)
+    signer = cookies.CookieSessions().get_signing_serializer(app)
     assert signer is not None
     form = URLSafeTimedSerializer(app.config["SECRET_KEY"], salt="wtf-csrf-token").dumps(CSRF)
     # The last cookie is the clerk's.

@@ -9,11 +9,11 @@ import json
 import sys
 from datetime import timedelta
 
-from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 
 from portal import create_app
 from portal.core import clock, protection, scope, sessions
+from portal.core.cookies import CookieSessions
 from portal.core.db import db
 from tests import factories
 
@@ -35,7 +35,7 @@ def main(people: int, places: int) -> None:
         tokens = [sessions.open_session("resident", i, now) for i in ids]
         db.session.commit()
         entry_id = entry.id
-    signer = SecureCookieSessionInterface().get_signing_serializer(app)
+    signer = CookieSessions().get_signing_serializer(app)
     assert signer is not None
     form = URLSafeTimedSerializer(app.config["SECRET_KEY"], salt="wtf-csrf-token").dumps(CSRF)
     cookies = [signer.dumps({"_user_id": t, "_fresh": True, "csrf_token": CSRF}) for t in tokens]

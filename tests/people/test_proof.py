@@ -68,6 +68,28 @@ def test_a_resident_is_asked_again(
     assert one(select(Resident.erased_at).where(Resident.id == town.residents[0].id)) is None
 
 
+@pytest.mark.parametrize("face", ["resident", "staff"])
+def test_showing_again_makes_a_new_session(
+    client: FlaskClient, town: Town, texts: Texts, now: datetime, as_staff: Any, as_resident: Any, face: str
+) -> None:
+    """A cookie that was copied before does not become worth more by it (ASVS 7.2.4)."""
+    inside = "/staff/sessions" if face == "staff" else "/me/profile"
+    if face == "staff":
+        as_staff(client, town.staff["A1"])
+    else:
+        as_resident(client, town.residents[0])
+    copied = client.get_cookie("portal").value  # type: ignore[union-attr]
+    with clock.frozen(now + rules.PROOF_LIFE):
+        if face == "staff":
+            assert client.post("/staff/proof", data={"password": PASSWORD}).status_code == 303
+        else:
+            client.post("/me/proof/send")
+            assert client.post("/me/proof", data={"code": texts.code()}).status_code == 303
+        assert client.get(inside).status_code == 200
+        client.set_cookie("portal", copied)
+        assert client.get(inside).status_code == 303
+
+
 def test_a_code_is_not_asked_for_without_end(me: FlaskClient, town: Town, texts: Texts, now: datetime) -> None:
     with clock.frozen(now + rules.PROOF_LIFE):
         me.post("/me/proof/send")
