@@ -50,12 +50,16 @@ class WeeklyRule:
 
 @dataclass(frozen=True)
 class When:
-    """What a time cell means. `weekly` is set only when one rule tells the whole truth."""
+    """What a time cell means. `weekly` is set only when one rule tells the whole truth.
+
+    `unused` are words and times that were put aside (until when to sign up, where to gather) or not understood.
+    """
 
     spans: tuple[Span, ...]
     weekly: WeeklyRule | None
     label: str
     problems: tuple[Problem, ...]
+    unused: tuple[str, ...] = ()
 
 
 class PlanUnreadable(Exception):
