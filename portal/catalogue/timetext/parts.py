@@ -91,13 +91,16 @@ class PlanRow:
     problems: tuple[Problem, ...]
     remark: str = ""
     sheet: str = ""
+    walk_in: bool = False
+    centre_text: str = ""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole plan: rows in the order of the file; notes are texts around the table."""
+    """A whole plan: rows in the order of the file; notes are texts around the table, titles those above it."""
 
     title: str
     rows: tuple[PlanRow, ...]
     notes: tuple[str, ...]
     problems: tuple[Problem, ...] = field(default=())
+    titles: tuple[str, ...] = field(default=())
