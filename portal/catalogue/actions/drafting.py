@@ -1,6 +1,7 @@
 """Drawing up rows: new, edited, dropped, copied, from a template, every week (SPEC C2, C4, C7)."""
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 
 from sqlalchemy import select
@@ -20,6 +21,7 @@ from portal.catalogue.models import (
 )
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import ENTRY, holds
+from portal.catalogue.timetext.parts import errors
 from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core import clock, states
@@ -54,6 +56,13 @@ def _home(actor: Actor, centre: Centre | None) -> Centre:
 
 def new_entry(actor: Actor, centre: Centre, values: EntryValues, now: datetime) -> Entry:
     """An unchecked draft in the session (for copies and allotments); flushes."""
+    entry = _made(actor, centre, values, now)
+    db.session.add(entry)
+    db.session.flush()
+    return entry
+
+
+def _made(actor: Actor, centre: Centre, values: EntryValues, now: datetime) -> Entry:
     entry = Entry(
         centre_id=centre.id, author_centre_id=centre.id, department_id=actor.department_id, sessions=[],
         created_at=now, updated_at=now, title=values.title, month=values.month,
@@ -61,9 +70,50 @@ def new_entry(actor: Actor, centre: Centre, values: EntryValues, now: datetime) 
     )  # fmt: skip
     entry_values.put_values(entry, values)
     entry.organiser = entry.organiser or centre.name
-    db.session.add(entry)
-    db.session.flush()
     return entry
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A draft to be made with others. import_row: 'import:row', so that no row is taken in twice."""
+
+    centre: Centre
+    values: EntryValues
+    import_row: str
+    check_note: str
+
+
+def draft_entries(
+    actor: Actor, wanted: Iterable[Wanted], service_of: Callable[[EntryValues], int | None], now: datetime
+) -> list[Entry]:
+    """Many new drafts by a handful of statements, in their order; what `draft_entry` does for one.
+
+    service_of: the service that a row's title means. The categories must have been looked at before.
+    Raises NotAllowed, InvalidRow of the first row that cannot be: then there is none.
+    """
+    entry_values.need(actor, Permission.PLAN)
+    rooms: dict[int, dict[int, str]] = {}
+    made = []
+    for each in wanted:
+        if each.centre.id not in rooms:
+            _home(actor, each.centre)
+            rooms[each.centre.id] = {room.id: room.name for room in room_holds.rooms_of(each.centre)}
+        values = each.values
+        place = rooms[each.centre.id].get(values.venue_id or 0)
+        values = replace(values, place=place) if place is not None else replace(values, venue_id=None)
+        values = replace(values, service_type_id=values.service_type_id or service_of(values))
+        wrong = errors(rules.check(values, now, draft=True))
+        if wrong:
+            raise entry_values.InvalidRow(wrong)
+        entry = _made(actor, each.centre, values, now)
+        entry.centre, entry.import_row, entry.check_note = each.centre, each.import_row, each.check_note
+        made.append(entry)
+    db.session.add_all(made)
+    db.session.flush()
+    for entry in made:
+        entry_values.note(actor, entry, "draft_entry", now)
+    db.session.flush()
+    return made
 
 
 def draft_entry(actor: Actor, values: EntryValues, now: datetime, *, centre: Centre | None = None) -> Entry:

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from portal.catalogue import rules
 from portal.catalogue.actions import importing, room_holds
 from portal.catalogue.actions.guides import centre_inside
-from portal.catalogue.actions.importing import PreviewRow, problems_of, rows_of
+from portal.catalogue.actions.plan_rows import PreviewRow, problems_of, rows_of
 from portal.catalogue.categories import leaf_categories
 from portal.catalogue.excel.workbook import MAX_BYTES
 from portal.catalogue.models import PlanImport
