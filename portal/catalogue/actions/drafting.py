@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, time
 
-from sqlalchemy import select
+from sqlalchemy import insert, inspect, select
 
 from portal.catalogue import rules
 from portal.catalogue.actions import entry_values, room_holds
@@ -16,6 +16,7 @@ from portal.catalogue.models import (
     RETURNED,
     Category,
     Entry,
+    EntrySession,
     ServiceType,
     Template,
 )
@@ -24,7 +25,7 @@ from portal.catalogue.states import ENTRY, holds
 from portal.catalogue.timetext.parts import errors
 from portal.centres import queries as centres
 from portal.centres.models import Centre
-from portal.core import clock, states
+from portal.core import audit, clock, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import DomainError, NotAllowed, NotYourTurn
@@ -106,14 +107,37 @@ def draft_entries(
         if wrong:
             raise entry_values.InvalidRow(wrong)
         entry = _made(actor, each.centre, values, now)
-        entry.centre, entry.import_row, entry.check_note = each.centre, each.import_row, each.check_note
-        made.append(entry)
-    db.session.add_all(made)
-    db.session.flush()
-    for entry in made:
-        entry_values.note(actor, entry, "draft_entry", now)
-    db.session.flush()
-    return made
+        entry.import_row, entry.check_note = each.import_row, each.check_note
+        made.append((entry, each.centre))
+    return _kept(actor, made, now)
+
+
+def _kept(actor: Actor, made: list[tuple[Entry, Centre]], now: datetime) -> list[Entry]:
+    """Write drafts with their sessions and histories, each table at once; `import_row` tells which is which."""
+    if not made:
+        return []
+    names = {column.key for column in inspect(Entry).column_attrs}
+    rows = [{name: value for name, value in vars(entry).items() if name in names} for entry, _ in made]
+    # Without render_nulls rows that leave other fields empty would each be a statement of their own.
+    statement = insert(Entry).returning(Entry.import_row, Entry.id).execution_options(render_nulls=True)
+    written = db.session.execute(statement, rows)
+    ids: dict[str | None, int] = {row: number for row, number in written.all()}  # noqa: C416 rows are no pairs to mypy
+    sessions = [
+        {"entry_id": ids[entry.import_row], "starts_at": each.starts_at, "ends_at": each.ends_at}
+        for entry, _ in made
+        for each in entry.sessions
+    ]
+    if sessions:
+        db.session.execute(insert(EntrySession), sessions)
+    states.note_new(ENTRY, ids.values(), DRAFT, "draft_entry", actor, now)
+    for entry, centre in made:
+        audit.record(
+            actor, "draft_entry", "entry", ids[entry.import_row], now, summary=entry.title,
+            centre_id=centre.id, centre_path=centre.path,
+        )  # fmt: skip
+    found = db.session.scalars(select(Entry).where(Entry.id.in_(ids.values())))
+    by_row = {entry.import_row: entry for entry in found}
+    return [by_row[entry.import_row] for entry, _ in made]
 
 
 def draft_entry(actor: Actor, values: EntryValues, now: datetime, *, centre: Centre | None = None) -> Entry:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from portal.catalogue.excel.grid import Sheet
 from portal.catalogue.timetext.tidy import plain
@@ -60,6 +61,7 @@ class Header:
     names: dict[int, str]
 
 
+@lru_cache(maxsize=5000)
 def field_of(text: str) -> str | None:
     """The field a heading stands for; remarks in brackets, blanks and signs do not matter."""
     text = re.sub(r"\([^()]*\)", "", plain(text)).lower()
