@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from portal.catalogue.actions.plan_rows import (
     to_json,
 )
 from portal.catalogue.categories import leaf_categories
+from portal.catalogue.excel import workbook
 from portal.catalogue.models import Category, Entry, PlanImport
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import LAID_ASIDE, PLAN_IMPORT, PREVIEW
@@ -34,6 +35,7 @@ from portal.core import audit, clock, confined, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db, let_go
 from portal.core.errors import Invalid
+from portal.core.text import megabytes
 
 SECONDS = 20  # of a file of 2,000 rows on a slow machine: five or six
 MEMORY = 1024**3  # bytes
@@ -63,6 +65,8 @@ def preview_plan(actor: Actor, centre: Centre, month: str, filename: str, data: 
     entry_values.need_inside(actor, centre)
     if not clock.is_month(month):
         raise PlanRefused("请选择月份。", field="month")
+    if len(data) > workbook.MAX_BYTES:
+        raise PlanRefused(f"文件超过 {megabytes(workbook.MAX_BYTES)}。", advice="请去掉图片和多余的工作表后再上传。")
     digest = hashlib.sha256(data).hexdigest()
     earlier = select(PlanImport).where(PlanImport.centre_id == centre.id, PlanImport.month == month)
     earlier = earlier.where(PlanImport.digest == digest, PlanImport.status == PREVIEW)
@@ -224,7 +228,8 @@ class Choice:
     centre_id: int | None = None
 
 
-CHANGES = {"category_id": "category_id", "contact": "contact", "phone": "phone", "place": "place"}
+CHOICES = tuple(field.name for field in fields(Choice))
+CHANGES = tuple(name for name in CHOICES if name != "centre_id")  # of the row's values
 
 
 def set_for_rows(
@@ -270,8 +275,8 @@ def _with(
         values = replace(values, venue_id=rooms.room(centres.known[centre_id], values.place))
     if "centre_id" in said and not row.values.organiser:
         values = replace(values, organiser=centres.known[centre_id].name)
-    fields = {*said, "centre"} if "centre_id" in said else set(said)
-    kept = [p for p in row.problems if p.field not in fields]
+    settled = {*said, "centre"} if "centre_id" in said else set(said)
+    kept = [p for p in row.problems if p.field not in settled]
     anew = [p for p in problems_of(values, row.category_text, now) if p.field in said]
     return replace(
         row, values=values, centre_id=(0 if row.centre_id == 0 and "centre_id" not in said else centre_id), mended=True,
