@@ -123,17 +123,10 @@ class Shown:
 
 
 def _words(row: PreviewRow) -> str:
+    """What a search looks through."""
     values = row.values
-    said = (
-        values.title,
-        row.category_text,
-        row.when_text,
-        values.place,
-        values.contact,
-        values.phone,
-        str(row.excel_row),
-    )
-    return fold(" ".join((*said, *(p.message for p in row.problems))))
+    said = (values.title, row.category_text, row.when_text, values.place, values.contact, values.phone)
+    return fold(" ".join((*said, str(row.excel_row), *(p.message for p in row.problems))))
 
 
 def _context(plan: PlanImport, shown: Shown | None = None) -> dict[str, Any]:
