@@ -147,7 +147,8 @@ def _context(plan: PlanImport, shown: Shown | None = None) -> dict[str, Any]:
         "state_of": state_of, "tones": TONES, "total": len(found), "listed": len(wanted),
         "without_category": sum(not r.values.category_id and r.state != "taken" for r in found),
         "several_sheets": len({r.sheet for r in found}) > 1, "all_taken": plan.status == TAKEN,
-        "centre_names": centres if len({r.centre_id for r in found}) > 1 else {}, "more": len(wanted) > shown.page * PAGE_SIZE,
+        "centre_names": centres if len({r.centre_id for r in found}) > 1 else {},
+        "more": len(wanted) > shown.page * PAGE_SIZE,
         "together": _together(plan, centres),
     }  # fmt: skip
 
