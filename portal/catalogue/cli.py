@@ -1,6 +1,7 @@
 """`flask import-services`, `import-plan`, `publish`: the contract's commands of this feature."""
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -9,11 +10,12 @@ from flask import Flask
 from portal.catalogue import rules
 from portal.catalogue.actions import importing, publishing, service_types
 from portal.catalogue.actions.plan_rows import PreviewRow, rows_of
+from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import PlanImport
 from portal.catalogue.timetext.parts import errors
 from portal.centres import queries as centre_queries
 from portal.core import clock, scope
-from portal.core.access import system_actor
+from portal.core.access import Actor, system_actor
 from portal.core.db import db, writing
 from portal.core.errors import DomainError
 
@@ -51,7 +53,8 @@ def import_services(file: Path) -> None:
 @click.option("--month", required=True, callback=_month, help="YYYY-MM")
 @click.option("--commit", "commit", is_flag=True, help="Take the good rows in; without it only the preview is shown.")
 @click.option("--anyway", is_flag=True, help="The list is for this centre although its title names another one.")
-def import_plan(file: Path, code: str, month: str, commit: bool, anyway: bool) -> None:
+@click.option("--category", "category", help="Name of the category of rows that say none and resemble nothing.")
+def import_plan(file: Path, code: str, month: str, commit: bool, anyway: bool, category: str | None) -> None:
     """Read a plan (.xlsx, .xls, .et, .csv), show what was understood and, with --commit, take the good rows in."""
     actor, now = system_actor("命令行"), clock.now()
     try:
@@ -60,6 +63,8 @@ def import_plan(file: Path, code: str, month: str, commit: bool, anyway: bool) -
             if centre is None:
                 raise click.ClickException(f"没有编码为 {code} 的阵地。")
             upload = importing.preview_plan(actor, centre, month, file.name, file.read_bytes(), now)
+            if category is not None:
+                _set_category(actor, upload, category, now)
             _show(upload)
             if anyway:
                 importing.answer_question(actor, upload, now)
@@ -75,6 +80,16 @@ def import_plan(file: Path, code: str, month: str, commit: bool, anyway: bool) -
     click.echo(
         f"已导入 {len(taken)} 条为草稿。" if commit else "以上是预览，还没有导入；加 --commit 导入没有错误的行。"
     )
+
+
+def _set_category(actor: Actor, upload: PlanImport, name: str, now: datetime) -> None:
+    """The category of the rows that have none. Raises ClickException for an unknown one."""
+    known = next((c.id for c in leaf_categories() if c.name == name), None)
+    if known is None:
+        raise click.ClickException(f"没有“{name}”这个类别；有：{'、'.join(c.name for c in leaf_categories())}。")
+    numbers = [row.number for row in rows_of(upload) if not row.values.category_id and row.state != "taken"]
+    if numbers:
+        importing.set_for_rows(actor, upload, numbers, importing.Choice(category_id=known), now)
 
 
 STATES = {"ready": "可导入", "bad": "有错误", "duplicate": "已在清单中", "taken": "已导入"}

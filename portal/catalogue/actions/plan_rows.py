@@ -153,7 +153,7 @@ class Centres:
         if not named or any(number in line for _, number in named):
             return ""
         other = named[0][0]
-        return f"表的标题写的是“{other}”，现在选的是“{self.chosen.label}”。传错了请点“不要这份了”，重新选阵地。"
+        return f"表的标题写的是“{other}”，现在选的是“{self.chosen.label}”。"
 
 
 # --- categories -------------------------------------------------------------------------------------------------------
@@ -273,10 +273,12 @@ class Reader:
 def joined(read: Iterable[Problem], ruled: Iterable[Problem]) -> tuple[Problem, ...]:
     """What the reader and the rules say, each thing once: an error is never lost behind a warning (C7).
 
-    Of one field the reader's errors stand for the rules', whose errors stand for its doubt about the same.
+    Of one field the reader's errors stand for the rules', whose errors stand for its doubt about the same; a time that
+    must be mended is not also doubted.
     """
     said, found = list(read), list(ruled)
     wrong = {p.field for p in errors(said)}
+    said = [p for p in said if p.severity == "error" or p.field != "sessions" or "sessions" not in wrong]
     kept = [p for p in errors(found) if p.field not in wrong]
     named = {p.field for p in said}
     more = [p for p in found if p.severity == "warning" and p.field not in named]

@@ -47,7 +47,7 @@ _DATE = (
     rf"|\d{{1,2}}\s*[日号](?![楼会厅馆室院门线教])){_WEEKDAY}?"
 )
 # Possessive, as all repetitions of alternatives here: a long cell must not be tried in all ways.
-_MORE_DATES = rf"(?>\s*(?:-|、|,|和|及)\s*(?:{_DATE}|\d{{1,2}}(?![\d:.]|\s*[点时分人名组月])[日号]?{_WEEKDAY}?))*+"
+_MORE_DATES = rf"(?>\s*(?:-|、|和|及)\s*(?:{_DATE}|\d{{1,2}}(?![\d:.]|\s*[点时分人名组月])[日号]?{_WEEKDAY}?))*+"
 _DATED = rf"{_DATE}{_MORE_DATES}\s*(?:{_CLOCKS}|{_PART})?(?:\s*-\s*{_DATE}\s*(?:{_CLOCK})?)?"
 _WHEN = rf"(?:{_DATED}|每?逢?周[一二三四五六日天]\s*(?:{_CLOCKS}|{_PART})?|{_CLOCKS})"
 _EDGE = r"(?:\s*(?:[之以]?前|起|开始|截?止|为止|[之以]?内|期间|左右))"
@@ -85,7 +85,7 @@ _GATHER = (
 )
 _GATHER_AFTER = re.compile(
     rf"(?:{_CLOCK}\s*-\s*{_CLOCK}{_EDGE}?\s*(?:为|观众|学员|居民|嘉宾|家长|参赛者|现场|统一|请)*"
-    rf"|{_CLOCK}{_EDGE}?[^\d,;、()\n]{{0,10}}?)(?<!直接){_GATHER}(?:[、和及并]?{_GATHER}|完毕|结束)*"
+    rf"|{_CLOCK}{_EDGE}?[^\d,;、()\n]{{0,10}}?)(?<!直接){_GATHER}(?:[、和及并]?{_GATHER}|完毕|结束)*(?!\s*(?:时间|:))"
 )
 _GATHER_BEFORE = re.compile(
     rf"(?<!免费)(?<!自由)(?<!凭票)(?<!直接)(?<!有序){_GATHER}(?:时间)?\s*[:为于在]?\s*(?P<day>{_DATE}\s*)?{_CLOCKS}{_EDGE}?"
@@ -117,6 +117,7 @@ _OFTEN = re.compile(
     rf"(?<![\d月])(?:每|一)(?:个?(?:周|天|日|月|季度?|年|期|人|班|组))(?:\s*(?:开展|举办|上|安排))?\s*(?:\d{{1,2}}|[{NUMERAL}]+)\s*"
     rf"(?:-\s*(?:\d|[{NUMERAL}])\s*)?{_TIMES}(?:次|课程?)?(?!日)"
 )
+_ALTERNATE = re.compile(r"(?:每?隔[一1]?周|每?[两2]周)\s*[一1]\s*(?:次|节|场|期|堂)")
 _RUNNING = re.compile(rf"(?:连续|连|前)\s*{_NUMBER}\s*个?(?:周的?)?\s*(?=周[一二三四五六日天末])")
 _COUNTS = (
     re.compile(
@@ -150,6 +151,10 @@ _CLOSED = re.compile(
     r"(?:闭馆|休馆|休息|闭园|停开|不开放)(?:日|时间)?\s*[:为是]?\s*(?P<days>每?逢?周[一二三四五六日天](?:[、和及-]周?[一二三四五六日天])*)"
 )
 _CLOSED_ALL_DAY = re.compile(r"(?<=周[一二三四五六日天])(?:全天|整天)(?=闭馆|休馆|休息|闭园|停开|不开放)")
+_UNTIL = re.compile(rf"(?:截止|截至?)\s*-?\s*(?P<day>{_DATE})(?!\s*{_CLOCK})")
+_BEGUN_AND_ENDED = re.compile(
+    rf"(?P<start>{_CLOCK})\s*(?:正式)?(?:开始|开演|开场|开讲|开幕)[^\d,;、\s]{{0,4}}[,;、\s]*(?P<end>{_CLOCK})\s*(?:结束|散场|闭幕|散会)"
+)
 _RESIDUE = re.compile(r"\(\s*[,、;:]*\s*\)")
 
 
@@ -160,6 +165,7 @@ def separate(text: str) -> Told:
     _cut(told, _ASIDE_IN_BRACKETS, keep_clocks=True)
     _labels(told)
     _ends(told)
+    told.text = _BEGUN_AND_ENDED.sub(r"\g<start>-\g<end>", told.text)
     told.text = _CLOSED_ALL_DAY.sub("", told.text)
     told.text = _CLOSED.sub(lambda m: f"{m.group('days')}闭馆", told.text)
     for pattern in (_SIGN_UP_AFTER, _SIGN_UP_BEFORE, _GATHER_AFTER):
@@ -200,7 +206,11 @@ def _labels(told: Told) -> None:
         if re.search(_SIGN_UP_LABEL, name):
             told.asides.append(match.group(0).strip())
             return ""
-        if re.search(_GATHER, name) or _OWN_LABEL.search(name):
+        if re.search(_GATHER, name):
+            day = re.match(_DATE, when)
+            told.asides.append(match.group(0).strip())
+            return day.group(0) if day else ""
+        if _OWN_LABEL.search(name):
             return match.group(0)
         rest = match.string[: match.start()] + match.string[match.end() :]
         if _HAS_CLOCK.search(rest) or re.search(_DATE, rest):
@@ -215,6 +225,7 @@ def _ends(told: Told) -> None:
     """12月2日开课,每周三… is 12月2日起,每周三…; without a rule the day is the session itself."""
     if not _RULE.search(told.text):
         return
+    told.text = _UNTIL.sub(r"\g<day>止 ", told.text)
     for pattern, sign in _ENDS:
 
         def bound(match: re.Match[str], sign: str = sign) -> str:
@@ -242,6 +253,8 @@ def _number(text: str) -> int:
 
 def _numbers(told: Told) -> None:
     """共4节, 连续3周, (3期): taken out as the number of sessions; 每周2次 says nothing about the days."""
+    told.doubts += [match.group(0) for match in _ALTERNATE.finditer(told.text)]
+    _cut(told, _ALTERNATE)
     _cut(told, _OFTEN)
 
     def running(match: re.Match[str]) -> str:

@@ -85,6 +85,7 @@ _PLAIN_WORDS = re.compile(
 )
 
 _WHOLE = Clock(0, 0, "", False)
+_CONDITION = re.compile("雨|台风|天气|如遇|若遇")
 _CALLED_OFF = ("取消", "停办", "停止", "暂停", "不办", "停课")
 
 
@@ -273,12 +274,20 @@ class _Reader:
             return
         if self.group.times and self.group.has_days:
             self._new_group()
-        self.group.weekdays, self.group.nth, self.group.every = token.days, token.numbers, True
+        group = self.group
+        if group.nth and group.weekdays == token.days:
+            group.nth = tuple(sorted({*group.nth, *token.numbers}))
+            return
+        group.mixed = group.mixed or group.has_days
+        group.weekdays, group.nth, group.every = token.days, token.numbers, True
 
     def _on_allmonth(self, token: Token, following: Token | None) -> None:
         if not self.group.has_days:
             self.group.weekdays, self.group.every, self.group.generic = tuple(range(7)), True, True
             self.group.loose = token.text in ("长期", "常年", "全年")
+        else:
+            self.out.unused.append(token.text)
+            self.group.mixed = self.group.mixed or self.dash
 
     def _on_alternate(self, token: Token, following: Token | None) -> None:
         if self.group.times and self.group.has_days:
@@ -338,12 +347,16 @@ class _Reader:
             self.out.groups.pop()
             self.group = previous
         else:
-            nothing = not (group.marks[self.clause_marks :] or self.clause_days)
+            condition = bool(self.out.unused and _CONDITION.search(self.out.unused[-1]))
+            nothing = not (group.marks[self.clause_marks :] or self.clause_days or condition)
             group.unclear = group.unclear or nothing
             group.called_off = group.called_off or (nothing and token.text in _CALLED_OFF)
             group.without += group.marks[self.clause_marks :]
             del group.marks[self.clause_marks :]
             group.without_days += self.clause_days
+            for mark in group.marks:
+                if mark.end_weekdays == self.clause_days:
+                    mark.end_weekdays = ()  # 12月1日-31日(周一休息)
             if set(group.weekdays) <= set(self.clause_days) and not group.marks:
                 group.weekdays, group.every = (), False  # 周一闭馆,9:00-17:00: Monday was no day of the service
 

@@ -23,6 +23,7 @@ _SURE = re.compile(
 _LIKELY = re.compile(
     rf"{_MONTH}\s*{_DAY}(?![一二三四五六七八九十廿日号])(?!\s*(?:[、,和及与-]|至|到)\s*[一二三四五六七八九十廿]+\s*[日号])"
 )
+_IN_BRACKETS = re.compile(rf"\(\s*{_MONTH}\s*{_DAY}\s*[日号]?\s*\)")
 _SOLAR = re.compile(
     r"\d\s*月|(?<![\d:])\d{1,2}\s*[/.]\s*\d{1,2}(?![\d:])|\d{4}-\d|[\d一二三四五六七八九十]\s*[日号]|(?:周|星期|礼拜)[一二三四五六日天\d末]|每[天日]"
 )
@@ -35,6 +36,9 @@ def without_lunar(text: str) -> tuple[str, tuple[str, ...], bool]:
     for pattern in (_NAMED, _SURE):
         found += [match.group(0).strip() for match in pattern.finditer(text)]
         text = pattern.sub("", text)
+    if re.search(r"\d\s*[月日号]", text):
+        found += [match.group(0).strip("() ") for match in _IN_BRACKETS.finditer(text)]
+        text = _IN_BRACKETS.sub("", text)
     if _SOLAR.search(_LIKELY.sub("", text)):
         found += [match.group(0) for match in _LIKELY.finditer(text)]
         text = _LIKELY.sub("", text)

@@ -18,6 +18,10 @@ MAX_TEXT = 500
 _HOW = "请写成 12月3日15:00-16:30 或 每周五19:30-21:00 这样"
 # Of two dates beside such words only one may hold.
 _EITHER = re.compile("雨|台风|顺延|改期|改为|改至|改在|改$|原定|原计划|备选|备用|或|任选|择一|选一|如遇|若遇|其中")
+# Words beside a rule that choose among its days, in a way that is not understood.
+_LIMIT = re.compile(
+    "旬|第[一二三四五六1-6]|单[日号周]|双[日号周]|逢|隔|月[初中底末]|[一二三四五1-5]周|前[一二三四五两1-5]|后[一二三四五两1-5]"
+)
 _HOW_DATE = "请写上日期（如 12月3日）或星期（如 每周五）"
 
 
@@ -81,6 +85,9 @@ def _cell_problems(reading: Reading, month: Month) -> list[Problem]:
     several = len(reading.groups) > 1 or any(len(g.marks) > 1 or len(g.times) > 1 for g in reading.groups)
     if either and several:
         problems.append(error(f"写了“{either}”，看不出到底是哪一天、几点；请只留定下来的时间"))
+    limit = next((words for words in reading.unused if _LIMIT.search(words)), None)
+    if limit and any(by_rule(group) for group in reading.groups):
+        problems.append(error(f"“{limit}”是哪几天，看不出来；请写上日期"))
     if any(group.mixed for group in reading.groups):
         problems.append(error(f"“{'”“'.join(reading.unused)}”写在日期中间，看不出哪几天是活动；请只留活动的日期"))
     problems += [error(f"没有“{bad}”这样的时间，请写成 9:00-11:00 这样") for bad in reading.bad_clocks]

@@ -106,6 +106,7 @@ def simplify(text: str) -> str:
     text = _LISTED.sub(lambda match: re.sub(rf"[{NUMERAL}]+", digits, match.group(0)), text)
     text = numerals_before(text, "月日号点时分")
     text = re.sub(r"点钟", "点", text)
+    text = re.sub(r"(第[1-5一二三四五])个(?=\s*[、,和及]\s*第)", r"\1", text)
     return re.sub(r"(?<=[\d:点半分日号)])\s*-+\s*|\s*-+\s*(?=\d)", "-", text)
 
 
