@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 
-from portal.catalogue.timetext.clock_times import Minutes, resolve_times
+from portal.catalogue.timetext.clock_times import DAY, Minutes, resolve_times
 from portal.catalogue.timetext.counts import by_rule, counted
 from portal.catalogue.timetext.days import DayReader, Month, error, resolve, short, warning
 from portal.catalogue.timetext.grammar import Group, Reading, Times, read_groups
@@ -169,7 +169,8 @@ def _across(times: Times, month: Month, dates: list[date]) -> tuple[Minutes | No
         return None, [error(f"{short(first)}到{short(last)}：后面的日期比前面的早，请核对")]
     if last == first:
         return minutes, problems
-    if last == first + timedelta(days=1) and minutes is None and times.end is not None:
+    over_midnight = minutes is None or minutes.end > DAY
+    if last == first + timedelta(days=1) and over_midnight and times.end is not None:
         return resolve_times(Times(times.start, times.text, times.end, next_day=True))
     if minutes is None:
         return None, problems
