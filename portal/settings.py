@@ -96,6 +96,7 @@ def from_environment(env: Mapping[str, str] | None = None) -> dict[str, Any]:
         "LOG_LEVEL": env.get("PORTAL_LOG_LEVEL", "INFO").upper(),
         "RATELIMIT_ENABLED": _flag(env, "PORTAL_RATE_LIMITS", "1"),
         "MAX_CONTENT_LENGTH": 8 * 1024 * 1024,  # with a file
+        "MAX_TOLD_LENGTH": 24 * 1024 * 1024,  # with a file, where the page itself says that it is too large
         "MAX_FORM_LENGTH": 256 * 1024,  # without: some 30,000 characters as browsers send them
         "MAX_FORM_PARTS": 1000,  # fields; our largest form has a box for each centre of a district
         "SESSION_COOKIE_NAME": "__Host-portal" if https else "portal",

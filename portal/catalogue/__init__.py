@@ -12,6 +12,7 @@ WORDS = {
     "resubmit": "改好送回", "recall": "撤回", "allot": "分配", "publish_month": "发布清单", "ask_edit": "申请变更",
     "ask_cancel": "申请取消", "apply_change": "同意变更", "refuse_change": "不同意变更",
     "take_back_change": "撤回变更申请", "preview_plan": "上传计划表", "take_in_plan": "导入计划表",
+    "answer_plan_question": "确认计划表的阵地",
     "lay_aside_plan": "放弃计划表", "import_services": "导入服务项目",
     "publish_early": "提前发布", "save_guide": "编写指南", "show_guide": "恢复指南", "hide_guide": "停用指南",
     "guide": "指南", "hold_room": "补订场地",

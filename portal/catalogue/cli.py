@@ -1,15 +1,21 @@
 """`flask import-services`, `import-plan`, `publish`: the contract's commands of this feature."""
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import click
 from flask import Flask
 
+from portal.catalogue import rules
 from portal.catalogue.actions import importing, publishing, service_types
+from portal.catalogue.actions.plan_rows import PreviewRow, rows_of
+from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import PlanImport
+from portal.catalogue.timetext.parts import errors
 from portal.centres import queries as centre_queries
 from portal.core import clock, scope
-from portal.core.access import system_actor
+from portal.core.access import Actor, system_actor
 from portal.core.db import db, writing
 from portal.core.errors import DomainError
 
@@ -46,8 +52,10 @@ def import_services(file: Path) -> None:
 @click.option("--centre", "code", required=True, help="Code of the centre whose list it is.")
 @click.option("--month", required=True, callback=_month, help="YYYY-MM")
 @click.option("--commit", "commit", is_flag=True, help="Take the good rows in; without it only the preview is shown.")
-def import_plan(file: Path, code: str, month: str, commit: bool) -> None:
-    """Read a centre's Excel plan, show what was understood and, with --commit, take the good rows in as drafts."""
+@click.option("--anyway", is_flag=True, help="The list is for this centre although its title names another one.")
+@click.option("--category", "category", help="Name of the category of rows that say none and resemble nothing.")
+def import_plan(file: Path, code: str, month: str, commit: bool, anyway: bool, category: str | None) -> None:
+    """Read a plan (.xlsx, .xls, .et, .csv), show what was understood and, with --commit, take the good rows in."""
     actor, now = system_actor("命令行"), clock.now()
     try:
         with writing(), scope.system("import-plan"):
@@ -55,9 +63,17 @@ def import_plan(file: Path, code: str, month: str, commit: bool) -> None:
             if centre is None:
                 raise click.ClickException(f"没有编码为 {code} 的阵地。")
             upload = importing.preview_plan(actor, centre, month, file.name, file.read_bytes(), now)
+            if category is not None:
+                _set_category(actor, upload, category, now)
             _show(upload)
+            if anyway:
+                importing.answer_question(actor, upload, now)
+            if commit and upload.question:
+                raise click.ClickException(f"{upload.question}没错的话，请加 --anyway 再导入。")
             taken = importing.take_in_plan(actor, upload, None, now) if commit else []
-            if not commit:
+            if commit:
+                _show_left(upload)
+            else:
                 db.session.rollback()  # a look leaves nothing behind
     except DomainError as refusal:
         raise click.ClickException(refusal.message + refusal.advice) from None
@@ -66,21 +82,51 @@ def import_plan(file: Path, code: str, month: str, commit: bool) -> None:
     )
 
 
+def _set_category(actor: Actor, upload: PlanImport, name: str, now: datetime) -> None:
+    """The category of the rows that have none. Raises ClickException for an unknown one."""
+    known = next((c.id for c in leaf_categories() if c.name == name), None)
+    if known is None:
+        raise click.ClickException(f"没有“{name}”这个类别；有：{'、'.join(c.name for c in leaf_categories())}。")
+    numbers = [row.number for row in rows_of(upload) if not row.values.category_id and row.state != "taken"]
+    if numbers:
+        importing.set_for_rows(actor, upload, numbers, importing.Choice(category_id=known), now)
+
+
 STATES = {"ready": "可导入", "bad": "有错误", "duplicate": "已在清单中", "taken": "已导入"}
 
 
 def _show(upload: PlanImport) -> None:
-    found = importing.rows_of(upload)
+    found = rows_of(upload)
+    centres = {centre.id: centre.label for centre in centre_queries.subtree(upload.centre)}
     for row in found:
+        where = centres.get(row.centre_id, "") if row.centre_id != upload.centre_id else ""
         cells = (row.values.title, row.category_text, row.when_text, row.values.place, row.capacity_text)
-        line = " | ".join(cell or "—" for cell in cells)
+        line = " | ".join(cell or "—" for cell in (*([where] if where else []), *cells))
         click.echo(f"第 {row.excel_row} 行 [{STATES[row.state]}] {line}（{len(row.values.sessions)} 场）")
-        for problem in row.problems:
-            click.echo(f"    {'错误' if problem.severity == 'error' else '注意'}：{problem.message}")
+        _show_problems(row)
+        if row.unused:
+            click.echo(f"    没用上的文字：{'；'.join(row.unused)}")
     for note in upload.notes:
         click.echo(f"备注：{note.removeprefix('备注').lstrip('：: ')}")
+    if upload.question:
+        click.echo(f"请先确认：{upload.question}")
     good = sum(row.state == "ready" for row in found)
     click.echo(f"共 {len(found)} 行，可导入 {good} 行，有错误 {sum(row.state == 'bad' for row in found)} 行。")
+
+
+def _show_problems(row: PreviewRow) -> None:
+    for problem in row.problems:
+        label = rules.LABELS.get(problem.field, "")
+        kind = "错误" if problem.severity == "error" else "注意"
+        click.echo(f"    {kind}：{label}{'：' if label else ''}{problem.message}")
+
+
+def _show_left(upload: PlanImport) -> None:
+    """Which rows stayed out, and why."""
+    left = [row for row in rows_of(upload) if row.state != "taken"]
+    for row in left:
+        click.echo(f"没有导入：第 {row.excel_row} 行“{row.values.title}”（{STATES[row.state]}）")
+        _show_problems(replace(row, problems=tuple(errors(row.problems))))
 
 
 @click.command("publish")

@@ -249,6 +249,8 @@ class PlanImport(CentreScoped, Base):
     digest: Mapped[str] = mapped_column(String(64))
     rows: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     notes: Mapped[list[str]] = mapped_column(JSON, default=list)
+    # Asked before anything is taken in: the title names another centre. Empty once answered.
+    question: Mapped[str] = mapped_column(String(300), default="", server_default="")
     status: Mapped[str] = mapped_column(String(12), default="preview")  # preview, taken
     created_by: Mapped[str] = mapped_column(String(40))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)

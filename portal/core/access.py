@@ -87,6 +87,8 @@ def system_actor(name: str = "系统") -> Actor:
 class Access:
     """files: whether a file may be sent to it; whatever else is sent is small (`incoming.largest`).
 
+    tells_size: its page itself says that a file is too large, with all that was typed; so it is let in further.
+
     slow: it hashes, unpacks or adds up for a tenth of a second or more: one at a time in a web process (`door.py`).
     """
 
@@ -94,6 +96,7 @@ class Access:
     permission: Permission | None = None
     files: bool = False
     slow: bool = False
+    tells_size: bool = False
 
 
 def _declare(view: View, access: Access) -> View:
@@ -118,11 +121,13 @@ def resident(view: View) -> View:
     return _declare(view, Access("resident"))
 
 
-def staff(permission: Permission, *, files: bool = False, slow: bool = False) -> Callable[[View], View]:
-    """Signed-in staff whose role grants `permission`. files, slow: see Access; what unpacks a file is slow."""
+def staff(
+    permission: Permission, *, files: bool = False, slow: bool = False, tells_size: bool = False
+) -> Callable[[View], View]:
+    """Signed-in staff whose role grants `permission`. For the rest see Access; what unpacks a file is slow."""
 
     def decorate(view: View) -> View:
-        return _declare(view, Access("staff", permission, files, slow or files))
+        return _declare(view, Access("staff", permission, files, slow or files, tells_size))
 
     return decorate
 

@@ -22,7 +22,7 @@ from portal.core.registry import Exporter
 ROWS_AT_ONCE = 500  # about a tenth of a second
 MADE = "made"  # in the address of who waits: which of their own files
 MIMETYPES = {
-    "csv": "text/csv; charset=utf-8",
+    "csv": "text/csv",  # Werkzeug adds the character set
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 

@@ -43,8 +43,10 @@ def declared(app: Flask, path: str, method: str) -> Any:
 
 
 def largest(app: Flask, path: str, method: str) -> int:
-    """How many bytes may be sent to `path`: a file only where a view takes one."""
+    """How many bytes may be sent to `path`: a file only where a view takes one, a larger one where its page says so."""
     access = declared(app, path, method)
+    if access is not None and access.tells_size:
+        return int(app.config["MAX_TOLD_LENGTH"])
     return int(app.config["MAX_CONTENT_LENGTH" if access is not None and access.files else "MAX_FORM_LENGTH"])
 
 

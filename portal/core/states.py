@@ -180,6 +180,18 @@ def note(
     return _line(machine, obj.id, name, (obj.status, obj.status), actor, now, reason, about, details)
 
 
+def note_new(machine: Machine, object_ids: Iterable[int], status: str, name: str, actor: Actor, now: datetime) -> None:
+    """The first history rows of objects just made in `status`, by one INSERT."""
+    rows = [
+        {"object_type": machine.name, "object_id": number, "name": name, "from_status": status, "to_status": status,
+         "actor_kind": actor.kind, "actor_id": actor.id, "actor_name": actor.name, "centre_id": actor.centre_id,
+         "reason": "", "about": "", "details": None, "at": now}
+        for number in object_ids
+    ]  # fmt: skip
+    if rows:
+        db.session.execute(insert(StateHistory), rows)
+
+
 def history(machine: Machine, object_ids: Iterable[int]) -> list[StateHistory]:
     """Histories of the given objects, oldest first. The caller has already proved that it may see the objects."""
     statement = select(StateHistory).where(

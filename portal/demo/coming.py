@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from portal.catalogue.actions import drafting, entry_values, importing, reviewing
+from portal.catalogue.actions.plan_rows import rows_of
 from portal.catalogue.models import IN_REVIEW, Entry
 from portal.centres.models import Centre
 from portal.core import clock, scope
@@ -149,7 +150,7 @@ def _tables(plot: Plot) -> None:
     nanlong, home = stage.staff["nanlong"], stage.centre("440307011005")
     data = workbook.plan(month, "南隆社区", "何社工 0755-84200026")
     taken = importing.preview_plan(nanlong, home, month, f"南隆社区{name}.xlsx", data, plot.ago(2, "14:00"))
-    rows = importing.rows_of(taken)
+    rows = rows_of(taken)
     known = [r.values for r in rows if r.ok and not r.values.weekly]
     for row, other in zip((r for r in rows if not r.ok), known, strict=False):
         # Mended in the preview: at its own place, on the day of another row.

@@ -34,7 +34,7 @@ def _table(entry: Entry, full: bool, now: datetime) -> Response:
         phone = r.phone if full else masks.mask_phone(r.phone)
         stamp = clock.local(r.created_at).strftime("%Y-%m-%d %H:%M")
         lines.append((number, r.name, r.by, phone, r.places, r.label, r.home, r.created_by, stamp, r.note))
-    answer = Response(csv_table(lines), mimetype="text/csv; charset=utf-8")
+    answer = Response(csv_table(lines), mimetype="text/csv")
     answer.headers["Content-Disposition"] = _file_name(entry, "csv")
     answer.headers["Cache-Control"] = "private, no-store"
     return answer

@@ -1,9 +1,10 @@
 """Drawing up rows: new, edited, dropped, copied, from a template, every week (SPEC C2, C4, C7)."""
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 
-from sqlalchemy import select
+from sqlalchemy import insert, inspect, select
 
 from portal.catalogue import rules
 from portal.catalogue.actions import entry_values, room_holds
@@ -15,14 +16,16 @@ from portal.catalogue.models import (
     RETURNED,
     Category,
     Entry,
+    EntrySession,
     ServiceType,
     Template,
 )
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import ENTRY, holds
+from portal.catalogue.timetext.parts import errors
 from portal.centres import queries as centres
 from portal.centres.models import Centre
-from portal.core import clock, states
+from portal.core import audit, clock, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import DomainError, NotAllowed, NotYourTurn
@@ -54,6 +57,13 @@ def _home(actor: Actor, centre: Centre | None) -> Centre:
 
 def new_entry(actor: Actor, centre: Centre, values: EntryValues, now: datetime) -> Entry:
     """An unchecked draft in the session (for copies and allotments); flushes."""
+    entry = _made(actor, centre, values, now)
+    db.session.add(entry)
+    db.session.flush()
+    return entry
+
+
+def _made(actor: Actor, centre: Centre, values: EntryValues, now: datetime) -> Entry:
     entry = Entry(
         centre_id=centre.id, author_centre_id=centre.id, department_id=actor.department_id, sessions=[],
         created_at=now, updated_at=now, title=values.title, month=values.month,
@@ -61,9 +71,73 @@ def new_entry(actor: Actor, centre: Centre, values: EntryValues, now: datetime) 
     )  # fmt: skip
     entry_values.put_values(entry, values)
     entry.organiser = entry.organiser or centre.name
-    db.session.add(entry)
-    db.session.flush()
     return entry
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A draft to be made with others. import_row: 'import:row', so that no row is taken in twice."""
+
+    centre: Centre
+    values: EntryValues
+    import_row: str
+    check_note: str
+
+
+def draft_entries(
+    actor: Actor, wanted: Iterable[Wanted], service_of: Callable[[EntryValues], int | None], now: datetime
+) -> list[Entry]:
+    """Many new drafts by a handful of statements, in their order; what `draft_entry` does for one.
+
+    service_of: the service that a row's title means. The categories must have been looked at before.
+    Raises NotAllowed, InvalidRow of the first row that cannot be: then there is none.
+    """
+    entry_values.need(actor, Permission.PLAN)
+    rooms: dict[int, dict[int, str]] = {}
+    made = []
+    for each in wanted:
+        if each.centre.id not in rooms:
+            _home(actor, each.centre)
+            rooms[each.centre.id] = {room.id: room.name for room in room_holds.rooms_of(each.centre)}
+        values = each.values
+        place = rooms[each.centre.id].get(values.venue_id or 0)
+        values = replace(values, place=place) if place is not None else replace(values, venue_id=None)
+        values = replace(values, service_type_id=values.service_type_id or service_of(values))
+        wrong = errors(rules.check(values, now, draft=True))
+        if wrong:
+            raise entry_values.InvalidRow(wrong)
+        entry = _made(actor, each.centre, values, now)
+        entry.import_row, entry.check_note = each.import_row, each.check_note
+        made.append((entry, each.centre))
+    return _kept(actor, made, now)
+
+
+def _kept(actor: Actor, made: list[tuple[Entry, Centre]], now: datetime) -> list[Entry]:
+    """Write drafts with their sessions and histories, each table at once; `import_row` tells which is which."""
+    if not made:
+        return []
+    names = {column.key for column in inspect(Entry).column_attrs}
+    rows = [{name: value for name, value in vars(entry).items() if name in names} for entry, _ in made]
+    # Without render_nulls rows that leave other fields empty would each be a statement of their own.
+    statement = insert(Entry).returning(Entry.import_row, Entry.id).execution_options(render_nulls=True)
+    written = db.session.execute(statement, rows)
+    ids: dict[str | None, int] = {row: number for row, number in written.all()}  # noqa: C416 rows are no pairs to mypy
+    sessions = [
+        {"entry_id": ids[entry.import_row], "starts_at": each.starts_at, "ends_at": each.ends_at}
+        for entry, _ in made
+        for each in entry.sessions
+    ]
+    if sessions:
+        db.session.execute(insert(EntrySession), sessions)
+    states.note_new(ENTRY, ids.values(), DRAFT, "draft_entry", actor, now)
+    for entry, centre in made:
+        audit.record(
+            actor, "draft_entry", "entry", ids[entry.import_row], now, summary=entry.title,
+            centre_id=centre.id, centre_path=centre.path,
+        )  # fmt: skip
+    found = db.session.scalars(select(Entry).where(Entry.id.in_(ids.values())))
+    by_row = {entry.import_row: entry for entry in found}
+    return [by_row[entry.import_row] for entry, _ in made]
 
 
 def draft_entry(actor: Actor, values: EntryValues, now: datetime, *, centre: Centre | None = None) -> Entry:

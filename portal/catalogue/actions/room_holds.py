@@ -146,6 +146,21 @@ def by_name(centre: Centre) -> dict[str, int]:
     return named
 
 
+class ByCentre:
+    """The room that a place means, asked for many rows: one query a centre."""
+
+    def __init__(self) -> None:
+        self._named: dict[int, dict[str, int]] = {}
+
+    def room(self, centre: Centre, place: str) -> int | None:
+        """The room of the centre (or of a station's community) that the words of a place mean; None: free text."""
+        if not place.strip():
+            return None
+        if centre.id not in self._named:
+            self._named[centre.id] = by_name(centre)
+        return self._named[centre.id].get(folded(place))
+
+
 def recognise(centre_id: int, place: str) -> int | None:
     """The room of the centre (or of a station's community) that the words of a place mean; None: free text."""
     return by_name(db.session.get_one(Centre, centre_id)).get(folded(place)) if place.strip() else None

@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
-from portal.catalogue.excel.workbook import Sheet
+from portal.catalogue.excel.grid import Sheet
 from portal.catalogue.timetext.tidy import plain
 
 _HEADINGS = {
@@ -39,11 +40,14 @@ _HEADINGS = {
     "联系人姓名及电话 负责人及电话 负责人及联系方式 责任人及电话 负责人电话 咨询方式",
     "contact_name": "联系人 负责人 责任人 联系人姓名 活动负责人 服务负责人 联络人 姓名",
     "contact_phone": "联系电话 电话 咨询电话 报名电话 手机 手机号 手机号码 联系人手机 服务电话 热线 电话号码 联络电话",
+    "centre": "社区 所属社区 社区名称 所属阵地 阵地 阵地名称 开展社区 村居 所属村居 社区居委会 "
+    "社区党群服务中心 党群服务中心 "
+    "站点 所属站点 服务站点 服务阵地 开展阵地 申报社区 报送社区 填报社区 街道社区",
     "remark": "备注 说明 其他 备注说明 其他说明",
 }
 SYNONYMS: dict[str, tuple[str, ...]] = {name: tuple(words.split()) for name, words in _HEADINGS.items()}
 _FIELD_OF = {name: field for field, names in SYNONYMS.items() for name in names}
-_REQUIRED_WHEN = ("when", "date", "time", "start")
+REQUIRED_WHEN = ("when", "date", "time", "start")
 _SEARCH_ROWS = 60
 
 
@@ -57,6 +61,7 @@ class Header:
     names: dict[int, str]
 
 
+@lru_cache(maxsize=5000)
 def field_of(text: str) -> str | None:
     """The field a heading stands for; remarks in brackets, blanks and signs do not matter."""
     text = re.sub(r"\([^()]*\)", "", plain(text)).lower()
@@ -107,7 +112,7 @@ def _header(top: int, bottom: int, fields: dict[int, str], upper: list[str], low
     columns: dict[str, tuple[int, ...]] = {}
     for column, field in fields.items():
         columns[field] = (*columns.get(field, ()), column)
-    if "title" not in columns or not any(name in columns for name in _REQUIRED_WHEN):
+    if "title" not in columns or not any(name in columns for name in REQUIRED_WHEN):
         return None
     names = {}
     for column, text in enumerate(upper, start=1):

@@ -1,13 +1,21 @@
 """Joins the cells that together say when: one column, date and time apart, start and end apart (SPEC C7)."""
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from portal.catalogue.excel.headings import below
+from portal.catalogue.excel.table import Draft
+from portal.catalogue.timetext.grammar import read_groups
+from portal.catalogue.timetext.parse import MAX_TEXT, parse_when
+from portal.catalogue.timetext.parts import When
 from portal.catalogue.timetext.tidy import plain
 
 # Excel counts days from here; 36526 is 2000-01-01, 73050 is 2099-12-31.
 _EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001  a wall-clock date, no zone in an Excel cell
 _FIRST, _LAST = 36526, 73050
+_CLOCK = re.compile(r"\d[:：]\d\d")
+OWN_TEXT = 5000  # characters of all sessions of a month, each written out
 
 
 def excel_time(text: str) -> str:
@@ -21,6 +29,30 @@ def excel_time(text: str) -> str:
     if not _FIRST <= value <= _LAST:
         return text
     return moment.strftime("%Y-%m-%d" if value.is_integer() else "%Y-%m-%d %H:%M")
+
+
+def read_when(draft: Draft, month: str) -> When:
+    """When the service of a row is held: its own cells, and the day that stands over its rows."""
+    texts = draft.texts
+    if draft.own_export or (len(texts.get("when", "")) > MAX_TEXT and _CLOCK.search(texts.get("date", ""))):
+        return _twice_told(texts, month)
+    text = when_text(texts, month)
+    if draft.heading is None or not text:
+        return parse_when(text, month)
+    joined, problems = below(draft.heading, text, read_groups(text, int(month[5:])))
+    when = parse_when(joined, month)
+    if problems:
+        return replace(when, spans=(), weekly=None, problems=tuple(problems))
+    return when
+
+
+def _twice_told(texts: dict[str, str], month: str) -> When:
+    """Our own table says the rule in one column and each session in the other; the sessions are what counts."""
+    whole = parse_when(texts.get("when", "") or texts.get("date", ""), month, OWN_TEXT)
+    shown = parse_when(texts.get("date", ""), month)
+    if shown.weekly is not None and shown.spans == whole.spans:
+        return replace(whole, weekly=shown.weekly, label=shown.label)
+    return whole
 
 
 def when_text(texts: dict[str, str], month: str) -> str:

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import defer, joinedload
 
 from portal.catalogue.models import Category, Entry, Guide, PlanImport, ServiceType
 from portal.catalogue.states import PREVIEW
@@ -40,12 +40,14 @@ def service_types() -> list[ServiceType]:
     return list(db.session.scalars(wanted.order_by(Category.position, ServiceType.position, ServiceType.id)))
 
 
-def unfinished_imports(actor: Actor) -> list[PlanImport]:
-    """Uploaded plans of the actor's subtree that are not finished, newest first (at most 20)."""
+def unfinished_imports(actor: Actor) -> list[tuple[PlanImport, int]]:
+    """Uploaded plans of the actor's subtree that are not finished, newest first (at most 20), with their rows' number;
+    the rows themselves stay where they are."""
     if actor.department_id is not None:
         return []
-    wanted = select(PlanImport).where(PlanImport.status == PREVIEW).options(joinedload(PlanImport.centre))
-    return list(db.session.scalars(wanted.order_by(PlanImport.id.desc()).limit(20)))
+    wanted = select(PlanImport, func.json_array_length(PlanImport.rows)).where(PlanImport.status == PREVIEW)
+    wanted = wanted.options(joinedload(PlanImport.centre), defer(PlanImport.rows))
+    return [(plan, count) for plan, count in db.session.execute(wanted.order_by(PlanImport.id.desc()).limit(20))]
 
 
 def entries_that(*conditions: ColumnElement[bool]) -> list[Entry]:

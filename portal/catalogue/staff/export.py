@@ -9,6 +9,8 @@ import xlsxwriter
 from portal.catalogue.staff import month_board, queries
 from portal.catalogue.staff.month_board import Told
 from portal.catalogue.staff.queries import Row
+from portal.catalogue.timetext.parts import Span
+from portal.catalogue.timetext.render import render_spans
 from portal.centres import queries as centre_queries
 from portal.centres.models import Centre
 from portal.core import clock, registry
@@ -25,7 +27,8 @@ COLUMNS = (
 
 def _cells(row: Row) -> list[str]:
     entry = row.entry
-    every = "；".join(clock.span(s.starts_at, s.ends_at) for s in entry.sessions)
+    # One by one, and in words that an import reads back: 次日 where it goes past midnight.
+    every = "；".join(render_spans([Span(clock.local(s.starts_at), clock.local(s.ends_at))]) for s in entry.sessions)
     return [
         row.when, every, entry.title, entry.category.name, entry.content, entry.place, entry.audience,
         row.capacity_text, str(entry.taken), entry.organiser, entry.centre.label, entry.author, entry.contact,

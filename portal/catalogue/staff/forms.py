@@ -17,7 +17,16 @@ from wtforms import (
     TextAreaField,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import URL, DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms.validators import (
+    URL,
+    DataRequired,
+    InputRequired,
+    Length,
+    NumberRange,
+    Optional,
+    StopValidation,
+    ValidationError,
+)
 
 from portal.catalogue import rules
 from portal.catalogue.actions.room_holds import Room
@@ -88,6 +97,18 @@ class RoomChoice(Choose):
             raise ValidationError("这个场地不能用于这份清单，请重新选。")
 
 
+class NeededWhenLimited:
+    """A number of places is needed exactly when there is a limit; the label says so."""
+
+    field_flags = {"needed": "限人数时必填"}
+
+    def __call__(self, form: Any, field: Any) -> None:
+        if field.raw_data and field.raw_data[0].strip():
+            return
+        field.errors = []
+        raise StopValidation("请填写名额；不限人数请选“不限人数”。" if form.mode.data == LIMITED else "")
+
+
 class RowForm(Form):
     """What every row needs; also used to mend a row of an Excel plan."""
 
@@ -108,7 +129,7 @@ class RowForm(Form):
     mode = Pick("名额", [InputRequired("请选择名额方式。")], choices=picks(MODES), default=LIMITED)
     capacity = IntegerField(
         "名额数",
-        [Optional(), NumberRange(1, rules.CAPACITY_MAX, f"名额应在 1 到 {rules.CAPACITY_MAX} 之间。")],
+        [NeededWhenLimited(), NumberRange(1, rules.CAPACITY_MAX, f"名额应在 1 到 {rules.CAPACITY_MAX} 之间。")],
         render_kw={"inputmode": "numeric"},
     )
     unit = Choose("单位", choices=picks((u, u) for u in rules.UNITS), default="人")
@@ -161,10 +182,7 @@ class RowForm(Form):
         sound = self.validate_on_submit()
         typed = self.typed(month, moved)
         self.put(typed.problems)
-        if self.mode.data == LIMITED and self.capacity.data is None and not self.capacity.errors:
-            self.capacity.errors = [*self.capacity.errors, "请填写名额；不限人数请选“不限人数”。"]
-        bad = not sound or not typed.ok or bool(self.capacity.errors)
-        return None if bad else typed
+        return typed if sound and typed.ok else None
 
     def values(self, month: str, typed: sessions_field.Typed, base: EntryValues | None = None) -> EntryValues:
         """The row as typed; what this form does not ask for is taken from `base`."""
@@ -295,7 +313,17 @@ class UploadForm(Form):
 
     month = MonthField("月份", [DataRequired("请选择月份。")], render_kw={"type": "month"})
     centre = Choose("哪个阵地的清单", coerce=_number, validators=[DataRequired("请选择阵地。")])
-    file = FileField("计划表（.xlsx）", [InputRequired("请选择一个 Excel 文件。")])
+    file = FileField("计划表", [InputRequired("请选择一个 Excel 文件。")])
+
+
+class RowsForm(Form):
+    """What is said once for many rows of a plan; what is left empty stays as it is in each."""
+
+    category_id = Choose("类别", coerce=_number, validators=[Optional()])
+    centre_id = Choose("阵地", coerce=_number, validators=[Optional()])
+    place = _text("地点", rules.PLACE_MAX)
+    contact = _text("联系人", 40)
+    phone = _text("联系电话", 30, inputmode="tel")
 
 
 class CopyForm(Form):

@@ -12,6 +12,7 @@ from portal.core.clock import lasting
 
 DAY = 24 * 60
 DEFAULT_LENGTH = 60
+LATE, EARLY = 18 * 60, 5 * 60  # 23:00-0:30 ends on the next day
 _MORNING = ("清晨", "早晨", "早上", "早间", "上午", "早")
 _EVENING = ("傍晚", "晚上", "晚间", "夜间", "夜晚", "当晚", "晚")
 _NOON = ("中午", "午间", "正午")
@@ -78,6 +79,8 @@ def _end_after(times: Times, start: int) -> tuple[int, list[Problem]]:
         return in_minutes(times.end, times.end.part) % DAY + DAY, []
     if times.end_mark is not None:
         return in_minutes(times.end, times.end.part), []
+    if end <= start and start >= LATE and end <= EARLY and times.start.part not in _MORNING:
+        return end + DAY, [warning(f"结束时间按次日 {clock_text(end)} 算，请核对")]
     if end <= start and times.start.part in (*_MORNING, *_NOON) and not times.end.part and end < 12 * 60:
         later = end + 720
         return later, [warning(f"结束时间按下午 {clock_text(later)} 算，请核对")]

@@ -97,6 +97,7 @@ class DayReader:
         """The group's dates in the month, sorted, each once."""
         before = len(self.problems)
         if group.marks and not bounding(group):
+            self._once_or_weekly(group)
             days = self._marked(group)
         else:
             days = self._weekly(group)
@@ -104,7 +105,9 @@ class DayReader:
         kept = [d for d in days if d not in dropped and d.weekday() not in group.without_days]
         if group.holiday:
             self.problems.append(warning("节假日怎么安排系统不知道，请核对有没有要去掉的日期"))
-        if group.unclear:
+        if group.called_off:
+            self.problems.append(error("写了取消或暂停，没看出是哪几天；不办的请从表里删掉"))
+        elif group.unclear:
             said = "写了除外或暂停，没看出是哪几天，请核对有没有要去掉的日期"
             self.problems.append(warning(said))
         failed = any(problem.severity == "error" for problem in self.problems[before:])
@@ -125,6 +128,14 @@ class DayReader:
         return [first + timedelta(days=step) for step in range((last - first).days + 1)]
 
     # --- written dates ----------------------------------------------------------
+
+    def _once_or_weekly(self, group: Group) -> None:
+        """12月2日,每周三: one day or each week? A list of days may say what they have in common."""
+        ranges = [mark for mark in group.marks if mark.end is not None]
+        if group.every and group.weekdays and (len(group.marks) == 1 or ranges) and len(group.weekdays) < 7:
+            days, shown = _names(group.weekdays), group.marks[0].text
+            said = f"写了{shown}又写了每{days}，看不出是只办一次还是每周都办；每周办请写 {shown}起每{days}"
+            self.problems.append(error(said))
 
     def _marked(self, group: Group) -> list[date]:
         marks = group.marks

@@ -1,7 +1,9 @@
 """Puts the tokens of a time cell together: which days belong to which clock times (SPEC C7)."""
 
+import re
 from dataclasses import dataclass, field
 
+from portal.catalogue.timetext.asides import Told, separate
 from portal.catalogue.timetext.tokens import Clock, Token, tokens
 
 Ymd = tuple[int | None, int | None, int]
@@ -40,7 +42,7 @@ class Group:
     every: bool = False
     generic: bool = False
     workday: bool = False
-    loose: bool = False
+    loose: bool = False  # the text does not say which days
     holiday: bool = False
     unclear: bool = False
     nth: tuple[int, ...] = ()
@@ -51,6 +53,9 @@ class Group:
     without_days: tuple[int, ...] = ()
     times: list[Times] = field(default_factory=list)
     times_first: bool = False
+    called_off: bool = False  # 取消, and not of which days
+    counted: bool = False  # cut to the number of sessions that the text says
+    mixed: bool = False  # words that are not understood stand between its dates
 
     @property
     def has_days(self) -> bool:
@@ -63,15 +68,25 @@ class Group:
 
 @dataclass
 class Reading:
-    """All groups of a cell and what else was seen in it."""
+    """All groups of a cell and what else was seen in it. unused: words that say nothing about the time here."""
 
     groups: list[Group]
     months: list[tuple[int | None, int | None]]
     bad_clocks: list[str]
     vague: str
+    unused: list[str] = field(default_factory=list)
+    told: Told = field(default_factory=lambda: Told(""))
 
+
+# Words around times that are neither understood nor missed.
+_PLAIN_WORDS = re.compile(
+    r"^(?:服务|活动|上课|授课|开课|课程|开展|举行|举办|开放|具体|时间|时段|日|在|于|为|的|是|从|自|约|大约|左右|整|当|场|时"
+    r"|分|正式|每|期间|以|均|都|各|进行|第|一|二|三|四|五|六|七|八|九|十|期|节|次|堂|讲|课|\d|[:.()·—?!*\"'“”@=~_%#^$`\\]|及|和|与)+$"
+)
 
 _WHOLE = Clock(0, 0, "", False)
+_CONDITION = re.compile("雨|台风|天气|如遇|若遇")
+_CALLED_OFF = ("取消", "停办", "停止", "暂停", "不办", "停课")
 
 
 class _Reader:
@@ -93,21 +108,53 @@ class _Reader:
         self.next_day = False
         self.cross: Mark | None = None
         self.context: tuple[int | None, int | None] = (None, None)
+        self.used = True
+        self.words_between = False
 
     def read(self, found: list[Token]) -> Reading:
+        skipped = ""
         for index, token in enumerate(found):
             following = found[index + 1] if index + 1 < len(found) else None
+            if token.kind not in ("text", "num"):
+                self._skip(skipped)
+                skipped = ""
             handler = getattr(self, f"_on_{token.kind}", None)
             if handler is not None:
+                self.used = True
                 handler(token, following)
+            if token.kind == "text" or (token.kind == "num" and not self.used):
+                skipped += token.text
             if token.kind in ("date", "clock", "weekdays", "from", "text", "part"):
                 self.last = token.kind
             if token.kind not in ("dash", "nextday", "open", "close", "part"):
                 self.dash = False
             self.previous = token.kind
+        self._skip(skipped)
         self._close_part()
+        for group in self.out.groups:
+            if group.times and group.without_days and not group.has_days:
+                # 9:00-17:00(周一闭馆): open on all other days.
+                group.weekdays, group.every, group.generic, group.loose = tuple(range(7)), True, True, True
         self.out.groups = [g for g in self.out.groups if g.has_days or g.times]
+        self._bounds_behind()
         return self.out
+
+    def _bounds_behind(self) -> None:
+        """每周三19:00-20:30,12月9日-23日: a bare range behind a whole rule bounds it."""
+        kept: list[Group] = []
+        for group in self.out.groups:
+            before = kept[-1] if kept else None
+            bare = not group.times and not group.weekdays and group.marks
+            if before is not None and before.weekly and before.times and bare and all(m.end for m in group.marks):
+                before.marks += group.marks
+            else:
+                kept.append(group)
+        self.out.groups = kept
+
+    def _skip(self, words: str) -> None:
+        if words and not _PLAIN_WORDS.match(words):
+            self.out.unused.append(words)
+            self.words_between = not self.depth
 
     def _new_group(self) -> None:
         self._close_part()
@@ -144,6 +191,8 @@ class _Reader:
                 self._new_group()
             elif self.group.times and not self.group.has_days:
                 self.group.times_first = True
+            self.group.mixed = self.group.mixed or bool(self.group.marks and self.words_between)
+            self.words_between = False
             self.group.marks.append(mark)
 
     def _close_range(self, mark: Mark) -> bool:
@@ -183,7 +232,8 @@ class _Reader:
 
     def _on_num(self, token: Token, following: Token | None) -> None:
         """A bare number continues a list of dates: 12/5、12、19."""
-        if self.last == "date" and self.previous in ("sep", "dash"):
+        self.used = self.last == "date" and self.previous in ("sep", "dash")
+        if self.used:
             self._on_date(Token("date", token.text, date=(None, None, token.numbers[0])), following)
 
     def _on_sep(self, token: Token, following: Token | None) -> None:
@@ -224,12 +274,20 @@ class _Reader:
             return
         if self.group.times and self.group.has_days:
             self._new_group()
-        self.group.weekdays, self.group.nth, self.group.every = token.days, token.numbers, True
+        group = self.group
+        if group.nth and group.weekdays == token.days:
+            group.nth = tuple(sorted({*group.nth, *token.numbers}))
+            return
+        group.mixed = group.mixed or group.has_days
+        group.weekdays, group.nth, group.every = token.days, token.numbers, True
 
     def _on_allmonth(self, token: Token, following: Token | None) -> None:
         if not self.group.has_days:
             self.group.weekdays, self.group.every, self.group.generic = tuple(range(7)), True, True
             self.group.loose = token.text in ("长期", "常年", "全年")
+        else:
+            self.out.unused.append(token.text)
+            self.group.mixed = self.group.mixed or self.dash
 
     def _on_alternate(self, token: Token, following: Token | None) -> None:
         if self.group.times and self.group.has_days:
@@ -255,11 +313,23 @@ class _Reader:
         marks = self.group.marks
         if marks and marks[-1].end is None and self.last in ("date", "weekdays"):
             self.group.start_from = marks.pop()
+            self._limit_before()
+
+    def _limit_before(self) -> None:
+        """每周三19:00-20:30,12月9日起: a bound behind a whole rule belongs to that rule."""
+        group, before = self.group, self.out.groups[-2] if len(self.out.groups) > 1 else None
+        alone = not (group.marks or group.weekdays or group.times or group.without)
+        if before is not None and alone and before.weekly and before.times:
+            before.start_from = group.start_from or before.start_from
+            before.until = group.until or before.until
+            self.out.groups.pop()
+            self.group = before
 
     def _on_until(self, token: Token, following: Token | None) -> None:
         marks = self.group.marks
         if marks and marks[-1].end is None and self.last in ("date", "weekdays"):
             self.group.until = marks.pop()
+            self._limit_before()
         elif token.text.startswith("截止"):
             self.closing = following is not None and following.kind == "date"
 
@@ -277,10 +347,18 @@ class _Reader:
             self.out.groups.pop()
             self.group = previous
         else:
-            group.unclear = group.unclear or not (group.marks[self.clause_marks :] or self.clause_days)
+            condition = bool(self.out.unused and _CONDITION.search(self.out.unused[-1]))
+            nothing = not (group.marks[self.clause_marks :] or self.clause_days or condition)
+            group.unclear = group.unclear or nothing
+            group.called_off = group.called_off or (nothing and token.text in _CALLED_OFF)
             group.without += group.marks[self.clause_marks :]
             del group.marks[self.clause_marks :]
             group.without_days += self.clause_days
+            for mark in group.marks:
+                if mark.end_weekdays == self.clause_days:
+                    mark.end_weekdays = ()  # 12月1日-31日(周一休息)
+            if set(group.weekdays) <= set(self.clause_days) and not group.marks:
+                group.weekdays, group.every = (), False  # 周一闭馆,9:00-17:00: Monday was no day of the service
 
     def _on_outside(self, token: Token, following: Token | None) -> None:
         """除12月25日外: the list of exceptions is over."""
@@ -347,8 +425,12 @@ class _Reader:
 
     def _on_vague(self, token: Token, following: Token | None) -> None:
         self.out.vague = self.out.vague or token.text
+        self.out.unused.append(token.text)
 
 
 def read_groups(text: str, month: int) -> Reading:
     """Days and times of a cell as written, nothing resolved yet; `month` 1–12 is the plan's month."""
-    return _Reader(month).read(tokens(text))
+    told = separate(text)
+    reading = _Reader(month).read(tokens(told.text))
+    reading.told = told
+    return reading

@@ -50,12 +50,16 @@ class WeeklyRule:
 
 @dataclass(frozen=True)
 class When:
-    """What a time cell means. `weekly` is set only when one rule tells the whole truth."""
+    """What a time cell means. `weekly` is set only when one rule tells the whole truth.
+
+    `unused` are words and times that were put aside (until when to sign up, where to gather) or not understood.
+    """
 
     spans: tuple[Span, ...]
     weekly: WeeklyRule | None
     label: str
     problems: tuple[Problem, ...]
+    unused: tuple[str, ...] = ()
 
 
 class PlanUnreadable(Exception):
@@ -87,13 +91,16 @@ class PlanRow:
     problems: tuple[Problem, ...]
     remark: str = ""
     sheet: str = ""
+    walk_in: bool = False
+    centre_text: str = ""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole plan: rows in the order of the file; notes are texts around the table."""
+    """A whole plan: rows in the order of the file; notes are texts around the table, titles those above it."""
 
     title: str
     rows: tuple[PlanRow, ...]
     notes: tuple[str, ...]
     problems: tuple[Problem, ...] = field(default=())
+    titles: tuple[str, ...] = field(default=())

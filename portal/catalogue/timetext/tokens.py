@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from portal.catalogue.timetext.tidy import chinese_number, numerals_before, plain
+from portal.catalogue.timetext.tidy import NUMERAL, chinese_number, digits, numerals_before, plain
 
 PART = "凌晨|清晨|早晨|早上|早间|上午|中午|午间|正午|下午|午后|傍晚|晚上|晚间|夜间|夜晚|当晚|当天"
 _DAY = "[一二三四五六日天]"
@@ -86,11 +86,9 @@ _PATTERNS: dict[str, str] = {
     "blank": r"\s+",
     "text": r"\d+|.",
 }
+# 十二月五、十二日: all numerals of the list, not only the last.
+_LISTED = re.compile(rf"(?<=月)[{NUMERAL}]+(?:\s*[、,和及-]\s*[{NUMERAL}]+)+(?=[日号])")
 _SCANNER = re.compile("|".join(f"(?P<k_{kind}>{pattern})" for kind, pattern in _PATTERNS.items()), re.DOTALL)
-
-# Times that are about something else than the session itself.
-_ASIDE = re.compile(r"\([^()]*(?:报名|电话|咨询|联系|集合|签到)[^()]*\)")
-_GATHER = re.compile(r"\d{1,2}(?::\d{2}|点半|点\d{0,2}分?)\s*(?:前?集合|前?签到|前?报到)[,、;]?")
 
 
 def weekday_number(char: str) -> int:
@@ -103,18 +101,19 @@ def simplify(text: str) -> str:
     text = plain(text)
     text = re.sub(r"星期|礼拜", "周", text)
     text = re.sub(rf"(?<=周)({_DAY})(?=[一二三四五六七八九十两]+[点时])", r"\1 ", text)
-    text = re.sub(r"(?<![冬夏])至(?!少|多)|到(?![场达位齐])", "-", text)
+    text = re.sub(r"(?<![冬夏])至(?!少|多)|(?<![签报])到(?![场达位齐])", "-", text)
     text = re.sub(r"(?<=[第个])\s+|\s+(?=[月日号点时])", "", text)
+    text = _LISTED.sub(lambda match: re.sub(rf"[{NUMERAL}]+", digits, match.group(0)), text)
     text = numerals_before(text, "月日号点时分")
     text = re.sub(r"点钟", "点", text)
-    text = re.sub(r"(?<=[\d:点半分日号)])\s*-+\s*|\s*-+\s*(?=\d)", "-", text)
-    return _GATHER.sub("", _ASIDE.sub("", text))
+    text = re.sub(r"(第[1-5一二三四五])个(?=\s*[、,和及]\s*第)", r"\1", text)
+    return re.sub(r"(?<=[\d:点半分日号)])\s*-+\s*|\s*-+\s*(?=\d)", "-", text)
 
 
 def tokens(text: str) -> list[Token]:
-    """The tokens of a time cell, blanks left out. Never raises, whatever the text."""
+    """The tokens of a simplified time cell, blanks left out. Never raises, whatever the text."""
     found = []
-    for match in _SCANNER.finditer(simplify(text)):
+    for match in _SCANNER.finditer(text):
         token = _token(match)
         if token.kind != "blank":
             found.append(token)

@@ -106,10 +106,9 @@ def test_bad_rows_stay_and_are_mended_one_by_one(session: Any, town: Town) -> No
     good, bad = importing.rows_of(upload)
     assert (good.state, bad.state) == ("ready", "bad")
     assert {p.field for p in bad.problems if p.severity == "error"} == {"category_id", "sessions"}
-    with pytest.raises(importing.RowsNotReady, match=f"第 {bad.excel_row} 行还有问题"):
-        importing.take_in_plan(town.actor("A1"), upload, [good.number, bad.number], NOW)
-    assert session.scalar(select(func.count(Entry.id))) == 0
-    assert len(importing.take_in_plan(town.actor("A1"), upload, None, NOW)) == 1
+    taken = importing.take_in_plan(town.actor("A1"), upload, [good.number, bad.number], NOW)
+    assert [entry.title for entry in taken] == [good.values.title]  # the bad one stays and keeps nobody out
+    assert [row.state for row in importing.rows_of(upload)] == ["taken", "bad"]
     assert upload.status == "preview"  # the bad row is not lost
     party = town.categories["party"].id
     half = replace(bad.values, category_id=party)

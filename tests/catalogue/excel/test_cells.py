@@ -28,6 +28,25 @@ from portal.catalogue.timetext.tidy import chinese_number
         ("15个家庭", 15, "家庭"),
         ("10户", 10, "家庭"),
         ("1,200人", 1200, "人"),
+        ("15个亲子家庭", 15, "家庭"),
+        ("１５ 个 亲子 家庭", 15, "家庭"),
+        ("亲子家庭15个", 15, "家庭"),
+        ("三口之家20个", 20, "家庭"),
+        ("20户居民", 20, "家庭"),
+        ("12个亲子组合", 12, "组"),
+        ("8支队伍", 8, "组"),
+        ("每组2人，共10组", 10, "组"),
+        ("10组（2人/组）", 10, "组"),
+        ("3人一组，共8组", 8, "组"),
+        ("2大1小，限12组", 12, "组"),
+        ("一大一小20组", 20, "组"),
+        ("20组家庭（每组1大1小）", 20, "组"),
+        ("每户限1人，共30户", 30, "家庭"),
+        ("6-12岁儿童20名", 20, "人"),
+        ("60岁以上老人30名", 30, "人"),
+        ("50（人次）", 50, "人"),
+        ("报名前30名", 30, "人"),
+        ("30人，额满即止", 30, "人"),
     ],
 )
 def test_a_number_of_places(text: str, places: int, unit: str) -> None:
@@ -38,6 +57,17 @@ def test_a_number_of_places(text: str, places: int, unit: str) -> None:
         False,
         (),
     )
+
+
+@pytest.mark.parametrize("text", ["直接到场", "无需报名", "免报名", "不用提前报名", "现场参与", "无需 报名"])
+def test_walking_in(text: str) -> None:
+    capacity = parse_capacity(text)
+    assert (capacity.places, capacity.walk_in, capacity.problems) == (None, True, ())
+
+
+def test_a_name_in_its_own_column_stays_as_written() -> None:
+    contact = parse_contact("陈社工、李社工（前台）", "0755-84200001")
+    assert (contact.name, contact.phone, contact.problems) == ("陈社工、李社工（前台）", "0755-84200001", ())
 
 
 @pytest.mark.parametrize("text", ["不限", "无限制", "不限人数", "名额不限", "不设上限", "无"])
@@ -68,7 +98,7 @@ def test_doubtful_places_are_warnings(text: str, places: int | None, unit: str, 
     assert [(problem.severity, problem.message) for problem in capacity.problems] == [("warning", message)]
 
 
-@pytest.mark.parametrize("text", ["", "若干", "/"])
+@pytest.mark.parametrize("text", ["", "若干", "/", "额满即止", "先到先得"])
 def test_no_number_means_unlimited_with_a_warning(text: str) -> None:
     capacity = parse_capacity(text)
     assert capacity.unlimited

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 from sqlalchemy import select
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
 
-from portal.catalogue.actions.importing import rows_of
+from portal.catalogue.actions.plan_rows import rows_of
 from portal.catalogue.models import Entry, PlanImport
 
 HEAD = ("序号", "服务类别", "服务名称", "服务内容", "服务时间", "服务对象", "服务地点", "名额", "联系人及电话")
 GOOD = (1, "党群服务", "包汤圆", "一起包", "12月22日 14:30-17:00", "全体居民", "一楼", "60人", "陈社工 0755-84200001")
 WEEKLY = (2, "公共服务", "四点半课堂", "写作业", "每周五16:30-18:00", "小学生", "二楼", "不限", "李社工 0755-84200002")
 BAD = (3, "公共服务", "大讲堂", "讲座", "另行通知", "全体居民", "三楼", "50人", "王干事 0755-84200003")
+PLANS = Path(__file__).parents[1] / "data" / "plans"
 HTMX = {"HX-Request": "true"}
 
 
-def plan(*rows: tuple[Any, ...]) -> io.BytesIO:
+def plan(*rows: tuple[Any, ...], title: str = "甲一社区12月服务清单") -> io.BytesIO:
     book = openpyxl.Workbook()
     sheet = book.active
-    sheet.append(["甲一社区12月服务清单"])
+    sheet.append([title])
     sheet.merge_cells("A1:I1")
     for row in (HEAD, *rows):
         sheet.append(row)
@@ -36,9 +40,26 @@ def plan(*rows: tuple[Any, ...]) -> io.BytesIO:
 def upload(client: Any, town: Any, session: Any, as_staff: Any) -> Any:
     """Upload a plan as A1's operator; returns the preview's address and the stored import."""
 
-    def one(*rows: tuple[Any, ...], centre: str = "A1") -> tuple[str, int]:
+    def one(*rows: tuple[Any, ...], centre: str = "A1", title: str = "甲一社区12月服务清单") -> tuple[str, int]:
         as_staff(client, town.operator["A1"])
-        data = {"month": "2026-12", "centre": town.centres[centre].id, "file": (plan(*rows), "12月清单.xlsx")}
+        file = (plan(*rows, title=title), "12月清单.xlsx")
+        data = {"month": "2026-12", "centre": town.centres[centre].id, "file": file}
+        answer = client.post("/staff/catalogue/import", data=data)
+        assert answer.status_code == 303, answer.text
+        session.rollback()
+        return answer.location, session.scalars(select(PlanImport.id)).one()
+
+    return one
+
+
+@pytest.fixture
+def upload_file(client: Any, town: Any, session: Any, as_staff: Any) -> Any:
+    """Upload a kept file as A1's operator."""
+
+    def one(name: str) -> tuple[str, int]:
+        as_staff(client, town.operator["A1"])
+        file = (io.BytesIO((PLANS / name).read_bytes()), name)
+        data = {"month": "2026-12", "centre": town.centres["A1"].id, "file": file}
         answer = client.post("/staff/catalogue/import", data=data)
         assert answer.status_code == 303, answer.text
         session.rollback()
@@ -120,14 +141,125 @@ def test_mending_works_without_any_script(client: Any, town: Any, upload: Any, s
     assert client.get(f"{url}/rows/99").status_code == 404
 
 
-def test_a_row_with_a_problem_is_not_taken_in(client: Any, upload: Any, session: Any) -> None:
+def test_a_row_with_a_problem_stays_and_keeps_nobody_out(client: Any, upload: Any, session: Any) -> None:
     url, number = upload(GOOD, BAD)
-    keys = [r.number for r in rows_of(session.get(PlanImport, number))]
+    good, bad = rows_of(session.get(PlanImport, number))
     session.rollback()
-    refused = client.post(f"{url}/take", data={"row": keys})
-    assert "一行也没有导入" in client.get(refused.location).text
+    done = client.post(f"{url}/take", data={"row": [good.number, bad.number]})
+    page = client.get(done.location).text
+    assert f"没有导入 1 条：第 {bad.excel_row} 行" in page
+    assert "导入了 1 条" in page
+    assert "时间还没有定" in page
+    assert titles(session) == ["包汤圆"]
+    refused = client.post(f"{url}/take", data={"row": [bad.number]})
+    assert "没有导入 1 条" in client.get(refused.location).text
     assert "还没有勾选" in client.get(client.post(f"{url}/take", data={}).location).text
+    assert titles(session) == ["包汤圆"]
+
+
+def test_errors_behind_warnings_are_shown_before_the_press(client: Any, upload_file: Any, session: Any) -> None:
+    """What is called good is taken in, whatever the reader already said of the field."""
+    url, number = upload_file("hidden-errors.xlsx")
+    rows = {row.excel_row: row for row in rows_of(session.get(PlanImport, number))}
+    session.rollback()
+    assert {line: row.state for line, row in rows.items()} == {2: "ready", 3: "bad", 4: "bad", 5: "ready", 6: "bad"}
+    page = client.get(f"{url}?state=bad").text
+    assert "的时间重叠" in page
+    assert "联系人最多 40 个字" in page
+    done = client.post(f"{url}/take", data={"all": "1"})
+    assert "没有导入 3 条：第 3、4、6 行" in client.get(done.location).text
+    assert titles(session) == ["重叠甲", "正常"]
+
+
+def test_tabs_search_and_what_was_not_used(client: Any, upload: Any) -> None:
+    aside = (
+        4,
+        "党群服务",
+        "登山",
+        "集合爬山",
+        "12月5日8:30-10:00，8:10集合",
+        "居民",
+        "山下",
+        "20人",
+        "陈社工 0755-84200001",
+    )
+    url, _ = upload(GOOD, WEEKLY, BAD, aside)
+    everything = client.get(url).text
+    for tab, count in (("全部", 4), ("要改", 1), ("提醒", 1)):
+        assert f'{tab} <span class="n">{count}</span>' in everything
+    assert "没用上的文字：8:10集合" in client.get(f"{url}?state=look").text
+    found = client.get(f"{url}?q=课堂").text
+    assert "四点半课堂" in found and "包汤圆" not in found
+    assert "找到 1 行" in found
+
+
+def test_what_all_rows_lack_is_said_once(client: Any, town: Any, upload_file: Any, session: Any) -> None:
+    url, number = upload_file("m14-caps.xlsx")
+    page = client.get(url).text
+    assert "没有类别的 20 行" in page
+    said = {
+        "which": "without",
+        "category_id": town.categories["party"].id,
+        "contact": "陈社工",
+        "phone": "0755-84200001",
+    }
+    done = client.post(f"{url}/set", data=said | {"place": ""})
+    assert "设好了 20 行，其中 19 行可以导入" in client.get(done.location).text
+    session.rollback()
+    rows = rows_of(session.get(PlanImport, number))
+    assert {(row.values.contact, row.values.phone) for row in rows} == {("陈社工", "0755-84200001")}
+    assert {row.values.place for row in rows} == {"大厅"}  # what is left empty stays as it was
+    assert not [p for row in rows for p in row.problems if p.field in ("category_id", "phone")]
+    ticked = rows[0].number
+    client.post(f"{url}/set", data={"which": "ticked", "row": [ticked], "place": "三楼", "category_id": ""})
+    session.rollback()
+    assert [row.values.place for row in rows_of(session.get(PlanImport, number))][:2] == ["三楼", "大厅"]
+    nothing = client.post(f"{url}/set", data={"which": "ticked", "row": [ticked]})
+    assert "请先选好或填好" in client.get(nothing.location).text
+
+
+def test_a_plan_titled_for_another_centre_asks_first(client: Any, upload: Any, session: Any, town: Any) -> None:
+    other = town.centres["B1"].label
+    url, _ = upload(GOOD, title=f"{other}党群服务中心2026年12月服务清单")
+    page = client.get(url).text
+    assert "是不是传错了" in page
+    assert f"表的标题写的是“{other}”" in page
+    assert "导入勾选的行" not in page
+    refused = client.post(f"{url}/take", data={"all": "1"})
+    assert "没传错" in client.get(refused.location).text
     assert titles(session) == []
+    client.post(f"{url}/answer")
+    client.post(f"{url}/take", data={"all": "1"})
+    assert titles(session) == ["包汤圆"]
+
+
+def test_too_large_is_said_beside_the_file_with_month_and_centre(client: Any, town: Any, as_staff: Any) -> None:
+    as_staff(client, town.staff["A"])
+    form = {
+        "month": "2027-03",
+        "centre": town.centres["A2"].id,
+        "file": FileStorage(io.BytesIO(b"P" * (9 * 2**20)), "大.xlsx"),
+    }
+    boundary, body = encode_multipart(form)  # the client itself would leave a temporary file open
+    typed = f"multipart/form-data; boundary={boundary}"
+    refused = client.post("/staff/catalogue/import", data=body, content_type=typed)
+    assert refused.status_code == 422
+    assert "文件超过 8 MB" in refused.text
+    assert 'value="2027-03"' in refused.text
+    assert f'<option selected value="{town.centres["A2"].id}">' in refused.text
+
+
+def test_two_thousand_rows_fit_on_pages(client: Any, town: Any, session: Any, as_staff: Any) -> None:
+    as_staff(client, town.operator["A1"])
+    line = "党群服务,活动{},12月5日9:00-10:00；12月6日9:00-10:00；12月7日9:00-10:00,二楼多功能室,20人\n"
+    text = "类别,服务名称,服务时间,地点,名额\n" + "".join(line.format(number) for number in range(2000))
+    form = {"month": "2026-12", "centre": town.centres["A1"].id, "file": (io.BytesIO(text.encode("gbk")), "大.csv")}
+    url = client.post("/staff/catalogue/import", data=form).location
+    page = client.get(url)
+    assert "看懂 <b>2000</b> 行" in page.text
+    assert len(page.data) <= 300_000
+    assert "活动1999" in client.get(f"{url}?page=40").text
+    assert "活动1999" in client.get(f"{url}?q=活动1999").text
 
 
 def test_what_is_there_already_is_marked_and_not_ticked(client: Any, upload: Any, session: Any) -> None:
