@@ -67,6 +67,14 @@ def database_url(raw: str, data_dir: Path) -> str:
     return raw
 
 
+LARGEST = {
+    "MAX_CONTENT_LENGTH": 8 * 1024 * 1024,  # with a file
+    "MAX_TOLD_LENGTH": 24 * 1024 * 1024,  # with a file, where the page itself says that it is too large
+    "MAX_FORM_LENGTH": 256 * 1024,  # without: some 30,000 characters as browsers send them
+    "MAX_FORM_PARTS": 1000,  # fields; our largest form has a box for each centre of a district
+}
+
+
 def from_environment(env: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Build the Flask configuration from environment variables."""
     env = os.environ if env is None else env
@@ -95,10 +103,7 @@ def from_environment(env: Mapping[str, str] | None = None) -> dict[str, Any]:
         "CODES_PER_DAY": int(env.get("PORTAL_CODES_PER_DAY", "10000")),
         "LOG_LEVEL": env.get("PORTAL_LOG_LEVEL", "INFO").upper(),
         "RATELIMIT_ENABLED": _flag(env, "PORTAL_RATE_LIMITS", "1"),
-        "MAX_CONTENT_LENGTH": 8 * 1024 * 1024,  # with a file
-        "MAX_TOLD_LENGTH": 24 * 1024 * 1024,  # with a file, where the page itself says that it is too large
-        "MAX_FORM_LENGTH": 256 * 1024,  # without: some 30,000 characters as browsers send them
-        "MAX_FORM_PARTS": 1000,  # fields; our largest form has a box for each centre of a district
+        **LARGEST,
         "SESSION_COOKIE_NAME": "__Host-portal" if https else "portal",
         "SESSION_COOKIE_SECURE": https,
         "SESSION_COOKIE_HTTPONLY": True,

@@ -75,7 +75,7 @@ NOBODYS = {
     "opening_exception": "reason",
     "opening_hours": "note",
     "outbox": "topic key payload last_error",
-    "plan_import": "month filename digest rows notes status created_by",
+    "plan_import": "question month filename digest rows notes status created_by",
     "printed_document": "month paper digest data status file error",
     "remark": "object_type",
     "resident": "consent_version",
