@@ -25,6 +25,7 @@ def register(app: Flask) -> None:
     # Importing these registers what waits, what is due and what the outbox carries out.
     from portal.catalogue import cli, handlers, staff, waiting  # noqa: F401
     from portal.catalogue.actions import publishing, service_types  # noqa: F401
+    from portal.catalogue.paper import pack_views
     from portal.catalogue.paper import views as paper_views
     from portal.catalogue.public import views as public_views
 
@@ -32,4 +33,5 @@ def register(app: Flask) -> None:
     cli.register(app)
     app.register_blueprint(public_views.bp)
     app.register_blueprint(paper_views.bp)
+    app.register_blueprint(pack_views.bp)
     staff.register(app)

@@ -1,4 +1,4 @@
-"""`flask import-services`, `import-plan`, `publish`: the contract's commands of this feature."""
+"""`flask import-services`, `import-plan`, `publish`, `print-list`: the contract's commands of this feature."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -12,9 +12,10 @@ from portal.catalogue.actions import importing, publishing, service_types
 from portal.catalogue.actions.plan_rows import PreviewRow, rows_of
 from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import PlanImport
+from portal.catalogue.paper import printing
 from portal.catalogue.timetext.parts import errors
 from portal.centres import queries as centre_queries
-from portal.core import clock, scope
+from portal.core import clock, pdf, scope
 from portal.core.access import Actor, system_actor
 from portal.core.db import db, writing
 from portal.core.errors import DomainError
@@ -138,6 +139,30 @@ def publish(month: str) -> None:
     click.echo(f"发布 {count} 条。")
 
 
+@click.command("print-list")
+@click.option("--month", required=True, callback=_month, help="YYYY-MM")
+@click.option("--centre", "code", required=True, help="Code of a centre; the list holds everything below it, too.")
+@click.option("-o", "file", required=True, type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@click.option("--paper", type=click.Choice(printing.PAPERS), default="a4", help="a4: the list, a3: the poster.")
+def print_list(month: str, code: str, file: Path, paper: str) -> None:
+    """Write the published list of a month as PDF: a centre's, a subdistrict's, or the district's book."""
+    with scope.system("print-list"):
+        centre = centre_queries.by_code(code)
+        if centre is None:
+            raise click.ClickException(f"没有编码为 {code} 的阵地。")
+        document = printing.list_document(centre, month, clock.now())
+        db.session.rollback()  # nothing is held while pages are laid out
+    if document is None:
+        raise click.ClickException(f"{centre.label}{clock.month_name(month, True)}的清单还没有公布，公布以后再印。")
+    try:
+        file.write_bytes(pdf.render(printing.print_job(document, paper)))
+    except pdf.PdfFailed as failure:
+        raise click.ClickException(f"{failure.message}{failure.advice}（{failure.reason}）") from None
+    except OSError as error:
+        raise click.ClickException(f"写不了 {file}：{error.strerror}。") from None
+    click.echo(f"已写好 {file}：{len(document.parts)} 个中心。")
+
+
 def register(app: Flask) -> None:
-    for command in (import_services, import_plan, publish):
+    for command in (import_services, import_plan, publish, print_list):
         app.cli.add_command(command)

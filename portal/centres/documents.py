@@ -8,7 +8,9 @@ from portal.core import pdf
 
 @dataclass(frozen=True)
 class CentrePoster:
-    """A centre on one A4 sheet. url is its public page; hours: one line per rule, as `周一至周五 9:00–18:00`."""
+    """A centre on one A4 sheet. url is its public page; hours: one line per rule, as `周一至周五 9:00–18:00`, none when
+    they are not known. phone_of: whose number it is when it is not the centre's own.
+    """
 
     name: str
     phone: str
@@ -18,11 +20,12 @@ class CentrePoster:
     issued_on: date
     short_name: str = ""
     responsible: str = ""
+    phone_of: str = ""
     network: str = "党群服务阵地"
     doors: tuple[tuple[str, str], ...] = (
         ("报名", "看这个月有什么活动，点一下就报上名"),
-        ("订场地", "看有哪些房间，打个电话就能订"),
-        ("求助", "老人要照料、有事要人帮，一打就有人管"),
+        ("订场地", "看有哪些房间空着，点一下就订上"),
+        ("求助", "老人要照料、有事要人帮，说一声就有人管"),
     )
 
 

@@ -1,5 +1,6 @@
 """Reads of the tree."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import cast
@@ -68,6 +69,35 @@ def at_top(actor: Actor) -> bool:
     return home is not None and actor.department_id is None and not review_chain(home)
 
 
+@dataclass(frozen=True, slots=True)
+class Telephone:
+    """Whom to ring: the number, and whose it is when the centre has none of its own (葵涌街道中心电话)."""
+
+    number: str
+    whose: str = ""
+
+
+def telephones(rows: Sequence[Centre]) -> dict[int, Telephone]:
+    """By centre: its own number, else that of the nearest centre above; empty when nobody has one. One statement."""
+    above = {i for c in rows if not c.phone for i in c.ancestor_ids}
+    known = {c.id: c for c in db.session.scalars(select(Centre).where(Centre.id.in_(above)))} if above else {}
+    found = {}
+    for centre in rows:
+        upper = (known[i] for i in reversed(centre.ancestor_ids) if i in known)
+        answers = next((c for c in upper if c.phone and c.active), None) if not centre.phone else None
+        found[centre.id] = Telephone(answers.phone, _whose(answers)) if answers else Telephone(centre.phone)
+    return found
+
+
+def telephone(centre: Centre) -> Telephone:
+    """Whom to ring about this centre."""
+    return telephones([centre])[centre.id]
+
+
+def _whose(centre: Centre) -> str:
+    return f"{centre.label}电话" if centre.label.endswith(("中心", "站", "点")) else f"{centre.label}中心电话"
+
+
 TREE = select(func.count(Centre.id), func.max(Centre.updated_at))
 
 
@@ -104,6 +134,12 @@ def weekly_hours(centre_id: int) -> dict[int, list[rules.Hours]]:
     for row in db.session.scalars(statement.order_by(OpeningHours.weekday, OpeningHours.opens)):
         found.setdefault(row.weekday, []).append(rules.Hours(row.opens, row.closes, row.note))
     return found
+
+
+def with_hours(centre_ids: Sequence[int]) -> set[int]:
+    """Which of these centres have told when they are open. One statement."""
+    wanted = select(OpeningHours.centre_id).where(OpeningHours.centre_id.in_(centre_ids)).distinct()
+    return set(db.session.scalars(wanted))
 
 
 def hours_on(centre_id: int, days: list[date]) -> dict[date, tuple[list[rules.Hours], str]]:

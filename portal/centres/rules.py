@@ -52,7 +52,12 @@ def _tomorrow(hours: list[Hours]) -> str:
 
 
 def week_text(by_weekday: dict[int, list[Hours]]) -> list[tuple[str, str]]:
-    """[('周一至周五', '9:00–21:00'), …]: all days with the same hours stand in one line, as people say them."""
+    """[('周一至周五', '9:00–21:00'), …]: all days with the same hours stand in one line, as people say them.
+
+    Nothing when no hours are known at all: a centre that never opens is one whose hours nobody has typed yet.
+    """
+    if not any(by_weekday.values()):
+        return []
     same: dict[str, list[int]] = {}
     for day in range(7):
         same.setdefault(hours_text(by_weekday.get(day, [])) or "不开放", []).append(day)

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, abort, request, url_for
 
-from portal.centres import actions, documents, facts, profile, queries, rules
+from portal.centres import actions, documents, facts, posters, profile, queries, rules
 from portal.centres.forms import CentreForm, ImportForm
 from portal.centres.models import Centre
 from portal.core import access, clock, incoming, pages, pdf_spool, uploads
@@ -128,15 +128,7 @@ def remove_photo(centre_id: int, photo_id: int) -> Response:
 def poster(centre_id: int) -> Response:
     """The centre's QR poster for its door and notice board (A4)."""
     centre = _own(centre_id)
-    week = rules.week_text(queries.weekly_hours(centre.id))
-    job = documents.centre_poster(
-        documents.CentrePoster(
-            name=centre.name, phone=pages.phone_text(centre.phone), address=centre.address,
-            hours=tuple(f"{days} {text}" for days, text in week), issued_on=clock.today(),
-            url=pages.absolute(url_for("front.centre", code=centre.code)), short_name=centre.label,
-            responsible=centre.responsible,
-        )
-    )  # fmt: skip
+    job = documents.centre_poster(posters.posters([centre], clock.today())[0])
     return pdf_spool.answer(job, f"{centre.label}海报.pdf")
 
 

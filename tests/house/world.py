@@ -72,9 +72,7 @@ def build(town: Town, make: Make) -> World:
         "draft": draft, "sign_up": sign_up, "change": change, "plan": plan, "message": message, "relative": relative,
         "template": Template(centre_id=a1.id, name=SECRET, values=VALUES, created_at=NOW),
         "photo": _photo("centre", a1.id, a1.id),
-        "document": PrintedDocument(
-            centre_id=a1.id, month="2026-12", paper="a4", digest="0" * 64, data={}, asked_at=NOW
-        ),
+        **_printed(a1.id),
         "guide": Guide(
             category_id=town.categories["life-food"].id, title="公开指南", centre_id=a1.id, updated_at=NOW
         ),
@@ -94,6 +92,7 @@ def build(town: Town, make: Make) -> World:
         "entry_id": draft.id, "sign_up_id": sign_up.id, "change_id": change.id, "import_id": plan.id,
         "plan_id": plan.id, "template_id": rows["template"].id, "account_id": town.staff["A1"].id,
         "centre_id": a1.id, "photo_id": rows["photo"].id, "document_id": rows["document"].id,
+        "pack_id": rows["pack"].id, "form": "zip",
         "guide_id": rows["guide"].id, "message_id": message.id, "relative_id": relative.id,
         "session_id": rows["web_session"].id, "delivery_id": rows["delivery"].id, "code": "A1", "month": "2026-12",
         "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4", "name": "0" * 32 + ".webp", "filename": "portal.css",
@@ -101,6 +100,17 @@ def build(town: Town, make: Make) -> World:
     }  # fmt: skip
     db.session.commit()
     return World(town, ids, {})
+
+
+def _printed(centre_id: int) -> dict[str, PrintedDocument]:
+    """A list on its way to paper, and a pack of many papers."""
+    wanted = {"document": ("a4", {}), "pack": ("pack", {"kinds": ["a4"], "centres": [centre_id], "since": None})}
+    return {
+        name: PrintedDocument(
+            centre_id=centre_id, month="2026-12", paper=paper, digest=paper.ljust(64, "0"), data=data, asked_at=NOW
+        )
+        for name, (paper, data) in wanted.items()
+    }  # fmt: skip
 
 
 def _photo(kind: str, subject_id: int, centre_id: int) -> Attachment:

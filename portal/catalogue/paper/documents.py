@@ -6,15 +6,13 @@ Everything printed comes in as plain frozen data, so a document can be made agai
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from math import ceil
 
 from portal.core import pdf, typeset
 
 #: More parts than this get a cover with a table of contents.
 COVER_ABOVE = 6
-# The A3 sheet of templates/print/poster_sheet.html, in millimetres: where strips stand and how high they are.
-_STRIP_BOTTOM, _STRIP_HEIGHT = 37.0, 316.0
-_STRIP_LEFT, _STRIP_RIGHT = 18.0, 153.5
+#: Instead of a number of places: nobody signs up.
+WALK_IN = "直接到场"
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,10 @@ class GuideRow:
 
 @dataclass(frozen=True)
 class CentrePart:
-    """One centre in the list. short_name is what people call it (葵涌社区); the full name is used if it is empty."""
+    """One centre in the list. short_name is what people call it (葵涌社区); the full name is used if it is empty.
+
+    phone_of: whose number it is when it is not the centre's own (葵涌街道中心电话). hours: empty when not known.
+    """
 
     code: str
     name: str
@@ -61,6 +62,7 @@ class CentrePart:
     guides: tuple[GuideRow, ...] = ()
     short_name: str = ""
     responsible: str = ""
+    phone_of: str = ""
 
     @property
     def label(self) -> str:
@@ -71,7 +73,8 @@ class CentrePart:
 class ListDocument:
     """A month's list of one centre, a subdistrict or the whole district. month is "YYYY-MM".
 
-    responsible: the centre that answers for the list; network: the line above the title.
+    responsible: the centre that answers for the list; network: the line above the title; phone_of: as a part's.
+    since: the first day that is on it, when it is printed in the middle of the month.
     """
 
     month: str
@@ -83,6 +86,8 @@ class ListDocument:
     url: str
     parts: tuple[CentrePart, ...]
     network: str = "党群服务阵地"
+    phone_of: str = ""
+    since: date | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ class ActivityPoster:
     fee_text: str = "免费"
     sign_up_text: str = "扫码报名"
     deadline_text: str = ""
+    phone_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,18 +130,57 @@ def weeks_of(month: str, rows: Iterable[ListRow]) -> tuple[Week, ...]:
     return tuple(found)
 
 
-# What the type of the A4 list takes of a page in millimetres (list.css), and when tighter rows save a page.
-_A4_WEEK, _A4_ROW, _A4_THIRD_LINE, _A4_WEEKLY, _A4_HOURS, _A4_GUIDE = 8.9, 12.9, 3.0, 11.0, 4.5, 7.0
-_A4_FULL, _A4_TIGHT = 236.5, 255.0
+@dataclass(frozen=True)
+class _Type:
+    """What a kind of type of the A4 list takes of a page, in millimetres (list.css), and what a page then holds.
+
+    whom: characters of an audience in one line; a longer one makes its row `tall`.
+    """
+
+    name: str
+    row: float
+    tall: float
+    whom: int
+    week: float
+    weekly: float
+    full: float = 236.5
 
 
-def _is_tight(part: CentrePart, weeks: int) -> bool:
-    """Whether the month would just run over its page: then rows stand closer, and no page holds two lonely lines."""
-    rows = (*part.rows, *part.weekly)
-    height = weeks * _A4_WEEK + len(rows) * _A4_ROW + (_A4_WEEKLY if part.weekly else 0.0)
-    height += sum(_A4_THIRD_LINE for row in rows if 10 < len(row.audience) <= 20)
-    height += (part.hours.count("；") + 1) * _A4_HOURS + _A4_GUIDE * (len(part.guides) + bool(part.guides))
-    return _A4_FULL < height <= _A4_TIGHT
+_ROOMY, _PLAIN = _Type("roomy", 19.0, 0.0, 10, 11.3, 12.0), _Type("", 12.9, 3.0, 10, 8.9, 11.0)
+_TIGHT, _CLOSE = _Type("tight", 12.1, 3.6, 10, 7.6, 9.4), _Type("close", 11.7, 4.2, 14, 6.4, 7.6, 238.0)
+_HOURS, _GUIDE, _NEXT_PAGE = 4.5, 7.0, 255.0
+
+
+def _fit(part: CentrePart, weeks: tuple[Week, ...]) -> tuple[str, int]:
+    """How rows of a centre's list stand (the name of a type), and the number of the week that begins page two (or 0).
+
+    No page holds a lonely box or two lonely lines: a month that just runs over stands closer, one of two pages is
+    divided between two weeks, and where there is room the type is larger.
+    """
+    for kind in (_ROOMY, _PLAIN, _TIGHT, _CLOSE):
+        if (weeks or kind is not _ROOMY) and sum(_spans(part, weeks, kind)) <= kind.full:
+            return kind.name, 0
+    for kind in (_ROOMY, _PLAIN):
+        first, *spans, last = _spans(part, weeks, kind)
+        cuts = [
+            (abs(2 * (first + sum(spans[:n])) - sum(spans)), week.number)
+            for n, week in enumerate(weeks)
+            if n and first + sum(spans[:n]) <= kind.full and sum(spans[n:]) + last <= _NEXT_PAGE
+        ]
+        if cuts:
+            return kind.name, min(cuts)[1]
+    return "", 0
+
+
+def _spans(part: CentrePart, weeks: tuple[Week, ...], kind: _Type) -> list[float]:
+    """Heights of what is every week, of each week, and of what stands around them."""
+
+    def height(rows: Iterable[ListRow]) -> float:
+        return sum(kind.row + (kind.tall if kind.whom < len(row.audience) <= 20 else 0.0) for row in rows)
+
+    around = (part.hours.count("；") + 1) * _HOURS + _GUIDE * (len(part.guides) + bool(part.guides))
+    first = height(part.weekly) + (kind.weekly if part.weekly else 0.0)
+    return [first, *(kind.week + height(week.rows) for week in weeks), around]
 
 
 def monthly_list(document: ListDocument) -> pdf.PrintJob:
@@ -147,7 +192,8 @@ def monthly_list(document: ListDocument) -> pdf.PrintJob:
     said, parts = {"year": year, "month": month, "document": document}, []
     for part in document.parts:
         weeks = weeks_of(document.month, part.rows)
-        html = pdf.html("list_part.html", part=part, weeks=weeks, tight=_is_tight(part, len(weeks)), **said)
+        fit, second = _fit(part, weeks)
+        html = pdf.html("list_part.html", part=part, weeks=weeks, fit=fit, second=second, **said)
         parts.append(pdf.Part(part.label, html, ("base.css", "rows.css", "list.css")))
     title = f"{document.scope_name} {year}年{month}月服务清单"
     cover = ""
@@ -156,99 +202,6 @@ def monthly_list(document: ListDocument) -> pdf.PrintJob:
         cover = pdf.html("list_cover.html", title=title, total=total, **said)
     number = (195 * pdf.MM, 14.2 * pdf.MM, 9.5)
     return pdf.PrintJob(tuple(parts), pdf.Frame(title, pdf.A4, number, cover=cover, css=("base.css", "list_cover.css")))
-
-
-def board_poster(document: ListDocument) -> pdf.PrintJob:
-    """The A3 notice-board poster; several centres stand side by side in two columns (C10).
-
-    Raises: ValueError without parts.
-    """
-    year, month = typeset.month_words(document.month)
-    single = len(document.parts) == 1
-    size = _size(document) if single else "narrow"
-    height = _strip_height(document, size) if single else _STRIP_HEIGHT
-    groups = [document.parts] if single else _groups(document)
-    said, parts = {"year": year, "month": month, "single": single}, []
-    for group in groups:
-        sections = [(part, weeks_of(document.month, part.rows)) for part in group]
-        html = pdf.html("poster_strip.html", size=size, height=height, sections=sections, **said)
-        parts.append(pdf.Part("、".join(part.label for part in group), html, ("base.css", "rows.css", "poster.css")))
-    title = f"{document.scope_name} {year}年{month}月服务清单"
-    sheet = pdf.html("poster_sheet.html", document=document, title=title, **said)
-    bottom = _STRIP_BOTTOM + _STRIP_HEIGHT - height
-    lefts = (_STRIP_LEFT, _STRIP_RIGHT) if size == "narrow" else (_STRIP_LEFT,)
-    slots = tuple((left * pdf.MM, bottom * pdf.MM) for left in lefts)
-    number, css = (279 * pdf.MM, 3.6 * pdf.MM, 11.5), ("base.css", "poster_sheet.css")
-    return pdf.PrintJob(tuple(parts), pdf.Frame(title, pdf.A3, number, sheet=sheet, css=css, slots=slots))
-
-
-@dataclass(frozen=True)
-class _Type:
-    """How much room (mm) rows take in one size of the poster's type; the sizes themselves are in poster.css.
-
-    title_chars, text_chars: Chinese characters on a line.
-    """
-
-    row: float
-    title_chars: int
-    title: float
-    text_chars: int
-    text: float
-    week: float
-
-
-_TYPES = {
-    "roomy": _Type(21.5, 16, 10.5, 22, 7.4, 15.5),
-    "wide": _Type(17.0, 22, 8.5, 30, 6.2, 11.5),
-    "narrow": _Type(15.6, 16, 6.6, 22, 5.25, 9.3),
-}
-
-
-def _height(month: str, part: CentrePart, size: str) -> float:
-    """Return about how high (mm) a centre's month will be in the type `size`, without its heading."""
-    kind = _TYPES[size]
-    total = kind.week * len(weeks_of(month, part.rows)) + (0.0 if part.rows else 70.0)
-    for row in (*part.rows, *part.weekly):
-        text = row.when_text + row.place + (row.audience + row.capacity_text if size == "narrow" else "")
-        titles = ceil(_width(row.title + row.status_text) / kind.title_chars)
-        # Two or three wide gaps stand between the words.
-        texts = ceil((_width(text) + 3) / kind.text_chars)
-        total += max(kind.row, titles * kind.title + texts * kind.text + 1.6)
-    return total + (12.0 if part.weekly else 0.0) + (16.0 + 8.0 * len(part.guides) if part.guides else 0.0)
-
-
-def _width(text: str) -> float:
-    """Return about how wide `text` is, in Chinese characters."""
-    return sum(0.56 if char.isascii() or char == "–" else 1.0 for char in text)
-
-
-def _size(document: ListDocument) -> str:
-    """Choose the biggest type in which one centre's month still fits on one sheet."""
-    heights = ((size, _height(document.month, document.parts[0], size)) for size in ("roomy", "wide"))
-    return next((size for size, height in heights if height <= _STRIP_HEIGHT), "narrow")
-
-
-def _strip_height(document: ListDocument, size: str) -> float:
-    """Return how high (mm) the columns of a single centre should be, so that two of them end together."""
-    total = _height(document.month, document.parts[0], size)
-    if size != "narrow" or total * 1.1 > 2 * _STRIP_HEIGHT:
-        return _STRIP_HEIGHT
-    return min(_STRIP_HEIGHT, total * 0.56 + 10.0)
-
-
-def _groups(document: ListDocument) -> list[tuple[CentrePart, ...]]:
-    """Put neighbouring short centres into one column, so that no column stays nearly empty."""
-    groups: list[list[CentrePart]] = []
-    room = 0.0
-    for part in document.parts:
-        height = _height(document.month, part, "narrow") + 36.0
-        if not groups or height > room:
-            groups.append([])
-            # A long month flows through several columns; what is left of its last one is room again.
-            room = _STRIP_HEIGHT * max(1.0, -(-height // _STRIP_HEIGHT))
-        groups[-1].append(part)
-        room -= height
-    return [tuple(group) for group in groups]
 
 
 def activity_poster(poster: ActivityPoster) -> pdf.PrintJob:

@@ -7,7 +7,7 @@ those that nobody took. Nothing here holds a transaction while a page is laid ou
 import dataclasses
 import hashlib
 import json
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from flask import current_app
 from sqlalchemy import or_, select
 
 from portal.catalogue.models import CANCELLED, PrintedDocument
-from portal.catalogue.paper import documents
+from portal.catalogue.paper import documents, poster
 from portal.catalogue.public import month_snapshot
 from portal.catalogue.states import PRINT
 from portal.centres import profile
@@ -31,6 +31,7 @@ from portal.core.outbox import insert_once
 log = structlog.get_logger()
 
 PAPERS = ("a4", "a3")
+PACK = "pack"  # many papers at once (catalogue.paper.pack), in the same table
 SMALL_PARTS = 2  # so many centres are laid out while one waits
 STUCK_AFTER = timedelta(minutes=5)
 
@@ -59,26 +60,43 @@ def from_data(data: dict[str, Any]) -> documents.ListDocument:
         guides = tuple(documents.GuideRow(**g) for g in values["guides"])
         return documents.CentrePart(**{**values, **lists, "guides": guides})
 
-    issued = date.fromisoformat(data["issued_on"])
-    return documents.ListDocument(**{**data, "issued_on": issued, "parts": tuple(part(p) for p in data["parts"])})
+    days = {k: date.fromisoformat(data[k]) if data.get(k) else None for k in ("issued_on", "since")}
+    return documents.ListDocument(**{**data, **days, "parts": tuple(part(p) for p in data["parts"])})
 
 
-def list_document(centre: Centre, month: str, now: datetime) -> documents.ListDocument | None:
-    """What the paper of `centre` and everything below it says; None when nothing is published that month."""
+def middle_of(month: str, now: datetime) -> date | None:
+    """Today, when the month is under way: then paper may begin with what is still to come."""
+    first, following = clock.month_days(month)
+    today = clock.today(now)
+    return today if first < today < following else None
+
+
+def list_document(
+    centre: Centre, month: str, now: datetime, since: date | None = None
+) -> documents.ListDocument | None:
+    """What the paper of `centre` and everything below it says; None when nothing is published that month.
+
+    since: only what takes place from that day on.
+    """
     snap = month_snapshot.snapshot(month, now)
     rows = [r for r in snap.rows.values() if r.centre_path.startswith(centre.path) and r.sessions]
+    if since is not None:
+        start = clock.at(since, time())
+        rows = [dataclasses.replace(r, sessions=tuple(s for s in r.sessions if s[0] >= start)) for r in rows]
+        rows = [r for r in rows if r.sessions]
     if not rows:
         return None
     by_part = _by_part(rows, centre)
-    parts = tuple(_part(owner, chosen) for owner, chosen in by_part)
+    calls = centres.telephones([centre, *(owner for owner, _ in by_part)])
+    parts = tuple(_part(owner, chosen, calls[owner.id]) for owner, chosen in by_part)
     first, _ = clock.month_days(month)
     return documents.ListDocument(
         month=month, scope_name=centre.label, scope_level_label=profile.current().level(centre.level).name,
         # A list is issued on the 1st; one that was published early says the day it was.
-        issued_on=max(first, date.min) if clock.today(now) >= first else clock.today(now),
-        responsible=centre.responsible or centre.name, phone=centre.phone,
+        issued_on=since or min(first, clock.today(now)),
+        responsible=centre.responsible or centre.name, phone=calls[centre.id].number,
         url=f"{current_app.config['BASE_URL']}/c/{centre.code}", parts=parts,
-        network=f"{profile.current().name}党群服务阵地",
+        network=f"{profile.current().name}党群服务阵地", phone_of=calls[centre.id].whose, since=since,
     )  # fmt: skip
 
 
@@ -95,7 +113,7 @@ def _by_part(rows: list[month_snapshot.Row], scope_centre: Centre) -> list[tuple
     return [(tree[path], found[path]) for path in tree if path in found]
 
 
-def _part(centre: Centre, rows: list[month_snapshot.Row]) -> documents.CentrePart:
+def _part(centre: Centre, rows: list[month_snapshot.Row], call: centres.Telephone) -> documents.CentrePart:
     week = centre_rules.week_text(centres.weekly_hours(centre.id))
     dated, weekly = [], []
     for row in sorted(rows, key=lambda r: (r.sessions[0][0], r.id)):
@@ -104,7 +122,7 @@ def _part(centre: Centre, rows: list[month_snapshot.Row]) -> documents.CentrePar
         else:
             dated += [_row(row, session) for session in row.sessions]
     return documents.CentrePart(
-        code=centre.code, name=centre.name, phone=centre.phone, address=centre.address,
+        code=centre.code, name=centre.name, phone=call.number, phone_of=call.whose, address=centre.address,
         hours="；".join(f"{days} {text}" for days, text in week),
         url=f"{current_app.config['BASE_URL']}/c/{centre.code}",
         rows=tuple(dated), weekly=tuple(weekly), short_name=centre.label, responsible=centre.responsible,
@@ -113,7 +131,7 @@ def _part(centre: Centre, rows: list[month_snapshot.Row]) -> documents.CentrePar
 
 def _row(row: month_snapshot.Row, session: tuple[datetime, datetime] | None) -> documents.ListRow:
     if row.walk_in:
-        places = "直接到场"
+        places = documents.WALK_IN
     elif row.capacity is None:
         places = "名额不限"
     else:
@@ -136,41 +154,47 @@ def file_of(document: PrintedDocument) -> Path:
 
 def print_job(document: documents.ListDocument, paper: str) -> pdf.PrintJob:
     """What the press gets."""
-    return documents.board_poster(document) if paper == "a3" else documents.monthly_list(document)
+    return poster.board_poster(document) if paper == "a3" else documents.monthly_list(document)
 
 
 def is_small(document: documents.ListDocument) -> bool:
     return len(document.parts) <= SMALL_PARTS
 
 
-def kept(centre: Centre, month: str, paper: str, digest: str) -> PrintedDocument | None:
+def kept(centre: Centre, document: documents.ListDocument, paper: str) -> PrintedDocument | None:
     """The document made, or being made, of exactly this data."""
     return db.session.scalar(
         select(PrintedDocument).where(
-            PrintedDocument.centre_id == centre.id, PrintedDocument.month == month,
-            PrintedDocument.paper == paper, PrintedDocument.digest == digest,
+            PrintedDocument.centre_id == centre.id, PrintedDocument.month == document.month,
+            PrintedDocument.paper == _kind(paper, document.since),
+            PrintedDocument.digest == digest_of(document, paper),
         )
     )  # fmt: skip
 
 
-def latest(centre: Centre, month: str, paper: str) -> PrintedDocument | None:
+def _kind(paper: str, since: date | None) -> str:
+    """What stands in the row: the rest of a month is another document than the month."""
+    return f"{paper}+" if since else paper
+
+
+def latest(centre: Centre, month: str, paper: str, since: date | None = None) -> PrintedDocument | None:
     """The newest finished document of this list, perhaps of older data."""
     statement = select(PrintedDocument).where(
         PrintedDocument.centre_id == centre.id, PrintedDocument.month == month,
-        PrintedDocument.paper == paper, PrintedDocument.status == "ready",
+        PrintedDocument.paper == _kind(paper, since), PrintedDocument.status == "ready",
     )  # fmt: skip
     return db.session.scalar(statement.order_by(PrintedDocument.id.desc()).limit(1))
 
 
 def ask(centre: Centre, document: documents.ListDocument, paper: str, now: datetime) -> PrintedDocument:
     """Have it made by the worker; asking twice is the same as asking once. A failed one is tried again."""
-    digest = digest_of(document, paper)
     values = {
-        "centre_id": centre.id, "month": document.month, "paper": paper, "digest": digest, "data": as_data(document),
+        "centre_id": centre.id, "month": document.month, "paper": _kind(paper, document.since),
+        "digest": digest_of(document, paper), "data": as_data(document),
         "status": "asked", "file": "", "pages": 0, "parts": len(document.parts), "error": "", "asked_at": now,
     }  # fmt: skip
     insert_once(PrintedDocument, [values])
-    found = kept(centre, document.month, paper, digest)
+    found = kept(centre, document, paper)
     assert found is not None  # just inserted, or there before
     if found.status == "failed":
         states.fire(PRINT, found, "again", system_actor("打印"), now)
@@ -187,7 +211,7 @@ def make(document_id: int) -> bool:
         if row is None or row.status != "asked":
             return False
         states.fire(PRINT, row, "start", system_actor("打印"), now, values={"started_at": now})
-        data, paper, place = row.data, row.paper, f"{row.month}-{row.centre.code}-{row.paper}"
+        data, paper, place = row.data, row.paper.removesuffix("+"), f"{row.month}-{row.centre.code}-{row.paper}"
     try:
         edition = pdf_spool.spool().editions / f"{place}.pdf"
         made = pdf.render(print_job(from_data(data), paper), edition=edition)
@@ -223,6 +247,7 @@ def make_waiting(now: datetime) -> int:
     """Documents that nobody took (Redis was away), and those whose maker died."""
     with writing(), scope.system("print"):
         stuck = select(PrintedDocument).where(
+            PrintedDocument.paper != PACK,
             PrintedDocument.status == "making",
             or_(PrintedDocument.started_at.is_(None), PrintedDocument.started_at < now - STUCK_AFTER),
         )
@@ -230,7 +255,9 @@ def make_waiting(now: datetime) -> int:
             states.fire(PRINT, row, "again", system_actor("打印"), now)
     with scope.system("print"):
         waiting = select(PrintedDocument.id).where(
-            PrintedDocument.status == "asked", PrintedDocument.asked_at <= now - timedelta(seconds=30)
+            PrintedDocument.paper != PACK,
+            PrintedDocument.status == "asked",
+            PrintedDocument.asked_at <= now - timedelta(seconds=30),
         )
         ids = list(db.session.scalars(waiting))
         db.session.rollback()

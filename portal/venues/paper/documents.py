@@ -74,6 +74,7 @@ class RoomWeek:
     hours: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     phone: str = ""
+    phone_of: str = ""
     bookable: bool = True
 
     @property
@@ -112,6 +113,7 @@ class CentreWeek:
     issued_on: date
     url: str
     phone: str = ""
+    phone_of: str = ""
     address: str = ""
     hours: tuple[str, ...] = ()
 
@@ -138,6 +140,7 @@ class DoorPoster:
     issued_on: date
     place: str = ""
     phone: str = ""
+    phone_of: str = ""
     release: str = ""
     early: str = ""
     facts: tuple[str, ...] = ()

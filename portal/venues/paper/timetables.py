@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import select
 
+from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core import clock, pages, scope
 from portal.core.db import db
@@ -77,10 +78,10 @@ def centre_week(centre: Centre, monday: date, now: datetime) -> documents.Centre
     if not venues:
         return None
     weeks = _weeks(venues, monday, now)
-    hours = {week.hours for week in weeks}
+    hours, call = {week.hours for week in weeks}, centres.telephone(centre)
     return documents.CentreWeek(
-        name=centre.name, rooms=tuple(weeks), monday=monday, issued_on=clock.today(now), phone=centre.phone,
-        address=centre.address, hours=hours.pop() if len(hours) == 1 else (),
+        name=centre.name, rooms=tuple(weeks), monday=monday, issued_on=clock.today(now),
+        phone=call.number, phone_of=call.whose, address=centre.address, hours=hours.pop() if len(hours) == 1 else (),
         url=pages.absolute(f"/venues?centre={centre.code}"),
     )  # fmt: skip
 
@@ -92,16 +93,27 @@ def _weeks(venues: Sequence[Venue], monday: date, now: datetime) -> list[documen
     for row in taken(held, clock.at(monday, time()), clock.at(until, time())):
         held[row.venue_id].append(row)
     days = [monday + n * DAY for n in range(7)]
-    return [_room(v, [_day(terms[v.id], day, held[v.id]) for day in days], terms[v.id], now) for v in venues]
+    calls = centres.telephones([v.centre for v in venues])
+    return [
+        _room(v, [_day(terms[v.id], day, held[v.id]) for day in days], terms[v.id], calls[v.centre_id], now)
+        for v in venues
+    ]
 
 
-def _room(venue: Venue, days: Sequence[documents.Day], terms: rules.Terms, now: datetime) -> documents.RoomWeek:
+def _call(venue: Venue, call: centres.Telephone) -> dict[str, str]:
+    """The room's own number, else the one of its centre, with whose it is."""
+    return {"phone": venue.phone or call.number, "phone_of": "" if venue.phone else call.whose}
+
+
+def _room(
+    venue: Venue, days: Sequence[documents.Day], terms: rules.Terms, call: centres.Telephone, now: datetime
+) -> documents.RoomWeek:
     centre = venue.centre
     hours = tuple(f"{weekdays} {text}" for weekdays, text in rules.week_text(terms.weekly)) if terms.weekly else ()
     return documents.RoomWeek(
         name=venue.name, centre_name=centre.name, days=tuple(days), issued_on=clock.today(now),
         url=pages.absolute(f"/venues/{venue.id}"), place=venue.place, capacity=venue.capacity, area_m2=venue.area_m2,
-        functions=tuple(venue.functions), hours=hours, phone=venue.phone or centre.phone,
+        functions=tuple(venue.functions), hours=hours, **_call(venue, call),
         rules=tuple(line.strip() for line in venue.terms_of_use.splitlines() if line.strip()),
         bookable=venue.bookable and venue.who_may == EVERYBODY,
     )  # fmt: skip
@@ -127,7 +139,7 @@ def door_poster(venue: Venue, now: datetime) -> documents.DoorPoster:
     """The sheet at the door; it holds the door's key, so it is for those who hang it up."""
     centre = venue.centre
     return documents.DoorPoster(
-        name=venue.name, centre_name=centre.name, place=venue.place, phone=venue.phone or centre.phone,
+        name=venue.name, centre_name=centre.name, place=venue.place, **_call(venue, centres.telephone(centre)),
         door_url=pages.absolute(f"/venues/{venue.id}/door/{venue.door_key}"),
         book_url=pages.absolute(f"/venues/{venue.id}"), issued_on=clock.today(now),
         release=rules.release_text(venue.release), early=clock.lasting(EARLY),

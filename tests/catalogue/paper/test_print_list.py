@@ -8,10 +8,9 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageFilter
 
 from bench.pdf import month
-from portal.catalogue.paper import documents
+from portal.catalogue.paper import documents, poster
 from portal.catalogue.paper.documents import CentrePart, GuideRow, ListDocument, ListRow
 from portal.core.pdf import render
 from tests.core.printed import codes_in, fonts_of, links_of, picture, text_of
@@ -76,7 +75,10 @@ def test_cover_names_every_centre_with_phone_and_page(district: bytes) -> None:
     assert "8个中心和站点，96项活动" in cover
     for number, part in enumerate(DISTRICT.parts, start=2):
         phone = f"{part.phone[:9]}{part.phone[9:]}"
-        assert re.search(rf"{phone}{part.label}12项{number}|{number}{phone}{part.label}12项", cover), part.label
+        assert re.search(
+            rf"{part.label}12项{phone}{number}|{number}{part.label}12项{phone}|{part.label}12项{number}", cover
+        ), cover
+        assert phone in cover
     assert codes_in(picture(district, 1)) == [DISTRICT.url]
 
 
@@ -102,6 +104,35 @@ def test_weeks_are_sections_and_days_are_in_order() -> None:
         (2, "12月7日—13日", "丙"),
         (5, "12月28日—31日", "丁"),
     ]
+
+
+@pytest.mark.parametrize(("rows", "pages"), [(5, 1), (9, 1), (14, 1), (16, 1), (18, 2), (24, 2), (30, 2)])
+def test_no_page_holds_a_lonely_box_or_two_lonely_lines(rows: int, pages: int) -> None:
+    part = month(centres=1, rows=rows).parts[0]
+    made = text_of(render(documents.monthly_list(only(part))))
+    assert len(made) == pages
+    assert made[0].index("每周都有") < made[0].index("第一周")  # what is every week comes first
+    for page in made:
+        titles = sum(page.count(flat(title)) for title in {item.title for item in (*part.rows, *part.weekly)})
+        assert titles >= min(rows, 6)
+
+
+def test_nothing_is_promised_without_a_number() -> None:
+    borrowed = centre(row("义诊"), phone="0755-84200099", phone_of="葵涌街道中心电话", hours="")
+    for made in (render(documents.monthly_list(only(borrowed))), render(poster.board_poster(only(borrowed)))):
+        (text,) = text_of(made)
+        assert "葵涌街道中心电话" in text and "0755-84200099" in text
+        assert "开放" not in text
+    silent = dataclasses.replace(borrowed, phone="", phone_of="")
+    for made in (render(documents.monthly_list(only(silent))), render(poster.board_poster(only(silent)))):
+        (text,) = text_of(made)
+        assert "到服务台说一声" in text and "打电话" not in text
+
+
+def test_from_today_is_said_on_every_paper() -> None:
+    late = dataclasses.replace(only(centre(row("义诊", 20))), since=date(2026, 12, 17))
+    assert "12月17日起" in text_of(render(documents.monthly_list(late)))[0]
+    assert "12月17日起，来参加" in text_of(render(poster.board_poster(late)))[0]
 
 
 @pytest.mark.parametrize("rows", [10, 11])
@@ -138,7 +169,7 @@ def test_states_carry_words() -> None:
 def test_empty_month_says_what_to_do() -> None:
     guide = GuideRow("居住证办理", "0755-84200012", "带身份证和租房合同")
     empty = centre(weekly=(), guides=(guide,))
-    for made in (render(documents.monthly_list(only(empty))), render(documents.board_poster(only(empty)))):
+    for made in (render(documents.monthly_list(only(empty))), render(poster.board_poster(only(empty)))):
         (text,) = text_of(made)
         assert "这个月没有单独安排活动" in text
         assert "0755-84200000" in text
@@ -150,7 +181,7 @@ def test_long_words_wrap_inside_their_row_and_stay_whole() -> None:
     place = "大鹏半岛国家地质公园博物馆一楼报告厅（请从北门进，凭身份证登记）"
     audience = "18岁以上、能自己行走的居民，未成年人须家长陪同"
     part = centre(row(title, place=place, audience=audience), row("冬至包汤圆", 10))
-    for made in (render(documents.monthly_list(only(part))), render(documents.board_poster(only(part)))):
+    for made in (render(documents.monthly_list(only(part))), render(poster.board_poster(only(part)))):
         text = text_of(made)[0]
         assert title in text
         assert place in text
@@ -175,40 +206,6 @@ def test_one_changed_phone_stands_on_its_page_and_the_cover(tmp_path: Path) -> N
     assert "0755-84200077" in text_of(made)[0]
     assert [number for number, text in enumerate(text_of(made)) if text != before[number]] == [0, 4]
     assert fonts_of(made).keys() == fonts_of(render(documents.monthly_list(DISTRICT))).keys()
-
-
-@pytest.mark.parametrize(("rows", "sheets"), [(6, 1), (12, 1), (26, 1)])
-def test_poster_of_one_centre_fills_one_sheet(rows: int, sheets: int) -> None:
-    part = month(centres=1, rows=rows).parts[0]
-    made = render(documents.board_poster(only(part, name="葵涌社区")))
-    pages = text_of(made)
-    assert len(pages) == sheets
-    for item in (*part.rows, *part.weekly):
-        assert flat(item.title) in pages[0]
-    assert "第1页共1页" in pages[0]
-    wide, high = picture(made, 1, 72).size
-    assert (round(wide / 72 * 25.4), round(high / 72 * 25.4)) == (297, 420)
-
-
-def test_poster_codes_read_in_a_blurred_photograph() -> None:
-    part = month(centres=1, rows=12).parts[0]
-    photo = picture(render(documents.board_poster(only(part))), 1, 200)
-    photo = photo.resize((photo.width * 13 // 20, photo.height * 13 // 20), Image.Resampling.BILINEAR)
-    photo = photo.filter(ImageFilter.GaussianBlur(0.6)).rotate(1.5, fillcolor=200)
-    wanted = {item.short_url for item in (*part.rows, *part.weekly)} | {part.url}
-    assert set(codes_in(photo)) == wanted
-
-
-def test_poster_of_a_subdistrict_groups_its_centres() -> None:
-    short = [dataclasses.replace(part, rows=part.rows[:2]) for part in DISTRICT.parts[4:7]]
-    made = render(documents.board_poster(only(*DISTRICT.parts[:2], *short)))
-    pages = text_of(made)
-    assert len(pages) == 2
-    assert DISTRICT.parts[0].label in pages[0]
-    assert DISTRICT.parts[1].label in pages[0]
-    assert all(part.label in pages[1] for part in short)
-    assert all("葵涌街道12月服务清单" in text and "0755-84200099" in text for text in pages)
-    assert "第2页共2页" in pages[1]
 
 
 def test_a_document_needs_a_centre_and_a_real_month() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from pypdf import PdfReader
 from sqlalchemy import select
@@ -148,3 +150,40 @@ def test_an_activitys_poster(client: FlaskClient, month: Any) -> None:
     text = words(fetched(client, f"/services/{month['a1'].id}/poster.pdf").data)
     assert "亲子绘本阅读会" in text and "12月5日" in text
     assert fetched(client, f"/services/{month['draft'].id}/poster.pdf").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("code", "paper", "size"), [("A1", "a4", (210, 297)), ("D", "a4", (210, 297)), ("D", "a3", (297, 420))]
+)
+def test_print_list_writes_a_centres_list_and_the_districts_book(
+    app: Flask, month: Any, tmp_path: Path, code: str, paper: str, size: tuple[int, int]
+) -> None:
+    file = tmp_path / "x.pdf"
+    call = ["print-list", "--month", "2026-12", "--centre", code, "-o", str(file), "--paper", paper]
+    done = app.test_cli_runner().invoke(args=call)
+    assert done.exit_code == 0, done.output
+    made = file.read_bytes()
+    width, height = (float(v) / 72 * 25.4 for v in PdfReader(io.BytesIO(made)).pages[0].mediabox[2:])
+    assert (round(width), round(height)) == size
+    text = words(made)
+    assert "亲子绘本阅读会" in text and "小区里的义诊" in text
+    assert ("净滩行动" in text and "防诈骗讲座" in text) is (code == "D")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"--centre": "NOPE"}, "没有编码为 NOPE 的阵地"),
+        ({"--month": "2027-05"}, "还没有公布"),
+        ({"--month": "2026-13"}, "2026-12 的样子"),
+        ({"--paper": "a2"}, "a2"),
+        ({"-o": "/proc/none/x.pdf"}, "写不了"),
+    ],
+)
+def test_print_list_says_why_it_writes_nothing(
+    app: Flask, month: Any, tmp_path: Path, changes: dict[str, str], said: str
+) -> None:
+    call = {"--month": "2026-12", "--centre": "A1", "-o": str(tmp_path / "x.pdf")} | changes
+    done = app.test_cli_runner().invoke(args=["print-list", *(word for pair in call.items() for word in pair)])
+    assert done.exit_code != 0 and said in done.output
+    assert not (tmp_path / "x.pdf").exists()
