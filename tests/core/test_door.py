@@ -215,7 +215,7 @@ def test_what_is_slow_never_has_all_threads(door: doors.Door, gate: Any, monkeyp
 
 
 def test_the_views_say_themselves_that_they_are_slow(app: Flask) -> None:
-    door = doors.of(app)
+    door = doors.Door(app, SimpleNamespace(files={}), 1)  # type: ignore[arg-type]
     slow = [("POST", "/staff/login"), ("POST", "/staff/password"), ("GET", "/staff/audit.csv"),
             ("GET", "/staff/catalogue/export.xlsx"), ("POST", "/staff/catalogue/import")]  # fmt: skip
     quick = [("GET", "/staff/login"), ("GET", "/staff"), ("GET", "/services"), ("POST", "/login"), ("GET", "/staff/x")]

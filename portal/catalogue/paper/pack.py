@@ -348,21 +348,20 @@ def _move(pack_id: int, step: str, **values: Any) -> None:
 def make_packs(now: datetime) -> int:
     """Packs whose turn nobody took, or whose maker died; old ones go."""
     asked, started = PrintedDocument.asked_at, PrintedDocument.started_at
+    over = asked < now - KEEP
+    left = or_(
+        over,
+        (PrintedDocument.status == "asked") & (asked <= now - timedelta(seconds=30)),
+        (PrintedDocument.status == "making") & (started <= now - STUCK_AFTER),
+    )
     with scope.system("print pack"):
-        left = select(PrintedDocument.id).where(
-            PrintedDocument.paper == printing.PACK,
-            or_(
-                (PrintedDocument.status == "asked") & (asked <= now - timedelta(seconds=30)),
-                (PrintedDocument.status == "making") & (started <= now - STUCK_AFTER),
-            ),
-        )
-        waiting = list(db.session.scalars(left))
-        old = select(PrintedDocument.id).where(PrintedDocument.paper == printing.PACK, asked < now - KEEP)
-        over = list(db.session.scalars(old))
+        wanted = select(PrintedDocument.id, over).where(PrintedDocument.paper == printing.PACK, left)
+        found = db.session.execute(wanted).all()
         db.session.rollback()
-    if over:
-        _forget(over)
-    return sum(turn(pack_id) for pack_id in waiting if pack_id not in over)
+    old = [pack_id for pack_id, is_old in found if is_old]
+    if old:
+        _forget(old)
+    return sum(turn(pack_id) for pack_id, is_old in found if not is_old)
 
 
 def _forget(pack_ids: Sequence[int]) -> None:
