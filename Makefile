@@ -8,7 +8,7 @@ JOBS ?= 2
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgresql lint fmt bench load attack drill faults pins setup setup-lint setup-test clean
+.PHONY: help run test test-sqlite test-postgresql lint fmt bench load fuzz attack drill faults pins setup setup-lint setup-test clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ load: setup-test  ## The rushes for seats and rooms and the worst morning, bound
 	$(PY) -m tests.load.room_rush
 	$(PY) -m tests.load.morning
 	$(PY) -m tests.load.morning --people 4000 --scale 0.2
+
+fuzz: setup-test  ## 20,000 made Excel plans read against their own truth, some five minutes; PLANS=500 in the suite
+	PLANS=$${PLANS:-20000} PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -n $(JOBS) tests/catalogue/excel/test_made_plans.py
 
 attack: setup-test  ## Attacks on what `make run` starts, with visitors beside them; on this machine only, some ten minutes
 	$(PY) -m tests.attack

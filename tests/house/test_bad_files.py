@@ -47,7 +47,7 @@ FILES = {
     "a letter": (zipped(word__document_xml=b"<doc/>"), "不是 Excel"),
     "a bomb": (zipped(xl__workbook_xml=b"<workbook/>", xl__a_xml=b"0" * 30_000_000), "解开后太大"),
     "a doctype": (zipped(xl__workbook_xml=b"<!DOCTYPE a [<!ENTITY b 'c'>]><workbook/>"), "打不开"),
-    "three megabytes": (b"PK\x03\x04" + b"0" * 3_000_000, "打不开"),  # lies on disk while it is read
+    "nine megabytes": (b"PK\x03\x04" + b"0" * 9_000_000, "8 MB|太大"),  # lies on disk while it is read
 }
 
 

@@ -23,8 +23,8 @@ DECLARED = {
     "people.send_code": OWN, "people.phone": OWN, "people.relatives": OWN, "people.relative": OWN,
     "people_staff.new_account": STAFF, "people_staff.hand_over": STAFF,
     **dict.fromkeys((
-        "centres_staff.save", "catalogue_staff.take_plan", "catalogue_staff.new", "catalogue_staff.edit", "catalogue_staff.guide", "catalogue_staff.new_guide",
-        "venues_rooms.new", "venues_rooms.save",
+        "centres_staff.save", "catalogue_staff.new", "catalogue_staff.edit", "catalogue_staff.guide", "catalogue_staff.new_guide",
+        "catalogue_staff.take_plan", "venues_rooms.new", "venues_rooms.save",
     ), CENTRES),
     "people.spoken_code": OWN, "people_staff.let_in": LET_IN,
     **dict.fromkeys(ENTERED_BY_NUMBER, "looked up; tests/people/test_callers.py has two trees for each"),

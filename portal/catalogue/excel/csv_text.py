@@ -7,9 +7,9 @@ import re
 from portal.catalogue.excel.grid import MAX_COLUMNS, MAX_ROWS_READ, Sheet, cell_text, trimmed
 from portal.catalogue.timetext.parts import PlanUnreadable
 
-_NO_TABLE = "这不是 Excel 文件（.xlsx、.xls、.et）或 .csv；请用 Excel 或 WPS 打开，另存为 .xlsx 格式后再上传"
+_NO_TABLE = "这不是 Excel 文件（.xlsx、.xls、.et、.csv）；请用 Excel 或 WPS 打开，另存为 .xlsx 格式后再上传"
 _OTHER = re.compile(r"\s*(?:%PDF|<(?:!doctype|html|\?xml|table|head|meta)|\{\\rtf|From: |MIME-Version)", re.IGNORECASE)
-_UNTYPED = re.compile("[\x00-\x08\x0e-\x1f]")  # in pictures and programs, in no table
+_BINARY = re.compile("[\x00-\x08\x0e-\x1f]")  # pictures and archives; many of them can be decoded
 # Before a sign that would begin a formula, programs that write CSV put an apostrophe.
 _GUARD = re.compile(r"^'(?=[=+\-@＝＋－＠\t\r\n])")
 
@@ -17,7 +17,7 @@ _GUARD = re.compile(r"^'(?=[=+\-@＝＋－＠\t\r\n])")
 def csv_sheet(data: bytes) -> Sheet:
     """The one sheet of a CSV file. Raises PlanUnreadable when it is no table in words."""
     text = _decoded(data)
-    if text is None or _UNTYPED.search(text) or _OTHER.match(text):
+    if text is None or _BINARY.search(text) or _OTHER.match(text):
         raise PlanUnreadable(_NO_TABLE)
     head = "\n".join(text.split("\n")[:20])
     delimiter = max(",\t;，", key=head.count)

@@ -10,7 +10,7 @@ from portal.catalogue.excel.sheet import read_plan
 from portal.catalogue.timetext.parts import PlanRow, errors
 from tests.catalogue.excel.plan_maker import Line, Made, made
 
-# More of them: PLANS=20000 make test T=tests/catalogue/excel/test_made_plans.py
+# More of them: make fuzz
 PLANS = int(os.environ.get("PLANS", "500"))
 BATCHES = 10
 
