@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -44,6 +44,7 @@ class Stand:
 
     target: Target
     url: str
+    given: dict[str, int] = field(default_factory=dict)  # by number, the last text that was looked at
 
     def code(self, phone: str) -> str | None:
         """The newest code for a number that has not been given out yet: what the managers' page of messages shows."""
@@ -51,13 +52,10 @@ class Stand:
         with engine.connect() as connection:
             told = sa.text("SELECT id, body FROM delivery WHERE recipient = :phone AND body LIKE :words ORDER BY id")
             rows = connection.execute(told, {"phone": phone, "words": "%验证码%"}).all()
-        fresh = [body for number, body in rows if number > _given.get(phone, 0) and re.search(r"\d{6}", body)]
-        _given[phone] = max([_given.get(phone, 0), *(number for number, _ in rows)])
+        fresh = [body for number, body in rows if number > self.given.get(phone, 0) and re.search(r"\d{6}", body)]
+        self.given[phone] = max([self.given.get(phone, 0), *(number for number, _ in rows)])
         found = re.search(r"\d{6}", fresh[-1]) if fresh else None
         return found[0] if found else None
-
-
-_given: dict[str, int] = {}  # the last text that was looked at
 
 
 @contextmanager
