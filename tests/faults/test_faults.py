@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,15 +61,17 @@ def postgres() -> Iterator[PostgresServer | None]:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+def small_disk() -> Iterator[Path]:
+    """A file system of 256 MB; not below pytest's own folder, which each other run of pytest closes to PostgreSQL."""
+    folder = Path(tempfile.mkdtemp(prefix="portal-disk-"))
+    folder.chmod(0o755)
     command = ["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        folder.rmdir()
         pytest.skip("only root may mount a small disk")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    folder.rmdir()
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "schedule", "redis", "postgresql"])
@@ -176,10 +179,7 @@ def test_a_full_disk_of_the_database(tmp_path: Path, postgres: PostgresServer, s
     (small_disk / "tables").mkdir()
     if postgres.user:
         shutil.chown(small_disk / "tables", postgres.user)
-        for parent in (small_disk, *small_disk.parents):
-            if parent == Path("/tmp"):
-                break
-            parent.chmod(0o755)
+        small_disk.chmod(0o755)
     with postgres.connect() as admin:
         admin.execute(f"CREATE TABLESPACE small LOCATION '{small_disk / 'tables'}'")
         admin.execute("ALTER DATABASE template1 SET TABLESPACE small")
