@@ -3,7 +3,7 @@
     python -m tests.load.room_rush [--database sqlite|postgresql|both] [--jobs 500] [--clients 50] [--rooms 4]
 
 Loopback only, bounded in time, on a throw-away database. No two pending, approved or offered bookings of a room may
-overlap, buffers included; losers get 409 with other times. The control run has nothing that keeps bookings apart and
+overlap, buffers included; losers get 409 with other times, whoever is told to come back does. The control run has nothing that keeps bookings apart and
 must overlap. Ends with 1 when a figure is wrong.
 """
 
@@ -29,6 +29,7 @@ from tests.load.seat_rush import SECONDS, Portal, take
 Job = tuple[str, int, str, dict[str, str]]  # what, whose cookie, path, form
 Answer = tuple[str, int, bool, float]  # what, status, whether a way out was offered, seconds
 MIX = {"book": 260, "approve": 60, "change": 60, "move": 60, "series": 60}
+RETRY = 1.0  # seconds until somebody who is told that many are here presses again
 CROWD = 4  # as many as the server has workers
 WAYS_OUT = ("这个场地的其他时间", "同一时间，", "可以改到：", ">候补 ")  # what a refused resident may press
 OVERLAPPING = """
@@ -54,12 +55,12 @@ class Result:
 
     @property
     def server_errors(self) -> int:
-        return sum(n for status, n in self.statuses().items() if status >= 500 or status == 0)
+        return sum(n for status, n in self.statuses().items() if status >= 500 or status == 0) - self.busy
 
     @property
     def busy(self) -> int:
-        """'现在人很多': asked to press once more."""
-        return self.statuses()[503]
+        """'现在人很多', with the seconds after which to press once more, as the client then does."""
+        return sum(status == 503 and way for _, status, way, _ in self.answers)
 
     @property
     def no_way_out(self) -> int:
@@ -125,9 +126,13 @@ def send_all(portal: Portal, jobs: Sequence[Job], clients: int) -> list[Answer]:
         done = []
         with contextlib.closing(connection):
             for job in take(pile):
-                began = time.perf_counter()
-                status, way = _send(connection, portal.seeded, job)
-                done.append((job[0], status, way, time.perf_counter() - began))
+                again = True
+                while again:
+                    began = time.perf_counter()
+                    status, way = _send(connection, portal.seeded, job)
+                    done.append((job[0], status, way, time.perf_counter() - began))
+                    again = status == 503 and way
+                    time.sleep(RETRY if again else 0)
         return done
 
     with ThreadPoolExecutor(clients) as pool:
@@ -146,7 +151,8 @@ def _send(connection: http.client.HTTPConnection, seeded: dict[str, Any], job: J
         connection.request("POST", path, urlencode([*fields, ("csrf_token", seeded["csrf"])]), headers)
         answer = connection.getresponse()
         page = answer.read().decode()
-        return answer.status, any(word in page for word in WAYS_OUT)
+        offered = "Retry-After" in answer.headers if answer.status == 503 else any(word in page for word in WAYS_OUT)
+        return answer.status, offered
     except (OSError, http.client.HTTPException):
         connection.close()
         return 0, False
@@ -156,7 +162,7 @@ def run(database: str, jobs: int, clients: int, rooms: int, guarded: bool = True
     """One rush."""
     result = Result(database, guarded)
     seats = (max(40, jobs // 2), rooms)
-    with Portal(database, guarded, *seats, "tests.load.room_seed", "tests.load.unguarded:app") as portal:
+    with Portal(database, guarded, *seats, "tests.load.room_seed", "tests.load.unguarded:door") as portal:
         made = jobs_of(portal.seeded, jobs)
         began = time.perf_counter()
         result.answers = send_all(portal, made, clients)

@@ -94,8 +94,9 @@ class Portal:
             if self._answers() and self._workers_seen() >= self.workers_first:
                 return self
             time.sleep(0.1)
+        told = (self.home / "log").read_text()[-2000:]
         self.__exit__()
-        raise RuntimeError(f"the portal did not start:\n{(self.home / 'log').read_text()[-2000:]}")
+        raise RuntimeError(f"the portal did not start:\n{told}")
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
