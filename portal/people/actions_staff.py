@@ -130,6 +130,8 @@ def _centre_of(values: AccountValues) -> Centre:
         department = db.session.get(Department, values.department_id)
         if department is None:
             raise refusals.OutOfReach("没有这个部门。", field="department")
+        if not department.active:
+            raise refusals.DepartmentClosed()
         return department.centre
     centre = centres.get(values.centre_id)
     if centre is None:
@@ -196,10 +198,12 @@ def disable(actor: Actor, account: StaffAccount, now: datetime) -> None:
 
 
 def enable(actor: Actor, account: StaffAccount, now: datetime) -> None:
-    """Open it again with its old password."""
+    """Open it again with its old password. Raises DepartmentClosed."""
     _reach(actor, account.centre, account.department_id)
     if account.disabled_at is None:
         return
+    if account.department is not None and not account.department.active:
+        raise refusals.DepartmentClosed()
     account.disabled_at = None
     _note(actor, "enable", account, now, {"state": "停用"}, {"state": "正常"})
     _tell(actor, "enabled", account, now)

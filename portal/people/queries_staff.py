@@ -117,6 +117,14 @@ def departments(actor: Actor) -> list[Department]:
     return list(db.session.scalars(statement.order_by(Department.name)))
 
 
+def people_of_departments(actor: Actor) -> dict[int, int]:
+    """How many accounts of each department are in use; of the actor's tree."""
+    mine = select(StaffAccount.department_id, func.count()).join(StaffAccount.centre)
+    working = (StaffAccount.department_id.is_not(None), StaffAccount.disabled_at.is_(None))
+    mine = mine.where(*inside(actor.centre_path), *working)
+    return {number: count for number, count in db.session.execute(mine.group_by(StaffAccount.department_id)) if number}
+
+
 def managers_left(account_row: StaffAccount) -> int:
     """Other working managers of the same centre (or department)."""
     statement = select(func.count()).where(

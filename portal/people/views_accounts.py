@@ -48,6 +48,7 @@ def accounts() -> Any:
         states=queries_staff.STATES, counts=queries_staff.state_counts(actor, now), tones=TONES,
         state_of=lambda row: queries_staff.state_of(row, now), levels=profile.current().levels,
         centres=centres.choices(actor.centre_path), roles=ROLE_LABELS, own=actor.id, when=lambda at: year_and(at, now),
+        at_top=centres.at_top(actor),
     )  # fmt: skip
 
 
@@ -71,6 +72,8 @@ def _with_places(form: PlaceFormType) -> PlaceFormType:
 @access.staff(Permission.ACCOUNTS)
 def new_account() -> Any:
     form = _with_places(forms.AccountForm())
+    if not form.is_submitted():
+        _prefill(form)
     if form.validate_on_submit():
         values = actions_staff.AccountValues(
             username=form.username.data or "", name=form.name.data or "", phone=form.phone.data or "",
@@ -85,11 +88,24 @@ def new_account() -> Any:
     return pages.page("people/account_new.html", status=status, form=form, notes=role_notes())
 
 
+def _prefill(form: forms.AccountForm) -> None:
+    """What the address says, as after "再建一个": the same place and role."""
+    actor, department = access.actor(), number("department")
+    form.department.data = str(department or "")
+    if department is not None or number("centre") is not None:
+        form.centre.data = str(number("centre") or actor.centre_id)
+    form.role.data = request.args.get("role") if request.args.get("role") in list(Role) else None
+
+
 def _secret(made: actions_staff.OneTime, title: str, told: bool = True) -> Response:
     """The one page that ever shows a one-time password: the answer itself, stored nowhere, kept by no cache."""
     answer = pages.page(
         "people/account_secret.html", account=made.account, password=made.password, title=title,
         until=made.account.password_expires_at, own=made.account.id == access.signed_in().id, told=told,
+        again=None if told else url_for(
+            "people_staff.new_account", centre=made.account.centre_id, department=made.account.department_id,
+            role=Role(made.account.role).value,
+        ),
     )  # fmt: skip
     answer.headers["Cache-Control"] = "no-store"
     return answer
