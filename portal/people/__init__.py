@@ -29,7 +29,7 @@ def register(app: Flask) -> None:
     # The views of accounts, audit, profile, proof and the second factor hang their pages on the two blueprints.
     from portal.people import cli, viewer, views_resident, views_staff
 
-    for name in ("accounts", "audit", "departments", "let_in", "profile", "proof", "second_factor"):
+    for name in ("accounts", "audit", "bulk_accounts", "departments", "let_in", "profile", "proof", "second_factor"):
         import_module(f"portal.people.views_{name}")
     registry.audit_word(**WORDS)
     app.context_processor(viewer.context)
@@ -37,6 +37,7 @@ def register(app: Flask) -> None:
     for blueprint in (views_resident.face, views_staff.face):
         app.register_blueprint(blueprint)
     app.cli.add_command(cli.init)
+    app.cli.add_command(cli.import_accounts)
     registry.nav("let_in", "帮居民登录", "key", "people_staff.let_in", Permission.LET_IN, 75)
     registry.nav("accounts", "账户", "users", "people_staff.accounts", Permission.ACCOUNTS, 80)
     registry.nav("audit", "操作记录", "history", "people_staff.audit", Permission.AUDIT, 90)

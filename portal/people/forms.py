@@ -5,12 +5,14 @@ from typing import Any
 
 from wtforms import (
     BooleanField,
+    FileField,
     IntegerField,
     PasswordField,
     RadioField,
     SelectField,
     SelectMultipleField,
     StringField,
+    TextAreaField,
     ValidationError,
 )
 from wtforms.fields.choices import SelectChoice
@@ -76,8 +78,8 @@ class YearField(IntegerField):
 def person_name_rules() -> list[Any]:
     return [
         InputRequired("请填写姓名。"),
-        at_most(40, "姓名", 1),
-        Regexp(r"^[^\d<>@#$%^&*=+\\/|]+$", message="姓名里不要有数字和符号。"),
+        at_most(rules.LONGEST_NAME, "姓名", 1),
+        Regexp(rules.NAME, message="姓名里不要有数字和符号。"),
     ]
 
 
@@ -211,6 +213,13 @@ class PlaceForm(Form):
 class AccountForm(HolderForm, PlaceForm):
     username = StringField("用户名", [InputRequired("请填写用户名。"), Length(max=80, message="用户名太长。")])
     role = Pick("角色", [InputRequired("请选择角色。")], choices=picks(ROLE_CHOICES))
+
+
+class BulkForm(Form):
+    """Many people at once: a file, or its lines in the page."""
+
+    file = FileField("表格文件", [Optional()])
+    rows = TextAreaField("粘贴或修改", [Optional(), Length(max=100_000, message="内容太多，请用文件上传。")])
 
 
 class DepartmentForm(Form):

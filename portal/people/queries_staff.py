@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select
-from sqlalchemy.orm import contains_eager
+from sqlalchemy.orm import contains_eager, joinedload
 
 from portal.centres.models import Centre, Department
 from portal.centres.queries import inside
@@ -107,6 +107,16 @@ def state_counts(actor: Actor, now: datetime) -> dict[str, int]:
         rows = _mine(actor).where(_state(state, now)).subquery()
         found[state] = db.session.scalar(select(func.count()).select_from(rows)) or 0
     return found
+
+
+def newcomers(actor: Actor, most: int, ids: Iterable[int] | None = None) -> list[StaffAccount]:
+    """Accounts whose owners have not set a password of their own yet, in tree order; of these ids when given."""
+    statement = _mine(actor).where(StaffAccount.disabled_at.is_(None), StaffAccount.must_change)
+    statement = statement.where(StaffAccount.id != actor.id)
+    if ids is not None:
+        statement = statement.where(StaffAccount.id.in_(list(ids)))
+    order = statement.options(joinedload(StaffAccount.department))
+    return list(db.session.scalars(order.order_by(Centre.depth, Centre.path, StaffAccount.username).limit(most)))
 
 
 def departments(actor: Actor) -> list[Department]:
