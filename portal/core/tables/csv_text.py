@@ -21,7 +21,7 @@ def csv_sheet(data: bytes) -> Sheet:
     head = "\n".join(text.split("\n")[:20])
     delimiter = max(",\t;，", key=head.count)
     rows = []
-    csv.field_size_limit(len(text) + 1)
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))  # of the whole process: never less than before
     for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)):
         if number >= MAX_ROWS_READ:
             break
