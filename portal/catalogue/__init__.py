@@ -14,6 +14,7 @@ WORDS = {
     "take_back_change": "撤回变更申请", "preview_plan": "上传计划表", "take_in_plan": "导入计划表",
     "answer_plan_question": "确认计划表的阵地",
     "lay_aside_plan": "放弃计划表", "import_services": "导入服务项目",
+    "set_dates": "定本月日期", "urge": "催交清单",
     "publish_early": "提前发布", "save_guide": "编写指南", "show_guide": "恢复指南", "hide_guide": "停用指南",
     "guide": "指南", "hold_room": "补订场地",
     "entry": "服务", "issue": "月度清单", "plan_import": "计划表", "service_type": "服务项目", "entries": "条目",

@@ -7,14 +7,14 @@ from typing import Any
 from sqlalchemy import func, select
 
 from portal.cases import ladder
-from portal.catalogue import notices
-from portal.catalogue.actions import changing
+from portal.catalogue import cutoffs, notices
+from portal.catalogue.actions import changing, publishing
 from portal.catalogue.models import IN_REVIEW, Entry
+from portal.catalogue.month_rules import DEPARTMENTS
 from portal.catalogue.staff import queries
 from portal.catalogue.states import ASKED
-from portal.centres import profile
 from portal.centres import queries as centres
-from portal.centres.models import Centre
+from portal.centres.models import Centre, Department
 from portal.centres.queries import review_chain
 from portal.core import clock, outbox, states
 from portal.core.access import Permission, Role
@@ -144,19 +144,60 @@ def on_change_refused(payload: dict[str, Any], now: datetime) -> None:
 
 @outbox.handler("catalogue.reminder")
 def on_reminder(payload: dict[str, Any], now: datetime) -> None:
-    """Two days and one day before a cut-off; silent when the work was done meanwhile."""
-    month, centre_id = payload["month"], payload["centre_id"]
-    centre = db.session.get_one(Centre, centre_id)
-    cutoff = profile.current().level(centre.level).cutoff(month)
-    if cutoff is None or now >= cutoff:
+    """Two days and one day before a cut-off; silent when the work was done, or the date moved, meanwhile."""
+    month, what = payload["month"], payload["what"]
+    if what == "department":
+        _remind_department(payload, now)
         return
-    issue = queries.issues(month).get(centre_id)
-    waiting = _waiting(month, centre_id)
-    done = waiting == 0 if payload["what"] == "review" else issue is not None and issue.submitted_at is not None
+    centre = db.session.get_one(Centre, payload["centre_id"])
+    cutoff = _still(payload, centre.level, now)
+    if cutoff is None:
+        return
+    waiting = _waiting(month, centre.id)
+    if what == "review":
+        done = waiting == 0
+    elif what == "plan":
+        done = db.session.scalar(publishing.silent_stations(month, centre.level).where(Centre.id == centre.id)) is None
+    else:
+        issue = queries.issues(month).get(centre.id)
+        done = issue is not None and issue.submitted_at is not None
     if not done:
-        words = notices.reminder(month, payload["what"], payload["days"], cutoff, waiting)
-        key = f"reminder:{month}:{centre_id}:{payload['what']}:{payload['days']}"
-        _tell([centre_id], words, key, now)
+        words = notices.reminder(month, what, payload["days"], cutoff, waiting)
+        _tell([centre.id], words, f"reminder:{month}:{centre.id}:{what}:{payload['days']}:{_moved(payload)}", now)
+
+
+def _still(payload: dict[str, Any], code: str, now: datetime) -> datetime | None:
+    """The date that a reminder speaks of, if it is still that one and still to come."""
+    cutoff = cutoffs.of(payload["month"]).get(code)
+    moved = "cutoff" in payload and cutoff != datetime.fromisoformat(payload["cutoff"])
+    return None if cutoff is None or moved or now >= cutoff else cutoff
+
+
+def _moved(payload: dict[str, Any]) -> str:
+    return str(payload.get("cutoff", ""))[:16]
+
+
+def _remind_department(payload: dict[str, Any], now: datetime) -> None:
+    month, number, days = payload["month"], payload["department_id"], payload["days"]
+    cutoff = _still(payload, DEPARTMENTS, now)
+    if cutoff is None:
+        return
+    if db.session.scalar(publishing.silent_departments(month).where(Department.id == number)) is None:
+        return
+    mine = select(StaffAccount.id).where(StaffAccount.department_id == number, StaffAccount.disabled_at.is_(None))
+    words = notices.reminder(month, "plan", days, cutoff, 0)
+    key = f"reminder:{month}:department{number}:{days}:{_moved(payload)}"
+    tell_staff(db.session.scalars(mine).all(), words.kind, words.title, words.body, words.link, key, now)
+
+
+@outbox.handler("catalogue.urged")
+def on_urged(payload: dict[str, Any], now: datetime) -> None:
+    """Somebody above waits for a late list; silent when it came meanwhile."""
+    month, centre = payload["month"], db.session.get_one(Centre, payload["centre_id"])
+    issue, above = queries.issues(month).get(centre.id), centres.get(payload["by"])
+    if issue is None or issue.submitted_at is None:
+        words = notices.urged(month, above.label if above else "", payload["name"], above.phone if above else "")
+        _tell([centre.id], words, f"urged:{month}:{centre.id}:{clock.today(now)}", now)
 
 
 def _waiting(month: str, centre_id: int) -> int:
@@ -170,9 +211,9 @@ def _waiting(month: str, centre_id: int) -> int:
 def on_late(payload: dict[str, Any], now: datetime) -> None:
     """The cut-off has passed: the centre itself hears it."""
     month, centre = payload["month"], db.session.get_one(Centre, payload["centre_id"])
-    cutoff = profile.current().level(centre.level).cutoff(month)
+    cutoff = cutoffs.for_centre(centre, cutoffs.of(month))
     issue = queries.issues(month).get(centre.id)
-    if cutoff is not None and (issue is None or issue.submitted_at is None):
+    if cutoff is not None and now >= cutoff and (issue is None or issue.submitted_at is None):
         _tell([centre.id], notices.late(month, cutoff), f"late:{month}:{centre.id}", now)
 
 

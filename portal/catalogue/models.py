@@ -70,6 +70,30 @@ class Issue(CentreScoped, Base):
     centre: Mapped[Centre] = relationship()
 
 
+class Cutoff(Base):
+    """Until when a level does its part of one month, where it is not the profile's date: Spring Festival moves it."""
+
+    __tablename__ = "cutoff"
+
+    month: Mapped[str] = mapped_column(String(7), primary_key=True)
+    level: Mapped[str] = mapped_column(String(24), primary_key=True)  # of the profile, or month_rules.DEPARTMENTS
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    set_by: Mapped[str] = mapped_column(String(40))
+    set_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Urge(CentreScoped, Base):
+    """When a late centre was last urged about a month, and by whom."""
+
+    __tablename__ = "urge"
+    __table_args__ = (UniqueConstraint("month", "centre_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    month: Mapped[str] = mapped_column(String(7))
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    urged_by: Mapped[str] = mapped_column(String(40))
+
+
 class Entry(CentreScoped, Base):
     """One row of a month's list: an activity people sign up for or walk in to.
 

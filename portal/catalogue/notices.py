@@ -96,8 +96,18 @@ def reminder(month: str, what: str, days: int, cutoff: datetime, waiting: int) -
     if what == "review":
         body = f"还有 {waiting} 条{name}清单等您审核，{clock.stamp(cutoff)} 截止（还剩 {days} 天）。"
         return Words(DEADLINE, f"{name}清单审核还剩 {days} 天", body, month_link(month))
+    if what == "plan":
+        body = f"{name}还没有报计划，{clock.stamp(cutoff)} 截止（还剩 {days} 天）。这个月没有要办的，不用理会。"
+        return Words(DEADLINE, f"{name}计划还剩 {days} 天", body, month_link(month))
     body = f"{name}清单还没有上交，{clock.stamp(cutoff)} 截止（还剩 {days} 天）。可以复制上月或导入计划表。"
     return Words(DEADLINE, f"{name}清单上交还剩 {days} 天", body, month_link(month))
+
+
+def urged(month: str, place: str, name: str, phone: str) -> Words:
+    what = clock.month_name(month)
+    call = f"有困难请打电话说一声：{phone}。" if phone else "有困难请打电话说一声。"
+    body = f"{place}的{name}在等{what}清单。请尽快上交，好了的可以先交。{call}"
+    return Words(DEADLINE, f"{place}催交{what}清单", body, month_link(month))
 
 
 def late(month: str, cutoff: datetime) -> Words:

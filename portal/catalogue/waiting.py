@@ -1,19 +1,21 @@
 """What waits for a staff member in the catalogue, for /staff and the counts of the left column (SPEC C6)."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, and_, func, or_, select
+from sqlalchemy import ScalarSelect, Select, and_, func, or_, select
 from sqlalchemy.orm import aliased
 
 from portal.cases import ladder
 from portal.cases.policy import tone
-from portal.catalogue import notices
-from portal.catalogue.actions.publishing import unsubmitted
-from portal.catalogue.models import IN_REVIEW, RETURNED, Entry, EntryChange, Issue, PlanImport
+from portal.catalogue import cutoffs, notices
+from portal.catalogue.actions.publishing import silent_departments, silent_stations, unsubmitted
+from portal.catalogue.models import IN_REVIEW, RETURNED, Entry, EntryChange, PlanImport
+from portal.catalogue.month_rules import DEPARTMENTS, SOON, Part, counts
 from portal.catalogue.states import ASKED, PREVIEW
 from portal.centres import profile
-from portal.centres.models import Centre, label
+from portal.centres.models import Centre, Department, label
 from portal.centres.profile import Level
 from portal.core import clock, registry
 from portal.core.access import Actor, Permission
@@ -21,7 +23,6 @@ from portal.core.db import moment, packed
 from portal.core.registry import Waiting, Waits
 
 SECTION = "catalogue"
-SOON = timedelta(days=2)
 ME = aliased(Centre)
 
 
@@ -31,12 +32,16 @@ def waits_for(actor: Actor, now: datetime) -> list[Waits]:
     if actor.centre_id is None or not actor.can(Permission.PLAN):
         return []
     if actor.department_id is not None:
-        return [_rows(actor, now)]
+        return [_rows(actor, now), *_lists(actor, now)]
     return [_rows(actor, now), _changes(actor, now), _imports(actor, now), *_lists(actor, now)]
 
 
 def _own_level(actor: Actor) -> ScalarSelect[str]:
     return select(ME.level).where(ME.id == actor.centre_id).scalar_subquery()
+
+
+def _here_since(actor: Actor) -> ScalarSelect[datetime]:
+    return select(ME.created_at).where(ME.id == actor.centre_id).scalar_subquery()
 
 
 def _rows(actor: Actor, now: datetime) -> Waits:
@@ -49,6 +54,7 @@ def _rows(actor: Actor, now: datetime) -> Waits:
     row = packed(
         status=Entry.status, month=Entry.month, centre=label(Centre), level=_own_level(actor),
         count=func.count(Entry.id), since=func.min(Entry.waits_since), first=func.min(Entry.id),
+        moved=cutoffs.moved(Entry.month, _own_level(actor)), here=_here_since(actor),
     )  # fmt: skip
     grouped = select(row).join(Centre, Centre.id == Entry.centre_id).where(wanted)
     grouped = grouped.group_by(Entry.status, Entry.month, Entry.centre_id, Centre.short_name, Centre.name)
@@ -59,7 +65,9 @@ def _rows(actor: Actor, now: datetime) -> Waits:
 def _row(found: dict[str, Any], now: datetime) -> Waiting:
     month, status, count = found["month"], found["status"], found["count"]
     level = profile.current().level(found["level"])
-    due, review = level.cutoff(month), level.review or "审核"
+    due, review = moment(found["moved"]) or level.cutoff(month), level.review or "审核"
+    if not counts(due, moment(found["here"]) or now):
+        due = None
     title = f"{found['centre']} {clock.month_name(month)}清单"
     detail = f"{count} 条待{review}" if status == IN_REVIEW else f"{count} 条被退回，改好后送回"
     state = "mine" if status == IN_REVIEW else status
@@ -97,43 +105,69 @@ def _imports(actor: Actor, now: datetime) -> Waits:
 
 
 def _lists(actor: Actor, now: datetime) -> list[Waits]:
-    """Next month's list: not handed in by this centre, or late below it. What the day itself rules out is not asked."""
+    """Next month's part of this centre or department, not done yet, and who is late below it."""
     month = clock.add_months(clock.month_of(now), 1)
-    filing = [lv for lv in profile.current().levels if lv.files_list]
-    soon = [lv.code for lv in filing if (due := lv.cutoff(month)) is not None and now >= due - SOON]
-    late = [lv for lv in filing if (due := lv.cutoff(month)) is not None and now >= due]
+    parts = {part.code: part for part in cutoffs.parts(month)}
+    if actor.department_id is not None:
+        part = parts.get(DEPARTMENTS)
+        return [_own_department(actor, part, month, now)] if part else []
+    levels = [level for level in profile.current().levels if level.code in parts]
+    filing = [level for level in levels if level.files_list]
+    stations = [level for level in levels if not level.files_list and not level.review]
     return [
-        *([_own_list(actor, soon, month, now)] if soon else []),
-        *(_late_below(actor, level, month, now) for level in late),
+        *(_own_part(actor, parts[lv.code], unsubmitted(month, lv.code), month, now) for lv in filing),
+        *(_own_part(actor, parts[lv.code], silent_stations(month, lv.code), month, now) for lv in stations),
+        *(_late_below(actor, level, parts[level.code], month, now) for level in filing),
     ]
 
 
-def _own_list(actor: Actor, levels: list[str], month: str, now: datetime) -> Waits:
-    handed = select(Issue.id).where(
-        Issue.month == month, Issue.centre_id == actor.centre_id, Issue.submitted_at.is_not(None)
-    )
-    wanted = (ME.id == actor.centre_id, ME.level.in_(levels), ~handed.exists())
+def _own_part(actor: Actor, part: Part, undone: Select[int], month: str, now: datetime) -> Waits:
+    """From two days before the date; nothing for a date that was over before the centre was here."""
+    due = cutoffs.in_sql(part, month)
+    wanted = (
+        ME.id == actor.centre_id, ME.id.in_(undone.order_by(None)), due <= now + SOON, ME.created_at <= due,
+    )  # fmt: skip
+    count = select(func.count(ME.id)).where(*wanted).scalar_subquery()
+    what = "清单还没有上交" if part.code in _filing() else "计划还没有报"
+    return Waits(SECTION, count, select(packed(due=due)).select_from(ME).where(*wanted), _undone(what, month, now))
 
+
+def _filing() -> set[str]:
+    return {level.code for level in profile.current().levels if level.files_list}
+
+
+def _undone(what: str, month: str, now: datetime) -> Callable[[dict[str, Any]], Waiting]:
     def line(found: dict[str, Any]) -> Waiting:
-        due = profile.current().level(found["level"]).cutoff(month) or now
-        title, link, since = f"{clock.month_name(month)}清单还没有上交", notices.month_link(month), min(now, due - SOON)
+        due = moment(found["due"]) or now
+        title, link, since = f"{clock.month_name(month)}{what}", notices.month_link(month), min(now, due - SOON)
         return Waiting(SECTION, title, f"{clock.stamp(due)} 截止", since, link, due, tone(due, now, SOON))
 
-    count = select(func.count(ME.id)).where(*wanted).scalar_subquery()
-    return Waits(SECTION, count, select(packed(level=ME.level)).where(*wanted), line)
+    return line
 
 
-def _late_below(actor: Actor, level: Level, month: str, now: datetime) -> Waits:
+def _own_department(actor: Actor, part: Part, month: str, now: datetime) -> Waits:
+    due, me = cutoffs.in_sql(part, month), Department
+    wanted = (
+        me.id == actor.department_id, me.id.in_(silent_departments(month).order_by(None)), due <= now + SOON,
+        _here_since(actor) <= due,
+    )  # fmt: skip
+    count = select(func.count(me.id)).where(*wanted).scalar_subquery()
+    rows = select(packed(due=due)).select_from(me).where(*wanted)
+    return Waits(SECTION, count, rows, _undone("计划还没有报", month, now))
+
+
+def _late_below(actor: Actor, level: Level, part: Part, month: str, now: datetime) -> Waits:
     """Told to those who review lists and file none of their own."""
     above = [lv.code for lv in profile.current().levels if lv.review and not lv.files_list]
-    missing = unsubmitted(month, level.code, actor.centre_path)
-    wanted = (ME.id == actor.centre_id, ME.level.in_(above), missing.exists())
+    due = cutoffs.in_sql(part, month)
+    missing = unsubmitted(month, level.code, actor.centre_path, due)
+    wanted = (ME.id == actor.centre_id, ME.level.in_(above), due <= now, missing.exists())
     number = select(func.count()).select_from(missing.subquery()).scalar_subquery()
 
     def line(found: dict[str, Any]) -> Waiting:
         title, link = f"{clock.month_name(month)}清单未交", notices.late_link(month)
-        due = level.cutoff(month) or now
-        return Waiting(SECTION, title, f"{found['missing']} 个{level.short}还没有上交", due, link, due, "red")
+        at = moment(found["due"]) or now
+        return Waiting(SECTION, title, f"{found['missing']} 个{level.short}还没有上交", at, link, at, "red")
 
     count = select(func.count(ME.id)).where(*wanted).scalar_subquery()
-    return Waits(SECTION, count, select(packed(missing=number)).select_from(ME).where(*wanted), line)
+    return Waits(SECTION, count, select(packed(missing=number, due=due)).select_from(ME).where(*wanted), line)

@@ -7,7 +7,7 @@ from typing import Any
 from wtforms import DecimalField, FileField, HiddenField, IntegerField, StringField, TextAreaField, ValidationError
 from wtforms.validators import InputRequired, Length, Optional
 
-from portal.centres import typed_hours
+from portal.centres import rules, typed_hours
 from portal.centres.facts import Facts
 from portal.centres.models import Centre
 from portal.centres.rules import Hours
@@ -77,8 +77,8 @@ class CentreForm(Form):
 
     def validate_phone(self, field: StringField) -> None:
         field.data = (field.data or "").translate(FULL_WIDTH)
-        if field.data and not re.fullmatch(r"[\d\-+ ()转]{5,30}", field.data):
-            raise ValidationError("电话只写数字和横线，例如 0755-84200001。")
+        if problem := rules.phone_problem(field.data):
+            raise ValidationError(problem)
 
     def validate_area_m2(self, field: IntegerField) -> None:
         if field.data is not None and not 1 <= field.data <= 1_000_000:

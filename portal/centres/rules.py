@@ -1,6 +1,7 @@
 """Opening hours and distances, without a database."""
 
 import math
+import re
 from dataclasses import dataclass
 
 
@@ -80,6 +81,14 @@ def distance_km(lat1: float, lng1: float, lat2: float, lng2: float) -> float:
     a = math.sin((p2 - p1) / 2) ** 2
     a += math.cos(p1) * math.cos(p2) * math.sin(math.radians(lng2 - lng1) / 2) ** 2
     return 12742 * math.asin(min(1.0, math.sqrt(a)))
+
+
+PHONE = re.compile(r"[\d\-+ ()转]{5,30}")
+
+
+def phone_problem(phone: str) -> str:
+    """Why a number that residents are to dial will not do, or ''."""
+    return "" if not phone or PHONE.fullmatch(phone) else "电话只写数字和横线，例如 0755-84200001。"
 
 
 def mark(name: str) -> str:

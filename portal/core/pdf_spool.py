@@ -219,6 +219,14 @@ def sent(path: Path, name: str, *, private: bool = False) -> Response:
     return found
 
 
+def private_pdf(data: bytes, name: str) -> Response:
+    """A PDF for one person, shown at once and kept by no cache: what is saved unasked lies about."""
+    found = Response(data, mimetype="application/pdf")
+    found.headers["Content-Disposition"] = f"inline; filename=print.pdf; {_named(name)}"
+    found.headers["Cache-Control"] = "private, no-store"
+    return found
+
+
 def download(data: bytes, name: str, mimetype: str) -> Response:
     """A file for one person, to be saved under `name`."""
     found = Response(data, mimetype=mimetype)

@@ -16,6 +16,8 @@ WORDS = {
     "reset_second_factor": "重置两步验证", "second_factor_wrong": "两步验证码不对", "recovery_codes": "换备用码",
     "proof_wrong": "再次验证没有通过", "change_phone": "居民换手机号", "read_out": "读登录码",
     "unmask": "查看完整信息", "accept_lost_key": "为遗失密钥的记录作保", "erase": "居民注销", "import": "导入阵地",
+    "open_department": "新建部门", "edit_department": "修改部门", "close_department": "停用部门",
+    "reopen_department": "恢复部门", "department": "职能部门",
     "staff_account": "账户", "resident": "居民", "centre": "阵地", "audit_log": "操作记录",
     "username": "用户名", "name": "姓名或名称", "phone": "电话", "role": "角色", "state": "状态", "address": "地址",
     "web_session": "登录",
@@ -27,7 +29,7 @@ def register(app: Flask) -> None:
     # The views of accounts, audit, profile, proof and the second factor hang their pages on the two blueprints.
     from portal.people import cli, viewer, views_resident, views_staff
 
-    for name in ("accounts", "audit", "let_in", "profile", "proof", "second_factor"):
+    for name in ("accounts", "audit", "bulk_accounts", "departments", "let_in", "profile", "proof", "second_factor"):
         import_module(f"portal.people.views_{name}")
     registry.audit_word(**WORDS)
     app.context_processor(viewer.context)
@@ -35,6 +37,7 @@ def register(app: Flask) -> None:
     for blueprint in (views_resident.face, views_staff.face):
         app.register_blueprint(blueprint)
     app.cli.add_command(cli.init)
+    app.cli.add_command(cli.import_accounts)
     registry.nav("let_in", "帮居民登录", "key", "people_staff.let_in", Permission.LET_IN, 75)
     registry.nav("accounts", "账户", "users", "people_staff.accounts", Permission.ACCOUNTS, 80)
     registry.nav("audit", "操作记录", "history", "people_staff.audit", Permission.AUDIT, 90)

@@ -132,23 +132,27 @@ def _not_the_owner(key: str, actor: Actor, now: datetime) -> None:
 
 
 def change_password(
-    account: StaffAccount, old: str, new: str, keep_session: str, actor: Actor, now: datetime, code: str = ""
+    account: StaffAccount, old: str | None, new: str, keep_session: str, actor: Actor, now: datetime, code: str = ""
 ) -> None:
     """The owner sets a password (P4); every other session of the account ends.
 
+    old: None where the account must change it, for then whoever is in has just typed the one-time password.
     code: of the second factor where it is on. Keep the writes even on refusal. Raises PasswordRefused beside `old` or
     `new`, SecondFactorWrong, LoginThrottled.
     """
     problem = rules.password_problem(new, *own_words(account))
     if problem is not None:
         raise refusals.PasswordRefused(problem)
-    if secrets.compare_digest(old.encode(), new.encode()):
+    if old is not None and secrets.compare_digest(old.encode(), new.encode()):
         raise refusals.PasswordRefused("新密码不能和现在的一样。")
     _may_try(account, now)
-    stored = account.password_hash
+    stored, first = account.password_hash, old is None and account.must_change
     let_go()
+    if first and passwords.matches(stored, new):
+        raise refusals.PasswordRefused("新密码不能和一次性密码一样。")
     changed = passwords.hash_password(new)
-    show_again(account, old, code, actor, now, field="old")
+    if not first:
+        show_again(account, old or "", code, actor, now, field="old")
     if account.password_hash != stored:  # reset or handed over meanwhile
         raise refusals.PasswordRefused("现在的密码不对。", field="old")
     account.password_hash = changed

@@ -63,10 +63,15 @@ def _reach(actor: Actor, centre: Centre, department_id: int | None) -> None:
 def _one_time(account: StaffAccount, now: datetime) -> str:
     password = passwords.one_time()
     let_go()
-    account.password_hash = passwords.hash_password(password)
+    _give(account, passwords.hash_password(password), now)
+    return password
+
+
+def _give(account: StaffAccount, password_hash: str, now: datetime) -> None:
+    """A one-time password, known by its hash alone."""
+    account.password_hash = password_hash
     account.must_change, account.password_expires_at = True, now + rules.INITIAL_LIFE
     account.password_used_at = None
-    return password
 
 
 def _shut_out(account: StaffAccount, now: datetime, why: str, forget: bool = True) -> None:
@@ -99,21 +104,22 @@ def _tell(actor: Actor, event: str, account: StaffAccount, now: datetime) -> Non
 def open_account(actor: Actor, values: AccountValues, now: datetime) -> OneTime:
     """Make an account with a random initial password, valid 24 h, to be changed at first login (P4).
 
-    Raises UsernameRefused, UsernameTaken, OutOfReach, NotAllowed.
+    Raises UsernameRefused, UsernameTaken, OutOfReach, DepartmentClosed, NotAllowed.
     """
-    user = rules.username(values.username)
-    problem = rules.username_problem(user)
-    if problem is not None:
-        raise refusals.UsernameRefused(problem)
-    centre = _centre_of(values)
-    _reach(actor, centre, values.department_id)
-    if queries.account_by_username(user) is not None:
-        raise refusals.UsernameTaken()
+    _may_open(actor, values)
+    password = passwords.one_time()
+    let_go()
+    return OneTime(add_account(actor, values, passwords.hash_password(password), now), password)
+
+
+def add_account(actor: Actor, values: AccountValues, password_hash: str, now: datetime) -> StaffAccount:
+    """The same for whoever has made and hashed the initial password already. Raises as open_account."""
+    user, centre = _may_open(actor, values)
     account = StaffAccount(
         username=user, name=values.name, phone=values.phone, centre_id=centre.id, department_id=values.department_id,
         role=values.role, created_at=now,
     )  # fmt: skip
-    password = _one_time(account, now)
+    _give(account, password_hash, now)
     try:
         with db.session.begin_nested():
             db.session.add(account)
@@ -122,7 +128,19 @@ def open_account(actor: Actor, values: AccountValues, now: datetime) -> OneTime:
     after = {"username": user, "name": values.name, "phone": mask_phone(values.phone),
              "centre": centre.name, "role": ROLE_LABELS[values.role]}  # fmt: skip
     _note(actor, "open", account, now, None, after)
-    return OneTime(account, password)
+    return account
+
+
+def _may_open(actor: Actor, values: AccountValues) -> tuple[str, Centre]:
+    user = rules.username(values.username)
+    problem = rules.username_problem(user)
+    if problem is not None:
+        raise refusals.UsernameRefused(problem)
+    centre = _centre_of(values)
+    _reach(actor, centre, values.department_id)
+    if queries.account_by_username(user) is not None:
+        raise refusals.UsernameTaken()
+    return user, centre
 
 
 def _centre_of(values: AccountValues) -> Centre:
@@ -130,6 +148,8 @@ def _centre_of(values: AccountValues) -> Centre:
         department = db.session.get(Department, values.department_id)
         if department is None:
             raise refusals.OutOfReach("没有这个部门。", field="department")
+        if not department.active:
+            raise refusals.DepartmentClosed()
         return department.centre
     centre = centres.get(values.centre_id)
     if centre is None:
@@ -148,6 +168,21 @@ def reset(actor: Actor, account: StaffAccount, now: datetime) -> OneTime:
     _tell(actor, "reset", account, now)
     db.session.flush()
     return OneTime(account, password)
+
+
+def renew(actor: Actor, account: StaffAccount, password_hash: str, now: datetime) -> bool:
+    """Another one-time password for somebody who has not come yet, made and hashed by the caller.
+
+    Returns whether it was given: who has set a password of their own, or may not come, keeps what they have.
+    Raises OutOfReach, NotAllowed.
+    """
+    _reach(actor, account.centre, account.department_id)
+    if not account.must_change or account.disabled_at is not None:
+        return False
+    _give(account, password_hash, now)
+    _note(actor, "reset", account, now)
+    _tell(actor, "reset", account, now)
+    return True
 
 
 def hand_over(actor: Actor, account: StaffAccount, name: str, phone: str, now: datetime) -> OneTime:
@@ -196,10 +231,12 @@ def disable(actor: Actor, account: StaffAccount, now: datetime) -> None:
 
 
 def enable(actor: Actor, account: StaffAccount, now: datetime) -> None:
-    """Open it again with its old password."""
+    """Open it again with its old password. Raises DepartmentClosed."""
     _reach(actor, account.centre, account.department_id)
     if account.disabled_at is None:
         return
+    if account.department is not None and not account.department.active:
+        raise refusals.DepartmentClosed()
     account.disabled_at = None
     _note(actor, "enable", account, now, {"state": "停用"}, {"state": "正常"})
     _tell(actor, "enabled", account, now)

@@ -1,6 +1,7 @@
-"""`flask init`: what a new installation needs before anybody can sign in. `flask sign-out`: whose login ends now."""
+"""`flask init`: what is needed before anybody can sign in. `import-accounts`: many. `sign-out`: who goes now."""
 
 from datetime import datetime
+from pathlib import Path
 
 import click
 
@@ -8,10 +9,12 @@ from portal.centres import actions as centre_actions
 from portal.centres import profile
 from portal.centres import queries as centres
 from portal.centres.models import Centre
-from portal.core import audit, clock, registry, scope, sessions
+from portal.core import audit, clock, pdf, registry, scope, sessions
 from portal.core.access import Role, system_actor
 from portal.core.db import db, writing
-from portal.people import actions_staff, queries, rules
+from portal.core.errors import Invalid
+from portal.core.tables import reading
+from portal.people import account_plan, account_slips, account_table, actions_staff, queries, rules
 from portal.people.actions_staff import AccountValues, OneTime
 from portal.people.refusals import UsernameRefused
 
@@ -66,6 +69,38 @@ def init(username: str) -> None:
     click.echo(f"第一个管理员：{label[0]}（{label[1]}）")
     click.echo(f"一次性密码：{made.password}")
     click.echo(f"{clock.lasting(rules.INITIAL_LIFE)}内有效，只显示这一次；登录后必须修改。")
+
+
+@click.command("import-accounts")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--slips", type=click.Path(dir_okay=False, path_type=Path), help="Write the slips as a PDF, not the words."
+)
+def import_accounts(file: Path, slips: Path | None) -> None:
+    """Open accounts for the people of a table (.csv, .xlsx): 用户名 (optional), 姓名, 手机, 角色, 单位 or 部门.
+
+    A line that cannot be used is named with its reason, and the others are taken. Prints their one-time passwords.
+    """
+    now, actor = clock.now(), system_actor("命令行")
+    try:
+        rows = account_plan.plan(actor, account_table.read(account_table.chosen(reading.read(file.read_bytes()))))
+    except Invalid as refusal:
+        raise click.ClickException(f"{refusal.message}{refusal.advice}") from None
+    bad = [(row.typed.line, row.problem) for row in rows if row.problem]
+    with scope.system("import-accounts"):
+        made, left = account_slips.give(actor, account_slips.to_open(rows), now)
+    for line, why in sorted([*bad, *((each.line, each.why) for each in left)]):
+        click.echo(f"第 {line} 行没有建：{why}", err=True)
+    if not made:
+        raise click.ClickException("一个账户也没有建。")
+    if slips is not None:
+        slips.touch(mode=0o600)
+        slips.write_bytes(pdf.render(account_slips.paper(made, actor, now)))
+    else:
+        for slip in made:
+            click.echo(f"{slip.username}\t{slip.password}\t{slip.name}\t{slip.where}\t{slip.role}")
+    said = f"密码条在 {slips}" if slips else "一次性密码只显示这一次"
+    click.echo(f"建好 {len(made)} 个账户，{said}，{clock.lasting(rules.INITIAL_LIFE)}内有效。")
 
 
 @click.command("sign-out")

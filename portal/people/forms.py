@@ -5,18 +5,21 @@ from typing import Any
 
 from wtforms import (
     BooleanField,
+    FileField,
     IntegerField,
     PasswordField,
     RadioField,
     SelectField,
     SelectMultipleField,
     StringField,
+    TextAreaField,
     ValidationError,
 )
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional, Regexp
 from wtforms.widgets import CheckboxInput, ListWidget
 
+from portal.centres import rules as centre_rules
 from portal.core import clock
 from portal.core.access import ROLE_LABELS, Role
 from portal.core.forms import FULL_WIDTH, Form, MobileField, at_most, strip
@@ -75,8 +78,8 @@ class YearField(IntegerField):
 def person_name_rules() -> list[Any]:
     return [
         InputRequired("请填写姓名。"),
-        at_most(40, "姓名", 1),
-        Regexp(r"^[^\d<>@#$%^&*=+\\/|]+$", message="姓名里不要有数字和符号。"),
+        at_most(rules.LONGEST_NAME, "姓名", 1),
+        Regexp(rules.NAME, message="姓名里不要有数字和符号。"),
     ]
 
 
@@ -167,14 +170,19 @@ class ProofCodeForm(ProofForm, SecondStepForm):
     """The same where the second factor is on."""
 
 
-class PasswordForm(Form):
-    old = PasswordField("现在的密码", [InputRequired("请填写现在的密码。"), Length(max=256, message="密码太长。")])
+class FirstPasswordForm(Form):
+    """After signing in with a one-time password, which was typed a moment ago and is not asked for again."""
+
     new = PasswordField("新密码", [InputRequired("请填写新密码。"), Length(max=256, message="密码太长。")])
     again = PasswordField("再写一遍新密码", [InputRequired("请再写一遍新密码。")])
 
     def validate_again(self, field: PasswordField) -> None:
         if field.data != self.new.data:
             raise ValidationError("两次写的新密码不一样。")
+
+
+class PasswordForm(FirstPasswordForm):
+    old = PasswordField("现在的密码", [InputRequired("请填写现在的密码。"), Length(max=256, message="密码太长。")])
 
 
 class LetInForm(PhoneForm):
@@ -205,6 +213,25 @@ class PlaceForm(Form):
 class AccountForm(HolderForm, PlaceForm):
     username = StringField("用户名", [InputRequired("请填写用户名。"), Length(max=80, message="用户名太长。")])
     role = Pick("角色", [InputRequired("请选择角色。")], choices=picks(ROLE_CHOICES))
+
+
+class BulkForm(Form):
+    """Many people at once: a file, or its lines in the page."""
+
+    file = FileField("表格文件", [Optional()])
+    rows = TextAreaField("粘贴或修改", [Optional(), Length(max=100_000, message="内容太多，请用文件上传。")])
+
+
+class DepartmentForm(Form):
+    """A department of the district: what it is called, and whom others ring."""
+
+    name = StringField("名称", [InputRequired("请填写部门名称。"), at_most(60, "名称")], filters=[strip])
+    phone = StringField("办公电话", [Optional(), at_most(30, "电话")], filters=[strip])
+
+    def validate_phone(self, field: StringField) -> None:
+        field.data = (field.data or "").translate(FULL_WIDTH)
+        if problem := centre_rules.phone_problem(field.data):
+            raise ValidationError(problem)
 
 
 class RoleForm(Form):

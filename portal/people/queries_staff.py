@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select
-from sqlalchemy.orm import contains_eager
+from sqlalchemy.orm import contains_eager, joinedload
 
 from portal.centres.models import Centre, Department
 from portal.centres.queries import inside
@@ -109,12 +109,30 @@ def state_counts(actor: Actor, now: datetime) -> dict[str, int]:
     return found
 
 
+def newcomers(actor: Actor, most: int, ids: Iterable[int] | None = None) -> list[StaffAccount]:
+    """Accounts whose owners have not set a password of their own yet, in tree order; of these ids when given."""
+    statement = _mine(actor).where(StaffAccount.disabled_at.is_(None), StaffAccount.must_change)
+    statement = statement.where(StaffAccount.id != actor.id)
+    if ids is not None:
+        statement = statement.where(StaffAccount.id.in_(list(ids)))
+    order = statement.options(joinedload(StaffAccount.department))
+    return list(db.session.scalars(order.order_by(Centre.depth, Centre.path, StaffAccount.username).limit(most)))
+
+
 def departments(actor: Actor) -> list[Department]:
     """Departments the actor may give accounts to."""
     statement = select(Department).join(Department.centre).where(Department.active, *inside(actor.centre_path))
     if actor.department_id is not None:
         statement = statement.where(Department.id == actor.department_id)
     return list(db.session.scalars(statement.order_by(Department.name)))
+
+
+def people_of_departments(actor: Actor) -> dict[int, int]:
+    """How many accounts of each department are in use; of the actor's tree."""
+    mine = select(StaffAccount.department_id, func.count()).join(StaffAccount.centre)
+    working = (StaffAccount.department_id.is_not(None), StaffAccount.disabled_at.is_(None))
+    mine = mine.where(*inside(actor.centre_path), *working)
+    return {number: count for number, count in db.session.execute(mine.group_by(StaffAccount.department_id)) if number}
 
 
 def managers_left(account_row: StaffAccount) -> int:

@@ -139,6 +139,12 @@ class UsernameRefused(Invalid):
     field = "username"
 
 
+class DepartmentClosed(Invalid):
+    message = "这个部门已经停用。"
+    advice = "请换一个，或先在“职能部门”里恢复它。"
+    field = "department"
+
+
 class NotYourself(DomainError):
     message = "不能停用自己的账户，也不能改自己的角色。"
     advice = "请由本中心另一位管理员或上级来做。"

@@ -171,6 +171,18 @@ def username_problem(user: str) -> str | None:
     return None
 
 
+NAME, LONGEST_NAME = r"^[^\d<>@#$%^&*=+\\/|]+$", 40
+
+
+def name_problem(name: str) -> str | None:
+    """Why this is no name of a person, or None."""
+    if not name:
+        return "没有写姓名。"
+    if len(name) > LONGEST_NAME:
+        return f"姓名最多 {LONGEST_NAME} 个字。"
+    return None if re.match(NAME, name) else "姓名里不要有数字和符号。"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One field of a change. Both texts are for reading; '' means there was nothing."""

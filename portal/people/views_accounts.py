@@ -10,7 +10,7 @@ from portal.centres import queries as centres
 from portal.core import access, clock, incoming, pages, registry
 from portal.core.access import GRANTS, PERMISSION_LABELS, ROLE_LABELS, Permission, Role
 from portal.core.errors import DomainError
-from portal.people import actions_staff, forms, queries_staff
+from portal.people import actions_staff, forms, queries, queries_staff, rules
 from portal.people.models import StaffAccount
 from portal.people.views_staff import face
 
@@ -48,6 +48,7 @@ def accounts() -> Any:
         states=queries_staff.STATES, counts=queries_staff.state_counts(actor, now), tones=TONES,
         state_of=lambda row: queries_staff.state_of(row, now), levels=profile.current().levels,
         centres=centres.choices(actor.centre_path), roles=ROLE_LABELS, own=actor.id, when=lambda at: year_and(at, now),
+        at_top=centres.at_top(actor),
     )  # fmt: skip
 
 
@@ -71,6 +72,8 @@ def _with_places(form: PlaceFormType) -> PlaceFormType:
 @access.staff(Permission.ACCOUNTS)
 def new_account() -> Any:
     form = _with_places(forms.AccountForm())
+    if not form.is_submitted():
+        _prefill(form)
     if form.validate_on_submit():
         values = actions_staff.AccountValues(
             username=form.username.data or "", name=form.name.data or "", phone=form.phone.data or "",
@@ -85,11 +88,24 @@ def new_account() -> Any:
     return pages.page("people/account_new.html", status=status, form=form, notes=role_notes())
 
 
+def _prefill(form: forms.AccountForm) -> None:
+    """What the address says, as after "再建一个": the same place and role."""
+    actor, department = access.actor(), number("department")
+    form.department.data = str(department or "")
+    if department is not None or number("centre") is not None:
+        form.centre.data = str(number("centre") or actor.centre_id)
+    form.role.data = request.args.get("role") if request.args.get("role") in list(Role) else None
+
+
 def _secret(made: actions_staff.OneTime, title: str, told: bool = True) -> Response:
     """The one page that ever shows a one-time password: the answer itself, stored nowhere, kept by no cache."""
     answer = pages.page(
         "people/account_secret.html", account=made.account, password=made.password, title=title,
         until=made.account.password_expires_at, own=made.account.id == access.signed_in().id, told=told,
+        again=None if told else url_for(
+            "people_staff.new_account", centre=made.account.centre_id, department=made.account.department_id,
+            role=Role(made.account.role).value,
+        ),
     )  # fmt: skip
     answer.headers["Cache-Control"] = "no-store"
     return answer
@@ -117,17 +133,33 @@ def account(account_id: int) -> Any:
     return _account_page(row, form)
 
 
-@face.post("/accounts/<int:account_id>/reset")
+def _ask(row: StaffAccount, what: str, button: str, follows: str, kind: str = "primary") -> Response:
+    """The page that asks first; its button posts to the very address."""
+    return pages.page(
+        "people/account_ask.html", row=row, what=what, button=button, follows=follows, kind=kind, roles=ROLE_LABELS,
+        logins=len(queries.live_sessions("staff", row.id, clock.now())), action=request.path,
+    )  # fmt: skip
+
+
+@face.route("/accounts/<int:account_id>/reset", methods=["GET", "POST"])
 @access.staff(Permission.ACCOUNTS)
 def reset_account(account_id: int) -> Any:
+    if request.method != "POST":
+        life = clock.lasting(rules.INITIAL_LIFE)
+        follows = f"旧密码马上作废，您会看到一个 {life}内有效的一次性密码，请告诉本人。本人也会收到通知。"
+        return _ask(_account(account_id), "重置密码", "重置，显示一次性密码", follows)
     return _secret(actions_staff.reset(access.actor(), _account(account_id), clock.now()), "密码已重置")
 
 
-@face.post("/accounts/<int:account_id>/second-factor")
+@face.route("/accounts/<int:account_id>/second-factor", methods=["GET", "POST"])
 @access.staff(Permission.ACCOUNTS)
 def reset_second_factor(account_id: int) -> Any:
     """The telephone and the recovery codes are gone."""
     row = _account(account_id)
+    if request.method != "POST":
+        return _ask(
+            row, "重置两步验证", "重置", "请先确认是本人：当面，或打登记的电话。登录后要重新设置。本人会收到通知。"
+        )
     actions_staff.reset_second_factor(access.actor(), row, clock.now())
     return pages.said(
         f"{row.name}的两步验证已重置，所有登录都已退出；本人登录后重新设置。",
@@ -148,10 +180,13 @@ def hand_over(account_id: int) -> Any:
     )  # fmt: skip
 
 
-@face.post("/accounts/<int:account_id>/disable")
+@face.route("/accounts/<int:account_id>/disable", methods=["GET", "POST"])
 @access.staff(Permission.ACCOUNTS)
 def disable_account(account_id: int) -> Any:
     row = _account(account_id)
+    if request.method != "POST":
+        follows = "以后不能再登录；做过的事都保留，等着办的事转给同事或上级。随时可以恢复。本人会收到通知。"
+        return _ask(row, "停用账户", "停用", follows, "danger")
     actions_staff.disable(access.actor(), row, clock.now())
     return pages.said(
         f"{row.name}（{row.username}）已停用，所有登录都已结束。", url_for("people_staff.account", account_id=row.id)

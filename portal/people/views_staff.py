@@ -124,13 +124,15 @@ def own_account() -> StaffAccount:
 @access.staff(Permission.VIEW, slow=True)
 def change_password() -> Any:
     user = access.signed_in()
-    form = forms.PasswordCodeForm() if user.second_factor else forms.PasswordForm()
+    account = own_account()
+    asked = forms.PasswordCodeForm if user.second_factor else forms.PasswordForm
+    form = forms.FirstPasswordForm() if account.must_change else asked()
     status = 422 if form.is_submitted() else 200
     if form.validate_on_submit():
         try:
             actions_sign_in.change_password(
-                own_account(), form.old.data or "", form.new.data or "", user.session_id, access.actor(), clock.now(),
-                typed_code(form),
+                account, str(form["old"].data or "") if "old" in form else None, form.new.data or "", user.session_id,
+                access.actor(), clock.now(), typed_code(form),
             )  # fmt: skip
         except DomainError as refusal:
             db.keep_on_refusal()

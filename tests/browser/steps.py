@@ -48,7 +48,6 @@ def first_login(page: Page, username: str, one_time: str) -> None:
     expect(page).to_have_url(re.compile("/staff/password$"))
     page.goto("/staff/catalogue")
     expect(page).to_have_url(re.compile("/staff/password$"))
-    fill(page, "现在的一次性密码", one_time)
     fill(page, "新密码", PASSWORD)
     fill(page, "再写一遍新密码", PASSWORD)
     press(page, "保存新密码")

@@ -59,6 +59,7 @@ NOBODYS = {
     "case_file": "kind owner_name title url status outcome",  # title: of the service that it is about
     "category": "code name kind",
     "centre": "code name short_name level kind path address phone functions responsible intro note",
+    "cutoff": "month level set_by",
     "delivery": "channel kind key outcome",
     "department": "code name phone",
     "entry": "month title content organiser place audience groups unit contact phone cover weekly status return_reason "
@@ -86,6 +87,7 @@ NOBODYS = {
     "spoken_code": "code_hash",
     "staff_account": "username name phone role password_hash totp_secret",
     "state_history": "object_type name from_status to_status actor_kind actor_name reason about details",
+    "urge": "month urged_by",
     "venue": "name kind place address functions equipment intro terms_of_use contact phone link responsible partner "
     "who_may staff_notes door_key import_key",
     "venue_closure": "reason created_by",

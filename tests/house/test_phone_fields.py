@@ -24,7 +24,8 @@ DECLARED = {
     "people_staff.new_account": STAFF, "people_staff.hand_over": STAFF,
     **dict.fromkeys((
         "centres_staff.save", "catalogue_staff.new", "catalogue_staff.edit", "catalogue_staff.guide", "catalogue_staff.new_guide",
-        "catalogue_staff.take_plan", "venues_rooms.new", "venues_rooms.save",
+        "catalogue_staff.take_plan", "venues_rooms.new", "venues_rooms.save", "people_staff.departments",
+        "people_staff.department",
     ), CENTRES),
     "people.spoken_code": OWN, "people_staff.let_in": LET_IN,
     **dict.fromkeys(ENTERED_BY_NUMBER, "looked up; tests/people/test_callers.py has two trees for each"),

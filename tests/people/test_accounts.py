@@ -299,3 +299,30 @@ def test_web_session_rows_say_why_they_ended(client: FlaskClient, town: Town, as
     with writing():
         actions_staff.disable(town.actor("A"), town.staff["A1"], town.staff["A1"].created_at)
     assert one(select(WebSession)).ended_why == "disabled"
+
+
+@pytest.mark.parametrize(
+    ("verb", "button"), [("reset", "重置，显示一次性密码"), ("disable", "停用"), ("second-factor", "重置")]
+)
+def test_it_asks_first_and_says_whose_login_ends(
+    app: Flask, client: FlaskClient, town: Town, as_staff: Any, verb: str, button: str
+) -> None:
+    """Looking changes nothing; a colleague who is at work is named."""
+    as_staff(app.test_client(), town.staff["A1"])
+    as_staff(client, town.staff["A"])
+    address = f"/staff/accounts/{town.staff['A1'].id}/{verb}"
+    page = client.get(address).text
+    assert "A1管理员现在有 1 处登录" in page and f">{button}</" in page.replace("<span>", ">").replace("</span>", "</")
+    idle = client.get(f"/staff/accounts/{town.staff['A1S'].id}/{verb}").text
+    assert "现在没有登录，不会打断谁" in idle
+    assert all(row.ended_at is None for row in rows(select(WebSession)))
+
+
+def test_another_one_at_the_same_place(client: FlaskClient, town: Town, as_staff: Any) -> None:
+    as_staff(client, town.staff["A"])
+    made = client.post("/staff/accounts/new", data=new_form(town)).text
+    again = re.search(r'href="([^"]+)"[^>]*>(?:(?!</a>).)*再建一个', made)
+    assert again
+    form = client.get(again[1].replace("&amp;", "&")).text
+    assert re.search(rf'<option selected value="{town.centres["A1"].id}"', form)
+    assert re.search(r'value="operator"[^>]*checked|checked[^>]*value="operator"', form)

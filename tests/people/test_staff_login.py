@@ -169,8 +169,11 @@ def test_initial_password_must_be_changed_first(client: FlaskClient, town: Town,
     assert sign_in(client, next="/staff/sessions").location == "/staff/password"
     for path in ("/staff/sessions", "/staff/accounts", "/staff/audit"):
         assert client.get(path).location == "/staff/password"
-    assert "一次性密码" in client.get("/staff/password").text
-    answer = client.post("/staff/password", data={"old": PASSWORD, "new": NEW, "again": NEW})
+    page = client.get("/staff/password").text
+    assert "一次性密码" in page and 'name="old"' not in page  # typed a moment ago
+    same = client.post("/staff/password", data={"new": PASSWORD, "again": PASSWORD})
+    assert same.status_code == 422 and "不能和一次性密码一样" in same.text
+    answer = client.post("/staff/password", data={"new": NEW, "again": NEW})
     assert answer.location == "/staff"
     assert client.get("/staff/sessions").status_code == 200
     session.rollback()
@@ -188,7 +191,7 @@ def test_a_one_time_password_works_once(
         answer = sign_in(app.test_client())
         assert answer.status_code == 422
         assert "只能用一次" in answer.text
-        assert client.post("/staff/password", data={"old": PASSWORD, "new": NEW, "again": NEW}).location == "/staff"
+        assert client.post("/staff/password", data={"new": NEW, "again": NEW}).location == "/staff"
         assert sign_in(app.test_client(), password=NEW).status_code == 303
 
 

@@ -1,25 +1,27 @@
 """The 1st at 00:00 Shanghai: what is approved is published; reminders before the cut-offs, late lists after (C5)."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, select, update
 
+from portal.catalogue import cutoffs
 from portal.catalogue.actions import entry_values, room_holds
-from portal.catalogue.models import APPROVED, IN_REVIEW, Entry, Issue
+from portal.catalogue.models import APPROVED, DRAFT, DROPPED, IN_REVIEW, Entry, Issue
+from portal.catalogue.month_rules import DEPARTMENTS, reminder
 from portal.catalogue.states import ENTRY
 from portal.centres import profile
 from portal.centres import queries as centre_queries
-from portal.centres.models import Centre
+from portal.centres.models import Centre, Department
 from portal.centres.queries import review_chain
 from portal.core import audit, clock, outbox, registry, scope, states
 from portal.core.access import Actor, Permission, system_actor
 from portal.core.db import db, writing
 from portal.core.errors import DomainError, NotYourTurn
+from portal.people.models import StaffAccount
 
 BATCH = 50  # rows in one transaction: a sixth of a second
-REMIND_DAYS = (2, 1)
 
 
 class TooEarly(DomainError):
@@ -152,30 +154,71 @@ def _unknown(found: list[Effect]) -> list[Effect]:
 
 
 def _reminders(month: str, now: datetime) -> list[Effect]:
+    usual = {part.code: part.usual for part in cutoffs.parts(month)}
+    levels = {level.code: level for level in profile.current().levels}
     effects: list[Effect] = []
-    for level in profile.current().levels:
-        cutoff = level.cutoff(month)
-        days = cutoff and next((d for d in reversed(REMIND_DAYS) if cutoff - timedelta(days=d) <= now < cutoff), None)
+    for code, cutoff in cutoffs.of(month).items():
+        days = reminder(cutoff, now)
         if not days:
             continue
+        # A date that was moved reminds anew, also those who were reminded of the usual one.
+        about = {"month": month, "days": days} | ({"cutoff": cutoff.isoformat()} if cutoff != usual[code] else {})
+        if code == DEPARTMENTS:
+            effects += [_reminder(about, "department", i) for i in db.session.scalars(silent_departments(month))]
+            continue
+        level = levels[code]
         if level.files_list:
-            effects += [_reminder(month, c, "list", days) for c in db.session.scalars(unsubmitted(month, level.code))]
+            effects += [_reminder(about, "list", c) for c in db.session.scalars(unsubmitted(month, code))]
         if level.review:
-            effects += [_reminder(month, c, "review", days) for c in _with_waiting_rows(month, level.code)]
+            effects += [_reminder(about, "review", c) for c in _with_waiting_rows(month, code)]
+        if not level.files_list and not level.review:
+            effects += [_reminder(about, "plan", c) for c in db.session.scalars(silent_stations(month, code))]
     return effects
 
 
-def _reminder(month: str, centre_id: int, what: str, days: int) -> Effect:
-    payload = {"month": month, "centre_id": centre_id, "what": what, "days": days}
-    return "catalogue.reminder", f"{month}:{centre_id}:{what}:{days}", payload
+def _reminder(about: dict[str, Any], what: str, number: int) -> Effect:
+    """number: of the centre, or of the department."""
+    payload = about | {"what": what, "department_id" if what == "department" else "centre_id": number}
+    key = f"{about['month']}:{number}:{what}:{about['days']}"
+    return "catalogue.reminder", f"{key}:{about['cutoff']}" if "cutoff" in about else key, payload
 
 
-def unsubmitted(month: str, level: str, path: str = "") -> Select[int]:
-    """Ids of the active centres of a level that have not handed in `month`'s list; below `path` when given."""
+def _sent(month: str) -> list[ColumnElement[bool]]:
+    """Rows of a month that somebody has handed on."""
+    return [Entry.month == month, Entry.status.not_in((DRAFT, DROPPED))]
+
+
+def silent_stations(month: str, level: str) -> Select[int]:
+    """Ids of the centres of a level that files no list (stations) where somebody works and nothing was offered yet."""
+    offered = select(Entry.id).where(Entry.author_centre_id == Centre.id, *_sent(month)).exists()
+    working = select(StaffAccount.id).where(
+        StaffAccount.centre_id == Centre.id, StaffAccount.department_id.is_(None), StaffAccount.disabled_at.is_(None)
+    )
+    return select(Centre.id).where(Centre.level == level, Centre.active, working.exists(), ~offered).order_by(Centre.id)
+
+
+def silent_departments(month: str) -> Select[int]:
+    """Ids of the departments where somebody works and no plan was handed to the district yet."""
+    offered = select(Entry.id).where(Entry.department_id == Department.id, *_sent(month)).exists()
+    working = select(StaffAccount.id).where(
+        StaffAccount.department_id == Department.id, StaffAccount.disabled_at.is_(None)
+    )
+    return select(Department.id).where(Department.active, working.exists(), ~offered).order_by(Department.id)
+
+
+def unsubmitted(
+    month: str, level: str, path: str = "", due: datetime | ColumnElement[datetime] | None = None
+) -> Select[int]:
+    """Ids of the active centres of a level that have not handed in `month`'s list; below `path` when given.
+
+    due: only those that were here by then, for nobody is late for what was over before.
+    """
     handed = select(Issue.centre_id).where(Issue.month == month, Issue.submitted_at.is_not(None))
     wanted = select(Centre.id).where(Centre.level == level, Centre.active, Centre.id.not_in(handed))
     if path:
         wanted = wanted.where(*centre_queries.inside(path))
+    if due is not None:
+        wanted = wanted.where(Centre.created_at <= due)
     return wanted.order_by(Centre.id)
 
 
@@ -186,8 +229,14 @@ def _with_waiting_rows(month: str, level: str) -> list[int]:
 
 def _late_lists(month: str, now: datetime) -> list[Effect]:
     """At the cut-off of a level that files lists: a message to each late centre."""
-    over = [lv for lv in profile.current().levels if lv.files_list and (due := lv.cutoff(month)) and now >= due]
-    return [_late("catalogue.late", month, i) for lv in over for i in db.session.scalars(unsubmitted(month, lv.code))]
+    dates, found = cutoffs.of(month), list[Effect]()
+    for level in profile.current().levels:
+        due = dates.get(level.code)
+        if level.files_list and due is not None and now >= due:
+            found += [
+                _late("catalogue.late", month, i) for i in db.session.scalars(unsubmitted(month, level.code, "", due))
+            ]
+    return found
 
 
 def _to_reviewers(month: str, late: list[Effect]) -> list[Effect]:

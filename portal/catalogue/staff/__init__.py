@@ -10,6 +10,7 @@ def register(app: Flask) -> None:
     """Add the staff pages and their lines in the left column."""
     from portal.catalogue.staff import (  # noqa: F401  # importing a view file hangs its pages into the blueprint
         change_views,
+        dates_views,
         entry_views,
         guide_views,
         import_views,

@@ -7,7 +7,7 @@ from typing import Any
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import rules, windows
+from portal.catalogue import cutoffs, rules, windows
 from portal.catalogue.actions import drafting, entry_values, reviewing, room_holds
 from portal.catalogue.actions.entry_values import InvalidRow
 from portal.catalogue.actions.guides import centre_inside
@@ -291,10 +291,11 @@ def steps(found: Entry) -> list[tuple[str, str, str]]:
     mending = found.status in (DRAFT, RETURNED)
     note = "退回修改中" if found.status == RETURNED else "草稿" if found.status == DRAFT else ""
     answer = [(f"{found.author}编制", "now" if mending else "done", note)]
+    dates = cutoffs.of(found.month)
     depth = found.waits_at.depth if found.waits_at is not None else -1
     for centre in reviewers(found):
         level = profile.current().level(centre.level)
-        cutoff = level.cutoff(found.month)
+        cutoff = dates.get(level.code)
         here = not mending and not passed and found.waits_at_id == centre.id
         state = "done" if passed or (not mending and depth >= 0 and centre.depth > depth) else "now" if here else "wait"
         due = f"{clock.stamp(cutoff)} 前" if cutoff and state != "done" else ""

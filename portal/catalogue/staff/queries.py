@@ -1,7 +1,7 @@
 """Reads for the staff's catalogue pages: rows with what may be done to them, what waits, who is late, histories."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, tu
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.cases import ladder
-from portal.catalogue import rules
+from portal.catalogue import cutoffs, rules
 from portal.catalogue.actions import entry_values as rows
 from portal.catalogue.actions import room_holds
 from portal.catalogue.models import (
@@ -29,6 +29,7 @@ from portal.catalogue.models import (
     PlanImport,
     Template,
 )
+from portal.catalogue.month_rules import counts
 from portal.catalogue.staff.month_board import inside, my_turn
 from portal.catalogue.states import ASKED, ENTRY, holds, status_text
 from portal.catalogue.timetext.parts import Problem, Span, errors
@@ -258,15 +259,17 @@ class Late:
 def late(month: str, now: datetime, path: str = "") -> list[Late]:
     """The late list: centres that file lists and did not hand in by their cut-off (C5). Three queries a level."""
     found: list[Late] = []
+    dates = cutoffs.of(month)
     for level in profile.current().levels:
-        cutoff = level.cutoff(month)
+        cutoff = dates.get(level.code)
         if level.files_list and cutoff is not None and now >= cutoff:
             found += _late_of(level.code, month, cutoff, path)
     return found
 
 
 def _late_of(level: str, month: str, cutoff: datetime, path: str) -> list[Late]:
-    wanted = select(Centre).where(Centre.level == level, Centre.active)
+    # Nobody is late for what was over before they were here.
+    wanted = select(Centre).where(Centre.level == level, Centre.active, Centre.created_at <= cutoff)
     if path:
         wanted = wanted.where(*centre_queries.inside(path))
     centres = list(db.session.scalars(wanted.order_by(Centre.code)))
@@ -374,14 +377,17 @@ class Head:
 
 
 def head(actor: Actor, month: str, now: datetime, centre: Centre | None = None) -> Head:
-    """Where a month's list stands, for the sentence and the tiles above it. Four queries at most."""
+    """Where a month's list stands, for the sentence and the tiles above it. Five queries at most."""
     own = centre_queries.get(actor.centre_id)
     filters = [Entry.month == month, Entry.status != DROPPED, *inside(actor, centre)]
     at_me = select(func.count(Entry.id)).where(*filters, Entry.status == IN_REVIEW, my_turn(actor))
     newest = select(Entry.id).where(*filters).order_by(Entry.id.desc()).limit(SAMPLE)
-    expected, submitted, late_count = _handed_in(month, now, centre.path if centre is not None else actor.centre_path)
+    dates = cutoffs.of(month)
+    expected, submitted, late_count = _handed_in(
+        month, dates, now, centre.path if centre is not None else actor.centre_path
+    )
     level = profile.current().level(own.level) if own is not None else None
-    cutoff = level.cutoff(month) if level else None
+    cutoff = cutoffs.for_centre(own, dates)
     label = f"{level.short}{level.review or ('上交' if level.files_list else '')}截止" if level else ""
     return Head(
         month=month, submitted=submitted, expected=expected, waiting=db.session.scalar(at_me) or 0,
@@ -390,10 +396,10 @@ def head(actor: Actor, month: str, now: datetime, centre: Centre | None = None) 
     )  # fmt: skip
 
 
-def _handed_in(month: str, now: datetime, path: str) -> tuple[int, int, int]:
+def _handed_in(month: str, dates: Mapping[str, datetime], now: datetime, path: str) -> tuple[int, int, int]:
     """Of the centres below `path` that file lists: how many, how many handed in, how many are late by now."""
-    levels = {lv.code: lv.cutoff(month) for lv in profile.current().levels if lv.files_list}
-    wanted = select(Centre.level, Issue.submitted_at).outerjoin(
+    levels = {lv.code: dates.get(lv.code) for lv in profile.current().levels if lv.files_list}
+    wanted = select(Centre.level, Centre.created_at, Issue.submitted_at).outerjoin(
         Issue, (Issue.centre_id == Centre.id) & (Issue.month == month)
     )
     wanted = wanted.where(Centre.level.in_(levels), Centre.active)
@@ -401,6 +407,7 @@ def _handed_in(month: str, now: datetime, path: str) -> tuple[int, int, int]:
         wanted = wanted.where(*centre_queries.inside(path))
     with scope.system("whether a list came in is known to the whole tree above"):
         found = db.session.execute(wanted).all()
-    handed = sum(at is not None for _, at in found)
-    missing = sum(at is None and (cutoff := levels[level]) is not None and now >= cutoff for level, at in found)
+    handed = sum(at is not None for _, _, at in found)
+    over = {level: cutoff for level, cutoff in levels.items() if cutoff is not None and now >= cutoff}
+    missing = sum(at is None and counts(over.get(level), since) for level, since, at in found)
     return len(found), handed, missing
