@@ -1,16 +1,27 @@
 """Words compared as people mean them, and tables of words for spreadsheets."""
 
 import io
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
 from defusedcsv import csv
 
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060\ufeff\u00ad]|_x000[dD]_")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
 
 def fold(words: str) -> str:
     """Full-width and upper-case letters, and spaces inside words, must not hide a match."""
     return unicodedata.normalize("NFKC", words).casefold()
+
+
+def tidy(text: str) -> str:
+    """Line ends, invisible and control characters put right; the words stay as typed."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _CONTROL.sub("", _INVISIBLE.sub("", text)).replace("\u00a0", " ").replace("\u3000", " ")
+    return text.strip()
 
 
 def megabytes(size: int) -> str:

@@ -57,7 +57,7 @@ def test_what_takes_too_much_ends(module: str, function: str) -> None:
 
 
 def test_it_reads_a_plan(monkeypatch: Any) -> None:
-    from portal.catalogue.timetext.parts import PlanUnreadable
+    from portal.core.tables.grid import Unreadable
 
-    with pytest.raises(PlanUnreadable, match="空的"):
+    with pytest.raises(Unreadable, match="空的"):
         confined.call("portal.catalogue.excel.sheet", "read_plan", b"", "2026-12", seconds=5, memory=LARGE)

@@ -21,15 +21,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal.catalogue import rules as catalogue_rules
-from portal.catalogue.excel import workbook
 from portal.catalogue.paper import views as paper_views
 from portal.catalogue.public import month_snapshot
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.timetext.parse import parse_when
-from portal.catalogue.timetext.parts import PlanUnreadable, Span
+from portal.catalogue.timetext.parts import Span
 from portal.centres import facts, profile
 from portal.core import clock, errors, registry, uploads
 from portal.core.errors import DomainError
+from portal.core.tables import workbook
+from portal.core.tables.grid import Unreadable
 from portal.feedback import notices as feedback_notices
 from portal.feedback import queries as feedback_queries
 from portal.feedback.models import CallBack
@@ -110,7 +111,7 @@ def refused(action: Callable[[], Any]) -> str:
     """What a refusal says."""
     try:
         action()
-    except PlanUnreadable as error:
+    except Unreadable as error:
         return str(error)
     except DomainError as error:
         return f"{error.message}{error.advice}"
@@ -332,7 +333,7 @@ CASES: dict[str, Case] = {
         {"portal.catalogue.timetext.clock_times:DEFAULT_LENGTH": 90}, "按 1 小时算", "按 1 小时 30 分钟算",
         ("time without end",)),
     "largest plan": Case(
-        {"portal.catalogue.excel.workbook:MAX_BYTES": 3 * 2**20}, "[28] MB", "超过 3 MB", ("import", "plan too large")),
+        {"portal.core.tables.workbook:MAX_BYTES": 3 * 2**20}, "[28] MB", "超过 3 MB", ("import", "plan too large")),
     "cancel deadline": Case(
         {"portal.venues.rules:cancel_until": lambda old, start, minutes: old(start, minutes) - HOUR},
         "开始前 2 小时可以|11月28日 8:00 前", "开始前 3 小时可以|11月28日 7:00 前",

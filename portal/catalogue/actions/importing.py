@@ -25,26 +25,21 @@ from portal.catalogue.actions.plan_rows import (
     to_json,
 )
 from portal.catalogue.categories import leaf_categories
-from portal.catalogue.excel import workbook
 from portal.catalogue.models import Category, Entry, PlanImport
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import LAID_ASIDE, PLAN_IMPORT, PREVIEW
-from portal.catalogue.timetext.parts import Plan, PlanUnreadable, errors
+from portal.catalogue.timetext.parts import Plan, errors
 from portal.centres.models import Centre
-from portal.core import audit, clock, confined, states
+from portal.core import audit, clock, states
 from portal.core.access import Actor, Permission
-from portal.core.db import db, let_go
+from portal.core.db import db
 from portal.core.errors import Invalid
-from portal.core.text import megabytes
-
-SECONDS = 20  # of a file of 2,000 rows on a slow machine: five or six
-MEMORY = 1024**3  # bytes
+from portal.core.tables import reading
+from portal.core.tables.reading import TableRefused
 
 
-class PlanRefused(Invalid):
-    """The file as a whole cannot be used; the message says what to do instead."""
-
-    field = "file"
+class PlanRefused(TableRefused):
+    """The plan as a whole cannot be used; the message says what to do instead."""
 
 
 class RowsNotReady(Invalid):
@@ -59,21 +54,19 @@ def preview_plan(actor: Actor, centre: Centre, month: str, filename: str, data: 
     """Read a plan and keep what was understood; nothing enters the list yet (C7). A row may go to a centre below.
 
     The same file uploaded again for the same list opens the earlier preview with its corrections.
-    Raises NotAllowed, PlanRefused.
+    Raises NotAllowed, TableRefused.
     """
     entry_values.need(actor, Permission.PLAN)
     entry_values.need_inside(actor, centre)
     if not clock.is_month(month):
         raise PlanRefused("请选择月份。", field="month")
-    if len(data) > workbook.MAX_BYTES:
-        raise PlanRefused(f"文件超过 {megabytes(workbook.MAX_BYTES)}。", advice="请去掉图片和多余的工作表后再上传。")
     digest = hashlib.sha256(data).hexdigest()
     earlier = select(PlanImport).where(PlanImport.centre_id == centre.id, PlanImport.month == month)
     earlier = earlier.where(PlanImport.digest == digest, PlanImport.status == PREVIEW)
     known = db.session.scalars(earlier.order_by(PlanImport.id.desc())).first()
     if known is not None:
         return known
-    plan = _read(data, month)
+    plan: Plan = reading.read(data, month, by="portal.catalogue.excel.sheet.read_plan")
     reader = Reader(centre, month, now)
     found = reader.read(plan.rows)
     if not found:
@@ -87,20 +80,6 @@ def preview_plan(actor: Actor, centre: Centre, month: str, filename: str, data: 
     db.session.flush()
     _log(actor, upload, "preview_plan", now, f"{filename}，{len(found)} 行")
     return upload
-
-
-def _read(data: bytes, month: str) -> Plan:
-    let_go()
-    try:
-        plan: Plan = confined.call(
-            "portal.catalogue.excel.sheet", "read_plan", data, month, seconds=SECONDS, memory=MEMORY
-        )
-    except PlanUnreadable as unreadable:
-        raise PlanRefused(unreadable.message) from unreadable
-    except confined.Exceeded as exceeded:
-        said = f"这个文件读了 {SECONDS} 秒还没有读完，已经停下。"
-        raise PlanRefused(said, advice="请把服务清单复制到一个新的 Excel 文件里再上传。") from exceeded
-    return plan
 
 
 def _taken_up(actor: Actor, upload: PlanImport) -> Centre:

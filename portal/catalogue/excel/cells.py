@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass, replace
 
 from portal.catalogue.timetext.parts import Problem, error, warning
-from portal.catalogue.timetext.tidy import NUMERAL, digits, plain, tidy
+from portal.catalogue.timetext.tidy import NUMERAL, digits, plain
+from portal.core.text import tidy
 
 MAX_CAPACITY = 100_000
 _HOW = "请写数字（如 30人、15组家庭）或“不限”"

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from portal.catalogue.excel.grid import Sheet
 from portal.catalogue.timetext.tidy import plain
+from portal.core.tables.grid import Sheet
 
 _HEADINGS = {
     "number": "序号 编号 序 no 行号",

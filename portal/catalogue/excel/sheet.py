@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from portal.catalogue.excel.cells import parse_capacity, parse_contact, says_walk_in
-from portal.catalogue.excel.grid import MAX_ROWS_READ, Sheet
 from portal.catalogue.excel.header import find_header
 from portal.catalogue.excel.table import Draft, Table, left_out_problems, read_table
 from portal.catalogue.excel.when_cells import read_when
-from portal.catalogue.excel.workbook import open_sheets
 from portal.catalogue.excel.years import settle_years
 from portal.catalogue.timetext.days import Month
-from portal.catalogue.timetext.parts import Plan, PlanRow, PlanUnreadable, Problem
+from portal.catalogue.timetext.parts import Plan, PlanRow, Problem
 from portal.catalogue.timetext.tidy import numerals_before, plain
+from portal.core.tables.grid import MAX_ROWS_READ, Sheet, Unreadable
+from portal.core.tables.workbook import open_sheets
 
 MAX_ROWS = 2000
 _MONTH = re.compile(r"(?:(?P<y>20\d\d)\s*(?:年度?|[-./])\s*)?(?<!\d)(?P<m>\d{1,2})\s*月(?:份)?(?!\s*\d{1,2}\s*[日号])")
@@ -27,14 +27,14 @@ def read_plan(data: bytes, month: str) -> Plan:
     """The plan in a file of at most 8 MB and 2,000 rows, for `month` ("YYYY-MM", Asia/Shanghai).
 
     Every row comes back, also those with errors; their problems name the field and say what to write.
-    Raises PlanUnreadable, with a sentence for the centre, when the file as a whole cannot be used;
+    Raises Unreadable, with a sentence for the centre, when the file as a whole cannot be used;
     ValueError when `month` itself is malformed (SPEC C7).
     """
     plan_month = Month.parse(month)
     tables, problems = _choose(open_sheets(data), plan_month)
     drafts = [draft for _, table in tables for draft in table.drafts]
     if len(drafts) > MAX_ROWS:
-        raise PlanUnreadable(f"表里超过 {MAX_ROWS} 行服务（有 {len(drafts)} 行）；请分成几个文件上传")
+        raise Unreadable(f"表里超过 {MAX_ROWS} 行服务（有 {len(drafts)} 行）；请分成几个文件上传")
     titles = [title for _, table in tables for title in table.titles]
     in_title = _month_in(titles + [sheet.name for sheet, _ in tables], plan_month)
     problems += _plan_problems(tables, drafts, in_title, plan_month)
@@ -54,7 +54,7 @@ def _choose(sheets: list[Sheet], month: Month) -> tuple[list[tuple[Sheet, Table]
     found = [(sheet, header) for sheet in sheets if (header := find_header(sheet)) is not None]
     visible = [(sheet, read_table(sheet, header, month)) for sheet, header in found if not sheet.hidden]
     if not visible:
-        raise PlanUnreadable(_no_header(bool(found), sheets))
+        raise Unreadable(_no_header(bool(found), sheets))
     problems = []
     if len(visible) < len(found):
         problems.append(Problem("plan", "warning", "隐藏的工作表没有读；需要的话请取消隐藏后再上传"))

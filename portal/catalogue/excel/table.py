@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from portal.catalogue.excel.grid import Sheet
 from portal.catalogue.excel.header import REQUIRED_WHEN, Header, header_at
 from portal.catalogue.excel.headings import Heading, heading_in
 from portal.catalogue.timetext.days import Month
 from portal.catalogue.timetext.parts import Problem
+from portal.core.tables.grid import Sheet
 
 _NOTE = re.compile(
     r"^[（(\s]*(?:备\s*注|注\s*[:：1１]|说\s*明|填表|填报|制表|制单|审核|审批|审签|负责人签|盖章"

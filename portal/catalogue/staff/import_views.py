@@ -13,7 +13,6 @@ from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.actions.plan_rows import PreviewRow, problems_of, rows_of
 from portal.catalogue.categories import leaf_categories
 from portal.catalogue.excel.sheet import MAX_ROWS
-from portal.catalogue.excel.workbook import MAX_BYTES
 from portal.catalogue.models import PlanImport
 from portal.catalogue.staff import choices, forms, queries, sessions_field
 from portal.catalogue.staff.entry_views import outlook_of
@@ -24,6 +23,7 @@ from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.incoming import record_id, whole_number
+from portal.core.tables.workbook import MAX_BYTES
 from portal.core.text import fold
 from portal.people.forms import picks
 

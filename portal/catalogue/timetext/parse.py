@@ -11,8 +11,8 @@ from portal.catalogue.timetext.days import DayReader, Month, error, resolve, sho
 from portal.catalogue.timetext.grammar import Group, Reading, Times, read_groups
 from portal.catalogue.timetext.parts import Problem, Span, WeeklyRule, When
 from portal.catalogue.timetext.render import clock_range, render_spans, weekdays_text
-from portal.catalogue.timetext.tidy import tidy
 from portal.core.clock import SHANGHAI
+from portal.core.text import tidy
 
 MAX_TEXT = 500
 _HOW = "请写成 12月3日15:00-16:30 或 每周五19:30-21:00 这样"

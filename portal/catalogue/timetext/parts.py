@@ -62,14 +62,6 @@ class When:
     unused: tuple[str, ...] = ()
 
 
-class PlanUnreadable(Exception):
-    """The file as a whole cannot be used; `message` tells the centre what to do instead."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-
-
 @dataclass(frozen=True)
 class PlanRow:
     """One service of the plan, understood. `number` is the row number that Excel shows."""

@@ -3,12 +3,12 @@
 import re
 import unicodedata
 
+from portal.core.text import tidy
+
 _DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _UNITS = {"十": 10, "百": 100, "千": 1000}
 NUMERAL = "〇零一二两三四五六七八九十百千廿卅"
 
-_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060\ufeff\u00ad]|_x000[dD]_")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # Some type the character 一 for a dash between two times.
 _ONE_AS_DASH = re.compile(r"(?<=\d)\s*一\s*(?=\d{1,2}[:点时日号/月])")
 
@@ -28,13 +28,6 @@ def chinese_number(text: str) -> int | None:
             total += (current or 1) * _UNITS[char]
             current = 0
     return total + current
-
-
-def tidy(text: str) -> str:
-    """Line ends, invisible and control characters put right; the words stay as typed."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = _CONTROL.sub("", _INVISIBLE.sub("", text)).replace("\u00a0", " ").replace("\u3000", " ")
-    return text.strip()
 
 
 def plain(text: str) -> str:

@@ -19,6 +19,7 @@ from portal.catalogue.staff import queries
 from portal.core import clock, scope
 from portal.core.db import db, writing
 from portal.core.errors import NotAllowed
+from portal.core.tables.reading import TableRefused
 from tests.catalogue.wording import MONTH, span
 from tests.factories import NOW, Town
 
@@ -157,7 +158,7 @@ def test_warnings_travel_with_the_row(session: Any, town: Town) -> None:
     [("空.xlsx", b""), ("旧.xls", b"\xd0\xcf\x11\xe0" + b"\0" * 600), ("图.xlsx", b"\x89PNG\r\n\x1a\n" + b"0" * 100)],
 )
 def test_files_that_are_no_plan(session: Any, town: Town, name: str, data: bytes) -> None:
-    with pytest.raises(importing.PlanRefused) as caught:
+    with pytest.raises(TableRefused) as caught:
         importing.preview_plan(town.actor("A1"), town.centres["A1"], MONTH, name, data, NOW)
     assert caught.value.field == "file"
     assert caught.value.message

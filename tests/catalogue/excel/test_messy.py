@@ -16,7 +16,8 @@ from openpyxl.styles import Font
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from portal.catalogue.excel.sheet import MAX_ROWS, read_plan
-from portal.catalogue.timetext.parts import Plan, PlanUnreadable, errors
+from portal.catalogue.timetext.parts import Plan, errors
+from portal.core.tables.grid import Unreadable
 from tests.catalogue.excel.test_sheet import HEADER, book, changed, only
 
 MONTH = "2026-12"
@@ -324,13 +325,13 @@ def test_csv_in_the_ways_programs_write_it(encoding: str, delimiter: str) -> Non
     [b"%PDF-1.7 x,y", b"<html><table><tr><td>x</td></tr></table></html>", b"\xff\xd8\xff\xe0 jpeg", b"a\x00b,c"],
 )
 def test_what_is_no_table_is_refused_with_what_to_do(data: bytes) -> None:
-    with pytest.raises(PlanUnreadable, match=r"另存为 \.xlsx"):
+    with pytest.raises(Unreadable, match=r"另存为 \.xlsx"):
         read_plan(data, MONTH)
 
 
 @pytest.mark.parametrize("cut", [600, 3000, 5000])
 def test_a_broken_old_workbook_is_refused(cut: int) -> None:
-    with pytest.raises(PlanUnreadable):
+    with pytest.raises(Unreadable):
         read_plan((PLANS / "old-workbook.xls").read_bytes()[:cut], MONTH)
 
 
@@ -338,5 +339,5 @@ def test_two_thousand_rows_and_not_one_more() -> None:
     line = "活动{},12月5日9:00-10:00,20人\n"
     text = "服务名称,服务时间,名额\n" + "".join(line.format(number) for number in range(MAX_ROWS))
     assert len(read_plan(text.encode(), MONTH).rows) == 2000
-    with pytest.raises(PlanUnreadable, match="超过 2000 行"):
+    with pytest.raises(Unreadable, match="超过 2000 行"):
         read_plan((text + line.format("多")).encode(), MONTH)

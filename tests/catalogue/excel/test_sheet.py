@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from portal.catalogue.excel.sheet import read_plan
 from portal.catalogue.excel.template import template_workbook
-from portal.catalogue.excel.workbook import MAX_BYTES
-from portal.catalogue.timetext.parts import Plan, PlanRow, PlanUnreadable, Span, errors
+from portal.catalogue.timetext.parts import Plan, PlanRow, Span, errors
 from portal.core.clock import SHANGHAI
+from portal.core.tables.grid import Unreadable
+from portal.core.tables.workbook import MAX_BYTES
 
 MONTH = "2026-12"
 EXAMPLE = Path(__file__).parents[1] / "data" / "plan-example-kuichong-2026-12.xlsx"
@@ -330,7 +331,7 @@ DTD = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><workbook>&b;</workbo
     ],
 )
 def test_a_file_that_cannot_be_used_says_what_to_do(data: bytes, words: str) -> None:
-    with pytest.raises(PlanUnreadable) as refused:
+    with pytest.raises(Unreadable) as refused:
         read_plan(data, MONTH)
     assert words in refused.value.message
 
@@ -444,7 +445,7 @@ def test_a_small_file_of_a_million_pieces_is_refused_before_it_is_taken_apart(
     data = packed(rows(), styles())
     assert len(data) < MAX_BYTES
     monkeypatch.setattr(openpyxl, "load_workbook", lambda *_, **__: pytest.fail("taken apart"))
-    with pytest.raises(PlanUnreadable, match="解开后太大"):
+    with pytest.raises(Unreadable, match="解开后太大"):
         read_plan(data, MONTH)
 
 

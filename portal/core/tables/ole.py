@@ -7,33 +7,33 @@ from typing import Any
 
 import xlrd
 
-from portal.catalogue.excel.grid import (
+from portal.core.tables.grid import (
     MAX_COLUMNS,
     MAX_ROWS_READ,
     Cell,
     Marks,
     Merge,
     Sheet,
+    Unreadable,
     cell_text,
     is_picture,
     spread,
     trimmed,
 )
-from portal.catalogue.timetext.parts import PlanUnreadable
 
 DAYS_1904 = 1462
 
 
 def ole_sheets(data: bytes) -> list[Sheet]:
-    """All worksheets. Raises PlanUnreadable for a password; whatever the library raises for a broken file."""
+    """All worksheets. Raises Unreadable for a password; whatever the library raises for a broken file."""
     if "EncryptedPackage".encode("utf-16-le") in data:
-        raise PlanUnreadable("文件设了打开密码；请在 Excel 里去掉密码，保存后再上传")
+        raise Unreadable("文件设了打开密码；请在 Excel 里去掉密码，保存后再上传")
     try:
         # What the library says goes nowhere: the standard output carries our own answer.
         book = xlrd.open_workbook(file_contents=data, formatting_info=True, logfile=io.StringIO())
     except xlrd.XLRDError as refused:
         if "encrypt" in str(refused).lower() or "password" in str(refused).lower():
-            raise PlanUnreadable("文件设了打开密码；请在 Excel 里去掉密码，保存后再上传") from refused
+            raise Unreadable("文件设了打开密码；请在 Excel 里去掉密码，保存后再上传") from refused
         raise
     return [_sheet(book, sheet) for sheet in book.sheets()]
 

@@ -1,8 +1,7 @@
 """Opens an uploaded table without trusting it, by what it is and not by its name (SPEC C7)."""
 
-from portal.catalogue.excel.csv_text import csv_sheet
-from portal.catalogue.excel.grid import Sheet
-from portal.catalogue.timetext.parts import PlanUnreadable
+from portal.core.tables.csv_text import csv_sheet
+from portal.core.tables.grid import Sheet, Unreadable
 from portal.core.text import megabytes
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -14,24 +13,24 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 def open_sheets(data: bytes) -> list[Sheet]:
     """All sheets of an .xlsx, .xls, .et or .csv file in their order.
 
-    Raises PlanUnreadable, with what to do instead, for anything that is not a healthy table of at most MAX_BYTES:
+    Raises Unreadable, with what to do instead, for anything that is not a healthy table of at most MAX_BYTES:
     password, broken file, zip bomb, XML with a DTD, a picture that is called a table.
     """
     if not data:
-        raise PlanUnreadable("这个文件是空的，请重新选择要上传的 Excel 文件")
+        raise Unreadable("这个文件是空的，请重新选择要上传的 Excel 文件")
     if len(data) > MAX_BYTES:
-        raise PlanUnreadable(f"文件超过 {megabytes(MAX_BYTES)}；请去掉图片和多余的工作表后再上传")
+        raise Unreadable(f"文件超过 {megabytes(MAX_BYTES)}；请去掉图片和多余的工作表后再上传")
     try:
         if data.startswith(_OLE):
-            from portal.catalogue.excel.ole import ole_sheets  # a second library, for old files only
+            from portal.core.tables.ole import ole_sheets  # a second library, for old files only
 
             return ole_sheets(data)
         if data.startswith(b"PK"):
-            from portal.catalogue.excel.xlsx import xlsx_sheets
+            from portal.core.tables.xlsx import xlsx_sheets
 
             return xlsx_sheets(data)
         return [csv_sheet(data)]
-    except PlanUnreadable:
+    except Unreadable:
         raise
     except Exception as broken:  # the libraries raise whatever a broken file leads them to
-        raise PlanUnreadable(_BROKEN) from broken
+        raise Unreadable(_BROKEN) from broken

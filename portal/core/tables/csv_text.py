@@ -4,8 +4,7 @@ import csv
 import io
 import re
 
-from portal.catalogue.excel.grid import MAX_COLUMNS, MAX_ROWS_READ, Sheet, cell_text, trimmed
-from portal.catalogue.timetext.parts import PlanUnreadable
+from portal.core.tables.grid import MAX_COLUMNS, MAX_ROWS_READ, Sheet, Unreadable, cell_text, trimmed
 
 _NO_TABLE = "这不是 Excel 文件（.xlsx、.xls、.et、.csv）；请用 Excel 或 WPS 打开，另存为 .xlsx 格式后再上传"
 _OTHER = re.compile(r"\s*(?:%PDF|<(?:!doctype|html|\?xml|table|head|meta)|\{\\rtf|From: |MIME-Version)", re.IGNORECASE)
@@ -15,10 +14,10 @@ _GUARD = re.compile(r"^'(?=[=+\-@＝＋－＠\t\r\n])")
 
 
 def csv_sheet(data: bytes) -> Sheet:
-    """The one sheet of a CSV file. Raises PlanUnreadable when it is no table in words."""
+    """The one sheet of a CSV file. Raises Unreadable when it is no table in words."""
     text = _decoded(data)
     if text is None or _BINARY.search(text) or _OTHER.match(text):
-        raise PlanUnreadable(_NO_TABLE)
+        raise Unreadable(_NO_TABLE)
     head = "\n".join(text.split("\n")[:20])
     delimiter = max(",\t;，", key=head.count)
     rows = []

@@ -1,11 +1,11 @@
-"""A sheet as a grid of text, whatever file it came from, and the limits of what is read (SPEC C7)."""
+"""A sheet as a grid of text, whatever file it came from, and the limits of what is read (SPEC C7, N2)."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
-from portal.catalogue.timetext.tidy import tidy
+from portal.core.text import tidy
 
 MAX_ROWS_READ = 3000
 MAX_COLUMNS = 60
@@ -14,6 +14,14 @@ MAX_CELL = 5000
 _PICTURE = re.compile(r"^\s*=?\s*(?:_xlfn\.)?(?:DISPIMG|IMAGE)\s*\(", re.IGNORECASE)
 
 Cell = tuple[int, int]  # row and column from 1
+
+
+class Unreadable(Exception):
+    """The file as a whole cannot be used; `message` tells the centre what to do instead."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,19 @@ import openpyxl
 from openpyxl.utils.cell import column_index_from_string, range_boundaries
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, from_excel
 
-from portal.catalogue.excel.grid import (
+from portal.core.tables.grid import (
     MAX_COLUMNS,
     MAX_ROWS_READ,
     Cell,
     Marks,
     Merge,
     Sheet,
+    Unreadable,
     cell_text,
     is_picture,
     spread,
     trimmed,
 )
-from portal.catalogue.timetext.parts import PlanUnreadable
 
 MAX_UNPACKED = 40 * 1024 * 1024  # with pictures, which are not unpacked
 MAX_WORDS = 20 * 1024 * 1024  # of what is parsed
@@ -34,7 +34,7 @@ MAX_MARKS = 500_000  # tags and attributes of all parts together: what parsing c
 DAYS_1904 = 1462
 _SAVE_ANEW = "请用 Excel 或 WPS 打开，另存为 .xlsx 格式后再上传"
 _BROKEN = f"这个文件打不开，可能没有下载完整或已经损坏；{_SAVE_ANEW}"
-_TOO_LARGE = "文件解开后太大；请把服务清单复制到一个新的 Excel 文件里再上传"
+_TOO_LARGE = "文件解开后太大；请把表格复制到一个新的 Excel 文件里再上传"
 _ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*)>")
 _COL = re.compile(rb"<(?:\w+:)?col\b([^>]*)>")
 _CELL = re.compile(rb"<(?:\w+:)?c\b([^>]*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.DOTALL)
@@ -61,7 +61,7 @@ _HOUR_FORMATS = {32, 33, 34, 35, 55, 56}
 
 
 def xlsx_sheets(data: bytes) -> list[Sheet]:
-    """All worksheets of an .xlsx file in their order. Raises PlanUnreadable, or what openpyxl raises when broken."""
+    """All worksheets of an .xlsx file in their order. Raises Unreadable, or what openpyxl raises when broken."""
     parts = _check_archive(data)
     with warnings.catch_warnings():
         # openpyxl warns of styles and validations it will not keep; only the texts matter here.
@@ -76,14 +76,14 @@ def _check_archive(data: bytes) -> dict[str, bytes]:
         words = [info for info in infos if info.filename.lower().endswith((".xml", ".rels", ".vml"))]
         unpacked, read = (sum(info.file_size for info in group) for group in (infos, words))
         if len(infos) > MAX_PARTS or unpacked > MAX_UNPACKED or read > MAX_WORDS:
-            raise PlanUnreadable(_TOO_LARGE)
+            raise Unreadable(_TOO_LARGE)
         if any(info.flag_bits & 1 for info in infos):
-            raise PlanUnreadable("文件设了密码；请去掉密码，保存后再上传")
+            raise Unreadable("文件设了密码；请去掉密码，保存后再上传")
         if "xl/workbook.xml" not in {info.filename for info in infos}:
-            raise PlanUnreadable(f"这不是 Excel 的 .xlsx 工作簿；{_SAVE_ANEW}")
+            raise Unreadable(f"这不是 Excel 的 .xlsx 工作簿；{_SAVE_ANEW}")
         parts = dict(_xml_parts(archive, words))
     if sum(part.count(b"<") + part.count(b"=") for part in parts.values()) > MAX_MARKS:
-        raise PlanUnreadable(_TOO_LARGE)
+        raise Unreadable(_TOO_LARGE)
     return parts
 
 
@@ -92,7 +92,7 @@ def _xml_parts(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> Iterat
         part = archive.read(info)
         squeezed = part.replace(b"\x00", b"")  # also finds it in UTF-16
         if b"<!DOCTYPE" in squeezed or b"<!ENTITY" in squeezed:
-            raise PlanUnreadable(_BROKEN)
+            raise Unreadable(_BROKEN)
         if b"purl.oclc.org" in part:
             for strict, usual in _STRICT:
                 part = part.replace(strict, usual)
