@@ -8,7 +8,14 @@ from portal.core.access import Permission
 
 def register(app: Flask) -> None:
     """Add this feature's pages and commands to the app."""
-    from portal.centres import cli, facts, profile, views_resident, views_staff
+    from portal.centres import (  # noqa: F401  # views_table hangs its pages into the blueprint of the staff
+        cli,
+        facts,
+        profile,
+        views_resident,
+        views_staff,
+        views_table,
+    )
 
     try:
         profile.load(app.config["PROFILE"])  # a misspelt deployment, level or role is said now, not on a page

@@ -1,17 +1,16 @@
-"""/staff/centres: a centre's own facts, its poster, and the import of the tree (SPEC N1-N3)."""
+"""/staff/centres: the list, a centre's own facts and its poster (SPEC N1, N3)."""
 
 from flask import Blueprint, Response, abort, request, url_for
 
 from portal.centres import actions, documents, facts, posters, profile, queries, rules
-from portal.centres.forms import CentreForm, ImportForm
+from portal.centres.forms import CentreForm
 from portal.centres.models import Centre
-from portal.core import access, clock, incoming, pages, pdf_spool, uploads
+from portal.core import access, clock, pages, pdf_spool, uploads
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.forms import PhotoForm
 
 bp = Blueprint("centres_staff", __name__, url_prefix="/staff/centres")
-SHOWN_PROBLEMS = 200
 
 
 def _own(centre_id: int) -> Centre:
@@ -22,11 +21,6 @@ def _own(centre_id: int) -> Centre:
     if centre is None or actor.department_id is not None or not queries.is_inside(centre, actor.centre_path):
         abort(404)
     return centre
-
-
-def _may_import() -> bool:
-    """The tree is the business of the top of the review chain."""
-    return access.actor().can(Permission.CENTRES) and queries.at_top(access.actor())
 
 
 @bp.get("")
@@ -43,7 +37,7 @@ def list_() -> Response:
     return pages.page(
         "centres/staff_list.html", rows=shown, q=q, only=only, total=len(rows), missing=missing,
         gaps=sum(1 for m in missing.values() if m), top=min((c.depth for c in rows), default=0),
-        levels={lv.code: lv.short for lv in profile.current().levels}, may_import=_may_import(),
+        levels={lv.code: lv.short for lv in profile.current().levels}, may_import=actions.may_import(actor),
         may_edit=actor.can(Permission.CENTRES), visitor=actor.department_id is not None,
     )  # fmt: skip
 
@@ -130,34 +124,3 @@ def poster(centre_id: int) -> Response:
     centre = _own(centre_id)
     job = documents.centre_poster(posters.posters([centre], clock.today())[0])
     return pdf_spool.answer(job, f"{centre.label}海报.pdf")
-
-
-@bp.route("/import", methods=["GET", "POST"])
-@access.staff(Permission.CENTRES, files=True)
-def import_centres() -> Response:
-    """The whole tree from a CSV file: every bad line is named, and then nothing is taken in (N2)."""
-    if not _may_import():
-        abort(403)
-    form = ImportForm()
-    if not form.is_submitted():
-        return _import_page(form, [])
-    upload = request.files.get("file")
-    if not form.validate() or upload is None:
-        return _import_page(form, [], 422)
-    try:
-        text = incoming.clean(upload.read().decode("utf-8-sig"))
-        done = actions.import_centres(text, profile.current(), access.actor(), clock.now())
-    except UnicodeDecodeError:
-        form.file.errors = ["文件不是 UTF-8 编码，请在 Excel 里另存为“CSV UTF-8”后再传。"]
-        return _import_page(form, [], 422)
-    except actions.ImportRefused as refusal:
-        return _import_page(form, refusal.problems, 422)
-    return pages.said(f"导入完成：新增 {done.added}，更新 {done.changed}，未变 {done.unchanged}。", url_for(".list_"))
-
-
-def _import_page(form: ImportForm, problems: list[actions.RowProblem], status: int = 200) -> Response:
-    current = profile.current()
-    return pages.page(
-        "centres/staff_import.html", status=status, form=form, problems=problems[:SHOWN_PROBLEMS],
-        count=len(problems), columns=actions.COLUMNS, levels=current.levels, kinds=current.kinds,
-    )  # fmt: skip

@@ -21,11 +21,14 @@ def csv_sheet(data: bytes) -> Sheet:
     head = "\n".join(text.split("\n")[:20])
     delimiter = max(",\t;，", key=head.count)
     rows = []
-    csv.field_size_limit(len(text) + 1)
-    for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)):
-        if number >= MAX_ROWS_READ:
-            break
-        rows.append([cell_text(_GUARD.sub("", cell)) for cell in row[:MAX_COLUMNS]])
+    limit = csv.field_size_limit(len(text) + 1)  # of the whole process
+    try:
+        for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)):
+            if number >= MAX_ROWS_READ:
+                break
+            rows.append([cell_text(_GUARD.sub("", cell)) for cell in row[:MAX_COLUMNS]])
+    finally:
+        csv.field_size_limit(limit)
     return Sheet("", False, trimmed(rows))
 
 
