@@ -2,15 +2,16 @@
 
 from flask import Blueprint, Response, abort, request, url_for
 
-from portal.centres import actions, documents, facts, posters, profile, queries, rules
+from portal.centres import actions, documents, facts, listing, posters, profile, queries, rules
 from portal.centres.forms import CentreForm
 from portal.centres.models import Centre
-from portal.core import access, clock, pages, pdf_spool, uploads
+from portal.core import access, clock, incoming, pages, pdf_spool, uploads
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.forms import PhotoForm
 
 bp = Blueprint("centres_staff", __name__, url_prefix="/staff/centres")
+PAGE_SIZE = 50
 
 
 def _own(centre_id: int) -> Centre:
@@ -26,26 +27,34 @@ def _own(centre_id: int) -> Centre:
 @bp.get("")
 @access.staff(Permission.VIEW)
 def list_() -> Response:
-    """One's own centre and everything below, with what is still missing."""
+    """One's own centre and everything below, with what is still missing; found by words, subdistrict, page."""
     actor = access.actor()
-    home = queries.get(actor.centre_id)
-    rows = queries.subtree(home) if home is not None else []
+    every = listing.listed(actor) if actor.centre_id is not None else []
     q = request.args.get("q", "").strip()[:40]
-    missing = {c.id: _missing(c) for c in rows}
-    only = request.args.get("missing") == "1"
-    shown = [c for c in rows if (q in c.name or q in c.address) and not (only and not missing[c.id])]
+    below = incoming.whole_number(request.args.get("below"))
+    only, page = request.args.get("missing") == "1", pages.page_number()
+    chosen = listing.found(every, q, below, only)
     return pages.page(
-        "centres/staff_list.html", rows=shown, q=q, only=only, total=len(rows), missing=missing,
-        gaps=sum(1 for m in missing.values() if m), top=min((c.depth for c in rows), default=0),
-        levels={lv.code: lv.short for lv in profile.current().levels}, may_import=actions.may_import(actor),
-        may_edit=actor.can(Permission.CENTRES), visitor=actor.department_id is not None,
-    )  # fmt: skip
-
-
-def _missing(centre: Centre) -> list[str]:
-    """What a resident would look for on the centre's page and not find."""
-    names = (("地址", centre.address), ("电话", centre.phone), ("地图位置", centre.latitude is not None))
-    return [label for label, there in names if not there]
+        "centres/staff_list.html",
+        rows=chosen[(page - 1) * PAGE_SIZE : page * PAGE_SIZE],
+        q=q,
+        below=below,
+        only=only,
+        page=page,
+        first=(page - 1) * PAGE_SIZE + 1,
+        count=len(chosen),
+        more=len(chosen) > page * PAGE_SIZE,
+        total=len(every),
+        gaps=sum(1 for row in every if row.gaps),
+        groups=listing.groups(every),
+        labels={row.id: row.label for row in every},
+        top=min((row.depth for row in every), default=0),
+        levels={lv.code: lv.short for lv in profile.current().levels},
+        may_import=actions.may_import(actor),
+        may_edit=actor.can(Permission.CENTRES),
+        may=actor.can,
+        visitor=actor.department_id is not None,
+    )
 
 
 def _show(centre: Centre, form: CentreForm, photo: PhotoForm, status: int = 200) -> Response:
