@@ -170,6 +170,7 @@ MAY_BE_ABSENT = {
     "catalogue_staff.plan_row",
     "centres_staff.import_centres",
     "centres_staff.export_table",
+    "front_staff.morning",
     "centres_staff.sheet",
 }
 
