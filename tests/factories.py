@@ -71,6 +71,7 @@ def build_town(now: datetime = NOW) -> None:
             phone=f"0755-842000{number:02d}",
             latitude=22.6 + number / 100,
             longitude=114.4 + number / 100,
+            responsible=f"{name[:2]}负责人",
             created_at=now - timedelta(days=90),
             updated_at=now,
         )

@@ -8,7 +8,15 @@ from portal.core.access import Permission
 
 def register(app: Flask) -> None:
     """Add this feature's pages and commands to the app."""
-    from portal.centres import cli, facts, profile, views_resident, views_staff
+    from portal.centres import (  # noqa: F401  # views_table hangs its pages into the blueprint of the staff
+        cli,
+        facts,
+        listing,
+        profile,
+        views_resident,
+        views_staff,
+        views_table,
+    )
 
     try:
         profile.load(app.config["PROFILE"])  # a misspelt deployment, level or role is said now, not on a page
@@ -18,5 +26,6 @@ def register(app: Flask) -> None:
     app.register_blueprint(views_staff.bp)
     registry.nav("centres", "阵地", "pin", "centres_staff.list_", Permission.VIEW, 60)
     registry.audit_word(**facts.LABELS)
+    listing.register()
     app.jinja_env.globals["usual_reasons"] = profile.reasons
     cli.register(app)

@@ -1,29 +1,29 @@
-"""Writes of the tree: import, and what a centre says of itself."""
+"""Writes of the tree: a table of centres is looked at, then taken in whole or not at all (SPEC N2)."""
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 
-from portal.centres import rules
-from portal.centres.models import Centre
+from portal.centres import comparing, queries, rules, table
+from portal.centres.comparing import CHANGED, NEW, Compared, Tree
+from portal.centres.models import Centre, CentreSheet, OpeningHours
 from portal.centres.profile import Profile
+from portal.centres.table import Line, Sent
 from portal.core import audit
-from portal.core.access import Actor
+from portal.core.access import Actor, Permission
 from portal.core.db import db
-from portal.core.errors import Invalid
-
-COLUMNS = ("code", "name", "level", "kind", "parent_code", "note")
-LIMITS = {"code": ("编码", 32), "name": ("名称", 80), "note": ("备注", 200)}
+from portal.core.errors import Invalid, NotAllowed, Stale
+from portal.core.tables import reading
+from portal.core.tables.grid import Unreadable
 
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    line: int  # in the file, the header is line 1
+    line: int  # as Excel shows it, the first is 1
     reason: str
 
 
@@ -37,6 +37,11 @@ class ImportRefused(Invalid):
         self.problems = problems
 
 
+class SeenAnother(Stale):
+    message = "您看过之后，有人改了阵地的信息，下面是现在的对比，还没有导入。"
+    advice = "请再看一眼，没有问题就再按一次。"
+
+
 @dataclass(frozen=True, slots=True)
 class ImportResult:
     added: int
@@ -44,145 +49,125 @@ class ImportResult:
     unchanged: int
 
 
-def read_rows(text: str) -> list[tuple[int, dict[str, str]]]:
-    """Line number and cells of each row. Raises ImportRefused when it is not our table or holds no row."""
-    reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")))
-    try:
-        rows = _cells(reader)
-    except csv.Error:  # an open quotation mark that swallows the rest of the file, a cell of 128 KB
-        why = "从这一行起读不下去，可能少了半个引号，或者这不是 CSV 文件"
-        raise ImportRefused([RowProblem(reader.line_num + 1, why)]) from None
-    if not rows:
-        raise ImportRefused([RowProblem(1, "表头下面没有内容")])
-    return rows
-
-
-def _cells(reader: csv.DictReader[str]) -> list[tuple[int, dict[str, str]]]:
-    header = [h.strip() for h in reader.fieldnames or []]
-    missing = [c for c in COLUMNS[:5] if c not in header]
-    if missing:
-        raise ImportRefused([RowProblem(1, f"缺少列：{'、'.join(missing)}（应有 {','.join(COLUMNS)}）")])
-    rows = []
-    for row in reader:
-        cells = {(k or "").strip(): (v or "").strip() for k, v in row.items() if not isinstance(v, list)}
-        if any(isinstance(v, list) for v in row.values()):
-            cells["_extra"] = "1"
-        if any(cells.values()):
-            rows.append((reader.line_num, cells))
-    return rows
-
-
-def _row_problems(cells: dict[str, str], seen: dict[str, int], profile: Profile, known: set[str]) -> list[str]:
-    problems = [f"缺少 {c}" for c in ("code", "name", "level") if not cells.get(c)]
-    if cells.get("_extra"):
-        problems.append("列数比表头多")
-    if any(len(cells.get(name, "")) > most for name, (_, most) in LIMITS.items()):
-        problems.append("、".join(f"{label}超过 {most} 字" for label, most in LIMITS.values()))
-    if cells.get("code") in seen:
-        problems.append(f"编码 {cells['code']} 与第 {seen[cells['code']]} 行重复")
-    levels = {lv.code: lv.rank for lv in profile.levels}
-    if cells.get("level") and cells["level"] not in levels:
-        problems.append(f"没有“{cells['level']}”这个层级（可用：{'、'.join(levels)}）")
-    parent = cells.get("parent_code", "")
-    if parent and parent == cells.get("code"):
-        problems.append("上级不能是自己")
-    elif parent and parent not in known:
-        problems.append(f"找不到上级 {parent}")
-    return problems
-
-
-def _check(rows: list[tuple[int, dict[str, str]]], profile: Profile, existing: dict[str, Centre]) -> list[RowProblem]:
-    known = existing.keys() | {cells.get("code", "") for _, cells in rows}
-    problems, seen = [], dict[str, int]()
-    for line, cells in rows:
-        problems += [RowProblem(line, why) for why in _row_problems(cells, seen, profile, set(known))]
-        seen.setdefault(cells.get("code", ""), line)
-    if problems:
-        return problems
-    return _tree_problems(rows, profile, existing)
-
-
-def _tree_problems(
-    rows: list[tuple[int, dict[str, str]]], profile: Profile, existing: dict[str, Centre]
-) -> list[RowProblem]:
-    """Circles, parents of a lower or equal level, and rows that would leave the tree they are in."""
-    ranks = {lv.code: lv.rank for lv in profile.levels}
-    codes = {c.id: c.code for c in existing.values()}
-    parent = {c.code: codes.get(c.parent_id or 0, "") for c in existing.values()}
-    level = {c.code: c.level for c in existing.values()}
-    for _, cells in rows:
-        parent[cells["code"]], level[cells["code"]] = cells.get("parent_code", ""), cells["level"]
-    problems = []
-    for line, cells in rows:
-        above, steps = cells.get("parent_code", ""), {cells["code"]}
-        if above and ranks.get(level[above], -1) >= ranks[cells["level"]]:
-            problems.append(RowProblem(line, f"上级 {above} 的层级不高于本级"))
-        while above:
-            if above in steps:
-                problems.append(RowProblem(line, "上下级成了一个圈"))
-                break
-            steps.add(above)
-            above = parent.get(above, "")
-    return problems
+def may_import(actor: Actor) -> bool:
+    """The tree is the business of the top of the review chain."""
+    return actor.can(Permission.CENTRES) and queries.at_top(actor)
 
 
 def import_centres(text: str, profile: Profile, actor: Actor, now: datetime) -> ImportResult:
-    """Add or update centres from CSV text (SPEC N2); the same file twice changes nothing.
+    """Add or update centres from CSV text of the operator's; the same text twice changes nothing.
 
     Raises ImportRefused with every bad row's line and reason; then nothing is stored.
     """
-    rows = read_rows(text)
-    existing = {c.code: c for c in db.session.scalars(select(Centre))}
-    problems = _check(rows, profile, existing)
-    if problems:
-        raise ImportRefused(problems)
-    added = changed = 0
-    for _, cells in rows:
-        centre = existing.get(cells["code"])
-        if centre is None:
-            centre = existing[cells["code"]] = Centre(code=cells["code"], functions=[], created_at=now)
-            db.session.add(centre)
-            added += 1
-            _fill(centre, cells, now)
-        elif _fill(centre, cells, now):
-            changed += 1
+    try:
+        sent = table.read(text.encode())
+    except Unreadable as unreadable:
+        raise ImportRefused([RowProblem(1, unreadable.message)]) from None
+    return import_table(sent, profile, actor, now)
+
+
+def import_table(sent: Sent, profile: Profile, actor: Actor, now: datetime) -> ImportResult:
+    """Take a table in, all of it or nothing. Locks the centres. Raises ImportRefused."""
+    return _take(comparing.compare(sent, Tree(profile, lock=True)), actor, now)
+
+
+def read_file(data: bytes) -> Sent:
+    """The table in a file, read in the child. Raises TableRefused. Before anything is written."""
+    sent: Sent = reading.read(data, by="portal.centres.table.read")
+    return sent
+
+
+def keep(actor: Actor, filename: str, sent: Sent, now: datetime) -> CentreSheet:
+    """Keep a table until it is confirmed, so that nothing is lost by leaving. Raises NotAllowed."""
+    _must(actor)
+    assert actor.centre_id is not None  # at the top of a chain, so of a centre
+    sheet = CentreSheet(
+        centre_id=actor.centre_id,
+        filename=filename[-120:],
+        rows=[asdict(line) for line in sent.lines],
+        head=sent.head,
+        unused=list(sent.unused)[:20],
+        created_by=actor.name[:40],
+        created_at=now,
+    )
+    db.session.add(sheet)
     db.session.flush()
-    moved = _link(rows, existing, now)
-    result = ImportResult(added, changed + moved, len(rows) - added - changed - moved)
-    if added or changed or moved:
-        audit.record(actor, "import", "centre", None, now, summary=f"导入阵地：新增 {added}，更新 {changed + moved}")
+    return sheet
+
+
+def compared(sheet: CentreSheet, profile: Profile, lock: bool = False) -> list[Compared]:
+    """A kept table beside the tree as it is now. Two statements."""
+    sent = Sent(tuple(Line(**row) for row in sheet.rows), sheet.head, tuple(sheet.unused))
+    return comparing.compare(sent, Tree(profile, lock))
+
+
+def take_in(actor: Actor, sheet: CentreSheet, seen: str, profile: Profile, now: datetime) -> ImportResult:
+    """Take a kept table in, all of it or nothing; twice changes nothing more. seen: `fingerprint` of what was shown.
+
+    Locks the centres. Raises NotAllowed, ImportRefused, SeenAnother when it would do something else by now.
+    """
+    _must(actor)
+    rows = compared(sheet, profile, lock=True)
+    if sheet.taken_at is None and comparing.fingerprint(rows) != seen:
+        raise SeenAnother()
+    result = _take(rows, actor, now)
+    sheet.taken_at = sheet.taken_at or now
+    db.session.flush()
     return result
 
 
-def _fill(centre: Centre, cells: dict[str, str], now: datetime) -> bool:
-    values = {
-        "name": cells["name"], "level": cells["level"], "kind": cells.get("kind") or cells["level"],
-        "note": cells.get("note", ""),
-    }  # fmt: skip
-    changed = {k: v for k, v in values.items() if getattr(centre, k) != v}
-    if not changed:
-        return False
-    for key, value in changed.items():
-        setattr(centre, key, value)
-    if "name" in changed:
+def lay_aside(actor: Actor, sheet: CentreSheet) -> None:
+    """Give a kept table up; what was taken in stays. Raises NotAllowed."""
+    _must(actor)
+    db.session.delete(sheet)
+    db.session.flush()
+
+
+def _must(actor: Actor) -> None:
+    if not may_import(actor):
+        raise NotAllowed("阵地的表由最上级的管理员导入。")
+
+
+def _take(rows: Sequence[Compared], actor: Actor, now: datetime) -> ImportResult:
+    problems = [RowProblem(row.number, reason) for row in rows for reason in row.problems]
+    if problems:
+        raise ImportRefused(problems)
+    added = [row for row in rows if row.kind == NEW]
+    changed = [row for row in rows if row.kind == CHANGED]
+    for row in added:
+        row.centre = Centre(code=row.code, functions=[], created_at=now, updated_at=now)
+        db.session.add(row.centre)
+    for row in (*added, *changed):
+        _fill(row, now)
+    db.session.flush()
+    if any(row.parent_code is not None for row in rows):
+        _link(rows)
+    _write_hours([row for row in (*added, *changed) if row.hours is not None])
+    _log(actor, added, changed, now)
+    return ImportResult(len(added), len(changed), len(rows) - len(added) - len(changed))
+
+
+def _fill(row: Compared, now: datetime) -> None:
+    centre = row.centre
+    assert centre is not None
+    for name, value in row.values.items():
+        setattr(centre, name, value)
+    if "name" in row.values:
         centre.short_name = rules.short_name(centre.name)
     centre.updated_at = now
-    return True
 
 
-def _link(rows: list[tuple[int, dict[str, str]]], existing: dict[str, Centre], now: datetime) -> int:
-    """Set parents, then paths top down. Returns how many old centres moved."""
-    moved = 0
-    for _, cells in rows:
-        centre, parent = existing[cells["code"]], existing.get(cells.get("parent_code", ""))
-        parent_id = parent.id if parent else None
-        if centre.parent_id != parent_id:
-            moved += bool(centre.path)
-            centre.parent_id, centre.updated_at = parent_id, now
+def _link(rows: Iterable[Compared]) -> None:
+    """Set parents, then paths top down."""
+    centres = {centre.code: centre for centre in db.session.scalars(select(Centre))}
+    for row in rows:
+        if row.parent_code is not None:
+            above = centres.get(row.parent_code)
+            centres[row.code].parent_id = above.id if above else None
     below: dict[int | None, list[Centre]] = {}
-    for centre in existing.values():
+    for centre in centres.values():
         below.setdefault(centre.parent_id, []).append(centre)
-    todo = [(c, "/", 0) for c in below.get(None, [])]
+    todo = [(centre, "/", 0) for centre in below.get(None, [])]
     while todo:
         centre, prefix, depth = todo.pop()
         path = f"{prefix}{centre.id}/"
@@ -190,4 +175,40 @@ def _link(rows: list[tuple[int, dict[str, str]]], existing: dict[str, Centre], n
             centre.path, centre.depth = path, depth
         todo += [(child, path, depth + 1) for child in below.get(centre.id, [])]
     db.session.flush()
-    return moved
+
+
+def _write_hours(rows: Sequence[Compared]) -> None:
+    """Two statements, however many centres."""
+    weeks = {row.centre.id: row.hours for row in rows if row.centre is not None and row.hours is not None}
+    if not weeks:
+        return
+    db.session.execute(delete(OpeningHours).where(OpeningHours.centre_id.in_(weeks)))
+    spans = [
+        {"centre_id": number, "weekday": day, "opens": span.opens, "closes": span.closes, "note": span.note}
+        for number, week in weeks.items()
+        for day, hours in week.items()
+        for span in hours
+    ]
+    if spans:
+        db.session.execute(insert(OpeningHours), spans)
+
+
+def _log(actor: Actor, added: Sequence[Compared], changed: Sequence[Compared], now: datetime) -> None:
+    """One line for the import, and one for each centre that says something else than before."""
+    if added or changed:
+        said = f"导入阵地：新增 {len(added)}，更新 {len(changed)}"
+        audit.record(actor, "import", "centre", None, now, summary=said)
+    for row in changed:
+        assert row.centre is not None
+        audit.record(
+            actor,
+            "edit_centre",
+            "centre",
+            row.centre.id,
+            now,
+            summary=row.centre.name,
+            before={change.column: change.before for change in row.changes},
+            after={change.column: change.after for change in row.changes},
+            centre_id=row.centre.id,
+            centre_path=row.centre.path,
+        )

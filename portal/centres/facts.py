@@ -22,7 +22,8 @@ LABELS = {
     "address": "地址", "phone": "电话", "latitude": "纬度", "longitude": "经度", "area_m2": "面积（平方米）",
     "functions": "功能", "responsible": "负责人", "intro": "简介", "hours": "每周开放时间", "exceptions": "特别的日子",
     "photo": "照片", "centre_photo": "阵地照片", "edit_centre": "修改阵地信息", "add_photo": "上传阵地照片",
-    "remove_photo": "删除阵地照片", "centre": "阵地",
+    "remove_photo": "删除阵地照片", "centre": "阵地", "off_peak": "错时服务时间",
+    "parent_code": "上级", "level": "层级",
 }  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """Forms of the staff's centre pages. What was typed stays; each message stands beside its field."""
 
-import re
 from datetime import date
 from typing import Any
 
@@ -16,7 +15,6 @@ from portal.core import clock
 from portal.core.forms import FULL_WIDTH, Form, at_most, strip
 
 WEEK = tuple(f"day{number}" for number in range(7))
-FUNCTIONS_MAX, FUNCTION_LENGTH = 20, 12
 
 
 class Number(DecimalField):
@@ -81,26 +79,19 @@ class CentreForm(Form):
             raise ValidationError(problem)
 
     def validate_area_m2(self, field: IntegerField) -> None:
-        if field.data is not None and not 1 <= field.data <= 1_000_000:
-            raise ValidationError("面积应在 1 到 1000000 平方米之间。")
+        _no(field.data is not None and rules.area_problem(field.data))
 
     def validate_latitude(self, field: DecimalField) -> None:
-        _in_range(field, 3, 54, "纬度在 3 到 54 之间，例如 22.5963。")
+        _no(field.data is not None and rules.latitude_problem(float(field.data)))
 
     def validate_longitude(self, field: DecimalField) -> None:
-        _in_range(field, 73, 136, "经度在 73 到 136 之间，例如 114.5126。")
+        _no(field.data is not None and rules.longitude_problem(float(field.data)))
 
     def validate_functions(self, field: StringField) -> None:
-        names = self.function_names()
-        long = next((n for n in names if len(n) > FUNCTION_LENGTH), None)
-        if long:
-            raise ValidationError(f"“{long}”太长，每项最多 {FUNCTION_LENGTH} 个字，用顿号隔开。")
-        if len(names) > FUNCTIONS_MAX:
-            raise ValidationError(f"最多写 {FUNCTIONS_MAX} 项。")
+        _no(rules.functions_problem(self.function_names()))
 
     def function_names(self) -> tuple[str, ...]:
-        parts = re.split(r"[、，,；;\s]+", self.functions.data or "")
-        return tuple(dict.fromkeys(p for p in parts if p))
+        return rules.function_names(self.functions.data or "")
 
     def validate(self, *args: Any, **kwargs: Any) -> bool:
         good = bool(super().validate(*args, **kwargs)) & self._both_or_none()
@@ -139,10 +130,10 @@ class CentreForm(Form):
         )  # fmt: skip
 
 
-def _in_range(field: DecimalField, least: int, most: int, message: str) -> None:
-    if field.data is not None and not (field.data.is_finite() and least <= field.data <= most):
-        raise ValidationError(message)
+def _no(problem: str | bool) -> None:
+    if problem:
+        raise ValidationError(str(problem))
 
 
 class ImportForm(Form):
-    file = FileField("CSV 文件", [InputRequired("请选择文件。")])
+    file = FileField("表格文件", [InputRequired("请选择文件。")])

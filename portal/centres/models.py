@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.core.db import Base, UTCDateTime
+from portal.core.scope import CentreScoped
 
 
 class Centre(Base):
@@ -92,6 +93,21 @@ class OpeningException(Base):
     opens: Mapped[int | None]  # None: closed all day
     closes: Mapped[int | None]
     reason: Mapped[str] = mapped_column(String(60), default="")
+
+
+class CentreSheet(CentreScoped, Base):
+    """A table of centres as it was sent, kept until it is confirmed so that nothing is lost (SPEC N2)."""
+
+    __tablename__ = "centre_sheet"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    filename: Mapped[str] = mapped_column(String(120))
+    rows: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # table.Line
+    head: Mapped[dict[str, str]] = mapped_column(JSON)
+    unused: Mapped[list[str]] = mapped_column(JSON)
+    created_by: Mapped[str] = mapped_column(String(40))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    taken_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class Department(Base):

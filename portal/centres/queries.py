@@ -1,6 +1,6 @@
 """Reads of the tree."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import cast
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm.util import identity_key
 
 from portal.centres import profile, rules
-from portal.centres.models import Centre, OpeningException, OpeningHours
+from portal.centres.models import Centre, CentreSheet, OpeningException, OpeningHours
 from portal.core import clock, reads
 from portal.core.access import Actor
 from portal.core.db import db
@@ -44,7 +44,11 @@ def subtree(centre: Centre, active_only: bool = True) -> list[Centre]:
     statement = select(Centre).where(*inside(centre.path))
     if active_only:
         statement = statement.where(Centre.active)
-    rows = list(db.session.scalars(statement))
+    return in_tree_order(db.session.scalars(statement))
+
+
+def in_tree_order(rows: Iterable[Centre]) -> list[Centre]:
+    """Each centre followed by what is below it."""
     return sorted(rows, key=lambda c: [int(i) for i in c.path.strip("/").split("/")])
 
 
@@ -96,6 +100,17 @@ def telephone(centre: Centre) -> Telephone:
 
 def _whose(centre: Centre) -> str:
     return f"{centre.label}电话" if centre.label.endswith(("中心", "站", "点")) else f"{centre.label}中心电话"
+
+
+def sheet(sheet_id: int) -> CentreSheet | None:
+    """A table that was sent, of one's own subtree."""
+    return db.session.scalar(select(CentreSheet).where(CentreSheet.id == sheet_id))
+
+
+def unfinished_sheets() -> list[CentreSheet]:
+    """The newest tables that were neither taken in nor given up."""
+    wanted = select(CentreSheet).where(CentreSheet.taken_at.is_(None)).order_by(CentreSheet.id.desc())
+    return list(db.session.scalars(wanted.limit(10)))
 
 
 TREE = select(func.count(Centre.id), func.max(Centre.updated_at))

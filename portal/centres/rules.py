@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -62,10 +63,10 @@ def week_text(by_weekday: dict[int, list[Hours]]) -> list[tuple[str, str]]:
     same: dict[str, list[int]] = {}
     for day in range(7):
         same.setdefault(hours_text(by_weekday.get(day, [])) or "不开放", []).append(day)
-    return [(_days_text(days), text) for text, days in same.items()]
+    return [(days_text(days), text) for text, days in same.items()]
 
 
-def _days_text(days: list[int]) -> str:
+def days_text(days: list[int]) -> str:
     """'每天', '周一至周五', '周三、周四、周六'; 0 is Monday, in order."""
     names = "一二三四五六日"
     if len(days) == 7:
@@ -89,6 +90,42 @@ PHONE = re.compile(r"[\d\-+ ()转]{5,30}")
 def phone_problem(phone: str) -> str:
     """Why a number that residents are to dial will not do, or ''."""
     return "" if not phone or PHONE.fullmatch(phone) else "电话只写数字和横线，例如 0755-84200001。"
+
+
+FUNCTIONS_MAX, FUNCTION_LENGTH = 20, 12
+AREA = (1, 1_000_000)  # square metres
+LATITUDE, LONGITUDE = (3, 54), (73, 136)  # of China
+
+
+def area_problem(square_metres: int) -> str:
+    """Why it cannot be so large, or ''."""
+    least, most = AREA
+    return "" if least <= square_metres <= most else f"面积应在 {least} 到 {most} 平方米之间。"
+
+
+def latitude_problem(degrees: float) -> str:
+    """Why it is no place in China, or ''; not a number neither."""
+    least, most = LATITUDE
+    return "" if least <= degrees <= most else f"纬度在 {least} 到 {most} 之间，例如 22.5963。"
+
+
+def longitude_problem(degrees: float) -> str:
+    """Why it is no place in China, or ''; not a number neither."""
+    least, most = LONGITUDE
+    return "" if least <= degrees <= most else f"经度在 {least} 到 {most} 之间，例如 114.5126。"
+
+
+def function_names(text: str) -> tuple[str, ...]:
+    """'便民服务厅、书吧' -> ('便民服务厅', '书吧'), each once."""
+    return tuple(dict.fromkeys(filter(None, re.split(r"[、，,；;\s]+", text))))
+
+
+def functions_problem(names: Sequence[str]) -> str:
+    """Why these will not do, or ''."""
+    long = next((name for name in names if len(name) > FUNCTION_LENGTH), None)
+    if long:
+        return f"“{long}”太长，每项最多 {FUNCTION_LENGTH} 个字，用顿号隔开。"
+    return f"最多写 {FUNCTIONS_MAX} 项。" if len(names) > FUNCTIONS_MAX else ""
 
 
 def mark(name: str) -> str:

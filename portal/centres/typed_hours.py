@@ -2,17 +2,26 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
-from portal.centres.rules import Hours, clock_text
+from portal.centres.rules import Hours, clock_text, days_text
 
 CLOSED = ("休息", "不开放", "关闭", "闭馆", "关门")
 NOTE_MAX, REASON_MAX, LINES_MAX = 20, 60, 60
 _RANGE = re.compile(r"(\d{1,2}):(\d{2})[-~至到](\d{1,2}):(\d{2})")
 _SPACE = re.compile(r"[\s、,;]+")
+_HALF = "上午|早上|中午|下午|晚上|晚间"
+_SPAN = re.compile(rf"({_HALF})?(\d{{1,2}}):(\d{{2}})[-~至到]({_HALF})?(\d{{1,2}}):(\d{{2}})")
+_SPOKEN = re.compile(r"(\d{1,2})[点时](?:(半)|(\d{1,2})分?)?")  # 8点半
+_PREFIX = "(?:周|星期|礼拜)"
+_DAYS = "一二三四五六日天"
+_TOKEN = rf"每天|每日|全周|工作日|周末|双休日|{_PREFIX}[{_DAYS}](?:[-至到]{_PREFIX}?[{_DAYS}])?"
+_WHICH = re.compile(rf"\s*((?:{_TOKEN})(?:[、,和及\s]*(?:{_TOKEN}|[{_DAYS}](?![\u4e00-\u9fff])))*)[:\s]*")
+_ONE = re.compile(rf"{_TOKEN}|[{_DAYS}]")
+_NAMED = {"工作日": range(5), "周末": range(5, 7), "双休日": range(5, 7)}  # the others: each day
 
 
 class Unclear(ValueError):
@@ -45,15 +54,17 @@ def _minutes(hour: str, minute: str) -> int:
 
 def read_day(text: str) -> list[Hours]:
     """The hours of one weekday; words after a range are its note. Empty or 休息: closed. Raises Unclear."""
-    words = [w for w in _SPACE.split(_plain(text)) if w]
+    text = _SPOKEN.sub(_as_clock, _plain(text)).replace("24小时", "0:00-24:00").replace("全天", "0:00-24:00")
+    text = re.sub(rf"({_HALF})\s+(?=\d)", r"\1", re.sub(r"\s*([-至到])\s*(?=\d|上|早|中|下|晚)", r"\1", text))
+    words = [w for w in _SPACE.split(text) if w]
     if not words or words[0] in CLOSED:
         return []
     found: list[Hours] = []
     for word in words:
-        match = _RANGE.fullmatch(word)
+        match = _SPAN.fullmatch(word)
         if match:
-            found.append(_range(*match.groups()))
-        elif found and not re.match(r"\d", word):
+            found.append(_spoken_range(match))
+        elif found and not re.match(r"\d|.*\d:\d", word):
             last = found[-1]
             found[-1] = Hours(last.opens, last.closes, _note(f"{last.note}{word.strip('()')}"))
         else:
@@ -62,6 +73,21 @@ def read_day(text: str) -> list[Hours]:
         if following.opens < one.closes:
             raise Unclear(f"{_span(one)} 与 {_span(following)} 重叠或前后颠倒了。")
     return found
+
+
+def _as_clock(match: re.Match[str]) -> str:
+    return f"{match[1]}:{'30' if match[2] else (match[3] or '0').zfill(2)}"
+
+
+def _spoken_range(match: re.Match[str]) -> Hours:
+    """下午2:00-5:30 is 14:00-17:30; 上午9:00-下午5:00 too."""
+    half, opens, late = match[1] or "", int(match[2]), match[4] or match[1] or ""
+    closes = int(match[5])
+    if half in ("下午", "晚上", "晚间") and opens < 12:
+        opens += 12
+    if late in ("下午", "晚上", "晚间") and closes < 12:
+        closes += 12
+    return _range(str(opens), match[3], str(closes), match[6])
 
 
 def _range(h1: str, m1: str, h2: str, m2: str) -> Hours:
@@ -79,6 +105,67 @@ def _note(words: str) -> str:
 
 def _span(hours: Hours) -> str:
     return f"{clock_text(hours.opens)}-{clock_text(hours.closes)}"
+
+
+def read_week(text: str, empty_note: str = "") -> dict[int, list[Hours]]:
+    """The hours of a week in one cell: `周一至周五 9:00-12:00 14:00-18:00；周六 9:00-12:00；周日 休息`, 0 is Monday.
+
+    Without a day it is each day's; a day that is not named is closed. empty_note: of hours beside which nothing is
+    said. Raises Unclear, also for a day that is named twice.
+    """
+    week: dict[int, list[Hours]] = {}
+    days: list[int] = []
+    for part in filter(None, map(str.strip, re.split(r"[;；\n。]+", text))):
+        match = _WHICH.match(_plain(part))
+        again = match is None and bool(week)  # 周一 9:00-12:00；14:00-18:00: of the same days
+        if match is not None:
+            days = _weekdays(match[1])
+        elif not again:
+            days = list(range(7))
+        hours = read_day(_plain(part)[match.end() :] if match else part)
+        hours = [h if h.note or not empty_note else Hours(h.opens, h.closes, empty_note) for h in hours]
+        for day in days:
+            if day in week and not again:
+                raise Unclear(f"{NAMES[day]}写了两次。")
+            week[day] = together(week.get(day, []), hours)
+    return week
+
+
+NAMES = tuple(f"周{name}" for name in "一二三四五六日")
+
+
+def _weekdays(text: str) -> list[int]:
+    found: list[int] = []
+    for token in _ONE.findall(text):
+        if token in _NAMED:
+            found += _NAMED[token]
+            continue
+        ends = [_DAYS.index(letter) % 7 if letter != "天" else 6 for letter in re.findall(f"[{_DAYS}]", token)]
+        if not ends or token in ("每天", "每日", "全周"):
+            found += range(7)
+        elif ends[-1] < ends[0]:
+            raise Unclear(f"“{token}”的先后反了，请从周一写到周日。")
+        else:
+            found += range(ends[0], ends[-1] + 1)
+    return found
+
+
+def together(some: Iterable[Hours], others: Iterable[Hours]) -> list[Hours]:
+    """Hours of one day from two places, in order. Raises Unclear when they overlap."""
+    found = sorted([*some, *others], key=lambda h: h.opens)
+    for one, following in pairwise(found):
+        if following.opens < one.closes:
+            raise Unclear(f"{_span(one)} 与 {_span(following)} 重叠。")
+    return found
+
+
+def write_week(week: Mapping[int, Sequence[Hours]]) -> str:
+    """The inverse of `read_week`: days with the same hours together, closed days not named; '' when always closed."""
+    same: dict[str, list[int]] = {}
+    for day in range(7):
+        if week.get(day):
+            same.setdefault(write_day(week[day]), []).append(day)
+    return "；".join(f"{days_text(days)} {text}" for text, days in same.items())
 
 
 def write_day(hours: Iterable[Hours]) -> str:

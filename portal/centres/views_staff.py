@@ -1,9 +1,9 @@
-"""/staff/centres: a centre's own facts, its poster, and the import of the tree (SPEC N1-N3)."""
+"""/staff/centres: the list, a centre's own facts and its poster (SPEC N1, N3)."""
 
 from flask import Blueprint, Response, abort, request, url_for
 
-from portal.centres import actions, documents, facts, posters, profile, queries, rules
-from portal.centres.forms import CentreForm, ImportForm
+from portal.centres import actions, documents, facts, listing, posters, profile, queries, rules
+from portal.centres.forms import CentreForm
 from portal.centres.models import Centre
 from portal.core import access, clock, incoming, pages, pdf_spool, uploads
 from portal.core.access import Permission
@@ -11,7 +11,7 @@ from portal.core.errors import DomainError
 from portal.core.forms import PhotoForm
 
 bp = Blueprint("centres_staff", __name__, url_prefix="/staff/centres")
-SHOWN_PROBLEMS = 200
+PAGE_SIZE = 50
 
 
 def _own(centre_id: int) -> Centre:
@@ -24,34 +24,37 @@ def _own(centre_id: int) -> Centre:
     return centre
 
 
-def _may_import() -> bool:
-    """The tree is the business of the top of the review chain."""
-    return access.actor().can(Permission.CENTRES) and queries.at_top(access.actor())
-
-
 @bp.get("")
 @access.staff(Permission.VIEW)
 def list_() -> Response:
-    """One's own centre and everything below, with what is still missing."""
+    """One's own centre and everything below, with what is still missing; found by words, subdistrict, page."""
     actor = access.actor()
-    home = queries.get(actor.centre_id)
-    rows = queries.subtree(home) if home is not None else []
+    every = listing.listed(actor) if actor.centre_id is not None else []
     q = request.args.get("q", "").strip()[:40]
-    missing = {c.id: _missing(c) for c in rows}
-    only = request.args.get("missing") == "1"
-    shown = [c for c in rows if (q in c.name or q in c.address) and not (only and not missing[c.id])]
+    below = incoming.whole_number(request.args.get("below"))
+    only, page = request.args.get("missing") == "1", pages.page_number()
+    chosen = listing.found(every, q, below, only)
     return pages.page(
-        "centres/staff_list.html", rows=shown, q=q, only=only, total=len(rows), missing=missing,
-        gaps=sum(1 for m in missing.values() if m), top=min((c.depth for c in rows), default=0),
-        levels={lv.code: lv.short for lv in profile.current().levels}, may_import=_may_import(),
-        may_edit=actor.can(Permission.CENTRES), visitor=actor.department_id is not None,
-    )  # fmt: skip
-
-
-def _missing(centre: Centre) -> list[str]:
-    """What a resident would look for on the centre's page and not find."""
-    names = (("地址", centre.address), ("电话", centre.phone), ("地图位置", centre.latitude is not None))
-    return [label for label, there in names if not there]
+        "centres/staff_list.html",
+        rows=chosen[(page - 1) * PAGE_SIZE : page * PAGE_SIZE],
+        q=q,
+        below=below,
+        only=only,
+        page=page,
+        first=(page - 1) * PAGE_SIZE + 1,
+        count=len(chosen),
+        more=len(chosen) > page * PAGE_SIZE,
+        total=len(every),
+        gaps=sum(1 for row in every if row.gaps),
+        groups=listing.groups(every),
+        labels={row.id: row.label for row in every},
+        top=min((row.depth for row in every), default=0),
+        levels={lv.code: lv.short for lv in profile.current().levels},
+        may_import=actions.may_import(actor),
+        may_edit=actor.can(Permission.CENTRES),
+        may=actor.can,
+        visitor=actor.department_id is not None,
+    )
 
 
 def _show(centre: Centre, form: CentreForm, photo: PhotoForm, status: int = 200) -> Response:
@@ -130,34 +133,3 @@ def poster(centre_id: int) -> Response:
     centre = _own(centre_id)
     job = documents.centre_poster(posters.posters([centre], clock.today())[0])
     return pdf_spool.answer(job, f"{centre.label}海报.pdf")
-
-
-@bp.route("/import", methods=["GET", "POST"])
-@access.staff(Permission.CENTRES, files=True)
-def import_centres() -> Response:
-    """The whole tree from a CSV file: every bad line is named, and then nothing is taken in (N2)."""
-    if not _may_import():
-        abort(403)
-    form = ImportForm()
-    if not form.is_submitted():
-        return _import_page(form, [])
-    upload = request.files.get("file")
-    if not form.validate() or upload is None:
-        return _import_page(form, [], 422)
-    try:
-        text = incoming.clean(upload.read().decode("utf-8-sig"))
-        done = actions.import_centres(text, profile.current(), access.actor(), clock.now())
-    except UnicodeDecodeError:
-        form.file.errors = ["文件不是 UTF-8 编码，请在 Excel 里另存为“CSV UTF-8”后再传。"]
-        return _import_page(form, [], 422)
-    except actions.ImportRefused as refusal:
-        return _import_page(form, refusal.problems, 422)
-    return pages.said(f"导入完成：新增 {done.added}，更新 {done.changed}，未变 {done.unchanged}。", url_for(".list_"))
-
-
-def _import_page(form: ImportForm, problems: list[actions.RowProblem], status: int = 200) -> Response:
-    current = profile.current()
-    return pages.page(
-        "centres/staff_import.html", status=status, form=form, problems=problems[:SHOWN_PROBLEMS],
-        count=len(problems), columns=actions.COLUMNS, levels=current.levels, kinds=current.kinds,
-    )  # fmt: skip

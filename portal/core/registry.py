@@ -185,6 +185,28 @@ def nav(section: str, label: str, icon: str, endpoint: str, permission: Permissi
     nav_items[section] = NavItem(section, label, icon, endpoint, permission, position)
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that a centre still lacks. missing: a condition on the table of centres, for one statement that asks
+    all of them. url: where one says it. permission: who is told.
+    """
+
+    label: str
+    missing: Callable[[], ColumnElement[bool]]
+    url: Callable[[int], str]
+    permission: Permission
+
+
+gaps: dict[str, Gap] = {}
+
+
+def gap(
+    label: str, missing: Callable[[], ColumnElement[bool]], url: Callable[[int], str], permission: Permission
+) -> None:
+    """What the list of centres and the start page of the top say is missing, in the order of registering."""
+    gaps[label] = Gap(label, missing, url, permission)
+
+
 Acquaintance = Callable[[int, int, datetime], bool]  # resident, centre, since
 acquaintances: dict[str, Acquaintance] = {}
 

@@ -2,6 +2,8 @@
 
 from flask import Flask
 
+from portal.core import registry
+
 
 def register(app: Flask) -> None:
     """Add this feature's pages and the staff's left column to the app."""
@@ -9,4 +11,5 @@ def register(app: Flask) -> None:
 
     app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)
+    registry.audit_word(first_morning="第一个上午", put_away="收起", bring_back="放回首页")
     app.context_processor(frame.context)

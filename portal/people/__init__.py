@@ -27,7 +27,7 @@ WORDS = {
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and commands to the app."""
     # The views of accounts, audit, profile, proof and the second factor hang their pages on the two blueprints.
-    from portal.people import cli, viewer, views_resident, views_staff
+    from portal.people import cli, gaps, viewer, views_resident, views_staff
 
     for name in ("accounts", "audit", "bulk_accounts", "departments", "let_in", "profile", "proof", "second_factor"):
         import_module(f"portal.people.views_{name}")
@@ -38,6 +38,7 @@ def register(app: Flask) -> None:
         app.register_blueprint(blueprint)
     app.cli.add_command(cli.init)
     app.cli.add_command(cli.import_accounts)
+    registry.gap(gaps.LABEL, gaps.without_account, gaps.where_to_open_one, Permission.ACCOUNTS)
     registry.nav("let_in", "帮居民登录", "key", "people_staff.let_in", Permission.LET_IN, 75)
     registry.nav("accounts", "账户", "users", "people_staff.accounts", Permission.ACCOUNTS, 80)
     registry.nav("audit", "操作记录", "history", "people_staff.audit", Permission.AUDIT, 90)

@@ -71,8 +71,8 @@ def test_duplicate_code_and_circle(session: Any, now: Any) -> None:
 
 def test_wrong_header_is_named(session: Any, now: Any) -> None:
     with pytest.raises(actions.ImportRefused) as refusal:
-        load("编码,名称\n1,2\n", now)
-    assert refusal.value.problems[0].line == 1
+        load("名字,街道\n1,2\n", now)
+    assert refusal.value.problems[0].line == 1 and "缺少列“编码”" in refusal.value.problems[0].reason
 
 
 def test_moving_a_community_moves_what_is_below(session: Any, town: Any, now: Any) -> None:
@@ -97,9 +97,13 @@ def test_command_reports_line_and_reason(app: Flask, tmp_path: Path, session: An
     result = app.test_cli_runner().invoke(args=["import-centres", str(bad)])
     assert result.exit_code == 1 and "第 2 行" in result.output
     gbk = tmp_path / "gbk.csv"
-    gbk.write_bytes((HEADER + "X1,社区,community,community,D,\n").encode("gbk"))
+    gbk.write_bytes((HEADER + "X1,社区,community,community,A,\n").encode("gbk"))
     result = app.test_cli_runner().invoke(args=["import-centres", str(gbk)])
-    assert result.exit_code == 1 and "UTF-8" in result.output
+    assert result.exit_code == 0 and "新增 1" in result.output
+    none = tmp_path / "none.csv"
+    none.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50)
+    result = app.test_cli_runner().invoke(args=["import-centres", str(none)])
+    assert result.exit_code == 1 and "不是 Excel 文件" in result.output
 
 
 def test_profiles_know_their_levels(app: Flask) -> None:

@@ -18,6 +18,7 @@ from portal.centres.rules import Hours
 from portal.core import clock
 from portal.core.attachments import Attachment
 from portal.core.audit import AuditLog
+from portal.people.models import StaffAccount
 from tests.core.printed import fetched
 
 
@@ -82,7 +83,7 @@ def test_saving_the_same_again_changes_nothing(client: FlaskClient, as_staff: An
         ("area_m2", "0", "面积应在 1 到"),
         ("functions", "一个名字特别特别特别长的功能室", "每项最多 12 个字"),
         ("intro", "长" * 601, "简介最多 600 个字"),
-        ("day2", "9点到12点", "没有看懂"),
+        ("day2", "九点到十二点", "没有看懂"),
         ("day2", "12:00-9:00", "关门时间早于开门时间"),
         ("day2", "9:00-12:00 11:00-14:00", "重叠"),
         ("day2", "9:75-12:00", "没有 9:75 这个时间"),
@@ -196,6 +197,51 @@ def test_the_list_says_what_is_missing(client: FlaskClient, as_staff: Any, town:
     session.commit()
     as_staff(client, town.staff["A"])
     page = client.get("/staff/centres").get_data(as_text=True)
-    assert "缺电话" in page and "甲一小区" in page and "乙街道" not in page
+    assert f'缺<a href="/staff/centres/{town.centres["A2"].id}#phone">电话</a></span>' in page
+    assert "甲一小区" in page and "乙街道" not in page
     only = client.get("/staff/centres?missing=1").get_data(as_text=True)
     assert "甲二社区" in only and "甲一小区" not in only
+
+
+def test_a_long_list_is_found_by_words_and_subdistrict_and_turned_over(
+    client: FlaskClient, as_staff: Any, town: Any, session: Any, count_queries: Any
+) -> None:
+    """418 centres: a page of fifty, light, whichever of name, short name, code or number is known."""
+    session.rollback()
+    above = town.centres["A"]
+    rows = [
+        Centre(
+            code=f"SQ{number:04d}", name=f"第{number}社区党群服务中心", short_name=f"{number}号院", level="community",
+            kind="community", parent_id=above.id, depth=2, functions=[], phone="0755-1234567" if number == 7 else "",
+            created_at=above.created_at, updated_at=above.created_at,
+        )
+        for number in range(400)
+    ]  # fmt: skip
+    session.add_all(rows)
+    session.flush()
+    for row in rows:
+        row.path = f"{above.path}{row.id}/"
+    session.commit()
+    as_staff(client, town.staff["D"])
+    page = client.get("/staff/centres").get_data()
+    assert len(page) < 300_000 and page.count(b"</tr>") == 51 and b"page=2" in page
+    for words, code in (("SQ0123", "第123社区"), ("123号院", "123号院"), ("1234567", "7号院"), ("sq0009", "9号院")):
+        found = client.get("/staff/centres", query_string={"q": words}).get_data(as_text=True)
+        assert (found.count("</tr>") == 2 and code in found) or words == "SQ0123"
+    below = client.get(f"/staff/centres?below={town.centres['B'].id}").get_data(as_text=True)
+    assert "乙" in below and "号院" not in below
+    last = client.get("/staff/centres?page=9").get_data(as_text=True)
+    assert "这里是第 401–" in last and "page=10" not in last
+
+
+def test_a_centre_without_accounts_is_told_where_one_may_be_opened(
+    client: FlaskClient, as_staff: Any, town: Any, session: Any
+) -> None:
+    session.rollback()
+    number = town.centres["B1"].id
+    for account in session.query(StaffAccount).filter(StaffAccount.centre_id == number):
+        account.disabled_at = town.centres["B1"].created_at
+    session.commit()
+    link = f'<a href="/staff/accounts/new?centre={number}">账户</a>'
+    as_staff(client, town.staff["D"])
+    assert link in client.get("/staff/centres?missing=1").get_data(as_text=True)

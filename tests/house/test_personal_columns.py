@@ -59,6 +59,7 @@ NOBODYS = {
     "case_file": "kind owner_name title url status outcome",  # title: of the service that it is about
     "category": "code name kind",
     "centre": "code name short_name level kind path address phone functions responsible intro note",
+    "centre_sheet": "filename rows head unused created_by",
     "cutoff": "month level set_by",
     "delivery": "channel kind key outcome",
     "department": "code name phone",

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from portal.catalogue.actions import entry_values as rows_of_entries
 from portal.catalogue.models import Entry, EntryChange, Guide, PlanImport, PrintedDocument, Template
+from portal.centres.models import CentreSheet
 from portal.core import clock
 from portal.core.attachments import Attachment
 from portal.core.db import db
@@ -69,6 +70,7 @@ def build(town: Town, make: Make) -> World:
     )
     relative = Relative(resident_id=person.id, name=SECRET[:6], relation="母亲", created_at=NOW)
     rows: dict[str, Any] = {
+        "sheet": _sheet(town),
         "draft": draft, "sign_up": sign_up, "change": change, "plan": plan, "message": message, "relative": relative,
         "template": Template(centre_id=a1.id, name=SECRET, values=VALUES, created_at=NOW),
         "photo": _photo("centre", a1.id, a1.id),
@@ -91,6 +93,7 @@ def build(town: Town, make: Make) -> World:
     ids = {
         "entry_id": draft.id, "sign_up_id": sign_up.id, "change_id": change.id, "import_id": plan.id,
         "plan_id": plan.id, "template_id": rows["template"].id, "account_id": town.staff["A1"].id,
+        "sheet_id": rows["sheet"].id,
         "centre_id": a1.id, "department_id": town.staff["ZFB"].department_id,
         "photo_id": rows["photo"].id, "document_id": rows["document"].id,
         "pack_id": rows["pack"].id, "form": "zip",
@@ -101,6 +104,12 @@ def build(town: Town, make: Make) -> World:
     }  # fmt: skip
     db.session.commit()
     return World(town, ids, {})
+
+
+def _sheet(town: Town) -> CentreSheet:
+    """A table of centres that waits at the top of the tree."""
+    home = town.centres["D"]
+    return CentreSheet(centre_id=home.id, filename="x.csv", rows=[], head={}, unused=[], created_by="", created_at=NOW)
 
 
 def _printed(centre_id: int) -> dict[str, PrintedDocument]:
