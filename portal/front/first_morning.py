@@ -48,11 +48,16 @@ STEPS = (
     Step(
         "accounts",
         "账户",
-        "每个中心至少一个账户，各人用各人的；初始密码交到本人手上。",
-        ("people_staff.import_accounts", "people_staff.new_account"),
+        "每个中心至少一个账户，各人用各人的；职能部门先在账户页建好。一次性密码印成纸条，交到本人手上。",
+        ("people_staff.import_accounts",),
     ),
     Step("services", "类别和办事指南", "看一遍类别和办事指南，电话、地址改成本地的。", ("catalogue_staff.guides",)),
-    Step("dates", "日期", "核对节假日和调休，期限都按它算。", ("cases_staff.calendar",)),
+    Step(
+        "dates",
+        "日期",
+        "核对节假日和调休，期限都按它算；个别月份的截止时间在服务清单第一行的日期里改。",
+        ("cases_staff.calendar",),
+    ),
     Step("month", "第一个月", "各中心用 Excel 导入清单、交上来，审核后发布，再印海报。", ("catalogue_staff.month",)),
 )
 
