@@ -267,7 +267,7 @@ def test_an_idle_tick_costs_the_same_for_a_city(town: Any, now: datetime, count_
         {
             "code": f"L{i}", "name": f"第{i}社区", "short_name": "", "level": "community", "kind": "community",
             "parent_id": above.id, "path": f"{above.path}{9000 + i}/", "depth": above.depth + 1, "functions": [],
-            "id": 9000 + i, "created_at": now, "updated_at": now,
+            "id": 9000 + i, "created_at": now - timedelta(days=90), "updated_at": now,
         }
         for i in range(418)
     ]  # fmt: skip
