@@ -123,11 +123,12 @@ def progress(actor: Actor, token: str) -> Progress | None:
     asked = {name: at for at, name in spool.line()}.get(ticket)
     if asked is None:
         return None
-    if time.time() - asked > pdf_spool.STUCK_SECONDS:
-        raise pdf.PdfFailed("the worker does not make accounts")
     with suppress(FileNotFoundError):
         args = json.loads((spool.waiting / f"{ticket}.json").read_bytes())["args"]
-        return Progress(args["count"], _so_far(datetime.fromisoformat(args["at"])), args["renewed"])
+        done = _so_far(datetime.fromisoformat(args["at"]))
+        if not done and time.time() - asked > pdf_spool.STUCK_SECONDS:
+            raise pdf.PdfFailed("the worker does not make accounts")
+        return Progress(args["count"], done, args["renewed"])
     return progress(actor, token)  # it was finished between the two looks
 
 

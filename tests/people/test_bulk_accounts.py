@@ -175,6 +175,13 @@ def test_a_worker_that_was_stopped_goes_on_with_the_same_passwords(
     assert len(rows(select(AuditLog).where(AuditLog.verb == "open"))) == 5
 
 
+def test_it_is_said_when_nobody_works(district: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = press(district, GOOD)
+    monkeypatch.setattr(pdf_spool, "STUCK_SECONDS", -1)
+    answer = district.get(url)
+    assert answer.status_code == 503 and "没有做成" in answer.text and "系统管理员" in answer.text
+
+
 def test_what_changed_since_is_named(district: FlaskClient, town: Town) -> None:
     url = press(district, GOOD)
     district.post("/staff/accounts/new", data={

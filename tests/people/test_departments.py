@@ -92,7 +92,7 @@ def test_it_is_closed_only_when_nobody_works_there(district: FlaskClient, town: 
         actions_staff.open_account(town.actor("D"), values, NOW)
     district.post(f"{HERE}/{number}/active")
     assert department("政法办").active and offered in district.get("/staff/accounts/new").text
-    assert [line.verb for line in rows(select(AuditLog).where(AuditLog.object_type == "department"))] == [
+    assert [line.verb for line in rows(select(AuditLog).where(AuditLog.object_type == "department").order_by(AuditLog.id))] == [
         "close_department", "reopen_department",
     ]  # fmt: skip
 

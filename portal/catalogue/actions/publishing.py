@@ -133,7 +133,8 @@ def remind_due(now: datetime) -> int:
     """Reminders two days and one day before each cut-off, the late list at the cut-off; each told once (C5)."""
     month = clock.add_months(clock.month_of(now), 1)
     with scope.system("who has not handed in"):
-        new = _unknown([*_reminders(month, now), *_late_lists(month, now)])
+        dates = cutoffs.of(month)
+        new = _unknown([*_reminders(month, dates, now), *_late_lists(month, dates, now)])
         new += _unknown(_to_reviewers(month, new))
     db.session.rollback()
     if new:
@@ -153,11 +154,11 @@ def _unknown(found: list[Effect]) -> list[Effect]:
     return [row for row, key in zip(found, keys, strict=True) if key not in known]
 
 
-def _reminders(month: str, now: datetime) -> list[Effect]:
+def _reminders(month: str, dates: dict[str, datetime], now: datetime) -> list[Effect]:
     usual = {part.code: part.usual for part in cutoffs.parts(month)}
     levels = {level.code: level for level in profile.current().levels}
     effects: list[Effect] = []
-    for code, cutoff in cutoffs.of(month).items():
+    for code, cutoff in dates.items():
         days = reminder(cutoff, now)
         if not days:
             continue
@@ -227,9 +228,9 @@ def _with_waiting_rows(month: str, level: str) -> list[int]:
     return list(db.session.scalars(select(Centre.id).where(Centre.level == level, Centre.id.in_(waiting))))
 
 
-def _late_lists(month: str, now: datetime) -> list[Effect]:
+def _late_lists(month: str, dates: dict[str, datetime], now: datetime) -> list[Effect]:
     """At the cut-off of a level that files lists: a message to each late centre."""
-    dates, found = cutoffs.of(month), list[Effect]()
+    found: list[Effect] = []
     for level in profile.current().levels:
         due = dates.get(level.code)
         if level.files_list and due is not None and now >= due:
