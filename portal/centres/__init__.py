@@ -11,8 +11,8 @@ def register(app: Flask) -> None:
     from portal.centres import (  # noqa: F401  # views_table hangs its pages into the blueprint of the staff
         cli,
         facts,
-        listing,
         profile,
+        staff_list,
         views_resident,
         views_staff,
         views_table,
@@ -26,6 +26,6 @@ def register(app: Flask) -> None:
     app.register_blueprint(views_staff.bp)
     registry.nav("centres", "阵地", "pin", "centres_staff.list_", Permission.VIEW, 60)
     registry.audit_word(**facts.LABELS)
-    listing.register()
+    staff_list.register()
     app.jinja_env.globals["usual_reasons"] = profile.reasons
     cli.register(app)

@@ -210,19 +210,19 @@ def functions(text: str) -> tuple[str, ...]:
 
 def hours(text: str) -> dict[int, list[Hours]]:
     """A week's hours, 0 is Monday. Raises Wrong."""
-    return _week(text, "")
+    return _week(text, "hours", "")
 
 
 def off_peak(text: str) -> dict[int, list[Hours]]:
     """As `hours`; each has a note. Raises Wrong."""
-    return _week(text, OFF_PEAK)
+    return _week(text, "off_peak", OFF_PEAK)
 
 
-def _week(text: str, note: str) -> dict[int, list[Hours]]:
+def _week(text: str, column: str, note: str) -> dict[int, list[Hours]]:
     try:
         return typed_hours.read_week(text, note)
     except typed_hours.Unclear as unclear:
-        raise Wrong(str(unclear).rstrip("。")) from None
+        raise Wrong(f"{BY_NAME[column].words}：{unclear}".rstrip("。")) from None
 
 
 def with_both(

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, abort, request, url_for
 
-from portal.centres import actions, documents, facts, listing, posters, profile, queries, rules
+from portal.centres import actions, documents, facts, posters, profile, queries, rules, staff_list
 from portal.centres.forms import CentreForm
 from portal.centres.models import Centre
 from portal.core import access, clock, incoming, pages, pdf_spool, uploads
@@ -29,11 +29,11 @@ def _own(centre_id: int) -> Centre:
 def list_() -> Response:
     """One's own centre and everything below, with what is still missing; found by words, subdistrict, page."""
     actor = access.actor()
-    every = listing.listed(actor) if actor.centre_id is not None else []
+    every = staff_list.listed(actor) if actor.centre_id is not None else []
     q = request.args.get("q", "").strip()[:40]
     below = incoming.whole_number(request.args.get("below"))
     only, page = request.args.get("missing") == "1", pages.page_number()
-    chosen = listing.found(every, q, below, only)
+    chosen = staff_list.found(every, q, below, only)
     return pages.page(
         "centres/staff_list.html",
         rows=chosen[(page - 1) * PAGE_SIZE : page * PAGE_SIZE],
@@ -46,7 +46,7 @@ def list_() -> Response:
         more=len(chosen) > page * PAGE_SIZE,
         total=len(every),
         gaps=sum(1 for row in every if row.gaps),
-        groups=listing.groups(every),
+        groups=staff_list.groups(every),
         labels={row.id: row.label for row in every},
         top=min((row.depth for row in every), default=0),
         levels={lv.code: lv.short for lv in profile.current().levels},

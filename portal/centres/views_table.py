@@ -12,7 +12,6 @@ from portal.centres.views_staff import bp
 from portal.core import access, clock, exports, pages, pdf_spool
 from portal.core.access import Permission
 from portal.core.errors import DomainError
-from portal.core.tables.workbook import MAX_BYTES
 
 PAGE_SIZE = 50
 TABS = (("", "全部"), (BAD, "要改"), (NEW, "新增"), (CHANGED, "有改动"), (SAME, "没有改动"))
@@ -66,7 +65,6 @@ def _import_page(form: ImportForm, status: int = 200) -> Response:
         columns=table.COLUMNS,
         levels=current.levels,
         kinds=current.kinds,
-        most=MAX_BYTES,
         rows_most=table.MAX_ROWS,
     )
 

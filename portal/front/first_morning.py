@@ -16,8 +16,8 @@ from sqlalchemy import exists, select
 from portal.cases.models import CalendarYear
 from portal.catalogue.models import Category, Entry, Guide
 from portal.centres import queries
-from portal.centres.listing import Listed
 from portal.centres.models import Centre, Setting
+from portal.centres.staff_list import Listed
 from portal.core import audit, clock
 from portal.core.access import Actor, Permission
 from portal.core.db import db

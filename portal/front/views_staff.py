@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, abort, request, url_for
 
-from portal.centres import listing, profile, queries
+from portal.centres import profile, queries, staff_list
 from portal.centres.actions import may_import
 from portal.core import access, clock, pages, pdf_spool, registry
 from portal.core.access import Actor, Permission
@@ -21,7 +21,7 @@ def inbox() -> Response:
     items = [item for item in registry.waiting_lines(actor, now) if item.section != "my_messages"]
     overdue = sum(1 for item in items if item.due is not None and item.due < now)
     total = frame.tasks(frame.counts(actor, now))
-    rows = listing.listed(actor) if _may_be_top(actor) and may_import(actor) else []
+    rows = staff_list.listed(actor) if _may_be_top(actor) and may_import(actor) else []
     lacking = [row for row in rows if row.gaps]
     return pages.page(
         "front/inbox.html",
@@ -61,7 +61,7 @@ def morning() -> Response:
         first_morning.put_away(actor, away, now)
         said = "收起来了；要看的时候，在首页下面点“第一个上午”。" if away else "放回首页了。"
         return pages.said(said, url_for(".inbox"))
-    found = first_morning.morning(actor, listing.listed(actor), now)
+    found = first_morning.morning(actor, staff_list.listed(actor), now)
     return pages.page("front/first_morning.html", morning=found)
 
 

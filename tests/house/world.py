@@ -93,8 +93,7 @@ def build(town: Town, make: Make) -> World:
     ids = {
         "entry_id": draft.id, "sign_up_id": sign_up.id, "change_id": change.id, "import_id": plan.id,
         "plan_id": plan.id, "template_id": rows["template"].id, "account_id": town.staff["A1"].id,
-        "sheet_id": rows["sheet"].id,
-        "centre_id": a1.id, "department_id": town.staff["ZFB"].department_id,
+        "sheet_id": rows["sheet"].id, "centre_id": a1.id, "department_id": town.staff["ZFB"].department_id,
         "photo_id": rows["photo"].id, "document_id": rows["document"].id,
         "pack_id": rows["pack"].id, "form": "zip",
         "guide_id": rows["guide"].id, "message_id": message.id, "relative_id": relative.id,
