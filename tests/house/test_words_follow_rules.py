@@ -457,8 +457,7 @@ NO_RULE = {
     "portal/templates/people/erase.html": "the law's six months, not our rule",
     "portal/catalogue/staff/month_views.py": "compares with what the filter `ago` says of no time at all",
     "portal/templates/styleguide.html": "examples",
-    "portal/catalogue/timetext/tokens.py": "words that plans use",
-    "portal/centres/typed_hours.py": "words that people use for hours",
+    **dict.fromkeys(("portal/catalogue/timetext/tokens.py", "portal/centres/typed_hours.py"), "words that people use"),
     "portal/core/clock.py": "where lengths get their words",
     "portal/venues/actions/rooms.py": "an example beside a field",
 }
