@@ -7,7 +7,8 @@ from typing import Any
 from flask import Blueprint, abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import rules
+from portal.catalogue import bulk_rules, rules
+from portal.catalogue.actions import bulk_steps, tidying
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, IN_REVIEW, PUBLISHED, RETURNED, Entry
@@ -74,6 +75,11 @@ class Line:
     def decidable(self) -> bool:
         """Waits for this viewer's own centre to say yes; a department's plan is allotted instead."""
         return self.yes is not None and not self.stand_in and not self.may_allot
+
+    @property
+    def pickable(self) -> bool:
+        """Can be ticked: to be decided, or one's own to be handed in, mended or deleted with others."""
+        return self.decidable or (self.own and self.may_edit)
 
     @property
     def when(self) -> tuple[str, str]:
@@ -187,6 +193,8 @@ def board_context(wanted: Filter, now: datetime) -> dict[str, Any]:
     return _around(wanted, sums, now, page) | {
         "lines": [line_of(row, actor) for row in found], "shown": shown, "page": page, "pages": last,
         "yes_count": sums.decidable if wanted.status in ("", "mine", IN_REVIEW) else 0,
+        "steps": bulk_steps.open_steps(actor, now), "imports": tidying.taken_imports(actor, wanted.month, now),
+        "said_of": bulk_rules,
     }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from portal.catalogue.models import (
     DROPPED,
     IN_REVIEW,
     RETURNED,
+    BulkStep,
     Category,
     Entry,
     EntryChange,
@@ -108,6 +109,11 @@ def change(change_id: int) -> EntryChange | None:
 
 def plan_import(import_id: int) -> PlanImport | None:
     return db.session.scalar(select(PlanImport).where(PlanImport.id == import_id))
+
+
+def bulk_step(step_id: int) -> BulkStep | None:
+    """A step on many rows that somebody of one's own subtree did, or None."""
+    return db.session.scalar(select(BulkStep).where(BulkStep.id == step_id))
 
 
 def template(template_id: int) -> Template | None:
@@ -310,6 +316,7 @@ class Step:
 WORDS = {
     "draft_entry": "新建", "edit_entry": "修改", "copy_entry": "复制上月", "confirm_checked": "已核对",
     "correct": "审核时更正", "lift": "转由上级处理",
+    "taken_back": "整批撤回",
     "ask_edit": "申请变更", "ask_cancel": "申请取消", "change": "变更生效",
 }  # fmt: skip
 
