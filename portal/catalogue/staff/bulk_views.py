@@ -81,7 +81,7 @@ def _wanted(do: str, ids: Sequence[int], actor: Actor, now: datetime) -> list[Co
     if do != "approve":
         return [false()]
     # Only one's own turn: "all" must not pass over the level below.
-    board = month_board.on_board(actor, wanted.month, wanted.centre, wanted.category_id)
+    board = wanted.board(actor)
     return [*board, month_board.to_decide(actor)]
 
 

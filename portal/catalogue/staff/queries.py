@@ -30,7 +30,7 @@ from portal.catalogue.models import (
     PlanImport,
     Template,
 )
-from portal.catalogue.staff.month_board import inside, my_turn
+from portal.catalogue.staff.month_board import SORTS, inside, my_turn
 from portal.catalogue.states import ASKED, ENTRY, holds, status_text
 from portal.catalogue.timetext.parts import Problem, Span, errors
 from portal.centres import profile
@@ -128,10 +128,10 @@ def templates(centre_id: int) -> list[Template]:
 
 def board_rows(
     actor: Actor, wanted: Sequence[ColumnElement[bool]], now: datetime, limit: int | None = None, offset: int = 0,
-    looked_at: bool = True,
+    looked_at: bool = True, sort: str = "time",
 ) -> list[Row]:  # fmt: skip
-    """The rows that meet `wanted`, by date. looked_at: with clashes and what to check. Five queries."""
-    order = (Entry.first_start.is_(None), Entry.first_start, Entry.id)
+    """Rows that meet `wanted`, by date or as `SORTS` says. looked_at: with clashes and what to check. Five queries."""
+    order = SORTS[sort][1]
     # The page's ids first: only its rows are joined with what is said of them.
     ids = select(Entry.id).where(*wanted).order_by(*order).limit(limit).offset(offset)
     found = db.session.scalars(_loaded(select(Entry).where(Entry.id.in_(ids))).order_by(*order))

@@ -333,3 +333,54 @@ def test_dropping_asks_first(client: Any, town: Any, make: Any, session: Any, as
     session.rollback()
     assert session.get(Entry, draft).status == "dropped"
     assert session.get(Entry, approved).status == APPROVED
+
+
+def test_review_by_community_with_what_each_row_says(
+    client: Any, town: Any, waiting: Any, make: Any, as_staff: Any
+) -> None:
+    """What is to be decided stands by centre; the content opens in place; a community's rows are passed together."""
+    waiting("丙", content="请带身份证")
+    other = {"status": IN_REVIEW, "waits_at_id": town.centres["A"].id, "waits_since": make.now}
+    make.entry(town.centres["A2"], title="乙", **other)
+    waiting("甲")
+    as_staff(client, town.staff["A"])
+    page = client.get(BOARD + "&state=mine").text
+    heads = re.findall(r'<th colspan="7" scope="rowgroup">(\S+)', page)
+    assert heads == ["甲一社区", "甲二社区"]
+    assert "请带身份证" in page
+    assert page.count("全部通过…") == 3
+    assert re.findall(r"<strong>(.)</strong>", client.get(BOARD + "&sort=title").text) != []
+    assert "rowgroup" not in client.get(BOARD + "&state=mine&sort=time").text
+
+
+def test_the_list_is_searched_and_sorted(client: Any, town: Any, waiting: Any, as_staff: Any) -> None:
+    waiting("冬至包汤圆", place="书吧")
+    waiting("广场舞", place="小广场", contact="陈社工")
+    as_staff(client, town.staff["A"])
+
+    def names(query: str) -> list[str]:
+        return re.findall(r"<strong>([^<]+)</strong></a>", client.get(BOARD + query).text)
+
+    assert names("&q=汤圆") == ["冬至包汤圆"]
+    assert names("&q=陈社工 广场") == ["广场舞"]
+    assert names("&q=没有的") == []
+    assert names("&q=100%25") == []
+    assert names("&sort=title") == sorted(["冬至包汤圆", "广场舞"])
+    assert names("&sort=sideways") == names("")
+    assert "汤圆" in client.get("/staff/catalogue/export.csv?month=2026-12&q=汤圆").get_data(as_text=True)
+    assert "广场舞" not in client.get("/staff/catalogue/export.csv?month=2026-12&q=汤圆").get_data(as_text=True)
+
+
+def test_what_we_have_passed(client: Any, town: Any, waiting: Any, as_staff: Any) -> None:
+    entry, other = waiting("过了的"), waiting("退回的")
+    as_staff(client, town.staff["A"])
+    assert "我们已通过" not in client.get(BOARD).text
+    client.post(f"/staff/catalogue/{entry.id}/approve")
+    client.post(f"/staff/catalogue/{other.id}/return", data={"reason": "不清楚"})
+    page = client.get(BOARD + "&state=passed").text
+    assert re.search(r"我们已通过 <b[^>]*>1</b>", page)
+    assert "过了的" in page and "退回的</strong>" not in page
+    as_staff(client, town.staff["D"])
+    client.post(f"/staff/catalogue/{entry.id}/return", data={"reason": "重复"})
+    as_staff(client, town.staff["A"])
+    assert not re.search(r"我们已通过 <b", client.get(BOARD).text)
