@@ -10,7 +10,6 @@ from sqlalchemy.orm import selectinload
 
 from portal.catalogue import bulk_rules
 from portal.catalogue.models import BulkRow, BulkStep, Entry
-from portal.core import registry, scope
 from portal.core.access import Actor
 from portal.core.db import db, hit, writing
 
@@ -78,6 +77,7 @@ def remember(actor: Actor, kind: str, rows: Sequence[Entry], now: datetime, step
     if not rows or actor.kind != "staff" or actor.id is None:
         return None
     if step_id is None:
+        db.session.execute(delete(BulkStep).where(BulkStep.at < now - bulk_rules.KEPT))  # with their rows
         step = BulkStep(kind=kind, month=rows[0].month, account_id=actor.id, centre_id=actor.centre_id, count=0, at=now)
         db.session.add(step)
         db.session.flush()
@@ -101,17 +101,3 @@ def open_steps(actor: Actor, now: datetime) -> list[BulkStep]:
     )
     found = db.session.scalars(wanted.order_by(BulkStep.id.desc()))
     return [s for s in found if not bulk_rules.too_late(s.kind, s.at, s.month, now)]
-
-
-@registry.due
-def forget_old(now: datetime) -> int:
-    """Nobody takes back what was done yesterday."""
-    old = BulkStep.at < now - bulk_rules.KEPT
-    with scope.system("steps of yesterday"):
-        ids = list(db.session.scalars(select(BulkStep.id).where(old).limit(50)))
-        db.session.rollback()
-        if ids:
-            with writing():
-                db.session.execute(delete(BulkRow).where(BulkRow.step_id.in_(ids)))
-                db.session.execute(delete(BulkStep).where(BulkStep.id.in_(ids)))
-    return len(ids)

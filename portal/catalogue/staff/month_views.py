@@ -158,6 +158,7 @@ def read_filter(month: str) -> Filter:
         page,
         q,
         sort if sort in month_board.SORTS else month_board.usual_sort(status),
+        request.values.get("alone") == "1",
     )
 
 
