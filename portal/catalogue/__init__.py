@@ -16,6 +16,8 @@ WORDS = {
     "lay_aside_plan": "放弃计划表", "import_services": "导入服务项目",
     "set_dates": "定本月日期", "urge": "催交清单",
     "publish_early": "提前发布", "save_guide": "编写指南", "show_guide": "恢复指南", "hide_guide": "停用指南",
+    "approve_many": "整批通过", "return_many": "整批退回", "drop_many": "整批删除", "set_category": "整批改类别",
+    "set_place": "整批改地点", "take_back_step": "整批撤回", "step": "批次", "left": "没有动的",
     "guide": "指南", "hold_room": "补订场地",
     "entry": "服务", "issue": "月度清单", "plan_import": "计划表", "service_type": "服务项目", "entries": "条目",
 }  # fmt: skip

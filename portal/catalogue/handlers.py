@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from portal.cases import ladder
 from portal.catalogue import cutoffs, notices
 from portal.catalogue.actions import changing, publishing
-from portal.catalogue.models import IN_REVIEW, Entry
+from portal.catalogue.models import IN_REVIEW, RETURNED, BulkStep, Entry
 from portal.catalogue.month_rules import DEPARTMENTS
 from portal.catalogue.staff import queries
 from portal.catalogue.states import ASKED
@@ -59,8 +59,12 @@ def on_submitted(payload: dict[str, Any], now: datetime) -> None:
     centre = db.session.get_one(Centre, payload["centre_id"])
     above = review_chain(centre)
     if above:
-        month, count = payload["month"], payload["count"]
-        key = f"submitted:{month}:{centre.id}:{clock.stamp(now)}"
+        month, count, step_id = payload["month"], payload["count"], payload.get("step_id")
+        step = db.session.get(BulkStep, step_id) if step_id else None
+        if step is not None and step.undone_at is not None:
+            return
+        count = step.count if step is not None else count
+        key = f"submitted:{month}:{centre.id}:{step_id or clock.stamp(now)}"
         _tell([above[0].id], notices.submitted(centre, month, count), key, now)
 
 
@@ -82,6 +86,28 @@ def on_returned(payload: dict[str, Any], now: datetime) -> None:
     centre = centres.get(line.centre_id)
     words = notices.returned(entry, centre.label if centre else line.actor_name, line.reason.rstrip("。"))
     _tell_owner(entry, words, f"returned:{line.id}", now)
+
+
+@outbox.handler("catalogue.returned_many")
+def on_returned_many(payload: dict[str, Any], now: datetime) -> None:
+    """Each author hears once of all rows that came back for one reason."""
+    wanted = select(Entry).where(Entry.id.in_(payload["ids"]), Entry.status == RETURNED).order_by(Entry.id)
+    who = centres.get(payload["centre_id"])
+    owners: dict[tuple[int, int | None], list[Entry]] = {}
+    for entry in db.session.scalars(wanted):
+        owners.setdefault((entry.centre_id, entry.department_id), []).append(entry)
+    for rows in owners.values():
+        words = notices.returned_many(rows, who.label if who else "", rows[0].return_reason.rstrip("。"))
+        _tell_owner(rows[0], words, f"returned:{rows[0].id}:{len(rows)}:{int(now.timestamp())}", now)
+
+
+@outbox.handler("catalogue.taken_back")
+def on_taken_back(payload: dict[str, Any], now: datetime) -> None:
+    """Who was told of a bulk step hears that it was taken back."""
+    who = centres.get(payload["by"])
+    for centre_id, count in payload["told"]:
+        words = notices.taken_back(who.label if who else "", payload["kind"], payload["month"], count)
+        _tell([centre_id], words, f"taken_back:{payload['kind']}:{centre_id}:{int(now.timestamp())}", now)
 
 
 @outbox.handler("catalogue.corrected")

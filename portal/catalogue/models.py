@@ -283,6 +283,32 @@ class PlanImport(CentreScoped, Base):
     centre: Mapped[Centre] = relationship()
 
 
+class BulkStep(CentreScoped, Base):
+    """What somebody did to many rows at once, so that it can be taken back for a while (SPEC Q9)."""
+
+    __tablename__ = "bulk_step"
+    __table_args__ = (Index("ix_bulk_step_account_at", "account_id", "at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(12))  # bulk_rules.KINDS
+    month: Mapped[str] = mapped_column(String(7))
+    account_id: Mapped[int] = mapped_column(ForeignKey("staff_account.id"))
+    count: Mapped[int] = mapped_column(default=0)
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    undone_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class BulkRow(Base):
+    """A row as it was before a bulk step. revision: that of the row right after it; a higher one has moved on."""
+
+    __tablename__ = "bulk_row"
+
+    step_id: Mapped[int] = mapped_column(ForeignKey("bulk_step.id", ondelete="CASCADE"), primary_key=True)
+    entry_id: Mapped[int] = mapped_column(ForeignKey("entry.id"), primary_key=True)
+    revision: Mapped[int]
+    before: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class Template(CentreScoped, Base):
     """A row kept for reuse (C7): the fields of an entry without dates."""
 

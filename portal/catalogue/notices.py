@@ -1,7 +1,9 @@
 """Wording of the messages to staff about the monthly list. The sentence on a changed activity is changing.sentence."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from portal.catalogue import bulk_rules
 from portal.catalogue.models import Entry, EntryChange
 from portal.centres.models import Centre
 from portal.core import clock
@@ -53,6 +55,20 @@ def lifted(centre: Centre, month: str, count: int) -> Words:
 def returned(entry: Entry, who: str, reason: str) -> Words:
     body = f"{who}退回了 {_name(entry)}：{reason}。改好后点“改好送回”，会直接回到退回的单位。"
     return Words(KIND, f"退回：{entry.title}", body, entry_link(entry.id))
+
+
+def returned_many(rows: Sequence[Entry], who: str, reason: str) -> Words:
+    if len(rows) == 1:
+        return returned(rows[0], who, reason)
+    names = "、".join(f"“{row.title}”" for row in rows[:5]) + ("等" if len(rows) > 5 else "")
+    body = f"{who}退回了 {len(rows)} 条（{names}）：{reason}。改好后点“改好送回”，会直接回到退回的单位。"
+    return Words(KIND, f"退回 {len(rows)} 条服务", body, f"{month_link(rows[0].month)}&state=returned")
+
+
+def taken_back(who: str, kind: str, month: str, count: int) -> Words:
+    word = bulk_rules.KINDS[kind]
+    body = f"{who}刚才{word}的{clock.month_name(month)}服务有 {count} 条撤回了，请以清单里现在的状态为准。"
+    return Words(KIND, f"{word}的 {count} 条服务撤回了", body, month_link(month))
 
 
 def corrected(entry: Entry, who: str) -> Words:

@@ -149,7 +149,17 @@ def _returns(entry: Entry, actor: Actor) -> str | None:
     return decides(entry, actor)
 
 
+def _taken_back(entry: Entry, actor: Actor) -> str | None:
+    # Fired by actions.taking_back alone, which asks whose step it was, how long ago, and whether the row has moved on.
+    return None if actor.kind == "system" else "只有做了这一批的人可以撤回。"
+
+
 _P = Permission
+# How a row goes back to where it stood before a bulk step.
+BACK_TO = {
+    DRAFT: "back_to_draft", IN_REVIEW: "back_to_review", ACCEPTED: "back_to_list", RETURNED: "back_to_author",
+    APPROVED: "back_to_approved",
+}  # fmt: skip
 ENTRY = Machine(
     name="entry",
     model=Entry,
@@ -173,6 +183,12 @@ ENTRY = Machine(
         Transition("cancel", "取消活动", (PUBLISHED,), CANCELLED, _P.PUBLISH, True, publishes),
         Transition("drop", "删除", (DRAFT, RETURNED, ACCEPTED), DROPPED, _P.PLAN, guard=holds),
         Transition("withdraw", "撤下", (APPROVED,), DROPPED, _P.PLAN, True, owns),
+        Transition("back_to_draft", "整批撤回", (IN_REVIEW, APPROVED, DROPPED), DRAFT, guard=_taken_back),
+        Transition("back_to_review", "整批撤回", (IN_REVIEW, ACCEPTED, APPROVED, RETURNED), IN_REVIEW,
+                   guard=_taken_back),
+        Transition("back_to_list", "整批撤回", (IN_REVIEW, RETURNED, DROPPED), ACCEPTED, guard=_taken_back),
+        Transition("back_to_author", "整批撤回", (DROPPED,), RETURNED, guard=_taken_back),
+        Transition("back_to_approved", "整批撤回", (PUBLISHED, RETURNED), APPROVED, guard=_taken_back),
     ),
 )  # fmt: skip
 

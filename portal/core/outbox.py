@@ -20,9 +20,11 @@ from portal.core.db import Base, UTCDateTime, after_commit, db, hit, is_sqlite, 
 log = structlog.get_logger()
 
 Handler = Callable[[dict[str, Any], datetime], None]
+HandlerOfMany = Callable[[list[dict[str, Any]], datetime], None]
 RETRY_MINUTES = (1, 2, 5, 15, 60, 240)
 
 _handlers: dict[str, Handler] = {}
+_handlers_of_many: dict[str, tuple[HandlerOfMany, int]] = {}
 _doorbell: list[Callable[[], None]] = []
 
 
@@ -126,6 +128,20 @@ def is_due(model: type[Any], now: datetime) -> ColumnElement[bool]:
     return or_(model.due_at <= now, model.due_at == model.created_at)
 
 
+def handler_of_many(topic: str, most: int) -> Callable[[HandlerOfMany], HandlerOfMany]:
+    """As `handler`, for effects that come in thousands: it is given up to `most` payloads, in one transaction.
+
+    When one of them fails, each is carried out and repeated alone.
+    """
+
+    def register(function: HandlerOfMany) -> HandlerOfMany:
+        _handlers_of_many[topic] = function, most
+        handler(topic)(lambda payload, now: function([payload], now))
+        return function
+
+    return register
+
+
 def due_ids(now: datetime, limit: int = 200) -> list[int]:
     """Effects whose time has come, the longest due first, at most `limit`."""
     waiting = select(Outbox.id).where(Outbox.done_at.is_(None), is_due(Outbox, now))
@@ -152,6 +168,21 @@ def run_one(outbox_id: int, now: datetime) -> bool:
     return True
 
 
+def _run_many(ids: list[int], function: HandlerOfMany, now: datetime) -> int:
+    """Carry out effects of one topic together; those that somebody else has done are left out."""
+    try:
+        with writing(), scope.system("outbox"):
+            mark = update(Outbox).where(Outbox.id.in_(ids), Outbox.done_at.is_(None)).values(done_at=now)
+            ours = list(db.session.scalars(mark.returning(Outbox.id), execution_options={"synchronize_session": False}))
+            payloads = list(db.session.scalars(select(Outbox.payload).where(Outbox.id.in_(ours)).order_by(Outbox.id)))
+            if payloads:
+                function(payloads, now)
+    except Exception:
+        log.exception("outbox effects failed together, trying each", topic_ids=ids[:5])
+        return sum(run_one(number, now) for number in ids)
+    return len(payloads)
+
+
 def _postpone(outbox_id: int, now: datetime, error: Exception) -> None:
     with writing():
         row = db.session.get_one(Outbox, outbox_id)
@@ -170,7 +201,26 @@ def run_due(now: datetime, limit: int = 1000) -> int:
         if not batch:
             break
         seen.update(batch)
-        done += sum(run_one(i, now) for i in batch)
+        done += _run_batch(batch, now)
+    return done
+
+
+def _run_batch(batch: list[int], now: datetime) -> int:
+    topics = dict(db.session.execute(select(Outbox.id, Outbox.topic).where(Outbox.id.in_(batch))).all())
+    db.session.rollback()
+    done, together = 0, dict[str, list[int]]()
+    for number in batch:
+        topic = topics.get(number, "")
+        if topic not in _handlers_of_many:
+            done += run_one(number, now)
+            continue
+        function, most = _handlers_of_many[topic]
+        waiting = together.setdefault(topic, [])
+        waiting.append(number)
+        if len(waiting) >= most:
+            done += _run_many(together.pop(topic), function, now)
+    for topic, rest in together.items():
+        done += _run_many(rest, _handlers_of_many[topic][0], now)
     return done
 
 

@@ -192,6 +192,19 @@ def note_new(machine: Machine, object_ids: Iterable[int], status: str, name: str
         db.session.execute(insert(StateHistory), rows)
 
 
+def note_many(
+    machine: Machine, lines: Iterable[tuple[int, str, dict[str, Any] | None]], name: str, actor: Actor, now: datetime
+) -> None:
+    """History rows of many objects that change no status, by one INSERT. lines: (id, its status, details)."""
+    rows = [
+        _facts(machine, name, actor, now, "", "", details)
+        | {"object_id": number, "from_status": status, "to_status": status, "remark_id": None}
+        for number, status, details in lines
+    ]
+    if rows:
+        db.session.execute(insert(StateHistory), rows)
+
+
 def history(machine: Machine, object_ids: Iterable[int]) -> list[StateHistory]:
     """Histories of the given objects, oldest first. The caller has already proved that it may see the objects."""
     statement = select(StateHistory).where(
@@ -202,7 +215,7 @@ def history(machine: Machine, object_ids: Iterable[int]) -> list[StateHistory]:
 
 def fire_many(
     machine: Machine, objects: list[Any], name: str, actor: Actor, now: datetime, reason: str = "", *,
-    details: dict[str, Any] | None = None, values: dict[str, Any] | None = None,
+    about: str = "", details: dict[str, Any] | None = None, values: dict[str, Any] | None = None,
 ) -> int:  # fmt: skip
     """Move many rows that the caller holds under a lock, by one UPDATE and one INSERT; no outbox rows.
 
@@ -227,7 +240,7 @@ def fire_many(
     for obj in objects:
         db.session.expire(obj, ["status", *(values or ())])
     told = remarks.write_many(machine.name, old.keys(), reason) if machine.personal else {}
-    common = _facts(machine, name, actor, now, "" if machine.personal else reason, "", details)
+    common = _facts(machine, name, actor, now, "" if machine.personal else reason, about, details)
     rows = [
         common | {"object_id": key, "from_status": status, "to_status": transition.target, "remark_id": told.get(key)}
         for key, status in old.items()

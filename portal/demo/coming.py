@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from portal.catalogue.actions import drafting, entry_values, importing, reviewing
+from portal.catalogue.actions import drafting, entry_values, handing_in, importing, reviewing
 from portal.catalogue.actions.plan_rows import rows_of
 from portal.catalogue.models import IN_REVIEW, Entry
 from portal.centres.models import Centre
@@ -86,7 +86,7 @@ def _community(plot: Plot, code: str, how_far: str, number: int) -> None:
     ideas = _ideas(plot, code, number)
     plot.draft(actor, centre, ideas[:3] if code.endswith("009001") else ideas, 4)
     if how_far != DRAFTS:
-        reviewing.submit_issue(actor, centre, stage.following, plot.ago(3, "16:20"))
+        handing_in.submit_issue(actor, centre, stage.following, plot.ago(3, "16:20"))
 
 
 def _waiting(stage: Stage, below: str, at: str) -> list[Entry]:
@@ -111,7 +111,7 @@ def _subdistrict(plot: Plot, code: str) -> None:
             reviewing.approve_all(actor, rows, plot.ago(2, "15:00"))
     own = plot.draft(actor, stage.centre(code), plot.known[code][:3], 2)
     if own and code != subdistricts(stage)[1]:
-        reviewing.submit_issue(actor, stage.centre(code), stage.following, plot.ago(1, "17:10"))
+        handing_in.submit_issue(actor, stage.centre(code), stage.following, plot.ago(1, "17:10"))
 
 
 def _district(plot: Plot) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.catalogue.actions import drafting, entry_values, publishing, reviewing
+from portal.catalogue.actions import drafting, entry_values, handing_in, publishing, reviewing
 from portal.catalogue.models import IN_REVIEW, Entry
 from portal.centres.models import Centre
 from portal.core import scope
@@ -74,7 +74,7 @@ def _community(stage: Stage, code: str, ideas: list[plans.Idea], diary: plans.Di
     actor, centre = stage.boss(code), stage.centre(code)
     _draft(stage, actor, centre, ideas, diary, 12)
     when = stage.before(stage.dice.choice((9, 10, 10, 11)), "16:40")
-    reviewing.submit_issue(actor, centre, stage.month, when)
+    handing_in.submit_issue(actor, centre, stage.month, when)
 
 
 def _waiting(centre: Centre) -> list[Entry]:
@@ -94,7 +94,7 @@ def _subdistrict(stage: Stage, code: str, ideas: list[plans.Idea], diary: plans.
     reviewing.correct(actor, picked[2], mended, stage.before(7, "10:05"), reason="统一由街道值班室接听")
     reviewing.approve_all(actor, rows, stage.before(6, "15:30"))
     _draft(stage, actor, centre, ideas, diary, 6)
-    reviewing.submit_issue(actor, centre, stage.month, stage.before(5, "17:00"))
+    handing_in.submit_issue(actor, centre, stage.month, stage.before(5, "17:00"))
 
 
 def _return_and_mend(

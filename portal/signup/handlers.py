@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from portal.cases import ladder
 from portal.catalogue.actions import changing
-from portal.catalogue.models import Entry, EntryChange, EntrySession
+from portal.catalogue.models import PUBLISHED, Entry, EntryChange, EntrySession
 from portal.core import deadlines, outbox, states
 from portal.core.access import Permission
 from portal.core.db import db
@@ -142,22 +142,30 @@ def on_entry_cancelled(payload: dict[str, Any], now: datetime) -> None:
     _tell_all(entry, rows, f"cancelled:{entry.id}", now, lambda s: notices.cancelled(entry, s, reason))
 
 
-@outbox.handler("signup.remind")
-def on_remind(payload: dict[str, Any], now: datetime) -> None:
-    """One session's reminder to everybody confirmed (S5).
+@outbox.handler_of_many("signup.remind", reminders.TOGETHER)
+def on_remind(payloads: list[dict[str, Any]], now: datetime) -> None:
+    """Many sessions' reminders to everybody confirmed (S5), by a fixed number of statements.
 
-    Dropped when it comes too late: 'tomorrow' is not true two hours before.
+    Dropped where it comes too late: 'tomorrow' is not true two hours before.
     """
-    session = db.session.get(EntrySession, payload["session_id"])
-    rule = payload["rule"]
-    if session is None or deadlines.reminder_due(session.starts_at, now) != rule:
-        return
-    entry = _entry(session.entry_id)
-    if entry is None or entry.status != "published":
-        return
-    occasion = f"remind:{rule}:{session.id}:{int(session.starts_at.timestamp())}"
-    rows = reminders.audience(session, rule)
-    _tell_all(entry, rows, occasion, now, lambda s: notices.reminder(entry, session, s, rule))
+    rules_of = {payload["session_id"]: payload["rule"] for payload in payloads}
+    whole = joinedload(EntrySession.entry).options(joinedload(Entry.centre), selectinload(Entry.sessions))
+    wanted = select(EntrySession).where(EntrySession.id.in_(rules_of)).options(whole).order_by(EntrySession.id)
+    due = [
+        s
+        for s in db.session.scalars(wanted)
+        if deadlines.reminder_due(s.starts_at, now) == rules_of[s.id] and s.entry.status == PUBLISHED
+    ]
+    told: dict[tuple[str, bool, bool], list[Told]] = {}
+    for session, rows in reminders.audiences({s: rules_of[s.id] for s in due}).items():
+        rule, entry = rules_of[session.id], session.entry
+        occasion = f"remind:{rule}:{session.id}:{int(session.starts_at.timestamp())}"
+        for row in rows:
+            words = notices.reminder(entry, session, row, rule)
+            one = Told(row.resident_id, f"{occasion}:{row.id}", words.title, words.body, link(entry.id))
+            told.setdefault((words.kind, words.urgent, words.sms), []).append(one)
+    for (kind, urgent, sms), people in told.items():
+        tell_residents(people, kind, "", "", "", now, urgent=urgent, sms=sms)
 
 
 @outbox.handler("signup.low")

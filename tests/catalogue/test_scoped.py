@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 import portal.catalogue
 from portal.catalogue import waiting
-from portal.catalogue.actions import changing, drafting, publishing, reviewing
+from portal.catalogue.actions import changing, drafting, handing_in, publishing, reviewing
 from portal.catalogue.models import IN_REVIEW, PUBLISHED, Entry
 from portal.catalogue.staff import coverage, month_board, queries
 from portal.catalogue.states import MACHINES
@@ -48,7 +48,7 @@ def test_the_whole_cycle_inside_scopes(session: Any, town: Town) -> None:
     with acting(town, "A1") as community:
         reviewing.approve(community, session.get_one(Entry, number), NOW)
         draft(town, "A1", title="社区的")
-        assert reviewing.submit_issue(community, town.centres["A1"], MONTH, NOW) == 2
+        assert handing_in.submit_issue(community, town.centres["A1"], MONTH, NOW) == 2
     with acting(town, "A") as subdistrict:
         rows = queries.board_rows(subdistrict, _turn(subdistrict), NOW)
         assert reviewing.approve_all(subdistrict, [r.entry for r in rows], NOW) == 2

@@ -232,7 +232,7 @@ def test_ids_of_others_in_forms(
     assert "别人家的" not in answer.text
     as_staff(client, town.staff["A"])
     board = "/staff/catalogue?month=2026-12"
-    bulk = send(client, board, "/staff/catalogue/approve", {"row": [ids["foreign"], "9" * 30, "-4"]})
+    bulk = send(client, board, "/staff/catalogue/bulk", {"do": "approve", "row": [ids["foreign"], "9" * 30, "-4"]})
     assert bulk.status_code == 303
     for url in (f"/staff/catalogue/templates/{ids['template']}/use", f"/staff/catalogue/templates/{ids['template']}/delete",
                 f"/staff/catalogue/{ids['approved']}/return", f"/staff/sign-ups/{ids['approved']}/merge",
@@ -365,7 +365,7 @@ def test_next_never_leads_outside(
     answers.append(client.get("/staff/login", query_string=data))
     board = "/staff/catalogue"
     answers.append(send(client, board, f"{board}/{entry_id}/approve", data))
-    answers.append(send(client, board, f"{board}/approve", data, headers={"HX-Request": "true"}))
+    answers.append(send(client, board, f"{board}/bulk", data | {"do": "approve"}, headers={"HX-Request": "true"}))
     for answer in answers:
         gone = answer.headers.get("Location") or answer.headers.get("HX-Redirect") or ""
         assert answer.status_code in {200, 303}
@@ -375,8 +375,8 @@ def test_next_never_leads_outside(
 
 def test_a_chinese_target_by_htmx_is_a_legal_header(client: FlaskClient, town: Any, as_staff: Any) -> None:
     as_staff(client, town.staff["A"])
-    data = {"next": "/staff/catalogue?q=汤圆"}
-    answer = send(client, "/staff/catalogue", "/staff/catalogue/approve", data, headers={"HX-Request": "true"})
+    data = {"do": "approve", "next": "/staff/catalogue?q=汤圆"}
+    answer = send(client, "/staff/catalogue", "/staff/catalogue/bulk", data, headers={"HX-Request": "true"})
     assert answer.headers["HX-Redirect"] == "/staff/catalogue?q=%E6%B1%A4%E5%9C%86"
 
 

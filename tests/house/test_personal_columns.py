@@ -52,6 +52,8 @@ NOBODYS = {
     "audit_log": "actor_kind actor_name centre_path address verb object_type summary before after previous hash key_id",
     "booking": "source function status created_by",
     "booking_series": "title weekdays created_by",
+    "bulk_row": "before",  # what a row of the list said
+    "bulk_step": "kind month",
     "calendar_day": "kind name",
     "calendar_year": "notice entered_by",
     "call_back": "status outcome",

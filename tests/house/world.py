@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from portal.catalogue.actions import entry_values as rows_of_entries
-from portal.catalogue.models import Entry, EntryChange, Guide, PlanImport, PrintedDocument, Template
+from portal.catalogue.models import BulkStep, Entry, EntryChange, Guide, PlanImport, PrintedDocument, Template
 from portal.centres.models import CentreSheet
 from portal.core import clock
 from portal.core.attachments import Attachment
@@ -82,6 +82,7 @@ def build(town: Town, make: Make) -> World:
             channel="sms", recipient=PHONE, body=SECRET, kind="signup.confirmed", key="house", created_at=NOW,
             due_at=NOW, done_at=NOW, outcome="local",
         ),
+        "step": _step(town),
         "web_session": WebSession(
             id="f" * 64, audience="staff", person_id=town.staff["A1"].id, created_at=NOW, last_seen_at=NOW,
             expires_at=NOW + timedelta(hours=12),
@@ -92,7 +93,7 @@ def build(town: Town, make: Make) -> World:
     db.session.flush()
     ids = {
         "entry_id": draft.id, "sign_up_id": sign_up.id, "change_id": change.id, "import_id": plan.id,
-        "plan_id": plan.id, "template_id": rows["template"].id, "account_id": town.staff["A1"].id,
+        "step_id": rows["step"].id, "plan_id": plan.id, "template_id": rows["template"].id, "account_id": town.staff["A1"].id,
         "sheet_id": rows["sheet"].id, "centre_id": a1.id, "department_id": town.staff["ZFB"].department_id,
         "photo_id": rows["photo"].id, "document_id": rows["document"].id,
         "pack_id": rows["pack"].id, "form": "zip",
@@ -109,6 +110,12 @@ def _sheet(town: Town) -> CentreSheet:
     """A table of centres that waits at the top of the tree."""
     home = town.centres["D"]
     return CentreSheet(centre_id=home.id, filename="x.csv", rows=[], head={}, unused=[], created_by="", created_at=NOW)
+
+
+def _step(town: Town) -> BulkStep:
+    """Of community A1's manager, on many rows."""
+    a1 = town.centres["A1"].id
+    return BulkStep(kind="hand_in", month="2026-12", account_id=town.staff["A1"].id, centre_id=a1, count=1, at=NOW)
 
 
 def _printed(centre_id: int) -> dict[str, PrintedDocument]:

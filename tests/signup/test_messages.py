@@ -206,6 +206,41 @@ def test_five_thousand_reminders_in_few_statements(
     assert len(seen) < 25, len(seen)  # the same for 10 and for 1,000
 
 
+def test_reminders_of_many_sessions_cost_what_one_costs(
+    session: Any, town: Town, make: Make, now: datetime, count_queries: Callable[[], Any]
+) -> None:
+    def cost(sessions: int) -> int:
+        entries = [make.entry(town.centres["A1"], capacity=9) for _ in range(sessions)]
+        for entry in entries:
+            actions.sign_up(town.resident_actor(0), entry.id, None, 0, now)
+        session.commit()
+        outbox.run_due(now)
+        reminders.remind(moment := entries[0].first_start - timedelta(hours=10))
+        with count_queries() as seen:
+            outbox.run_due(moment)
+        return len(seen)
+
+    assert cost(1) == cost(reminders.TOGETHER)
+    told = [m for m in inbox(session, town.residents[0]) if m.kind.startswith("reminder")]
+    assert len(told) == 1 + reminders.TOGETHER
+
+
+def test_one_broken_effect_does_not_hold_up_those_told_with_it(session: Any, now: datetime) -> None:
+    done: list[int] = []
+
+    def carry_out(payloads: list[dict[str, Any]], now: datetime) -> None:
+        if any(p["n"] == 2 for p in payloads):
+            raise ValueError
+        done.extend(p["n"] for p in payloads)
+
+    outbox.handler_of_many("test.many", 3)(carry_out)
+    for number in range(1, 6):
+        outbox.put("test.many", str(number), {"n": number}, now)
+    session.commit()
+    assert outbox.run_due(now) == 4
+    assert sorted(done) == [1, 3, 4, 5]
+
+
 def test_low_enrolment_reaches_the_organiser_once(session: Any, town: Town, make: Make, now: datetime) -> None:
     entry = make.entry(town.centres["A1"], title="冷门讲座")
     busy = make.entry(town.centres["A1"], capacity=2)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, time
 
-from sqlalchemy import insert, inspect, select
+from sqlalchemy import ColumnElement, func, insert, inspect, select
 
 from portal.catalogue import rules
 from portal.catalogue.actions import entry_values, room_holds
@@ -12,6 +12,7 @@ from portal.catalogue.models import (
     ACCEPTED,
     APPROVED,
     DRAFT,
+    DROPPED,
     PUBLISHED,
     RETURNED,
     Category,
@@ -220,28 +221,52 @@ def drop_entry(actor: Actor, entry: Entry, now: datetime, reason: str = "") -> N
 
 
 def copy_month(actor: Actor, centre: Centre, from_month: str, to_month: str, now: datetime) -> list[Entry]:
-    """Draft last month's rows of one centre again: the 2nd Tuesday stays a 2nd Tuesday (C7).
+    """Draft last month's rows again, a centre its own and a department its own: the 2nd Tuesday stays one (C7).
 
-    A row already copied is left out, so a second click adds nothing. Copies carry a note to check.
-    Raises NotAllowed, NothingToCopy.
+    What was copied already is left out, and what stands there with the same title at the same time. Copies carry a
+    note to check. Raises NotAllowed, NothingToCopy.
     """
     entry_values.need(actor, Permission.PLAN)
-    entry_values.need_inside(actor, centre)
+    if actor.department_id is None or centre.id != actor.centre_id:
+        entry_values.need_inside(actor, centre)
     if not (clock.is_month(from_month) and clock.is_month(to_month)) or from_month == to_month:
         raise NothingToCopy("请选择要复制的月份。")
-    wanted = select(Entry).where(Entry.centre_id == centre.id, Entry.month == from_month)
+    own = _copied_by(actor, centre)
+    wanted = select(Entry).where(*own, Entry.month == from_month)
     wanted = wanted.where(Entry.status.in_((APPROVED, PUBLISHED))).order_by(Entry.first_start, Entry.id)
     sources = list(db.session.scalars(wanted))
     if not sources:
         raise NothingToCopy(f"{clock.month_name(from_month)}没有可以复制的服务。")
     known = select(Entry.copied_from_id).where(Entry.month == to_month)
     done = set(db.session.scalars(known.where(Entry.copied_from_id.in_([s.id for s in sources]))))
-    return [_copy(actor, centre, source, to_month, now) for source in sources if source.id not in done]
+    there = select(Entry.title, Entry.first_start).where(*own, Entry.month == to_month, Entry.status != DROPPED)
+    standing = {(title, start) for title, start in db.session.execute(there)}
+    made = []
+    for source in sources:
+        values, notes = rules.move_to_month(entry_values.values_of(source), to_month)
+        mark = (values.title, values.first_start)
+        if source.id not in done and mark not in standing:
+            standing.add(mark)  # what was allotted to several communities is one plan of its department
+            made.append(_copy(actor, source, values, notes, now))
+    return made
 
 
-def _copy(actor: Actor, centre: Centre, source: Entry, month: str, now: datetime) -> Entry:
-    values, notes = rules.move_to_month(entry_values.values_of(source), month)
-    copy = new_entry(actor, centre, room_holds.settled(values, centre), now)
+def _copied_by(actor: Actor, centre: Centre) -> tuple[ColumnElement[bool], ...]:
+    if actor.department_id is not None:
+        return (Entry.department_id == actor.department_id,)
+    return Entry.centre_id == centre.id, Entry.department_id.is_(None)
+
+
+def of_departments(centre: Centre, month: str) -> int:
+    """How many rows of a centre's list were allotted to it: their departments draw them up again."""
+    wanted = select(func.count(Entry.id)).where(Entry.centre_id == centre.id, Entry.month == month)
+    wanted = wanted.where(Entry.department_id.is_not(None), Entry.status.in_((APPROVED, PUBLISHED)))
+    return db.session.scalar(wanted) or 0
+
+
+def _copy(actor: Actor, source: Entry, values: EntryValues, notes: list[str], now: datetime) -> Entry:
+    home = source.author_centre if source.department_id is not None else source.centre
+    copy = new_entry(actor, home, room_holds.settled(values, home), now)
     copy.copied_from_id, copy.department_id = source.id, source.department_id
     copy.author_centre_id = source.author_centre_id
     copy.check_note = "".join([*notes, f"由{clock.month_name(source.month)}复制，请核对日期和内容。"])

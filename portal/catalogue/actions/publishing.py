@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, select, update
 
-from portal.catalogue import cutoffs
-from portal.catalogue.actions import entry_values, room_holds
+from portal.catalogue import bulk_rules, cutoffs
+from portal.catalogue.actions import bulk_steps, entry_values, room_holds
+from portal.catalogue.actions.bulk_steps import Outcome
 from portal.catalogue.models import APPROVED, DRAFT, DROPPED, IN_REVIEW, Entry, Issue
 from portal.catalogue.month_rules import DEPARTMENTS, reminder
 from portal.catalogue.states import ENTRY
@@ -21,7 +22,7 @@ from portal.core.db import db, writing
 from portal.core.errors import DomainError, NotYourTurn
 from portal.people.models import StaffAccount
 
-BATCH = 50  # rows in one transaction: a sixth of a second
+BATCH = bulk_rules.BATCH
 
 
 class TooEarly(DomainError):
@@ -35,13 +36,13 @@ def publish_in_batches(
 
     Whatever stops it leaves whole batches behind, each published, noted and told; called again it does the rest.
     """
-    done = 0
+    done = Outcome()
     while True:
         with writing():
-            count = publish_month(month, now, actor, force=force, limit=BATCH, reason=reason)
-        done += count
-        if count < BATCH:  # nothing is left, or another publisher is at it
-            return done
+            part = _publish(month, now, actor, force, BATCH, reason, done.step_id)
+        done.add(part)
+        if part.done < BATCH:  # nothing is left, or another publisher is at it
+            return done.done
 
 
 def publish_month(
@@ -55,6 +56,13 @@ def publish_month(
     each is won by one of them. A fixed number of statements, but for rows that lost their room. Flushes only.
     Raises NotAllowed, TooEarly.
     """
+    return _publish(month, now, actor, force, limit, reason).done
+
+
+def _publish(
+    month: str, now: datetime, actor: Actor | None, force: bool, limit: int | None, reason: str,
+    step_id: int | None = None,
+) -> Outcome:  # fmt: skip
     by_hand = actor is not None
     actor = actor or system_actor("系统自动发布")
     if by_hand:
@@ -68,14 +76,15 @@ def publish_month(
     wanted = wanted.order_by(Entry.centre_id, Entry.id).limit(limit).with_for_update()
     entries = list(db.session.scalars(wanted.execution_options(populate_existing=True)))
     if not entries:
-        return 0
+        return Outcome()
+    step_id = bulk_steps.remember(actor, "publish", entries, now, step_id)
     tree = entry_values.whole_tree()
     values = entry_values.moves(now, published_at=now, waits_at_id=None, waits_since=None, check_note="")
     states.fire_many(ENTRY, entries, "publish", actor, now, values=values)
     tree.clear()
     room_holds.published(actor, entries, now)
     _after_publication(actor, entries, reason, now)
-    return len(entries)
+    return Outcome(len(entries), step_id=step_id)
 
 
 def _may_publish(actor: Actor) -> None:

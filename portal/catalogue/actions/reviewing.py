@@ -10,43 +10,25 @@ from sqlalchemy import select
 
 from portal.cases import ladder
 from portal.catalogue import rules
-from portal.catalogue.actions import drafting, entry_values, room_holds
-from portal.catalogue.models import ACCEPTED, APPROVED, DRAFT, IN_REVIEW, RETURNED, Entry, EntryChange, Issue
+from portal.catalogue.actions import bulk_steps, drafting, entry_values, room_holds
+from portal.catalogue.actions.bulk_steps import Left, Outcome
+from portal.catalogue.models import ACCEPTED, APPROVED, IN_REVIEW, RETURNED, Entry, EntryChange
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import ASKED, ENTRY, decides, holds, next_reviewer, owns, publishes, reviewers, turn
-from portal.catalogue.timetext.parts import Problem, errors
+from portal.catalogue.timetext.parts import errors
 from portal.centres.models import Centre
-from portal.core import audit, clock, outbox, registry, states
+from portal.core import audit, outbox, registry, states
 from portal.core.access import Actor, Permission, system_actor
 from portal.core.db import db
-from portal.core.errors import DomainError, Invalid, NotAllowed, Stale
+from portal.core.errors import Invalid, NotAllowed
 
 YES = ("accept", "pass_on", "approve")
 MENDED: dict[str, Any] = {"returned_by_id": None, "return_reason": "", "return_field": ""}
 
 
-class NothingToSubmit(DomainError):
-    message = "没有可以上交的服务。"
-    advice = "请先新建、复制上月或导入计划表。"
-
-
-class RowsWithProblems(Invalid):
-    """Some rows are not ready. details['rows']: list of (Entry, [Problem])."""
-
-    def __init__(self, found: list[tuple[Entry, list[Problem]]]) -> None:
-        names = "、".join(f"“{entry.title}”" for entry, _ in found[:5])
-        more = f"等 {len(found)} 条" if len(found) > 5 else ""
-        super().__init__(f"{names}{more}还有问题，改好后再上交；清单还没有交出。", rows=found)
-        self.rows = found
-
-
-def _problems(entry: Entry, now: datetime) -> list[Problem]:
-    return errors(rules.check(entry_values.values_of(entry), now))
-
-
 def _refuse_unready(entry: Entry, now: datetime) -> None:
     """Raises InvalidRow when the row has errors."""
-    problems = _problems(entry, now)
+    problems = errors(rules.check(entry_values.values_of(entry), now))
     if problems:
         raise entry_values.InvalidRow(problems)
 
@@ -71,69 +53,29 @@ def offer(actor: Actor, entry: Entry, now: datetime, *, version: int | None = No
         _tell_next(entry, now)
 
 
-def _send(actor: Actor, entry: Entry, now: datetime, among: frozenset[int] | None = None) -> str:
-    """Fire the transition that brings a draft or an accepted row to whoever decides next. Returns its name."""
+def _way_up(actor: Actor, entry: Entry) -> tuple[str, Centre | None]:
+    """The transition that brings a draft or an accepted row to whoever decides next, and who that is."""
     if entry.status == ACCEPTED:
-        target = next_reviewer(entry, replace(actor, centre_path=""))  # the next above the row, whoever presses
-        name = "hand_in"
-    else:
-        target = next(iter(reviewers(entry)), None)
-        name = "submit" if target is not None else "settle"
-    values = entry_values.moves(now, **turn(target, now, among), **MENDED)
+        return "hand_in", next_reviewer(entry, replace(actor, centre_path=""))  # the next above, whoever presses
+    target = next(iter(reviewers(entry)), None)
+    return "submit" if target is not None else "settle", target
+
+
+def _send(actor: Actor, entry: Entry, now: datetime) -> str:
+    name, target = _way_up(actor, entry)
+    values = entry_values.moves(now, **turn(target, now), **MENDED)
     states.fire(ENTRY, entry, name, actor, now, values=values)
     return name
 
 
-def submit_issue(actor: Actor, centre: Centre, month: str, now: datetime) -> int:
-    """Hand in a centre's list: its own drafts and the rows from below it has accepted. Returns how many.
-
-    Nothing moves when one row has problems, a room that is taken among them. Raises NotAllowed, NothingToSubmit,
-    RowsWithProblems, Stale. Locks the rows, then their rooms.
-    """
-    entry_values.need(actor, Permission.PLAN)
-    entry_values.need_inside(actor, centre)
-    ready = ready_rows(centre, month)
-    if not ready:
-        raise NothingToSubmit(f"{clock.month_name(month)}清单里没有可以上交的服务。")
-    for entry in ready:
-        entry_values.lock(entry)
-    problems = {entry.id: _problems(entry, now) for entry in ready}
-    taken = room_holds.take_all(actor, ready, now, only_try=any(problems.values()))
-    found = [(e, told) for e in ready if (told := [*problems[e.id], *taken.get(e.id, [])])]
-    if found:
-        raise RowsWithProblems(found)
-    tree = entry_values.whole_tree()
-    among = ladder.staffed(Permission.REVIEW)
-    for entry in ready:
-        _send(actor, entry, now, among)
-    tree.clear()
-    issue = issue_of(centre, month)
-    if issue.submitted_at is None:
-        issue.submitted_at, issue.submitted_by = now, actor.name[:40]
-    db.session.flush()
-    ids = [entry.id for entry in ready]
-    audit.record(
-        actor, "submit_issue", "issue", issue.id, now, after={"entries": ids},
-        summary=f"{centre.label}{clock.month_name(month, with_year=True)}清单，{len(ids)} 条",
-        centre_id=centre.id, centre_path=centre.path,
-    )  # fmt: skip
-    payload = {"centre_id": centre.id, "month": month, "count": len(ids)}
-    outbox.put("catalogue.submitted", f"{month}:{centre.id}:{ids[0]}:{ready[0].version}", payload, now)
-    return len(ids)
-
-
-def ready_rows(centre: Centre, month: str) -> list[Entry]:
-    """The drafts of a centre and the rows it has accepted from below: what handing in would send."""
-    own = (Entry.status == DRAFT) & (Entry.centre_id == centre.id) & Entry.department_id.is_(None)
-    merged = (Entry.status == ACCEPTED) & (Entry.waits_at_id == centre.id)
-    wanted = select(Entry).where(Entry.month == month, own | merged).order_by(Entry.first_start, Entry.id)
-    return list(db.session.scalars(wanted))
-
-
-def issue_of(centre: Centre, month: str) -> Issue:
-    """The issue of a centre and month, made when missing."""
-    outbox.insert_once(Issue, [{"month": month, "centre_id": centre.id, "submitted_by": ""}])
-    return db.session.scalars(select(Issue).where(Issue.month == month, Issue.centre_id == centre.id)).one()
+def ways_up(actor: Actor, entries: Iterable[Entry], among: frozenset[int]) -> dict[tuple[str, int | None], list[Entry]]:
+    """Many rows by the transition that sends them up and the centre where they then wait."""
+    found: dict[tuple[str, int | None], list[Entry]] = {}
+    for entry in entries:
+        name, target = _way_up(actor, entry)
+        at = ladder.desk(target, Permission.REVIEW, among) if target is not None else None
+        found.setdefault((name, at.id if at else None), []).append(entry)
+    return found
 
 
 def approve(
@@ -165,18 +107,85 @@ def _in_place_of(entry: Entry, actor: Actor) -> dict[str, Any] | None:
     return {"in_place_of": entry.waits_at.label}
 
 
-def approve_all(actor: Actor, entries: Sequence[Entry], now: datetime) -> int:
-    """Say yes to every row whose turn is with this actor; others are left as they are. Returns how many."""
+def approve_all(actor: Actor, entries: Iterable[Entry], now: datetime) -> int:
+    """Say yes to every row whose turn is with this actor; others are left as they are. Returns how many. Flushes."""
+    return approve_rows(actor, [entry.id for entry in entries], now).done
+
+
+def approve_rows(actor: Actor, ids: Iterable[int], now: datetime, step_id: int | None = None) -> Outcome:
+    """Many rows at once, by a fixed number of statements for each way they go on. Locks the rows. Flushes only."""
     entry_values.need(actor, Permission.REVIEW)
-    done, tree, among = 0, entry_values.whole_tree(), ladder.staffed(Permission.REVIEW)
-    for entry in sorted(entries, key=lambda e: e.id):  # one order of locks, so that two people never deadlock
-        try:
-            approve(actor, entry, now, among=among)
-        except (NotAllowed, Stale, states.NoSuchTransition):
-            continue
-        done += 1
+    tree, among = entry_values.whole_tree(), ladder.staffed(Permission.REVIEW)
+    found, ways, left = bulk_steps.locked(ids), {}, []  # type: ignore[var-annotated]
+    for entry in found:
+        way = _way_on(actor, entry, among)
+        if way is None:
+            left.append(Left(entry.id, entry.title, "已被别人处理或不轮到您"))
+        else:
+            ways.setdefault(way, []).append(entry)
+    done = [entry for rows in ways.values() for entry in rows]
+    step_id = bulk_steps.remember(actor, "approve", done, now, step_id) or step_id
+    for (name, at, place), rows in ways.items():
+        values = entry_values.moves(now, waits_at_id=at, waits_since=now if at else None, **MENDED)
+        details = {"in_place_of": place} if place else None
+        states.fire_many(ENTRY, rows, name, actor, now, details=details, values=values)
     tree.clear()
-    return done
+    _note_many(actor, "approve_many", done, "通过", now)
+    return Outcome(len(done), left, step_id)
+
+
+def _way_on(actor: Actor, entry: Entry, among: frozenset[int]) -> tuple[str, int | None, str] | None:
+    """This actor's yes: the transition, where the row then waits, in whose place; None when it is not theirs."""
+    transition = next((t for n in YES if (t := ENTRY.transition(n)).refusal(entry, actor) is None), None)
+    if transition is None:
+        return None
+    target = entry.waits_at if transition.name == "accept" else next_reviewer(entry, actor)
+    at = ladder.desk(target, Permission.REVIEW, among) if target is not None else None
+    return transition.name, at.id if at else None, (_in_place_of(entry, actor) or {}).get("in_place_of", "")
+
+
+def _note_many(actor: Actor, verb: str, rows: Sequence[Entry], word: str, now: datetime, why: str = "") -> None:
+    """One audit line for what was done to many rows."""
+    if rows:
+        ids = [row.id for row in rows]
+        audit.record(
+            actor, verb, "entry", None, now, summary=f"{word} {len(ids)} 条{why and '：'}{why}", after={"entries": ids}
+        )
+
+
+def return_rows(
+    actor: Actor, ids: Iterable[int], reason: str, field: str, now: datetime, step_id: int | None = None
+) -> Outcome:
+    """Send many rows back for one reason; each author is told once. Others are left. Locks the rows. Flushes only.
+
+    Raises NotAllowed, ReasonMissing.
+    """
+    entry_values.need(actor, Permission.REVIEW)
+    if not reason.strip():
+        raise states.ReasonMissing()
+    tree = entry_values.whole_tree()
+    found = bulk_steps.locked(ids)
+    back = ENTRY.transition("return")
+    done = [e for e in found if back.refusal(e, actor) is None]
+    left = [Left(e.id, e.title, "已被别人处理或不轮到您") for e in found if e not in done]
+    step_id = bulk_steps.remember(actor, "return", done, now, step_id) or step_id
+    ways: dict[tuple[int | None, str], list[Entry]] = {}
+    for entry in done:
+        place = (_in_place_of(entry, actor) or {}).get("in_place_of", "")
+        ways.setdefault((_returning_centre(entry, actor), place), []).append(entry)
+    for (back_to, place), rows in ways.items():
+        values = entry_values.moves(
+            now, waits_at_id=None, waits_since=now, returned_by_id=back_to, return_reason=reason.strip(),
+            return_field=field if field in rules.LABELS else "",
+        )  # fmt: skip
+        details = {"in_place_of": place} if place else None
+        states.fire_many(ENTRY, rows, "return", actor, now, reason, about=field, details=details, values=values)
+    tree.clear()
+    _note_many(actor, "return_many", done, "退回", now, reason.strip())
+    if done:
+        payload = {"ids": [e.id for e in done], "centre_id": actor.centre_id}
+        outbox.put("catalogue.returned_many", f"{done[0].id}:{len(done)}:{int(now.timestamp())}", payload, now)
+    return Outcome(len(done), left, step_id)
 
 
 def return_entry(

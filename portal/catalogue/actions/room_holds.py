@@ -202,25 +202,36 @@ def _hold(entry: Entry, actor: Actor, now: datetime, only: Sequence[Span] | None
         raise NoRoom(entry.place, taken.conflicts) from taken
 
 
-def take_all(actor: Actor, entries: Iterable[Entry], now: datetime, only_try: bool = False) -> dict[int, list[Problem]]:
-    """Hold the rooms of rows that are being handed in together. When some cannot have theirs, nothing is held and
-    their problems are returned by row. only_try: hold nothing, say what would be in the way. Locks: all venues."""
+def take(actor: Actor, entries: Iterable[Entry], now: datetime) -> dict[int, list[Problem]]:
+    """Hold the rooms of rows that are being handed in together; those that cannot have theirs hold nothing, and their
+    problems are returned by row. Free ones are held by a fixed number of statements. Locks: all venues.
+    """
     chosen = [e for e in entries if e.venue_id is not None]
     if not chosen:
         return {}
-    found: dict[int, list[Problem]] = {}
-    point = db.session.begin_nested()
     _lock_venues(chosen)
+    there = activity_holds.hold_free(
+        [activity_holds.Wanted(e.id, e.title, e.venue_id or 0, _spans(e), e.capacity or 1) for e in chosen], actor, now
+    )
+    found: dict[int, list[Problem]] = {}
     for entry in chosen:
-        try:
-            _hold(entry, actor, now)
-        except NoRoom as taken:
-            found[entry.id] = taken.problems
-    if found or only_try:
-        point.rollback()
-    else:
-        point.commit()
+        if entry.id not in there:
+            problems = try_to_hold(entry, actor, now)
+            if problems:
+                found[entry.id] = problems
     return found
+
+
+def try_to_hold(entry: Entry, actor: Actor, now: datetime) -> list[Problem]:
+    """Hold the room of one row, or nothing: then what is in the way."""
+    point = db.session.begin_nested()
+    try:
+        _hold(entry, actor, now)
+    except NoRoom as taken:
+        point.rollback()
+        return taken.problems
+    point.commit()
+    return []
 
 
 def _lock_venues(entries: Iterable[Entry]) -> None:

@@ -9,6 +9,7 @@ from portal.core.access import Permission
 def register(app: Flask) -> None:
     """Add the staff pages and their lines in the left column."""
     from portal.catalogue.staff import (  # noqa: F401  # importing a view file hangs its pages into the blueprint
+        bulk_views,
         change_views,
         dates_views,
         entry_views,

@@ -5,27 +5,28 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from portal.catalogue.models import ACCEPTED, APPROVED, IN_REVIEW, PUBLISHED, Category, Entry, Guide, ServiceType
+from portal.catalogue.models import Category, Entry, Guide, ServiceType
+from portal.catalogue.staff.month_board import COUNTED
 from portal.centres import profile
 from portal.centres import queries as centre_queries
 from portal.centres.models import Centre
 from portal.core.db import db
 
 OFFER_MIN = 100  # 百项服务
-COUNTED = (IN_REVIEW, ACCEPTED, APPROVED, PUBLISHED)
 # Rooms and personal services are on offer every month; their own rooms of the house keep them.
 STANDING = ("venue", "help", "other")
 
 
 @dataclass(frozen=True)
 class CategoryCount:
-    """One category: how many rows or guides it has, and which of its services nobody offers."""
+    """One category: how many rows or guides it has, and which of its services nobody offers. rows: of the list."""
 
     category: Category
     parent: str
     count: int
     services: int
     missing: tuple[str, ...]
+    rows: int = 0
 
     @property
     def empty(self) -> bool:
@@ -40,15 +41,20 @@ class CentreCount:
     count: int
     by_category: dict[int, int]
     missing: tuple[str, ...]
+    alone: bool = False  # a level that files no list: its own rows, without those below it
 
 
 @dataclass(frozen=True)
 class Coverage:
     month: str
     categories: tuple[CategoryCount, ...]
+    columns: tuple[CategoryCount, ...]  # of the table by centre: activities, and whatever else has rows
     centres: tuple[CentreCount, ...]
     offered: int
     needed: int
+    groups: frozenset[int]  # categories that have finer ones below them
+    rows: int  # of the list: what the columns sum up to
+    standing: int  # rooms and personal services
     guides: int
     guides_expected: int
     missing_guides: tuple[str, ...]  # categories of guides with fewer than their services ('衣', '行')
@@ -64,12 +70,16 @@ def coverage(month: str, path: str = "") -> Coverage:
     parents = {c.parent_id for c in categories}
     leaves = [c for c in categories if c.id not in parents]
     counted = tuple(_category(c, by_id, services, found, guides) for c in leaves)
+    filed = {category for category, *_ in found}
+    columns = [_category(c, by_id, services, found, guides) for c in categories
+               if c.id in filed or (c in leaves and c.kind == "activity")]  # fmt: skip
     expected = sum(c.expected or 0 for c in categories)
     watched = {c.id for c in categories if c.expected or (c.parent_id and by_id[c.parent_id].expected)}
     standing = sum(by_id[s.category_id].kind in STANDING for s in services)
     return Coverage(
-        month=month, categories=counted, centres=tuple(_centres(found, leaves, path)),
+        month=month, categories=counted, columns=tuple(columns), centres=tuple(_centres(found, leaves, path)),
         offered=sum(n for *_, n in found) + sum(map(len, guides.values())) + standing, needed=OFFER_MIN,
+        groups=frozenset(i for i in parents if i is not None), rows=sum(n for *_, n in found), standing=standing,
         guides=sum(len(guides.get(i, ())) for i in watched), guides_expected=expected,
         missing_guides=tuple(c.category.name for c in counted if c.category.id in watched and (c.missing or c.empty)),
     )  # fmt: skip
@@ -110,7 +120,8 @@ def _category(
         missing = [s.name for s in mine if s.id not in offered and s.name not in titles]
         count = sum(n for c, _, _, n in found if c == category.id) + len(titles)
     parent = by_id[category.parent_id].name if category.parent_id else ""
-    return CategoryCount(category, parent, count, len(mine), tuple(missing))
+    rows = sum(n for c, _, _, n in found if c == category.id)
+    return CategoryCount(category, parent, count, len(mine), tuple(missing), rows)
 
 
 def _centres(found: Found, leaves: list[Category], path: str) -> list[CentreCount]:
@@ -127,9 +138,9 @@ def _centres(found: Found, leaves: list[Category], path: str) -> list[CentreCoun
         counts.setdefault(home, Counter())[category_id] += number
     activity = [c for c in leaves if c.kind == "activity"]
     shown = [c for c in centres if c.level in files or c.path in counts]
-    return [_centre(c, counts.get(c.path, Counter()), activity) for c in shown]
+    return [_centre(c, counts.get(c.path, Counter()), activity, c.path not in filing) for c in shown]
 
 
-def _centre(centre: Centre, counts: Counter[int], activity: list[Category]) -> CentreCount:
+def _centre(centre: Centre, counts: Counter[int], activity: list[Category], alone: bool) -> CentreCount:
     missing = tuple(c.name for c in activity if not counts[c.id])
-    return CentreCount(centre, counts.total(), dict(counts), missing)
+    return CentreCount(centre, counts.total(), dict(counts), missing, alone)

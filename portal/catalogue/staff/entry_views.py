@@ -372,9 +372,6 @@ def copy() -> Response:
     """Last month's rows as drafts: the second Tuesday stays a second Tuesday (C7)."""
     actor, now = access.actor(), clock.now()
     month = asked_month(now)
-    elsewhere = not_for_departments(actor, month)
-    if elsewhere is not None:
-        return elsewhere
     form = forms.CopyForm()
     known = sorted({*queries.months(now), clock.add_months(month, -1)} - {month}, reverse=True)
     form.from_month.choices = picks((m, clock.month_name(m, True)) for m in known)
@@ -389,13 +386,15 @@ def copy() -> Response:
         except DomainError as error:
             pages.refused(error, form)
         else:
-            return _copied(len(made), month)
+            left = 0 if actor.department_id else drafting.of_departments(centre, form.from_month.data)
+            return _copied(len(made), left, month)
     return pages.page("catalogue/staff/copy.html", status=422 if form.is_submitted() else 200, form=form, month=month)
 
 
-def _copied(count: int, month: str) -> Response:
+def _copied(count: int, left: int, month: str) -> Response:
+    others = f"部门分配来的 {left} 条没有复制，由部门自己再报。" if left else ""
     if count:
-        flash(f"复制了 {count} 条，都是草稿；每条旁边写着要核对什么。", "green")
+        flash(f"复制了 {count} 条，都是草稿；每条旁边写着要核对什么。{others}", "green")
     else:
-        flash("这些服务之前已经复制过，没有重复添加。", "gold")
+        flash(f"这些服务清单里已经有了，没有重复添加。{others}", "gold")
     return pages.see_other(url_for(".month", month=month, state=DRAFT))

@@ -70,7 +70,9 @@ WRITERS: dict[str, Callable[[Sequence[Row]], bytes]] = {"csv": to_csv, "xlsx": t
 def month_table(actor: Actor, asked: dict[str, Any]) -> bytes:
     """The rows of a month's board. asked: kind (of WRITERS), month, status, category and centre (ids or None)."""
     centre = centre_queries.get(asked["centre"]) if asked["centre"] else None
-    board = month_board.on_board(actor, asked["month"], centre, asked["category"])
+    board = month_board.on_board(
+        actor, asked["month"], centre, asked["category"], asked.get("q", ""), asked.get("alone", False)
+    )
     wanted = (*board, *month_board.in_state(actor, asked["status"]))
     return WRITERS[asked["kind"]](queries.board_rows(actor, wanted, clock.now(), looked_at=False))
 

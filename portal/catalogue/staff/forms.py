@@ -1,6 +1,6 @@
 """Forms of the staff face. Field names are those of `rules.EntryValues`, so a Problem finds its field by name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -305,6 +305,24 @@ RETURN_FIELDS = ("title", "category_id", "sessions", "place", "audience", "capac
 def return_form() -> ReasonForm:
     form = ReasonForm()
     form.field.choices = picks([("", "整条"), *((name, rules.LABELS[name]) for name in RETURN_FIELDS)])
+    return form
+
+
+class BulkForm(ReasonForm):
+    """What is said once for many rows: why they go back, or their category or place."""
+
+    reason = TextAreaField(
+        "理由", [DataRequired(), at_most(500)], filters=[strip], render_kw={"rows": 3, "autofocus": True}
+    )
+    category = Choose("类别", coerce=_number, validators=[Optional()])
+    place = _text("地点", rules.PLACE_MAX)
+
+
+def bulk_form(categories: Sequence[tuple[int, str]]) -> BulkForm:
+    """The one form of all bulk steps; each page shows the fields that its step asks for."""
+    form = BulkForm()
+    form.field.choices = picks([("", "整条"), *((name, rules.LABELS[name]) for name in RETURN_FIELDS)])
+    form.category.choices = picks([("", "请选择"), *((str(number), name) for number, name in categories)])
     return form
 
 

@@ -8,12 +8,27 @@ from sqlalchemy import ColumnElement, and_, case, false, func, not_, or_, select
 
 from portal.cases import ladder
 from portal.catalogue import rules
-from portal.catalogue.models import ACCEPTED, DRAFT, DROPPED, IN_REVIEW, RETURNED, Entry, EntrySession
+from portal.catalogue.models import (
+    ACCEPTED,
+    APPROVED,
+    CANCELLED,
+    DRAFT,
+    DROPPED,
+    IN_REVIEW,
+    PUBLISHED,
+    RETURNED,
+    Entry,
+    EntrySession,
+)
 from portal.catalogue.timetext.parts import Span
 from portal.centres import queries as centre_queries
 from portal.centres.models import Centre, label
 from portal.core.access import Actor, Permission
 from portal.core.db import db
+from portal.core.states import StateHistory
+
+COUNTED = (IN_REVIEW, ACCEPTED, APPROVED, PUBLISHED)  # what coverage counts
+YES = ("accept", "pass_on", "approve")
 
 
 def inside(actor: Actor, centre: Centre | None = None) -> list[ColumnElement[bool]]:
@@ -29,24 +44,51 @@ def my_turn(actor: Actor) -> ColumnElement[bool]:
 
 
 def on_board(
-    actor: Actor, month: str, centre: Centre | None = None, category_id: int | None = None
+    actor: Actor,
+    month: str,
+    centre: Centre | None = None,
+    category_id: int | None = None,
+    q: str = "",
+    alone: bool = False,
 ) -> list[ColumnElement[bool]]:
-    """Which rows stand on the board of a month: of a subtree, of a category or those below it; dropped ones on none."""
+    """Which rows stand on the board of a month: of a subtree, of a category or those below it, with the words `q` in
+    what a row says; dropped ones on none. alone: of the centre itself, without those below it.
+    """
     found = [Entry.month == month, Entry.status != DROPPED, *inside(actor, centre)]
     if category_id is not None:
         found.append(or_(Entry.category_id == category_id, Entry.category.has(parent_id=category_id)))
+    if alone and centre is not None:
+        found.append(Entry.centre_id == centre.id)
+    for word in q.split()[:5]:
+        columns = (Entry.title, Entry.place, Entry.contact, Entry.phone, Entry.organiser, Entry.content)
+        theirs = Entry.centre.has(Centre.name.contains(word, autoescape=True))
+        found.append(or_(theirs, *(column.contains(word, autoescape=True) for column in columns)))
     return found
+
+
+# How a board may be sorted: its code, the words, and the columns. By centre the rows of one stand together.
+_CENTRE = select(Centre.path).where(Centre.id == Entry.centre_id).correlate(Entry).scalar_subquery()
+_BY_TIME = (Entry.first_start.is_(None), Entry.first_start, Entry.id)
+SORTS: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "time": ("按时间", _BY_TIME), "centre": ("按阵地", (_CENTRE, *_BY_TIME)),
+    "title": ("按名称", (Entry.title, Entry.id)), "new": ("最近改过", (Entry.updated_at.desc(), Entry.id.desc())),
+}  # fmt: skip
+
+
+def usual_sort(state: str) -> str:
+    """What is to be decided stands by centre: a reviewer goes from list to list."""
+    return "centre" if state == "mine" else "time"
 
 
 # The guards of the buttons in SQL, so that a board counts what it does not load; tests hold them against each other.
 
 
 def to_allot(actor: Actor) -> ColumnElement[bool]:
-    """A department's plan that this centre may allot to communities."""
+    """A department's plan that was handed to this centre, to be allotted to communities."""
     if actor.department_id is not None or not actor.can(Permission.REVIEW):
         return false()
     below = Entry.author_centre_id.in_(select(Centre.id).where(*centre_queries.inside(actor.centre_path)))
-    return and_(Entry.department_id.is_not(None), Entry.status.in_((DRAFT, IN_REVIEW)), below)
+    return and_(Entry.department_id.is_not(None), Entry.status == IN_REVIEW, below)
 
 
 def to_decide(actor: Actor) -> ColumnElement[bool]:
@@ -60,14 +102,30 @@ def to_mend(actor: Actor) -> ColumnElement[bool]:
     """Returned to this centre or department."""
     if not actor.can(Permission.PLAN):
         return false()
-    own = Entry.centre_id == actor.centre_id
+    own = Entry.centre_id.in_(ladder.answers_for(actor, Permission.PLAN))
     return (Entry.status == RETURNED) & (Entry.department_id == actor.department_id if actor.department_id else own)
 
 
+def passed(actor: Actor) -> ColumnElement[bool]:
+    """This centre has said yes, and the row has not come back: it waits above, stands in its list or is through."""
+    if actor.department_id is not None or not actor.can(Permission.REVIEW):
+        return false()
+    line = StateHistory
+    said = select(line.id).where(
+        line.object_type == "entry", line.object_id == Entry.id, line.name.in_(YES), line.centre_id == actor.centre_id
+    )
+    above = and_(Entry.status == IN_REVIEW, Entry.waits_at_id != actor.centre_id)
+    return and_(or_(above, Entry.status.in_((ACCEPTED, APPROVED, PUBLISHED, CANCELLED))), said.exists())
+
+
 def in_state(actor: Actor, state: str) -> list[ColumnElement[bool]]:
-    """A tab of the board. state: '' all, 'mine' what waits for this viewer, or a status."""
+    """A tab of the board. state: '' all, 'mine' what waits for this viewer, 'passed' what they passed, or a status."""
     if state == "mine":
         return [or_(to_decide(actor), to_allot(actor), to_mend(actor))]
+    if state == "passed":
+        return [passed(actor)]
+    if state == "counted":
+        return [Entry.status.in_(COUNTED)]
     return [Entry.status == state] if state else []
 
 
@@ -79,6 +137,12 @@ class Sums:
     mine: int
     decidable: int
     ready: int
+    passed: int
+    allot: int
+
+    @property
+    def mend(self) -> int:
+        return self.mine - self.decidable - self.allot
 
     @property
     def total(self) -> int:
@@ -86,6 +150,10 @@ class Sums:
 
     def shown(self, state: str) -> int:
         """How many rows stand under a tab."""
+        if state == "passed":
+            return self.passed
+        if state == "counted":
+            return sum(self.by_status.get(status, 0) for status in COUNTED)
         return self.mine if state == "mine" else self.by_status.get(state, 0) if state else self.total
 
 
@@ -93,12 +161,11 @@ def sums(actor: Actor, board: Sequence[ColumnElement[bool]]) -> Sums:
     """One statement over the rows of `on_board`."""
     own_draft = and_(Entry.status == DRAFT, Entry.centre_id == actor.centre_id, Entry.department_id.is_(None))
     merged = and_(Entry.status == ACCEPTED, Entry.waits_at_id == actor.centre_id)
-    counted = (*in_state(actor, "mine"), to_decide(actor), or_(own_draft, merged))
+    counted = (*in_state(actor, "mine"), to_decide(actor), or_(own_draft, merged), passed(actor), to_allot(actor))
     columns = [func.count(case((condition, 1))) for condition in counted]
     wanted = select(Entry.status, func.count(), *columns).where(*board).group_by(Entry.status)
     found = [tuple(row) for row in db.session.execute(wanted)]
-    mine, decidable, ready = (sum(row[i] for row in found) for i in (2, 3, 4))
-    return Sums({row[0]: row[1] for row in found}, mine, decidable, ready)
+    return Sums({row[0]: row[1] for row in found}, *(sum(row[i] for row in found) for i in range(2, 7)))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 from flask import Blueprint, abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from portal.catalogue import rules
+from portal.catalogue import bulk_rules, rules
+from portal.catalogue.actions import bulk_steps, tidying
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, IN_REVIEW, PUBLISHED, RETURNED, Entry
@@ -30,11 +31,11 @@ TONES = {
     CANCELLED: "red",
 }  # fmt: skip
 TABS = (
-    ("", "全部"), ("mine", "等我处理"), (DRAFT, "草稿"), (IN_REVIEW, "待审核"), (ACCEPTED, "已并入"),
-    (RETURNED, "已退回"), (APPROVED, "已通过"), (PUBLISHED, "已发布"), (CANCELLED, "已取消"),
+    ("", "全部"), ("mine", "等我处理"), ("passed", "我们已通过"), (DRAFT, "草稿"), (IN_REVIEW, "待审核"),
+    (ACCEPTED, "已并入"), (RETURNED, "已退回"), (APPROVED, "已通过"), (PUBLISHED, "已发布"), (CANCELLED, "已取消"),
+    ("counted", "送审以后的"),
 )  # fmt: skip
 ALWAYS = ("", "mine", IN_REVIEW, RETURNED, APPROVED)
-YES = ("accept", "pass_on", "approve")
 SENDS = {"submit": "送审", "settle": "列入", "resubmit": "送回"}
 
 
@@ -47,14 +48,30 @@ class Filter:
     centre: Centre | None = None
     category_id: int | None = None
     page: int = 1
+    q: str = ""
+    sort: str = "time"
+    alone: bool = False  # of the chosen centre itself, without those below it
 
     def args(self, **changes: Any) -> dict[str, Any]:
         """Query arguments of this board, without the empty ones."""
+        sort = changes.pop("sort", self.sort)
+        usual = month_board.usual_sort(changes.get("state", self.status) or "")
         named = {
             "month": self.month, "state": self.status, "centre": self.centre.id if self.centre else None,
-            "category": self.category_id,
+            "category": self.category_id, "q": self.q, "sort": sort if sort != usual else None,
+            "alone": "1" if self.alone else None,
         } | changes  # fmt: skip
         return {k: v for k, v in named.items() if v}
+
+    def figure(self, name: str) -> str:
+        """What a number of this board is called, so that a test can hold all of one name against each other."""
+        centre_id = self.centre.id if self.centre else access.actor().centre_id
+        narrowed = f":{self.category_id}" if self.category_id else ""
+        return f"{name}:{self.month}:{centre_id}{narrowed}{':alone' if self.alone else ''}{self.q}"
+
+    def board(self, actor: Actor) -> list[Any]:
+        """Which rows these are, whatever the tab."""
+        return month_board.on_board(actor, self.month, self.centre, self.category_id, self.q, self.alone)
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,11 @@ class Line:
     def decidable(self) -> bool:
         """Waits for this viewer's own centre to say yes; a department's plan is allotted instead."""
         return self.yes is not None and not self.stand_in and not self.may_allot
+
+    @property
+    def pickable(self) -> bool:
+        """Can be ticked: to be decided, or one's own to be handed in, mended or deleted with others."""
+        return self.decidable or (self.own and self.may_edit)
 
     @property
     def when(self) -> tuple[str, str]:
@@ -126,15 +148,27 @@ def read_filter(month: str) -> Filter:
     is left out."""
     status = request.values.get("state") or request.values.get("status", "")
     centre, page = centre_inside(access.actor(), number("centre")), min(number("page") or 1, 1000)
-    return Filter(month, status if status in dict(TABS) else "", centre, number("category"), page)
+    q, sort = request.values.get("q", "").strip()[:40], request.values.get("sort", "")
+    status = status if status in dict(TABS) else ""
+    return Filter(
+        month,
+        status,
+        centre,
+        number("category"),
+        page,
+        q,
+        sort if sort in month_board.SORTS else month_board.usual_sort(status),
+        request.values.get("alone") == "1",
+    )
 
 
 def line_of(row: queries.Row, actor: Actor) -> Line:
     """The first yes, the first way to send, return, edit and allot: only what the board shows is worked out."""
     stand_in = row.entry.status == IN_REVIEW and row.entry.waits_at_id != actor.centre_id
     return Line(
-        row=row, own=_is_own(row.entry, actor), yes=row.first(YES), send=row.first(SENDS),
-        may_return=row.can("return"), stand_in=stand_in, may_edit=row.editable, may_allot=row.can("allot"),
+        row=row, own=_is_own(row.entry, actor), yes=row.first(month_board.YES), send=row.first(SENDS),
+        may_return=row.can("return"), stand_in=stand_in, may_edit=row.editable,
+        may_allot=row.entry.status == IN_REVIEW and row.can("allot"),
     )  # fmt: skip
 
 
@@ -176,17 +210,20 @@ def may_publish(actor: Actor) -> bool:
 def board_context(wanted: Filter, now: datetime) -> dict[str, Any]:
     """Everything the board shows. The whole month is counted, only the page's rows are loaded."""
     actor = access.actor()
-    rows = month_board.on_board(actor, wanted.month, wanted.centre, wanted.category_id)
+    rows = wanted.board(actor)
     sums = month_board.sums(actor, rows)
     shown = sums.shown(wanted.status)
     last = max(1, -(-shown // PAGE_SIZE))
     page = min(wanted.page, last)
     found = queries.board_rows(
-        actor, (*rows, *month_board.in_state(actor, wanted.status)), now, PAGE_SIZE, (page - 1) * PAGE_SIZE
-    )
+        actor, (*rows, *month_board.in_state(actor, wanted.status)), now, PAGE_SIZE, (page - 1) * PAGE_SIZE,
+        sort=wanted.sort,
+    )  # fmt: skip
     return _around(wanted, sums, now, page) | {
         "lines": [line_of(row, actor) for row in found], "shown": shown, "page": page, "pages": last,
         "yes_count": sums.decidable if wanted.status in ("", "mine", IN_REVIEW) else 0,
+        "steps": bulk_steps.open_steps(actor, now), "imports": tidying.taken_imports(actor, wanted.month, now),
+        "said_of": bulk_rules,
     }  # fmt: skip
 
 
@@ -203,11 +240,17 @@ def _around(wanted: Filter, sums: month_board.Sums, now: datetime, page: int = 1
     }  # fmt: skip
 
 
-def _tabs(sums: month_board.Sums, wanted: Filter) -> list[tuple[str, str, bool, int]]:
+def _tabs(sums: month_board.Sums, wanted: Filter) -> list[tuple[str, str, bool, int, str]]:
     return [
-        (label, url_for(".month", **wanted.args(state=code)), code == wanted.status, sums.shown(code))
+        (
+            label,
+            url_for(".month", **wanted.args(state=code, sort=month_board.usual_sort(code))),
+            code == wanted.status,
+            sums.shown(code),
+            wanted.figure(f"state:{code or 'all'}"),
+        )
         for code, label in TABS
-        if code in ALWAYS or sums.shown(code) or code == wanted.status
+        if code in ALWAYS or code == wanted.status or (sums.shown(code) and code != "counted")
     ]
 
 
@@ -224,7 +267,8 @@ def _tools(actor: Actor, wanted: Filter, sums: month_board.Sums) -> dict[str, An
         "may_file": level.files_list,
         "months": sorted({*queries.months(clock.now()), wanted.month}, reverse=True),
         "list_centre": wanted.centre or own, "submit_to": next(iter(review_chain(own)), None),
-        "is_board": True,
+        "is_board": True, "sorts": [(code, words) for code, (words, _) in month_board.SORTS.items()],
+        "sums": sums, "open_changes": queries.open_change_count(actor),
     }  # fmt: skip
 
 
@@ -250,18 +294,21 @@ def row_answer(entry: Entry, message: str, tone: str = "green", **extra: Any) ->
 def row_fragment(entry: Entry, status: int = 200, **extra: Any) -> Response:
     """The block `row` of the board, followed by the board's sums out of band."""
     wanted, now, actor = read_filter(entry.month), clock.now(), access.actor()
-    rows = month_board.on_board(actor, wanted.month, wanted.centre, wanted.category_id)
+    rows = wanted.board(actor)
     found = queries.board_rows(actor, (*rows, Entry.id == entry.id), now)
     if not found:
         return Response("")
     context = _around(wanted, month_board.sums(actor, rows), now)
     context |= {"line": line_of(found[0], actor), "oob": True} | extra
-    template = "catalogue/staff/month.html"
-    return Response(with_sums(template, context), status, headers={"Vary": "HX-Request"}, mimetype="text/html")
+    # What counts the same rows elsewhere on the page follows: the numbers above, the bar, the left column.
+    parts = ["bar"] if wanted.status in ("", "mine", IN_REVIEW) else []
+    answer = with_sums("catalogue/staff/month.html", context, *parts)
+    return Response(answer, status, headers={"Vary": "HX-Request"}, mimetype="text/html")
 
 
-def with_sums(template: str, context: dict[str, Any]) -> str:
-    """The block `row`, and `sums` to be swapped out of band. Inside <template>, because a browser that has just read a
-    <tbody> drops every <form> that follows outside a cell."""
-    row, sums = (pages.block(template, name, **context) for name in ("row", "sums"))
-    return f"{row}\n<template>{sums}</template>"
+def with_sums(template: str, context: dict[str, Any], *more: str) -> str:
+    """The block `row`, and `sums` (and `more` blocks, and the left column) to be swapped out of band. Inside
+    <template>, because a browser that has just read a <tbody> drops every <form> that follows outside a cell."""
+    row, *others = (pages.block(template, name, **context) for name in ("row", "sums", *more))
+    others.append(pages.block("staff.html", "nav", **context))
+    return f"{row}\n<template>{''.join(others)}</template>"

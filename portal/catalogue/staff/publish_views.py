@@ -44,9 +44,10 @@ def coverage_page() -> Response:
     month = asked_month(now)
     found = coverage.coverage(month, centre.path)
     activity = [c for c in found.categories if c.category.kind == "activity"]
+    scope = f"{month}:{centre.id}"
     return pages.page(
-        "catalogue/staff/coverage.html", found=found, month=month, centre=centre, activity=activity,
-        guides=[c for c in found.categories if c.category.kind == "guide"], now=now,
+        "catalogue/staff/coverage.html", found=found, month=month, centre=centre, activity=activity, scope=scope,
+        guides=[c for c in found.categories if c.category.kind == "guide"], now=now, groups=found.groups,
         may_publish=may_publish(access.actor()),
     )  # fmt: skip
 
@@ -113,7 +114,7 @@ def publish() -> Response:
         left=_part("rest", left, (*rows, Entry.status.not_in((APPROVED, PUBLISHED, CANCELLED))), now, looked_at=False),
         out=out, typed=request.form.get("reason", ""), offer=coverage.coverage(month, actor.centre_path),
         allowed=may_publish(actor), late=queries.late(month, now, actor.centre_path), why_left=why_left,
-        turned=_turned,
+        turned=_turned, scope=f"{month}:{actor.centre_id}",
     )  # fmt: skip
 
 
@@ -230,9 +231,10 @@ def export(kind: str) -> Response:
         abort(404)
     actor, now = access.actor(), clock.now()
     wanted = read_filter(asked_month(now))
-    board = month_board.on_board(actor, wanted.month, wanted.centre, wanted.category_id)
+    board = wanted.board(actor)
     asked = {
-        "kind": kind, "month": wanted.month, "status": wanted.status, "category": wanted.category_id,
+        "kind": kind, "month": wanted.month, "status": wanted.status, "category": wanted.category_id, "q": wanted.q,
+        "alone": wanted.alone,
         "centre": wanted.centre.id if wanted.centre else None,
     }  # fmt: skip
     name = f"list-{wanted.month}-{(wanted.centre or own_centre(actor)).code}.{kind}"

@@ -21,6 +21,7 @@ from portal.catalogue.models import (
     DROPPED,
     IN_REVIEW,
     RETURNED,
+    BulkStep,
     Category,
     Entry,
     EntryChange,
@@ -30,7 +31,7 @@ from portal.catalogue.models import (
     Template,
 )
 from portal.catalogue.month_rules import counts
-from portal.catalogue.staff.month_board import inside, my_turn
+from portal.catalogue.staff.month_board import SORTS, inside, my_turn
 from portal.catalogue.states import ASKED, ENTRY, holds, status_text
 from portal.catalogue.timetext.parts import Problem, Span, errors
 from portal.centres import profile
@@ -111,6 +112,11 @@ def plan_import(import_id: int) -> PlanImport | None:
     return db.session.scalar(select(PlanImport).where(PlanImport.id == import_id))
 
 
+def bulk_step(step_id: int) -> BulkStep | None:
+    """A step on many rows that somebody of one's own subtree did, or None."""
+    return db.session.scalar(select(BulkStep).where(BulkStep.id == step_id))
+
+
 def template(template_id: int) -> Template | None:
     return db.session.scalar(select(Template).where(Template.id == template_id))
 
@@ -123,10 +129,10 @@ def templates(centre_id: int) -> list[Template]:
 
 def board_rows(
     actor: Actor, wanted: Sequence[ColumnElement[bool]], now: datetime, limit: int | None = None, offset: int = 0,
-    looked_at: bool = True,
+    looked_at: bool = True, sort: str = "time",
 ) -> list[Row]:  # fmt: skip
-    """The rows that meet `wanted`, by date. looked_at: with clashes and what to check. Five queries."""
-    order = (Entry.first_start.is_(None), Entry.first_start, Entry.id)
+    """Rows that meet `wanted`, by date or as `SORTS` says. looked_at: with clashes and what to check. Five queries."""
+    order = SORTS[sort][1]
     # The page's ids first: only its rows are joined with what is said of them.
     ids = select(Entry.id).where(*wanted).order_by(*order).limit(limit).offset(offset)
     found = db.session.scalars(_loaded(select(Entry).where(Entry.id.in_(ids))).order_by(*order))
@@ -313,6 +319,7 @@ class Step:
 WORDS = {
     "draft_entry": "新建", "edit_entry": "修改", "copy_entry": "复制上月", "confirm_checked": "已核对",
     "correct": "审核时更正", "lift": "转由上级处理",
+    "taken_back": "整批撤回",
     "ask_edit": "申请变更", "ask_cancel": "申请取消", "change": "变更生效",
 }  # fmt: skip
 

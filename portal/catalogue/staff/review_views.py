@@ -2,33 +2,25 @@
 
 from typing import Any
 
-from flask import flash, request, url_for
+from flask import flash, url_for
 from werkzeug.wrappers import Response
 
 from portal.catalogue.actions import drafting, reviewing
 from portal.catalogue.actions.entry_values import InvalidRow
-from portal.catalogue.actions.guides import centre_inside
-from portal.catalogue.actions.reviewing import RowsWithProblems
 from portal.catalogue.models import RETURNED, Entry
-from portal.catalogue.staff import choices, forms, month_board, queries
+from portal.catalogue.staff import forms, queries
 from portal.catalogue.staff.month_views import (
-    Filter,
-    asked_month,
     back,
-    board_context,
     bp,
     entry_or_404,
     number,
-    own_centre,
     row_answer,
     row_fragment,
 )
 from portal.catalogue.states import status_text
 from portal.core import access, clock, pages
 from portal.core.access import Permission
-from portal.core.db import db
 from portal.core.errors import DomainError, Stale
-from portal.core.incoming import record_id
 
 
 def seen_version() -> int | None:
@@ -53,29 +45,6 @@ def approve_row(entry_id: int) -> Response:
     entry = entry_or_404(entry_id)
     reviewing.approve(access.actor(), entry, clock.now(), version=seen_version())
     return row_answer(entry, f"“{entry.title}”通过了，现在{status_text(entry)}。")
-
-
-@bp.post("/staff/catalogue/approve")
-@access.staff(Permission.REVIEW)
-def approve_many() -> Response:
-    """The rows ticked, or every row of the present list that waits for this viewer."""
-    actor, now = access.actor(), clock.now()
-    if request.form.get("all"):
-        month = request.form.get("month", "")
-        centre = centre_inside(actor, number("centre"))
-        rows = month_board.on_board(actor, month, centre, number("category"))
-        # Only one's own turn: "all" must not pass over the level below.
-        found = choices.entries_that(*rows, month_board.to_decide(actor))
-    else:
-        found = choices.entries_that(Entry.id.in_(request.form.getlist("row", type=record_id)))
-    if not found:
-        flash("还没有勾选要通过的服务。", "gold")
-        return pages.see_other(back())
-    done = reviewing.approve_all(actor, found, now)
-    left = len(found) - done
-    rest = f"另有 {left} 条已被别人处理或不轮到您，没有动。" if left else ""
-    flash(f"通过了 {done} 条。{rest}", "green" if done else "gold")
-    return pages.see_other(back())
 
 
 @bp.get("/staff/catalogue/<int:entry_id>/row")
@@ -154,27 +123,6 @@ def drop_row(entry_id: int) -> Response:
     if error is not None:
         form.reason.errors = [f"{error.message}{error.advice}"]
     return pages.page("catalogue/staff/drop.html", entry=entry, form=form, error=error)
-
-
-@bp.post("/staff/catalogue/submit")
-@access.staff(Permission.PLAN)
-def submit() -> Response:
-    """Hand in the own centre's list of a month. When rows are not ready, the board says which and why."""
-    actor, now = access.actor(), clock.now()
-    centre, month = own_centre(actor), asked_month(now)
-    try:
-        count = reviewing.submit_issue(actor, centre, month, now)
-    except RowsWithProblems as error:
-        found = [(e.id, e.title, problems) for e, problems in error.rows]
-        db.session.rollback()
-        refused = [({"id": number_, "title": title}, problems) for number_, title, problems in found]
-        context = board_context(Filter(month=month), now) | {"refused": refused}
-        return pages.page("catalogue/staff/month.html", status=422, **context)
-    except DomainError as error:
-        return pages.sorry(error, url_for(".month", month=month))
-    return pages.said(
-        f"{centre.label} {clock.month_name(month)}清单交出去了，共 {count} 条。", url_for(".month", month=month)
-    )
 
 
 @bp.post("/staff/catalogue/<int:entry_id>/checked")

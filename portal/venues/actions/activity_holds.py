@@ -7,8 +7,9 @@ Flush only, never commit.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, inspect, select, update
 
 from portal.core import clock, scope, states
 from portal.core.access import Actor, system_actor
@@ -74,6 +75,87 @@ def hold(
             waiting_list.free_up(locked[row.venue_id], waiting_list.held(row), now)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an activity would hold, for holding many at once."""
+
+    source_id: int
+    title: str
+    venue_id: int
+    spans: tuple[Span, ...]
+    people: int
+
+
+def hold_free(wanted: Sequence[Wanted], actor: Actor, now: datetime) -> set[int]:
+    """Hold, pending, what is free for activities that hold nothing yet, by a fixed number of statements.
+
+    Returns the ids of those that have all they want now; the others hold nothing more than before, and `hold` says
+    why. Earlier ones of `wanted` come first. Locks: venues, lower first.
+    """
+    with scope.system("a room's holds belong to everybody's bookings"):
+        locked = locks.lock_all({w.venue_id for w in wanted})
+        asked = [(w, sorted({s for s in w.spans if s.end > now}, key=lambda s: s.start)) for w in wanted]
+        dates = [s for _, spans in asked for s in spans]
+        if not dates or not locked:
+            return set()
+        first, last = min(s.start for s in dates), max(s.end for s in dates)
+        days = clock.local(first).date(), clock.local(last).date() + timedelta(days=1)
+        terms = occupancy.terms_of(list(locked.values()), *days)
+        around = timedelta(days=1)
+        taken = occupancy.taken(list(locked), first - around, last + around)
+        holding = set(db.session.scalars(_live([w.source_id for w in wanted])))
+        rows: list[Booking] = []
+        for want, spans in asked:
+            venue = locked.get(want.venue_id)
+            if venue is None or not venue.bookable or want.source_id in holding:
+                continue
+            if _fits(venue, terms[venue.id], spans, taken[venue.id]):
+                rows += _fresh(venue, want, spans, actor, now)
+                taken[venue.id] += [rules.held(s, venue.buffer) for s in spans]
+                holding.add(want.source_id)
+        _enter(rows, locked, actor, now)
+    return {row.source_id for row in rows if row.source_id is not None}
+
+
+def _live(source_ids: Sequence[int]) -> Any:
+    live = Booking.source == BY_ACTIVITY, Booking.source_id.in_(source_ids), Booking.status.in_(ACTIVE)
+    return select(Booking.source_id).where(*live).distinct()
+
+
+def _fits(venue: Venue, terms: rules.Terms, spans: Sequence[Span], taken: Sequence[Span]) -> bool:
+    if _overlapping(spans):
+        return False
+    return all(
+        span.end - span.start <= timedelta(hours=rules.MAX_HOURS) and rules.shut_by(terms, span) is None
+        and not any(rules.collides(rules.held(span, venue.buffer), other) for other in taken)
+        for span in spans
+    )  # fmt: skip
+
+
+def _fresh(venue: Venue, want: Wanted, spans: Sequence[Span], actor: Actor, now: datetime) -> list[Booking]:
+    begins, words = [s.start for s in spans], want.title[: residents.TITLE_MAX] or venue.name
+    rows = []
+    for span in spans:
+        wish = Wish(venue.id, span.start, span.end, max(1, want.people), words)
+        until = _until(span.end, rules.held(span, venue.buffer).end, begins)
+        row = residents.made(venue, wish, PENDING, BY_ACTIVITY, actor, now, source_id=want.source_id, held_until=until)
+        rows.append(row)
+    return rows
+
+
+def _enter(rows: Sequence[Booking], locked: dict[int, Venue], actor: Actor, now: datetime) -> None:
+    if not rows:
+        return
+    names = {column.key for column in inspect(Booking).column_attrs}
+    values = [{name: value for name, value in vars(row).items() if name in names} for row in rows]
+    statement = insert(Booking).returning(Booking.id).execution_options(render_nulls=True)
+    ids = list(db.session.scalars(statement, values))
+    for venue_id in sorted({row.venue_id for row in rows}):
+        locks.touch(locked[venue_id], now)
+    db.session.flush()
+    states.note_many(MACHINE, [(number, PENDING, None) for number in ids], "book", actor, now)
+
+
 def _put(
     venue: Venue, staying: list[Booking], new: list[Span], what: tuple[int, str, int, bool], actor: Actor,
     now: datetime,
@@ -91,11 +173,9 @@ def _put(
     for span in new:
         wish = Wish(venue.id, span.start, span.end, people, words)
         until = _until(span.end, rules.held(span, venue.buffer).end, begins)
-        row = residents.enter(
+        residents.enter(
             venue, wish, APPROVED if firm else PENDING, BY_ACTIVITY, actor, now, source_id=source_id, held_until=until
         )
-        # The activity's own review decides, not the room's queue.
-        row.waits_at_id, row.decide_by = None, None
     db.session.flush()
 
 

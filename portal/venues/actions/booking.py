@@ -165,9 +165,28 @@ def enter(
 
     held_until: where the buffer after it is not the room's.
     """
+    row = made(
+        venue, wish, status, source, actor, now, resident_id=resident_id, source_id=source_id, series_id=series_id,
+        contact=contact, held_until=held_until,
+    )  # fmt: skip
+    db.session.add(row)
+    locks.touch(venue, now)
+    db.session.flush()
+    states.note(MACHINE, row, "book", actor, now)
+    if resident_id is not None or (row.status == PENDING and source != BY_ACTIVITY):
+        outbox.put(FIRST_TOPIC[status], f"booking:{row.id}:new", {"id": row.id}, now)
+    return row
+
+
+def made(
+    venue: Venue, wish: Wish, status: str, source: str, actor: Actor, now: datetime, *,
+    resident_id: int | None = None, source_id: int | None = None, series_id: int | None = None,
+    contact: tuple[str, str] = ("", ""), held_until: datetime | None = None,
+) -> Booking:  # fmt: skip
+    """A booking that is not in the session yet; `enter` says what the arguments mean."""
     decided = status == APPROVED
-    pending = status == PENDING
-    row = Booking(
+    pending = status == PENDING and source != BY_ACTIVITY  # an activity's own review decides, not the room's queue
+    return Booking(
         venue_id=venue.id, centre_id=venue.centre_id, source=source, source_id=source_id, series_id=series_id,
         resident_id=resident_id, relative_id=wish.relative_id, contact_name=contact[0], contact_phone=contact[1],
         title=wish.title[:TITLE_MAX] or venue.name, function=wish.function, people=wish.people, needs=wish.needs,
@@ -177,13 +196,6 @@ def enter(
         decide_by=rules.decide_by(now, venue.approve_hours, wish.start) if pending else None,
         created_by=actor.name if actor.kind == "staff" else "", created_at=now, decided_at=now if decided else None,
     )  # fmt: skip
-    db.session.add(row)
-    locks.touch(venue, now)
-    db.session.flush()
-    states.note(MACHINE, row, "book", actor, now)
-    if resident_id is not None or (pending and source != BY_ACTIVITY):
-        outbox.put(FIRST_TOPIC[status], f"booking:{row.id}:new", {"id": row.id}, now)
-    return row
 
 
 def _own(actor: Actor, booking_id: int, *more_venues: int) -> tuple[Venue, Booking]:

@@ -100,3 +100,32 @@ def test_refused(session: Any, town: Town) -> None:
         drafting.copy_month(town.actor("A1"), town.centres["A2"], "2026-11", MONTH, NOW)
     with pytest.raises(drafting.NothingToCopy):
         drafting.copy_month(town.actor("A1"), town.centres["A1"], "2026-99", MONTH, NOW)
+
+
+def test_what_stands_there_already_is_not_doubled(session: Any, town: Town, make: Any) -> None:
+    tuesday, there = _november(10), span(8)
+    for title in ("手机班", "汤圆会"):
+        make.entry(town.centres["A1"], title=title, sessions=[(tuesday.start, tuesday.end)])
+    make.entry(town.centres["A1"], title="手机班", status=DRAFT, sessions=[(there.start, there.end)])
+    copies = drafting.copy_month(town.actor("A1"), town.centres["A1"], "2026-11", MONTH, NOW)
+    assert [copy.title for copy in copies] == ["汤圆会"]
+
+
+def test_allotted_rows_are_drawn_up_again_by_their_department(session: Any, town: Town, make: Any) -> None:
+    """Not by the communities, and once however many of them had it."""
+    tuesday, centres = _november(10), town.centres
+    for code in ("A1", "B2"):
+        make.entry(
+            centres[code],
+            title="普法讲座",
+            sessions=[(tuesday.start, tuesday.end)],
+            department_id=town.department.id,
+            author_centre_id=centres["D"].id,
+        )
+    make.entry(centres["A1"], title="自己的", sessions=[(tuesday.start, tuesday.end)])
+    assert [c.title for c in drafting.copy_month(town.actor("A1"), centres["A1"], "2026-11", MONTH, NOW)] == ["自己的"]
+    assert drafting.of_departments(centres["A1"], "2026-11") == 1
+    (copy,) = drafting.copy_month(town.actor("ZFB"), centres["D"], "2026-11", MONTH, NOW)
+    assert (copy.title, copy.centre_id, copy.department_id, copy.status) == (
+        "普法讲座", centres["D"].id, town.department.id, DRAFT,
+    )  # fmt: skip

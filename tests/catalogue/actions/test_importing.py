@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal.catalogue.actions import importing, reviewing, service_types
+from portal.catalogue.actions import handing_in, importing, service_types
 from portal.catalogue.models import DRAFT, Category, Entry, PlanImport
 from portal.catalogue.staff import queries
 from portal.core import clock, scope
@@ -90,7 +90,7 @@ def test_all_rows_of_the_example_are_understood(session: Any, town: Town) -> Non
     assert upload.status == "taken"
     days = by_title["社保、就业政策咨询日"].values.sessions
     assert [clock.local(s.start).hour for s in days] == [9, 14]
-    assert reviewing.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW) == 12
+    assert handing_in.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW) == 12
 
 
 def test_nothing_is_taken_in_twice(session: Any, town: Town) -> None:

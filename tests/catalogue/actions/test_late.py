@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from portal.catalogue import waiting
-from portal.catalogue.actions import publishing, reviewing
+from portal.catalogue.actions import handing_in, publishing, reviewing
 from portal.catalogue.staff import queries
 from portal.core import clock, outbox, registry
 from portal.notices.models import InboxMessage
@@ -34,7 +34,7 @@ def _tick(session: Any, now: datetime) -> int:
 
 def _submit(town: Town, who: str, at: datetime) -> None:
     draft(town, who, title=f"{who}的活动")
-    reviewing.submit_issue(town.actor(who), town.centres[who], MONTH, at)
+    handing_in.submit_issue(town.actor(who), town.centres[who], MONTH, at)
 
 
 def test_two_reminders_and_then_the_late_list(session: Any, town: Town) -> None:

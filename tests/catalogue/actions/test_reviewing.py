@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from portal.catalogue.actions import drafting, entry_values, reviewing
+from portal.catalogue.actions import drafting, entry_values, handing_in, reviewing
 from portal.catalogue.models import ACCEPTED, APPROVED, DRAFT, DROPPED, IN_REVIEW, RETURNED, Entry, Issue
 from portal.catalogue.staff import queries
 from portal.catalogue.states import status_text
@@ -36,7 +36,7 @@ def test_a_station_row_goes_through_every_level(session: Any, town: Town) -> Non
     assert reviewing.approve(town.actor("A1"), entry, NOW) == "accept"
     assert entry.status == ACCEPTED
     draft(town, "A1", title="冬至包汤圆")
-    assert reviewing.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW) == 2
+    assert handing_in.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW) == 2
     assert (entry.status, entry.waits_at_id) == (IN_REVIEW, town.centres["A"].id)
     assert reviewing.approve(town.actor("A"), entry, NOW) == "pass_on"
     assert (entry.status, entry.waits_at_id) == (IN_REVIEW, town.centres["D"].id)
@@ -49,22 +49,22 @@ def test_a_station_row_goes_through_every_level(session: Any, town: Town) -> Non
 
 def test_handing_in_marks_the_issue_once(session: Any, town: Town) -> None:
     draft(town)
-    reviewing.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW)
+    handing_in.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW)
     issue = session.scalars(select(Issue).where(Issue.centre_id == town.centres["A1"].id)).one()
     assert (issue.submitted_at, issue.submitted_by) == (NOW, "A1管理员")
-    with pytest.raises(reviewing.NothingToSubmit):
-        reviewing.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW)
+    with pytest.raises(handing_in.NothingToSubmit):
+        handing_in.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW)
 
 
-def test_one_bad_row_keeps_the_whole_issue(session: Any, town: Town) -> None:
+def test_good_rows_go_up_and_the_others_are_named(session: Any, town: Town) -> None:
     good = draft(town)
     bad = draft(town, title="时间没定", sessions=())
-    with pytest.raises(reviewing.RowsWithProblems) as caught:
-        reviewing.submit_issue(town.actor("A1"), town.centres["A1"], MONTH, NOW)
-    assert [(e.id, [p.field for p in ps]) for e, ps in caught.value.rows] == [(bad.id, ["sessions"])]
-    assert "时间没定" in caught.value.message
-    assert good.status == DRAFT
-    assert session.scalar(select(Issue.submitted_at)) is None
+    session.commit()
+    found = handing_in.hand_in(town.actor("A1"), town.centres["A1"], MONTH, NOW)
+    assert (found.done, [(row.entry_id, row.title) for row in found.left]) == (1, [(bad.id, "时间没定")])
+    assert found.left[0].why
+    assert (good.status, bad.status) == (IN_REVIEW, DRAFT)
+    assert session.scalar(select(Issue.submitted_at)) == NOW
 
 
 def test_a_return_comes_straight_back_to_who_returned_it(session: Any, town: Town) -> None:
@@ -220,8 +220,8 @@ def test_a_department_hands_in_no_centres_list(session: Any, town: Town, code: s
     """Its account belongs to the district's centre, but the district's tree is not its own."""
     draft(town, "A1")
     with pytest.raises(NotAllowed):
-        reviewing.submit_issue(town.actor("ZFB"), town.centres[code], MONTH, NOW)
-    with pytest.raises(NotAllowed):
+        handing_in.submit_issue(town.actor("ZFB"), town.centres[code], MONTH, NOW)
+    with pytest.raises(drafting.NothingToCopy if code == "D" else NotAllowed):  # its own plans only
         drafting.copy_month(town.actor("ZFB"), town.centres[code], "2026-11", MONTH, NOW)
 
 

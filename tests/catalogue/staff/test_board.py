@@ -10,7 +10,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from portal.catalogue.models import ACCEPTED, APPROVED, IN_REVIEW, RETURNED, Entry, Issue
+from portal.catalogue.models import ACCEPTED, APPROVED, IN_REVIEW, RETURNED, Entry
 from portal.core import clock
 
 BOARD = "/staff/catalogue?month=2026-12"
@@ -134,7 +134,7 @@ def test_many_at_once_and_all(client: Any, town: Any, waiting: Any, make: Any, s
     ids = [waiting(f"第{n}条").id for n in range(3)]
     other = make.entry(town.centres["B1"], status=IN_REVIEW, waits_at_id=town.centres["B"].id, waits_since=make.now).id
     as_staff(client, town.staff["A"])
-    client.post("/staff/catalogue/approve", data={"row": [ids[0], other]})
+    client.post("/staff/catalogue/bulk", data={"do": "approve", "row": [ids[0], other]})
     session.rollback()
     assert [session.get(Entry, i).waits_at_id == town.centres["D"].id for i in (*ids, other)] == [
         True,
@@ -142,8 +142,8 @@ def test_many_at_once_and_all(client: Any, town: Any, waiting: Any, make: Any, s
         False,
         False,
     ]
-    assert "还没有勾选" in client.get(client.post("/staff/catalogue/approve", data={}).location).text
-    client.post("/staff/catalogue/approve", data={"all": "1", "month": "2026-12"})
+    assert "还没有勾选" in client.get(client.post("/staff/catalogue/bulk", data={"do": "approve"}).location).text
+    client.post("/staff/catalogue/bulk", data={"do": "approve", "all": "1", "month": "2026-12"})
     session.rollback()
     assert all(session.get(Entry, i).waits_at_id == town.centres["D"].id for i in ids)
     assert session.get(Entry, other).waits_at_id == town.centres["B"].id
@@ -155,7 +155,7 @@ def test_a_superior_stands_in_on_the_row_s_page_only(
     entry_id = waiting("探访").id
     as_staff(client, town.staff["D"])
     assert "通过</button>" not in row_of(client.get(BOARD).text, entry_id)
-    client.post("/staff/catalogue/approve", data={"all": "1", "month": "2026-12"})
+    client.post("/staff/catalogue/bulk", data={"do": "approve", "all": "1", "month": "2026-12"})
     session.rollback()
     assert session.get(Entry, entry_id).status == IN_REVIEW  # "all" does not pass over the subdistrict
     session.rollback()
@@ -183,23 +183,76 @@ def test_a_station_offers_and_the_community_takes_it_in(
 def test_handing_in_says_which_rows_are_not_ready(
     client: Any, town: Any, make: Any, session: Any, as_staff: Any
 ) -> None:
+    """Asked once with what stays; the good rows go, the others are named again; taken back by one press."""
     good = make.entry(town.centres["A1"], title="好的", status="draft").id
     bad = make.entry(town.centres["A1"], title="没有地点的", status="draft", place="").id
     as_staff(client, town.operator["A1"])
-    refused = client.post("/staff/catalogue/submit", data={"month": "2026-12"})
-    assert refused.status_code == 422
-    assert "先改好这 1 条" in refused.text
-    assert f"/staff/catalogue/{bad}/edit" in refused.text
-    session.rollback()
-    assert session.get(Entry, good).status == "draft"
-    assert session.query(Issue).count() == 0
-    session.get(Entry, bad).place = "二楼"
-    session.commit()
-    done = client.post("/staff/catalogue/submit", data={"month": "2026-12"})
-    assert done.status_code == 303
-    assert "共 2 条" in client.get(done.location).text
+    assert "交甲街道审核（2）" in client.get(BOARD).text
+    asked = client.get("/staff/catalogue/bulk?do=hand_in&all=1&month=2026-12").text
+    assert "上交 1 条" in asked and "这 1 条不动" in asked
+    assert f"/staff/catalogue/{bad}/edit" in asked
+    done = client.post("/staff/catalogue/bulk", data={"do": "hand_in", "ids": f"{good},{bad}", "month": "2026-12"})
+    assert done.status_code == 200
+    assert "上交了 1 条" in done.text and f"/staff/catalogue/{bad}" in done.text
     session.rollback()
     assert session.get(Entry, good).waits_at_id == town.centres["A"].id
+    assert session.get(Entry, bad).status == "draft"
+    assert "刚才上交了 1 条" in client.get(BOARD).text
+    undo = re.search(r"/staff/catalogue/steps/\d+/undo", done.text).group()
+    assert "都回到原来的样子" in client.get(client.post(undo).location).text
+    session.rollback()
+    assert session.get(Entry, good).status == "draft"
+    assert "已经撤回" in client.get(client.post(undo).location).text
+    nothing = client.post("/staff/catalogue/bulk", data={"do": "hand_in", "ids": str(bad), "month": "2026-12"})
+    assert nothing.status_code == 422 and "没有可以上交的服务" in nothing.text
+
+
+def test_all_is_asked_once_with_its_warnings(client: Any, town: Any, waiting: Any, session: Any, as_staff: Any) -> None:
+    plain, odd = waiting("没事的").id, waiting("要核对的", check_note="日期请核对", place="广场").id
+    as_staff(client, town.staff["A"])
+    assert "全部通过…" in client.get(BOARD).text
+    asked = client.get("/staff/catalogue/bulk?do=approve&all=1&month=2026-12").text
+    assert "只通过没有提醒的 1 条" in asked and "全部通过 2 条" in asked and "日期请核对" in asked
+    assert f'name="ids" value="{plain}"' in asked
+    said = client.get(
+        client.post("/staff/catalogue/bulk", data={"do": "approve", "ids": plain, "month": "2026-12"}).location
+    ).text
+    assert "通过了 1 条" in said and "10 分钟" not in said
+    session.rollback()
+    assert [session.get(Entry, i).waits_at_id == town.centres["D"].id for i in (plain, odd)] == [True, False]
+
+
+def test_many_are_returned_for_one_reason(client: Any, town: Any, waiting: Any, session: Any, as_staff: Any) -> None:
+    ids = [waiting(f"第{n}条").id for n in range(3)]
+    as_staff(client, town.staff["A"])
+    page = "/staff/catalogue/bulk?do=return&month=2026-12&" + "&".join(f"row={i}" for i in ids[:2])
+    assert "退回 2 条" in client.get(page).text
+    data = {"do": "return", "month": "2026-12", "ids": f"{ids[0]},{ids[1]}"}
+    empty = client.post("/staff/catalogue/bulk", data=data)
+    assert empty.status_code == 422 and "请写明原因" in empty.text and "退回 2 条" in empty.text
+    client.post("/staff/catalogue/bulk", data=data | {"reason": "写明集合点", "field": "place"})
+    session.rollback()
+    found = [session.get(Entry, i) for i in ids]
+    assert [(e.status, e.return_reason, e.return_field) for e in found] == [
+        ("returned", "写明集合点", "place"), ("returned", "写明集合点", "place"), (IN_REVIEW, "", ""),
+    ]  # fmt: skip
+
+
+def test_a_category_or_a_place_for_many(client: Any, town: Any, make: Any, session: Any, as_staff: Any) -> None:
+    ids = [make.entry(town.centres["A1"], title=f"第{n}条", status="draft").id for n in range(2)]
+    as_staff(client, town.staff["A1"])
+    data = {"month": "2026-12", "ids": f"{ids[0]},{ids[1]}"}
+    wrong = client.post("/staff/catalogue/bulk", data=data | {"do": "place", "place": " "})
+    assert wrong.status_code == 422 and "请写地点" in wrong.text
+    client.post("/staff/catalogue/bulk", data=data | {"do": "place", "place": "小广场"})
+    charity = town.categories["charity"].id
+    client.post("/staff/catalogue/bulk", data=data | {"do": "category", "category": charity})
+    session.rollback()
+    assert {(session.get(Entry, i).place, session.get(Entry, i).category_id) for i in ids} == {("小广场", charity)}
+    client.post("/staff/catalogue/bulk", data=data | {"do": "drop"})
+    session.rollback()
+    assert {session.get(Entry, i).status for i in ids} == {"dropped"}
+    assert client.get("/staff/catalogue/bulk?do=explode&row=1").status_code == 303
 
 
 def test_an_inspector_decides_nothing(client: Any, town: Any, waiting: Any, as_staff: Any) -> None:
@@ -207,7 +260,7 @@ def test_an_inspector_decides_nothing(client: Any, town: Any, waiting: Any, as_s
     as_staff(client, town.inspector["D"])
     for end in ("approve", "return", "send", "recall", "drop", "edit", "checked"):
         assert client.post(f"/staff/catalogue/{entry_id}/{end}").status_code == 403, end
-    assert client.post("/staff/catalogue/submit").status_code == 403
+    assert client.post("/staff/catalogue/bulk", data={"do": "approve"}).status_code == 403
     assert "通过所选" not in client.get(BOARD).text
 
 
@@ -240,7 +293,7 @@ def test_long_lists_have_pages_and_all_means_all(
     assert "第 1 页，共 2 页，53 条" in page
     assert client.get(BOARD + "&page=2").text.count('<tbody id="row-') == 3
     assert client.get("/staff/catalogue/export.csv?month=2026-12").data.count(b"\n") == 54
-    client.post("/staff/catalogue/approve", data={"all": "1", "month": "2026-12"})
+    client.post("/staff/catalogue/bulk", data={"do": "approve", "all": "1", "month": "2026-12"})
     session.rollback()
     assert session.query(Entry).filter_by(waits_at_id=town.centres["D"].id).count() == 53
 
@@ -280,3 +333,54 @@ def test_dropping_asks_first(client: Any, town: Any, make: Any, session: Any, as
     session.rollback()
     assert session.get(Entry, draft).status == "dropped"
     assert session.get(Entry, approved).status == APPROVED
+
+
+def test_review_by_community_with_what_each_row_says(
+    client: Any, town: Any, waiting: Any, make: Any, as_staff: Any
+) -> None:
+    """What is to be decided stands by centre; the content opens in place; a community's rows are passed together."""
+    waiting("丙", content="请带身份证")
+    other = {"status": IN_REVIEW, "waits_at_id": town.centres["A"].id, "waits_since": make.now}
+    make.entry(town.centres["A2"], title="乙", **other)
+    waiting("甲")
+    as_staff(client, town.staff["A"])
+    page = client.get(BOARD + "&state=mine").text
+    heads = re.findall(r'<th colspan="7" scope="rowgroup">(\S+)', page)
+    assert heads == ["甲一社区", "甲二社区"]
+    assert "请带身份证" in page
+    assert page.count("全部通过…") == 3
+    assert re.findall(r"<strong>(.)</strong>", client.get(BOARD + "&sort=title").text) != []
+    assert "rowgroup" not in client.get(BOARD + "&state=mine&sort=time").text
+
+
+def test_the_list_is_searched_and_sorted(client: Any, town: Any, waiting: Any, as_staff: Any) -> None:
+    waiting("冬至包汤圆", place="书吧")
+    waiting("广场舞", place="小广场", contact="陈社工")
+    as_staff(client, town.staff["A"])
+
+    def names(query: str) -> list[str]:
+        return re.findall(r"<strong>([^<]+)</strong></a>", client.get(BOARD + query).text)
+
+    assert names("&q=汤圆") == ["冬至包汤圆"]
+    assert names("&q=陈社工 广场") == ["广场舞"]
+    assert names("&q=没有的") == []
+    assert names("&q=100%25") == []
+    assert names("&sort=title") == sorted(["冬至包汤圆", "广场舞"])
+    assert names("&sort=sideways") == names("")
+    assert "汤圆" in client.get("/staff/catalogue/export.csv?month=2026-12&q=汤圆").get_data(as_text=True)
+    assert "广场舞" not in client.get("/staff/catalogue/export.csv?month=2026-12&q=汤圆").get_data(as_text=True)
+
+
+def test_what_we_have_passed(client: Any, town: Any, waiting: Any, as_staff: Any) -> None:
+    entry, other = waiting("过了的"), waiting("退回的")
+    as_staff(client, town.staff["A"])
+    assert "我们已通过" not in client.get(BOARD).text
+    client.post(f"/staff/catalogue/{entry.id}/approve")
+    client.post(f"/staff/catalogue/{other.id}/return", data={"reason": "不清楚"})
+    page = client.get(BOARD + "&state=passed").text
+    assert re.search(r"我们已通过 <b[^>]*>1</b>", page)
+    assert "过了的" in page and "退回的</strong>" not in page
+    as_staff(client, town.staff["D"])
+    client.post(f"/staff/catalogue/{entry.id}/return", data={"reason": "重复"})
+    as_staff(client, town.staff["A"])
+    assert not re.search(r"我们已通过 <b", client.get(BOARD).text)

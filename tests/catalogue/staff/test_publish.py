@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.catalogue.actions import reviewing
+from portal.catalogue.actions import handing_in
 from portal.catalogue.models import APPROVED, DRAFT, IN_REVIEW, PUBLISHED, RETURNED, Entry
 from portal.core import clock
 from portal.core.audit import AuditLog
@@ -88,7 +88,7 @@ def test_the_late_list_names_who_and_gives_the_phone(
 ) -> None:
     make.entry(town.centres["A1"], status=DRAFT)
     session.commit()
-    reviewing.submit_issue(town.actor("A1"), town.centres["A1"], "2026-12", make.now - timedelta(days=5))
+    handing_in.submit_issue(town.actor("A1"), town.centres["A1"], "2026-12", make.now - timedelta(days=5))
     session.commit()
     as_staff(client, town.staff["A"])
     page = client.get("/staff/catalogue/late?month=2026-12").text

@@ -94,9 +94,9 @@ def test_sending_into_a_taken_room_says_what_is_possible(
     answer = staff.post(f"/staff/catalogue/{entry.id}/send", data={"version": entry.revision}, follow_redirects=True)
     assert "还不能送审：三楼会议室" in answer.text
     assert last(session).status == DRAFT
-    answer = staff.post("/staff/catalogue/submit", data={"month": MONTH})
+    answer = staff.post("/staff/catalogue/bulk", data={"do": "hand_in", "all": "1", "month": MONTH})
     assert answer.status_code == 422
-    assert "先改好这 1 条" in answer.text and "“居委会例会”" in answer.text
+    assert f"/staff/catalogue/{entry.id}" in answer.text and "“居委会例会”" in answer.text
 
 
 def test_the_room_is_asked_while_somebody_types(staff: Any, town: Town, make: Make, room: Venue, session: Any) -> None:
