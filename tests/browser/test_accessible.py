@@ -24,6 +24,7 @@ NO_PAGE = {
     "static", "catalogue.picture", "operations.metrics", "operations.healthz", "operations.readyz", "catalogue.short",
     "people.export", "catalogue.calendar", "catalogue.api_services", "people_staff.audit_csv", "signup_staff.table",
     "catalogue_staff.understand", "catalogue_staff.plan_template", "catalogue_staff.export",
+    "centres_staff.sheet",  # of the top's alone: looked at with the district's desk
 }  # fmt: skip
 
 FINDINGS = """async () => {
@@ -186,7 +187,8 @@ def test_the_districts_desk_at_1280(house: House, visit: Visit) -> None:
     inspector = Inspector(page, 24, 16)
     month = house.ids["month"]
     for path in ("", "/messages", f"/catalogue?month={month}", f"/catalogue/publish?month={month}",
-                 f"/catalogue/coverage?month={month}", "/accounts", "/audit"):  # fmt: skip
+                 f"/catalogue/coverage?month={month}", "/accounts", "/audit", "/centres", "/centres/import",
+                 f"/centres/import/{house.ids['sheet_id']}", "/first-morning"):  # fmt: skip
         inspector.inspect(f"/staff{path}", (1280,))
     assert not inspector.problems, "\n".join(inspector.problems)
 
