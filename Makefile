@@ -8,7 +8,7 @@ JOBS ?= 2
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgresql lint fmt bench load fuzz attack drill faults pins setup setup-lint setup-test clean
+.PHONY: help run test test-sqlite test-postgresql lint fmt bench load fuzz attack drill faults bundle bundle-trial pins setup setup-lint setup-test clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,12 @@ faults: setup-test  ## kill -9, full and read-only disks, a clock set back, in t
 
 drill: setup  ## Bring the newest backup (or one made now) back into a scratch database and compare every table
 	@$(PY) -m flask --app wsgi restore-drill
+
+bundle: setup  ## One file that sets up a server without network (deploy/), into dist/; SUITES=trixie, ARCH=arm64
+	@$(PY) -m tools.bundle
+
+bundle-trial:  ## That file tried on empty Debians without network: install, upgrade, a migration that fails (root)
+	@tools/bundle_trial.sh
 
 pins: setup-lint  ## Write requirements*.txt from what is installed in .venv
 	$(PY) -m tools.pins

@@ -248,8 +248,10 @@ def _known_revisions() -> set[str]:
     return {script.revision for script in ScriptDirectory(migrations).walk_revisions()}
 
 
-def restore(source: Path, now: datetime) -> dict[str, Any]:
+def restore(source: Path, now: datetime, *, keep_sessions: bool = False) -> dict[str, Any]:
     """Put a backup in place of what is there, and end every session. Returns its manifest.
+
+    keep_sessions: nobody could come in since the backup was made, so who was signed in then still is.
 
     Everything is unpacked and checked first; the database is replaced in one transaction; files are renamed into place.
     Raises BackupError, and then nothing has been changed.
@@ -264,7 +266,7 @@ def restore(source: Path, now: datetime) -> dict[str, Any]:
         db.engine.dispose()
         load(database, db.engine.url)
         _swap_files(Path(folder) / FILES, root)
-    _after_restore(now)
+    _after_restore(now, keep_sessions)
     return manifest | {ERASED_AGAIN: _erased_again(now, manifest["revision"])}
 
 
@@ -279,12 +281,13 @@ def _newest_revision() -> str:
     return str(ScriptDirectory(current_app.extensions["migrate"].directory).get_current_head())
 
 
-def _after_restore(now: datetime) -> None:
+def _after_restore(now: datetime, keep_sessions: bool) -> None:
     """What the restored content does not know: nobody is signed in, and what was kept of the replaced audit log says
     nothing any more."""
-    with writing():
-        ending = sa.update(WebSession).where(WebSession.ended_at.is_(None))
-        db.session.execute(ending.values(ended_at=now, ended_why="restore"))
+    if not keep_sessions:
+        with writing():
+            ending = sa.update(WebSession).where(WebSession.ended_at.is_(None))
+            db.session.execute(ending.values(ended_at=now, ended_why="restore"))
     with scope.system("restore"):
         audit_anchors.keep(audit_anchors.here("restored", now))
         db.session.rollback()

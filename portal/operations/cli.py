@@ -57,27 +57,49 @@ def _one_line() -> Iterator[None]:
 
 
 @bp.cli.command("backup")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def backup_command(file: Path) -> None:
-    """Write database, uploads and kept documents to FILE (a tar with checksums; encrypted when a key is set)."""
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+def backup_command(file: Path | None) -> None:
+    """Write database, uploads and kept documents to FILE (a tar with checksums; encrypted when a key is set).
+
+    Without FILE: the night's backup into PORTAL_BACKUP_DIR, unless it has been made already.
+    """
+    if file is None:
+        _night_backup()
+        return
     with _one_line():
         manifest = backup.write(file, clock.now())
     size = file.stat().st_size / 1_048_576
     click.echo(f"已备份：{file}，{size:.1f} MB，数据库和 {len(manifest['members']) - 1} 个文件。")
 
 
+def _night_backup() -> None:
+    """What the scheduler does at half past two; for a timer beside it. Exit code 1 when the night has none."""
+    if not current_app.config["BACKUP_DIR"]:
+        raise click.UsageError("请写上文件名，或设置 PORTAL_BACKUP_DIR（每夜备份的目录）。")
+    work.run_daily(work.NIGHT_BACKUP, clock.now())
+    found = work.daily_results()[work.NIGHT_BACKUP.name]
+    if not found["done"]:
+        click.echo("另一个进程正在备份。")
+    elif found["ok"]:
+        click.echo(str(found["said"]))
+    else:
+        raise click.ClickException(f"今夜的备份没有做成：{found['said']}")
+
+
 @bp.cli.command("restore")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def restore_command(file: Path, yes: bool) -> None:
+@click.option("--keep-sessions", is_flag=True, help="Sign nobody out: nobody could come in since FILE was made.")
+def restore_command(file: Path, yes: bool, keep_sessions: bool) -> None:
     """Replace everything by the content of FILE and sign everybody out."""
     with _one_line():
         manifest = backup.read_manifest(file)
         backup.refuse_foreign(manifest)
+        signed_out = "" if keep_sessions else "，所有人要重新登录"
         if not yes:
-            click.confirm(f"现有数据会被 {manifest['made_at']} 的备份整个替换，所有人要重新登录。继续吗？", abort=True)
-        done = backup.restore(file, clock.now())
-    click.echo("已恢复，所有人要重新登录。如果程序比备份新，请再运行 db upgrade。")
+            click.confirm(f"现有数据会被 {manifest['made_at']} 的备份整个替换{signed_out}。继续吗？", abort=True)
+        done = backup.restore(file, clock.now(), keep_sessions=keep_sessions)
+    click.echo(f"已恢复{signed_out}。如果程序比备份新，请再运行 db upgrade。")
     count = done[backup.ERASED_AGAIN]
     if count is None:
         click.echo("备份比程序旧，还没有重做备份之后的注销：请先运行 db upgrade，再运行 erase-again。")

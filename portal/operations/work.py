@@ -150,8 +150,9 @@ def nightly_backup(now: datetime) -> str:
     return f"已备份到 {target.name}"
 
 
+NIGHT_BACKUP = Daily("backup", time(2, 30), nightly_backup)
 DAILY = (
-    Daily("backup", time(2, 30), nightly_backup),
+    NIGHT_BACKUP,
     Daily("audit_check", time(3, 30), check_audit),
     Daily("clean_up", time(4, 0), clean_up),
     Daily("erasures", time(4, 15), replay.nightly),
