@@ -60,7 +60,7 @@ make_database() {
   in_postgres "SELECT 1 FROM pg_roles WHERE rolname = 'portal'" | grep -q 1 ||
     in_postgres "CREATE ROLE portal LOGIN CREATEDB" # CREATEDB: the drill restores into a database of its own
   in_postgres "SELECT 1 FROM pg_database WHERE datname = 'portal'" | grep -q 1 ||
-    runuser -u postgres -- createdb --owner portal --encoding UTF8 --locale C.UTF-8 --template template0 portal
+    in_postgres "CREATE DATABASE portal OWNER portal ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0"
 }
 in_postgres() { (cd / && runuser -u postgres -- psql --no-psqlrc --tuples-only --quiet --command "$1"); }
 

@@ -18,7 +18,7 @@ say() { printf '· %s %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 for program in debootstrap unshare nsenter git; do command -v "$program" >/dev/null || fail "missing: $program"; done
 bundle=${BUNDLE:-$(find "$checkout/dist" -name 'portal-*.tar' 2>/dev/null | sort | tail -n 1)}
 [ -n "$bundle" ] || fail "no bundle: make bundle"
-release=$(tar -tf "$bundle" | head -n 1 | cut -d/ -f1)
+release=$(basename "${bundle%-*.tar}") # without the architecture: the folder inside
 work=$(mktemp -d "${TMPDIR:-/tmp}/bundle-trial-XXXXXX")
 booted=""
 
@@ -67,7 +67,8 @@ boot() { # systemd as the first process of its own namespaces
     mount -t devpts -o newinstance,ptmxmode=666 pts "$root/dev/pts"
     mount -t tmpfs shm "$root/dev/shm"
     ln -s pts/ptmx "$root/dev/ptmx"; ln -s /proc/self/fd "$root/dev/fd"
-    container=trial exec chroot "$root" /lib/systemd/systemd --log-target=journal --show-status=no' >"$work/boot" 2>&1 </dev/null &
+    cd "$root"; pivot_root . mnt; umount -l /mnt # no chroot: in one no unit could have users of its own (Redis has)
+    container=trial exec /lib/systemd/systemd --log-target=journal --show-status=no' >"$work/boot" 2>&1 </dev/null &
   outside=$!
   local end=$((SECONDS + 60))
   while ((SECONDS < end)); do
@@ -84,8 +85,9 @@ shut_down() {
   booted=""
 }
 inside() {
-  nsenter --target "$booted" --mount --pid --net --uts --ipc --cgroup --root --wd=/ \
-    env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin sh -ec "$1"
+  nsenter --target "$booted" --mount --pid --net --uts --ipc --cgroup --root \
+    env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin sh -ec "cd /
+$1"
 }
 no_network() { [ "$(inside "sed -n 's/^ *\([a-z0-9]*\):.*/\1/p' /proc/net/dev")" = lo ] && ! inside "cat /etc/apt/sources.list" | grep -q .; }
 
@@ -115,7 +117,7 @@ END"
 }
 again() { inside "sh /root/$release/install.sh --settings /root/answers" && page; }
 units() {
-  inside "cd /etc/systemd/system && systemd-analyze verify portal-*.service portal-*.timer 2>&1" | tee "$work/verify"
+  inside "systemd-analyze verify /etc/systemd/system/portal-* 2>&1" | tee "$work/verify"
   ! grep -q portal "$work/verify" &&
     inside "systemctl is-active portal-web portal-worker portal-scheduler portal-backup.timer portal-drill.timer nginx redis-server"
 }
