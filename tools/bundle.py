@@ -95,7 +95,9 @@ def own_apt(folder: Path, suite: str, arch: str) -> dict[str, str]:
         "APT::Sandbox::User": "", "Acquire::Languages": "none", "Acquire::Retries": "3", "Debug::NoLocking": "1",
     }  # fmt: skip
     lines = [f'{name} "{value}";' for name, value in settings.items()]
-    (folder / "apt.conf").write_text("\n".join([*lines, f'#clear APT::Architectures; APT::Architectures {{"{arch}";}};']))
+    (folder / "apt.conf").write_text(
+        "\n".join([*lines, f'#clear APT::Architectures; APT::Architectures {{"{arch}";}};'])
+    )
     return os.environ | {"APT_CONFIG": str(folder / "apt.conf"), "LC_ALL": "C"}
 
 

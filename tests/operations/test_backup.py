@@ -88,6 +88,14 @@ def test_round_trip(app: Any, saved: Path, data: Path, now: datetime) -> None:
     assert not list(data.glob(".restore-*"))
 
 
+def test_who_was_signed_in_stays_so_when_nobody_could_come_in_meanwhile(app: Any, saved: Path, now: datetime) -> None:
+    db.session.remove()
+    done = app.test_cli_runner().invoke(args=["restore", "--yes", "--keep-sessions", str(saved)])
+    assert done.exit_code == 0, done.output
+    assert "重新登录" not in done.output
+    assert [s.ended_at for s in db.session.scalars(select(WebSession))] == [None]
+
+
 def test_the_database_works_on_after_a_restore(app: Any, saved: Path, now: datetime) -> None:
     db.session.remove()
     backup.restore(saved, now)
@@ -185,3 +193,26 @@ def test_nightly_keeps_the_newest(app: Any, data: Path, now: datetime, tmp_path:
     assert work.nightly_backup(now) == "已备份到 portal-20261125-1000.tar"
     kept = sorted(p.name for p in folder.iterdir())
     assert (len(kept), kept[-1]) == (work.BACKUPS_KEPT, "portal-20261125-1000.tar")
+
+
+def test_the_night_s_timer_makes_what_the_scheduler_has_not(
+    app: Any, data: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    run = app.test_cli_runner().invoke
+    monkeypatch.setitem(app.config, "BACKUP_DIR", "")
+    without = run(args=["backup"])
+    assert (without.exit_code, "PORTAL_BACKUP_DIR" in without.output) == (2, True)
+    folder = tmp_path / "nightly"
+    monkeypatch.setitem(app.config, "BACKUP_DIR", str(folder))
+    first, second = run(args=["backup"]), run(args=["backup"])
+    assert (first.exit_code, second.exit_code) == (0, 0), first.output
+    assert first.output == second.output
+    assert len(backup.kept(folder)) == 1
+
+
+def test_a_night_without_a_backup_is_a_failure(app: Any, data: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "a file").touch()
+    monkeypatch.setitem(app.config, "BACKUP_DIR", str(tmp_path / "a file"))
+    for _ in range(2):
+        failed = app.test_cli_runner().invoke(args=["backup"])
+        assert (failed.exit_code, "没有做成" in failed.output) == (1, True)
