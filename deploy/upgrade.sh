@@ -64,6 +64,8 @@ check_machine
 check_upgrade
 install_packages
 install_release
+# Started once while the old one still works: it can be, and what it makes at its first start is made.
+PORTAL_RELEASE=$new portal db heads >/dev/null || fail "Release $release does not start here (above). Nothing was touched."
 trap 'go_back "interrupted"' INT TERM HUP
 say "closing the portal"
 close_doors

@@ -152,8 +152,8 @@ def hashed(pins: str, wheels: list[Path]) -> str:
     """The pins, each with the SHA-256 of its wheel. Raises Refused when a pin has none."""
     found = {}
     for wheel in wheels:
-        name, version, *_ = parse_wheel_filename(wheel.name)
-        found[f"{name}=={version}"] = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        distribution, number, *_ = parse_wheel_filename(wheel.name)
+        found[f"{distribution}=={number}"] = hashlib.sha256(wheel.read_bytes()).hexdigest()
     lines = []
     for pin in (line.strip() for line in pins.splitlines() if line.strip() and not line.startswith("#")):
         name, _, version = pin.partition("==")
