@@ -136,21 +136,27 @@ fill() {
   sql "INSERT INTO resident (phone, name, address, home_centre_id, groups, consent_version, elder_mode, quiet, created_at)
     SELECT '100' || lpad(n::text, 8, '0'), '居民' || n, '测试路' || n || '号', (SELECT max(id) FROM centre), '[]', '', false, '{}', now()
     FROM generate_series(1, 100000) n"
+  sql "INSERT INTO web_session (id, audience, person_id, created_at, last_seen_at, expires_at, ended_why, address, agent)
+    SELECT encode(sha256(id::text::bytea), 'hex'), 'resident', id, now(), now(), now() + interval '90 days', '', '', '' FROM resident"
   [ "$(residents)" = 100000 ]
 }
 residents() { sql "SELECT count(*) FROM resident"; }
-marks() { sql "SELECT count(*), md5(string_agg(phone || name, ',' ORDER BY id)) FROM resident"; sql "SELECT version_num FROM alembic_version"; }
+marks() { # residents, the schema's version, who is signed in
+  sql "SELECT count(*), md5(string_agg(phone || name, ',' ORDER BY id)) FROM resident"
+  sql "SELECT version_num FROM alembic_version"
+  sql "SELECT count(*) FROM web_session WHERE ended_at IS NULL"
+}
 
 later() { # name, body of its migration: a bundle as the next one would be, with the same packages
   local name=$1 folder=$root/root/$1
   cp -al "$root/root/$release" "$folder"
   rm "$folder/code.tar" "$folder/RELEASE" "$folder/SHA256SUMS"
-  git clone -q --no-hardlinks "$checkout" "$work/code-$suite-$name"
+  [ -d "$work/code-$suite" ] || git clone -q --no-hardlinks "$checkout" "$work/code-$suite"
   (
-    cd "$work/code-$suite-$name" || exit 1
+    cd "$work/code-$suite" || exit 1
     head=$(sed -n 's/^revision = "\(.*\)"/\1/p' migrations/versions/*.py | sort | tail -n 1)
-    printf 'import sqlalchemy as sa\nfrom alembic import op\nrevision = "9999"\ndown_revision = "%s"\n\n\ndef upgrade() -> None:\n    %s\n' \
-      "$head" "$2" >migrations/versions/9999_trial.py
+    printf 'from alembic import op\nrevision = "9%s"\ndown_revision = "%s"\n\n\ndef upgrade() -> None:\n    %s\n' \
+      "$head" "$head" "$2" >"migrations/versions/9${head}_trial.py"
     git add -A && git -c user.name=trial -c user.email=trial@portal.example commit -qm trial
     git archive --format=tar --output "$folder/code.tar" HEAD
   )
@@ -188,7 +194,7 @@ for suite in $suites; do
   try "nginx -t without a warning" nginx_config
   try "modes of settings, keys, data" modes
   try "night's backup and drill by their units" night
-  try "100,000 residents" fill
+  try "100,000 residents, all signed in" fill
   try "upgrade, page answers" upgraded
   note "$suite: closed for the upgrade" "${closed:-?} s"
   try "failing migration: old version, all data" gone_back
