@@ -7,7 +7,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=deploy/lib.sh
 . "$here/lib.sh"
 
-spare=$backups/before-$release.tar
+# Called as the nights' backups are, so that it goes with them: whoever closed the account must not stay in it for ever.
+spare=$backups/portal-$(TZ=Asia/Shanghai date +%Y%m%d-%H%M)-before-$release.tar
+made=""
 
 check_upgrade() {
   [ -e "$code/current/.complete" ] || fail "No portal is installed here: use install.sh."
@@ -18,7 +20,7 @@ check_upgrade() {
 
 open_doors() {
   # shellcheck disable=SC2086 # one word each
-  systemctl start $services $timers
+  systemctl enable --quiet --now $services $timers
   rm -f "$closed"
 }
 close_doors() {
@@ -35,7 +37,7 @@ go_back() {
   systemctl stop portal-web
   switch_to "$old"
   install_units "$old"
-  [ ! -e "$spare.made" ] || portal restore --yes --keep-sessions "$spare" >&2 ||
+  [ -z "$made" ] || portal restore --yes --keep-sessions "$spare" >&2 ||
     fail "The backup could not be put back: nothing was opened. By hand: portal restore $spare"
   systemctl start portal-web
   answers || fail "The old release does not answer either; nothing was opened: journalctl -u portal-web"
@@ -49,7 +51,7 @@ step() { # words, command …
   say "$words"
   "$@" >&2 || go_back "$words"
 }
-back_up() { rm -f "$spare.made" && portal backup "$spare" && : >"$spare.made"; }
+back_up() { portal backup "$spare" && made=yes; }
 migrate() { PORTAL_RELEASE=$new portal db upgrade && PORTAL_RELEASE=$new portal db check; }
 start_new() { switch_to "$new" && install_units "$new" && systemctl start portal-web && answers; }
 
@@ -67,13 +69,11 @@ install_release
 # Started once while the old one still works: it can be, and what it makes at its first start is made.
 PORTAL_RELEASE=$new portal db heads >/dev/null || fail "Release $release does not start here (above). Nothing was touched."
 trap 'go_back "interrupted"' INT TERM HUP
-say "closing the portal"
-close_doors
+step "closing the portal" close_doors
 step "backing up" back_up
 step "migrating" migrate
 step "starting release $release" start_new
 open_doors
 trap - INT TERM HUP
-rm -f "$spare.made"
 forget_old
 say "The portal runs release $release; it was closed for $(($(date +%s) - began)) s. The backup of before: $spare"

@@ -101,19 +101,29 @@ set_up() {
   echo "$((SECONDS - began)) s; allowed $install_limit"
   ((SECONDS - began <= install_limit))
 }
-page() { # through nginx, over TLS with the certificate checked, on the loopback
-  inside "/opt/portal/current/.venv/bin/python - <<'END'
-import http.client, socket, ssl
+fetch() { # path, status, words: through nginx over TLS, the certificate checked, on the loopback; for half a minute
+  inside "/opt/portal/current/.venv/bin/python - '$1' '$2' '$3' <<'END'
+import http.client, socket, ssl, sys, time
+path, status, words = sys.argv[1:]
 context = ssl.create_default_context(cafile='/etc/portal/tls/portal.pem')
-for path, wanted in (('/services', 200), ('/staff/login', 200), ('/metrics', 403)):
+for _ in range(30):
     client = http.client.HTTPSConnection('portal.example', context=context, timeout=30)
     client.sock = context.wrap_socket(socket.create_connection(('127.0.0.1', 443)), server_hostname='portal.example')
     client.request('GET', path)
     answer = client.getresponse()
-    assert answer.status == wanted, (path, answer.status)
-    assert wanted != 200 or '</html>' in answer.read().decode(), path
+    body = answer.read()
     client.close()
+    if (answer.status, words.encode() in body) == (int(status), True):
+        sys.exit(0)
+    time.sleep(1)
+sys.exit(f'{path}: {answer.status} {body[:300]}')
 END"
+}
+page() { fetch /services 200 '</html>' && fetch /staff/login 200 '</html>' && fetch /metrics 403 ''; }
+paper() { fetch "/print/venues/$(sql 'SELECT min(id) FROM venue').pdf" 200 '%PDF'; }
+closed_page() {
+  inside "touch /run/portal-closed"
+  fetch /services 503 正在维护 && inside "rm /run/portal-closed" && page
 }
 again() { inside "sh /root/$release/install.sh --settings /root/answers" && page; }
 units() {
@@ -192,6 +202,8 @@ for suite in $suites; do
   try "install.sh again changes nothing" again
   try "units: systemd-analyze verify, all active" units
   try "nginx -t without a warning" nginx_config
+  try "a PDF by the worker's press, in its unit" paper
+  try "the page while it is closed" closed_page
   try "modes of settings, keys, data" modes
   try "night's backup and drill by their units" night
   try "100,000 residents, all signed in" fill
