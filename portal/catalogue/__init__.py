@@ -11,6 +11,7 @@ WORDS = {
     "accept": "并入清单", "pass_on": "审核通过", "approve": "审核通过", "return_entry": "退回", "correct": "审核更正",
     "resubmit": "改好送回", "recall": "撤回", "allot": "分配", "publish_month": "发布清单", "ask_edit": "申请变更",
     "ask_cancel": "申请取消", "apply_change": "同意变更", "refuse_change": "不同意变更",
+    "change_at_once": "临时变动", "undo_change": "撤销临时变动",
     "take_back_change": "撤回变更申请", "preview_plan": "上传计划表", "take_in_plan": "导入计划表",
     "answer_plan_question": "确认计划表的阵地",
     "lay_aside_plan": "放弃计划表", "import_services": "导入服务项目",

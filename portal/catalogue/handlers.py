@@ -12,7 +12,7 @@ from portal.catalogue.actions import changing, publishing
 from portal.catalogue.models import IN_REVIEW, RETURNED, BulkStep, Entry
 from portal.catalogue.month_rules import DEPARTMENTS
 from portal.catalogue.staff import queries
-from portal.catalogue.states import ASKED
+from portal.catalogue.states import ASKED, URGENT
 from portal.centres import queries as centres
 from portal.centres.models import Centre, Department
 from portal.centres.queries import review_chain
@@ -151,6 +151,23 @@ def on_change_asked(payload: dict[str, Any], now: datetime) -> None:
     if change is not None and change.status == ASKED:
         words = notices.change_asked(change, changing.sentence(change))
         _tell([change.waits_at_id], words, f"change:{change.id}", now)
+
+
+@outbox.handler("catalogue.change_urgent")
+def on_change_urgent(payload: dict[str, Any], now: datetime) -> None:
+    """The publisher hears of what took effect without them, and that they can undo it."""
+    change = queries.change(payload["change_id"])
+    if change is not None and change.status == URGENT:
+        words = notices.change_urgent(change, changing.sentence(change))
+        _tell([change.waits_at_id], words, f"urgent:{change.id}", now)
+
+
+@outbox.handler("catalogue.change_undone")
+def on_change_undone(payload: dict[str, Any], now: datetime) -> None:
+    change = queries.change(payload["id"])
+    if change is not None:
+        words = notices.change_undone(change, changing.sentence(change))
+        _tell_owner(change.entry, words, f"undone:{change.id}", now)
 
 
 @outbox.handler("catalogue.change_applied")

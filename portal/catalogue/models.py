@@ -224,7 +224,7 @@ class EntryChange(CentreScoped, Base):
     before: Mapped[dict[str, Any]] = mapped_column(JSON)
     after: Mapped[dict[str, Any]] = mapped_column(JSON)
     reason: Mapped[str] = mapped_column(Text)
-    status: Mapped[str] = mapped_column(String(12), default="asked")  # asked, applied, refused
+    status: Mapped[str] = mapped_column(String(12), default="asked")  # asked, applied, refused, urgent, undone
     waits_at_id: Mapped[int | None] = mapped_column(ForeignKey("centre.id"), index=True)
     asked_by: Mapped[str] = mapped_column(String(40))
     asked_at: Mapped[datetime] = mapped_column(UTCDateTime)

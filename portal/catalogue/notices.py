@@ -97,6 +97,19 @@ def change_asked(change: EntryChange, sentence: str) -> Words:
     return Words(KIND, f"变更待确认：{change.entry.title}", body, change_link(change.id))
 
 
+def change_urgent(change: EntryChange, sentence: str) -> Words:
+    body = (
+        f"“{change.entry.title}”马上就要开始，{change.entry.centre.label}的变动已经生效并通知了报名的居民：{sentence}"
+        "不同意的话，打开就能撤销。"
+    )
+    return Words(KIND, f"临时变动已生效：{change.entry.title}", body, change_link(change.id))
+
+
+def change_undone(change: EntryChange, sentence: str) -> Words:
+    body = f"发布单位撤销了“{change.entry.title}”的临时变动，报名的居民会收到通知：{sentence}"
+    return Words(KIND, f"临时变动被撤销：{change.entry.title}", body, entry_link(change.entry_id))
+
+
 def change_applied(change: EntryChange, sentence: str) -> Words:
     body = f"“{change.entry.title}”的变更已同意并通知所有已报名的居民：{sentence}"
     return Words(KIND, f"变更已生效：{change.entry.title}", body, entry_link(change.entry_id))

@@ -19,6 +19,7 @@ LONGEST_SESSION = timedelta(hours=24)
 LONGEST_DELAY = timedelta(days=183)  # how far behind its month a published row may be put off
 LONGEST_ROW = timedelta(days=31) + LONGEST_DELAY + LONGEST_SESSION  # from a first session to the end of the last
 COMPANIONS_MAX = 9
+URGENT = timedelta(hours=12)  # so short before the start a cancellation or a move does not wait for the publisher
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ LABELS = {
     "weekly": "每周重复",
 }
 # Set together with another field and never told on its own.
+MOVES = frozenset({"sessions", "weekly", "place", "venue_id"})  # what a short-notice change may touch
 DERIVED = frozenset({"month", "weekly", "groups", "service_type_id", "cover", "venue_id"})
 
 
@@ -416,6 +418,16 @@ def change_sentence(before: EntryValues, after: EntryValues, reason: str) -> str
     parts = [_change_part(n, old, new, before, after) for n, old, new in differences(before, after)]
     parts = parts or ["场地安排有更新"]  # the same place, now booked
     return "；".join(parts) + f"，{because(reason)}。"
+
+
+def starts_soon(sessions: Iterable[Span], now: datetime) -> bool:
+    """The next session that is not over begins within URGENT, or is on: whoever signed up must hear of it at once."""
+    return any(s.end > now and s.start - now < URGENT for s in sessions)
+
+
+def only_moves(before: EntryValues, after: EntryValues) -> bool:
+    """Nothing but the time and the place differ."""
+    return set(differing(before, after)) <= MOVES
 
 
 def because(reason: str) -> str:

@@ -154,6 +154,10 @@ def _taken_back(entry: Entry, actor: Actor) -> str | None:
     return None if actor.kind == "system" else "只有做了这一批的人可以撤回。"
 
 
+def _by_the_rule(_object: Any, actor: Actor) -> str | None:
+    return None if actor.kind == "system" else "由发布单位决定。"
+
+
 _P = Permission
 # How a row goes back to where it stood before a bulk step.
 BACK_TO = {
@@ -181,6 +185,9 @@ ENTRY = Machine(
         Transition("resubmit", "改好送回", (RETURNED,), IN_REVIEW, _P.PLAN, guard=owns),
         Transition("publish", "发布", (APPROVED,), PUBLISHED, _P.PUBLISH, guard=publishes),
         Transition("cancel", "取消活动", (PUBLISHED,), CANCELLED, _P.PUBLISH, True, publishes),
+        # Fired by actions.urgent alone, which asks whose row it is, how soon it begins and who takes it back.
+        Transition("cancel_at_once", "临时取消", (PUBLISHED,), CANCELLED, None, True, _by_the_rule),
+        Transition("reinstate", "恢复", (CANCELLED,), PUBLISHED, None, True, _by_the_rule),
         Transition("drop", "删除", (DRAFT, RETURNED, ACCEPTED), DROPPED, _P.PLAN, guard=holds),
         Transition("withdraw", "撤下", (APPROVED,), DROPPED, _P.PLAN, True, owns),
         Transition("back_to_draft", "整批撤回", (IN_REVIEW, APPROVED, DROPPED), DRAFT, guard=_taken_back),
@@ -203,15 +210,25 @@ def _takes_back(change: EntryChange, actor: Actor) -> str | None:
 
 
 ASKED, APPLIED, REFUSED, TAKEN_BACK = "asked", "applied", "refused", "taken_back"
+URGENT, UNDONE = "urgent", "undone"
 CHANGE = Machine(
     name="entry_change",
     model=EntryChange,
-    labels={ASKED: "待确认", APPLIED: "已生效", REFUSED: "未同意", TAKEN_BACK: "已撤回"},
+    labels={
+        ASKED: "待确认",
+        APPLIED: "已生效",
+        REFUSED: "未同意",
+        TAKEN_BACK: "已撤回",
+        URGENT: "临时变动，已生效",
+        UNDONE: "已撤销",
+    },
     transitions=(
         Transition("apply", "同意变更", (ASKED,), APPLIED, _P.PUBLISH, guard=_decides_change),
         Transition(
             "refuse", "不同意", (ASKED,), REFUSED, _P.PUBLISH, True, _decides_change, "catalogue.change_refused"
         ),
+        Transition("at_once", "马上生效", (ASKED,), URGENT, guard=_by_the_rule),
+        Transition("undo", "撤销变动", (URGENT,), UNDONE, _P.PUBLISH, True, _decides_change, "catalogue.change_undone"),
         Transition("take_back", "撤回申请", (ASKED,), TAKEN_BACK, _P.PLAN, guard=_takes_back),
     ),
 )

@@ -16,8 +16,8 @@ from portal.people.models import Relative, Resident
 from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.signup import rules, waiting_list
 from portal.signup.errors import EntryGone, OfferOver, SignUpGone, SignUpRefused, WithdrawRefused
-from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
-from portal.signup.states import MACHINE
+from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
+from portal.signup.states import BACK, MACHINE
 
 FIRST_TOPIC = {CONFIRMED: "signup.confirmed", PENDING: "signup.received", WAITING: "signup.waiting"}
 
@@ -242,6 +242,28 @@ def cancel_all(entry_id: int, now: datetime, reason: str) -> list[SignUp]:
         if rows:
             states.fire_many(MACHINE, rows, "cancel", system_actor(), now, reason)
             waiting_list.shift(entry, -entry.taken, -entry.waiting)
+    return rows
+
+
+def reinstate_all(entry_id: int, now: datetime) -> list[SignUp]:
+    """The cancelled entry takes place after all: everyone whom that ended is back where they were (C8).
+
+    Returns the rows for the telling. Idempotent. Lock: the entry's row.
+    """
+    with scope.system("everybody of an entry that takes place after all"):
+        entry = waiting_list.lock(entry_id)
+        ended = select(SignUp).where(SignUp.entry_id == entry_id, SignUp.status == CANCELLED)
+        rows = list(db.session.scalars(ended.options(joinedload(SignUp.relative)).order_by(SignUp.id)))
+        before = {
+            h.object_id: h.from_status for h in states.history(MACHINE, (r.id for r in rows)) if h.name == "cancel"
+        }
+        rows = [row for row in rows if row.id in before]
+        places = sum(r.places for r in rows if before[r.id] in (CONFIRMED, PENDING))
+        for name, status in BACK.items():
+            same = [r for r in rows if before[r.id] == status or (status == WAITING and before[r.id] == OFFERED)]
+            if same:
+                states.fire_many(MACHINE, same, name, system_actor(), now)
+        waiting_list.shift(entry, places, sum(r.status == WAITING for r in rows))
     return rows
 
 

@@ -126,7 +126,13 @@ def on_entry_changed(payload: dict[str, Any], now: datetime) -> None:
     if entry is None or change is None:
         return
     sentence = changing.sentence(change)
-    _tell_all(entry, _everybody(entry.id), f"change:{change.id}", now, lambda s: notices.changed(entry, s, sentence))
+    _tell_all(
+        entry,
+        _everybody(entry.id),
+        f"change:{change.id}:{change.status}",
+        now,
+        lambda s: notices.changed(entry, s, sentence),
+    )
     actions.move_up(entry.id, now)
 
 
@@ -134,12 +140,29 @@ def on_entry_changed(payload: dict[str, Any], now: datetime) -> None:
 def on_entry_cancelled(payload: dict[str, Any], now: datetime) -> None:
     """Everyone's sign-up ends and everyone is told why (C8)."""
     entry = _entry(payload["entry_id"])
-    if entry is None:
+    if entry is None or entry.status == PUBLISHED:  # undone before anybody was told
         return
     change = db.session.get(EntryChange, payload.get("change_id") or 0)
     reason = change.reason if change else entry.change_note
     rows = actions.cancel_all(entry.id, now, reason)
-    _tell_all(entry, rows, f"cancelled:{entry.id}", now, lambda s: notices.cancelled(entry, s, reason))
+    _tell_all(
+        entry,
+        rows,
+        f"cancelled:{entry.id}:{change.id if change else 0}",
+        now,
+        lambda s: notices.cancelled(entry, s, reason),
+    )
+
+
+@outbox.handler("entry.reinstated")
+def on_entry_reinstated(payload: dict[str, Any], now: datetime) -> None:
+    """The publisher undid a cancellation at short notice: everybody is back in and hears that it takes place (C8)."""
+    entry = _entry(payload["entry_id"])
+    change = db.session.get(EntryChange, payload["change_id"])
+    if entry is None or change is None or entry.status != PUBLISHED:
+        return
+    rows, sentence = actions.reinstate_all(entry.id, now), changing.sentence(change)
+    _tell_all(entry, rows, f"change:{change.id}:{change.status}", now, lambda s: notices.reinstated(entry, s, sentence))
 
 
 @outbox.handler_of_many("signup.remind", reminders.TOGETHER)

@@ -111,6 +111,12 @@ def cancelled(entry: Entry, s: SignUp, reason: str) -> Words:
                  f"{why}可以看看其他活动。{call(entry)}", urgent=True)  # fmt: skip
 
 
+def reinstated(entry: Entry, s: SignUp, sentence: str) -> Words:
+    return Words("change.reinstated", f"活动照常举行：《{entry.title}》",
+                 f"{sentence}{when(entry)}，{entry.place}，{whom(s)}的报名恢复了；如果来不了，{leaving(entry, s)}"
+                 f"{call(entry)}", urgent=True)  # fmt: skip
+
+
 def changed(entry: Entry, s: SignUp, sentence: str) -> Words:
     """sentence: before, after and why, in the catalogue's own words."""
     return Words("change.changed", f"活动有变动：《{entry.title}》",

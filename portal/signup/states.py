@@ -38,6 +38,12 @@ def _house(_sign_up: Any, actor: Actor) -> str | None:
     return None if actor.kind != "resident" and actor.can(Permission.SIGN_UPS) else "名额按先后顺序递补。"
 
 
+def _reinstated(_sign_up: Any, actor: Actor) -> str | None:
+    return None if actor.kind == "system" else "活动恢复时由系统恢复。"
+
+
+# A cancelled activity takes place after all: everybody is where they were; who was asked waits again.
+BACK = {"back_to_confirmed": CONFIRMED, "back_to_pending": PENDING, "back_to_waiting": WAITING}
 MACHINE = Machine("sign_up", SignUp, LABELS, (
     Transition("confirm", "通过", (PENDING,), CONFIRMED, Permission.SIGN_UPS, event="signup.confirmed"),
     Transition("refuse", "不通过", (PENDING, WAITING), REFUSED, Permission.SIGN_UPS, needs_reason=True,
@@ -51,4 +57,5 @@ MACHINE = Machine("sign_up", SignUp, LABELS, (
     Transition("lapse", "过时未确认", (OFFERED,), LAPSED, guard=_house, event="signup.lapsed"),
     Transition("withdraw", "退出", ACTIVE, WITHDRAWN, guard=_own),
     Transition("cancel", "活动取消", ACTIVE, CANCELLED, guard=_house),
+    *(Transition(name, "活动恢复", (CANCELLED,), back, guard=_reinstated) for name, back in BACK.items()),
 ), personal=True)  # fmt: skip

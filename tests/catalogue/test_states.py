@@ -31,8 +31,8 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "in_review": {"recall": OWN, "pass_on": {"A", "system"}, "approve": {"D"}, "return": REVIEWS},
     "returned": {"resubmit": OWN, "drop": OWN},
     "approved": {"return": DISTRICT, "publish": DISTRICT, "withdraw": OWN},
-    "published": {"cancel": DISTRICT},
-    "cancelled": {},
+    "published": {"cancel": DISTRICT, "cancel_at_once": {"system"}},
+    "cancelled": {"reinstate": {"system"}},
     "dropped": {},
 }
 # A station's row that waits at community A1.
@@ -46,7 +46,7 @@ ALLOWED_STATION: dict[str, dict[str, set[str]]] = {
     "accepted": {"hand_in": OWN, "drop": OWN, "return": OWN},
     "returned": {"resubmit": STATION, "drop": STATION},
     "approved": {"return": DISTRICT, "publish": DISTRICT, "withdraw": STATION},
-    "published": {"cancel": DISTRICT},
+    "published": {"cancel": DISTRICT, "cancel_at_once": {"system"}},
 }  # fmt: skip
 # A department's plan that waits at the district.
 ALLOWED_DEPARTMENT: dict[str, dict[str, set[str]]] = {
@@ -139,11 +139,13 @@ def test_changes_are_decided_by_the_publisher(session: Any, town: Town, make: An
     )
     session.add(change)
     session.flush()
-    may = {"apply": DISTRICT, "refuse": DISTRICT, "take_back": OWN}
+    may = {"apply": DISTRICT, "refuse": DISTRICT, "take_back": OWN, "at_once": {"system"}, "undo": DISTRICT}
     for name, people in may.items():
         for who in PEOPLE:
             refusal = CHANGE.transition(name).refusal(change, _actor(town, who))
-            assert (refusal is None) == (status == "asked" and who in people), f"{status}.{name} by {who}"
+            assert (refusal is None) == (status == ("urgent" if name == "undo" else "asked") and who in people), (
+                f"{status}.{name} by {who}"
+            )
 
 
 @pytest.mark.parametrize("status", sorted(PLAN_IMPORT.labels))

@@ -15,7 +15,7 @@ from portal.core.db import writing
 from portal.core.errors import NotAllowed
 from portal.signup import actions, staff_actions, waiting_list
 from portal.signup.errors import OfferOver, SignUpGone, SignUpRefused, WithdrawRefused
-from portal.signup.models import SignUp
+from portal.signup.models import HOLDS_PLACE, SignUp
 from portal.signup.states import MACHINE
 from tests.factories import Make, Town
 from tests.signup import counts
@@ -240,7 +240,7 @@ def test_every_transition_from_every_state(
     # A neighbour can do nothing with it.
     with pytest.raises(NotAllowed):
         waiting_list.move(locked, row, transition.name, town.resident_actor(1), now, "因为")
-    locked.taken, locked.waiting = (0, 1) if status == "waiting" else (1, 0)
+    locked.taken, locked.waiting = int(status in HOLDS_PLACE), int(status == "waiting")
     waiting_list.move(locked, row, transition.name, system_actor(), now, "因为")
     assert row.status == transition.target
     counts(session, entry)

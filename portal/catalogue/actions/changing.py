@@ -11,9 +11,9 @@ from portal.catalogue import rules
 from portal.catalogue.actions import entry_values, room_holds
 from portal.catalogue.models import PUBLISHED, Entry, EntryChange
 from portal.catalogue.rules import EntryValues
-from portal.catalogue.states import ASKED, CHANGE, ENTRY, owns, publisher, publishes
+from portal.catalogue.states import ASKED, CHANGE, ENTRY, UNDONE, owns, publisher, publishes
 from portal.core import outbox, states
-from portal.core.access import Actor, Permission
+from portal.core.access import Actor, Permission, system_actor
 from portal.core.db import db
 from portal.core.errors import DomainError, Invalid
 
@@ -102,9 +102,20 @@ def _ask(
     entry_values.note(actor, entry, f"ask_{kind}", now, reason=reason, changes=changes)
     if actor.can(Permission.PUBLISH) and publishes(entry, actor) is None:
         apply_change(actor, change, now)
+    elif is_urgent(change, now):
+        apply_change(actor, change, now, at_once=True)
+        outbox.put("catalogue.change_urgent", str(change.id), {"change_id": change.id}, now)
     else:
         outbox.put("catalogue.change_asked", str(change.id), {"change_id": change.id}, now)
     return change
+
+
+def is_urgent(change: EntryChange, now: datetime) -> bool:
+    """A cancellation or a move of what begins within hours: those who would come in vain cannot wait for a yes."""
+    before = entry_values.from_json(change.before)
+    if not rules.starts_soon(before.sessions, now):
+        return False
+    return change.kind == CANCEL or rules.only_moves(before, entry_values.from_json(change.after))
 
 
 def told(change: EntryChange) -> entry_values.Changes:
@@ -116,14 +127,23 @@ def told(change: EntryChange) -> entry_values.Changes:
 
 def sentence(change: EntryChange) -> str:
     """'时间由 … 改为 …，因…。' or '活动取消，因…。': for the page and for everyone signed up."""
+    undone = change.status == UNDONE
     if change.kind == CANCEL:
-        return f"活动取消，{rules.because(change.reason)}。"
+        return (
+            f"活动照常举行，{rules.because(change.decision_reason)}。"
+            if undone
+            else f"活动取消，{rules.because(change.reason)}。"
+        )
     before, after = entry_values.from_json(change.before), entry_values.from_json(change.after)
+    if undone:
+        return f"之前通知的变动撤销：{rules.change_sentence(after, before, change.decision_reason)}"
     return rules.change_sentence(before, after, change.reason)
 
 
-def apply_change(actor: Actor, change: EntryChange, now: datetime) -> None:
+def apply_change(actor: Actor, change: EntryChange, now: datetime, *, at_once: bool = False) -> None:
     """The publisher agrees: the row changes, its page says so, everyone signed up is told (C8).
+
+    at_once: nobody is asked, because it begins so soon (`is_urgent`); the publisher hears of it and may undo it.
 
     Only the fields asked for are written, so that nothing else that happened meanwhile is lost. Writes
     'entry.changed' or 'entry.cancelled' {"entry_id", "change_id"}. Raises NotAllowed, NotPublished, InvalidRow (NoRoom:
@@ -137,14 +157,16 @@ def apply_change(actor: Actor, change: EntryChange, now: datetime) -> None:
     if after is not None:
         entry_values.require(after, now, taken=entry.taken, moved=True)
     decided = {"decided_by": actor.name[:40], "decided_at": now}
-    states.fire(CHANGE, change, "apply", actor, now, values=decided)
+    rule = system_actor(actor.name)
+    states.fire(CHANGE, change, "at_once" if at_once else "apply", rule if at_once else actor, now, values=decided)
     if after is None:
         shown = entry_values.moves(now, change_note=sentence(change), changed_at=now)
-        states.fire(ENTRY, entry, "cancel", actor, now, change.reason, values=shown)
+        verb, who = ("cancel_at_once", rule) if at_once else ("cancel", actor)
+        states.fire(ENTRY, entry, verb, who, now, change.reason, values=shown)
         room_holds.follow(entry, "cancel", actor, now)
     else:
-        _apply_edit(actor, change, after, now)
-    _record(actor, change, "apply_change", now)
+        apply_edit(actor, change, after, now)
+    record(actor, change, "change_at_once" if at_once else "apply_change", now)
     topic = "entry.cancelled" if change.kind == CANCEL else "entry.changed"
     outbox.put(topic, str(change.id), {"entry_id": entry.id, "change_id": change.id}, now)
     if actor.centre_id != entry.centre_id:
@@ -160,7 +182,8 @@ def _wanted(entry: Entry, change: EntryChange) -> EntryValues | None:
     return room_holds.settled(wanted, entry.centre, entry.author_centre)
 
 
-def _apply_edit(actor: Actor, change: EntryChange, after: EntryValues, now: datetime) -> None:
+def apply_edit(actor: Actor, change: EntryChange, after: EntryValues, now: datetime) -> None:
+    """Write the values of a change, say so on the page, and let the room follow. Needs the row's lock."""
     entry, room = change.entry, change.entry.venue_id
     entry_values.put_values(entry, after)
     entry.change_note, entry.changed_at = sentence(change), now
@@ -174,15 +197,16 @@ def refuse_change(actor: Actor, change: EntryChange, reason: str, now: datetime)
     """The publisher does not agree and says why. Raises NotAllowed, NoSuchTransition, ReasonMissing, Stale."""
     decided = {"decided_by": actor.name[:40], "decided_at": now, "decision_reason": reason.strip()}
     states.fire(CHANGE, change, "refuse", actor, now, reason, values=decided)
-    _record(actor, change, "refuse_change", now)
+    record(actor, change, "refuse_change", now)
 
 
 def take_back_change(actor: Actor, change: EntryChange, now: datetime) -> None:
     """The asker's centre takes the request back before it is decided."""
     states.fire(CHANGE, change, "take_back", actor, now, values={"decided_at": now})
-    _record(actor, change, "take_back_change", now)
+    record(actor, change, "take_back_change", now)
 
 
-def _record(actor: Actor, change: EntryChange, verb: str, now: datetime) -> None:
+def record(actor: Actor, change: EntryChange, verb: str, now: datetime) -> None:
+    """The audit row of a step of a change."""
     summary = f"{change.entry.title}：{change.reason}"
     entry_values.log(actor, change.entry, verb, now, changes=told(change), summary=summary)

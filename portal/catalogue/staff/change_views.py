@@ -1,13 +1,14 @@
 """After publication: asking for a change with a reason, and deciding about it (SPEC C8)."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from flask import abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.catalogue import rules
-from portal.catalogue.actions import changing, entry_values, room_holds
+from portal.catalogue.actions import changing, entry_values, room_holds, urgent
 from portal.catalogue.actions.entry_values import InvalidRow
 from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import PUBLISHED, Entry, EntryChange
@@ -15,7 +16,7 @@ from portal.catalogue.rules import EntryValues
 from portal.catalogue.staff import forms, queries, sessions_field
 from portal.catalogue.staff.entry_views import outlook_of
 from portal.catalogue.staff.month_views import bp, entry_or_404, number
-from portal.catalogue.states import CHANGE, publishes
+from portal.catalogue.states import APPLIED, CHANGE, URGENT, publishes
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, states
 from portal.core.access import Permission
@@ -28,6 +29,7 @@ class Preview:
 
     sentence: str
     changes: list[list[str]]
+    moves: bool  # nothing but the time and the place
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def _change_page(entry: Entry, form: forms.ChangeForm, status: int = 200, **extr
     open_one = changing.open_change(entry.id)
     context = {
         "cancel": forms.ReasonForm(formdata=None), "preview": None, "at_once": _at_once(entry),
+        "soon": rules.starts_soon(entry_values.values_of(entry).sessions, clock.now()),
+        "hours": rules.URGENT // timedelta(hours=1),
         "typed": typed, "month": entry.month,
         "about": {"month": entry.month, "entry": entry.id}, "outlook": outlook_of(form, typed, entry),
         "spans": sessions_field.shown(typed.spans), "open_one": _shown(open_one) if open_one else None,
@@ -112,7 +116,7 @@ def _preview(entry: Entry, form: forms.ChangeForm, values: EntryValues) -> Respo
         form.form_errors.append("内容和现在的一样，没有需要变更的地方。")
         return _change_page(entry, form, 422)
     sentence = rules.change_sentence(before, values, form.reason.data or "")
-    return _change_page(entry, form, preview=Preview(sentence, told))
+    return _change_page(entry, form, preview=Preview(sentence, told, rules.only_moves(before, values)))
 
 
 def _ask(entry: Entry, form: forms.ChangeForm, values: EntryValues) -> Response:
@@ -139,9 +143,11 @@ def _ask(entry: Entry, form: forms.ChangeForm, values: EntryValues) -> Response:
 
 def _asked(entry: Entry, asked: EntryChange) -> Response:
     said, people = "变更申请送出了，发布单位同意后生效，并通知每位已报名的人。", entry.taken + entry.waiting
-    if asked.status == "applied":
+    if asked.status in (APPLIED, URGENT):
         told = f"已报名的 {people} 位会收到通知。" if people else "目前没有人报名，不用通知。"
         said = f"变更生效了，页面已更新。{told}"
+    if asked.status == URGENT:
+        said += "马上就要开始，不用等发布单位同意；已经告诉发布单位。"
     return pages.said(said, url_for(".entry", entry_id=entry.id))
 
 
@@ -234,3 +240,19 @@ def take_back_change(change_id: int) -> Response:
     entry_id = found.entry_id
     changing.take_back_change(access.actor(), found, clock.now())
     return pages.said("申请撤回了，活动照原来的办。", url_for(".entry", entry_id=entry_id))
+
+
+@bp.post("/staff/catalogue/changes/<int:change_id>/undo")
+@access.staff(Permission.PUBLISH)
+def undo_change(change_id: int) -> Response:
+    """What took effect without being asked, because it began so soon, is taken back by the publisher."""
+    found, form = _change_or_404(change_id), forms.ReasonForm()
+    if form.validate_on_submit():
+        try:
+            urgent.undo_change(access.actor(), found, form.reason.data or "", clock.now())
+        except DomainError as error:
+            pages.refused(error)
+            form.reason.errors = [f"{error.message}{error.advice}"]
+        else:
+            return pages.said("撤销了，报名的人和提出的单位都会收到通知。", url_for(".one_change", change_id=change_id))
+    return _one_page(change_id, form)
