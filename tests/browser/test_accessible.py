@@ -24,7 +24,8 @@ NO_PAGE = {
     "static", "catalogue.picture", "operations.metrics", "operations.healthz", "operations.readyz", "catalogue.short",
     "people.export", "catalogue.calendar", "catalogue.api_services", "people_staff.audit_csv", "signup_staff.table",
     "catalogue_staff.understand", "catalogue_staff.plan_template", "catalogue_staff.export",
-    "centres_staff.sheet",  # of the top's alone: looked at with the district's desk
+    "centres_staff.sheet", "people_staff.department",  # of the top's alone: looked at with the district's desk
+    "people_staff.slips",  # of whoever has just made accounts, for minutes
 }  # fmt: skip
 
 FINDINGS = """async () => {
@@ -188,7 +189,8 @@ def test_the_districts_desk_at_1280(house: House, visit: Visit) -> None:
     month = house.ids["month"]
     for path in ("", "/messages", f"/catalogue?month={month}", f"/catalogue/publish?month={month}",
                  f"/catalogue/coverage?month={month}", "/accounts", "/audit", "/centres", "/centres/import",
-                 f"/centres/import/{house.ids['sheet_id']}", "/first-morning"):  # fmt: skip
+                 f"/centres/import/{house.ids['sheet_id']}", "/first-morning", "/departments", "/accounts/import",
+                 f"/departments/{house.ids['department_id']}", "/accounts/slips", "/catalogue/dates"):  # fmt: skip
         inspector.inspect(f"/staff{path}", (1280,))
     assert not inspector.problems, "\n".join(inspector.problems)
 

@@ -74,11 +74,11 @@ def test_what_is_shown_and_sent_back_changes_nothing(a1: FlaskClient, town: Any,
 
 def test_wrong_fields_keep_what_was_typed_and_open_their_group(a1: FlaskClient, town: Any, session: Any) -> None:
     data = {
-        "name": "厅", "capacity": "很多", "own_hours": "yes", "day0": "9点到12点", "day1": "9:00-12:00 晚间", "link": "javascript:1",
+        "name": "厅", "capacity": "很多", "own_hours": "yes", "day0": "九点来钟", "day1": "9:00-12:00 晚间", "link": "javascript:1",
         "functions_more": "一二三四五六七八九十一二三", "step": "7",
     }  # fmt: skip
     answer = a1.post(f"{ROOMS}/new", data=data)
-    assert answer.status_code == 422 and 'value="很多"' in answer.text and 'value="9点到12点"' in answer.text
+    assert answer.status_code == 422 and 'value="很多"' in answer.text and 'value="九点来钟"' in answer.text
     for words in ("1 到 100000 之间的整数", "没有看懂", "只写时间", "https://", "太长", "请从列表里选一项"):
         assert words in answer.text
     opened = re.findall(r'<details class="panel" open><summary>([^<]+)', answer.text)
