@@ -20,6 +20,7 @@ LONGEST_DELAY = timedelta(days=183)  # how far behind its month a published row 
 LONGEST_ROW = timedelta(days=31) + LONGEST_DELAY + LONGEST_SESSION  # from a first session to the end of the last
 COMPANIONS_MAX = 9
 URGENT = timedelta(hours=12)  # so short before the start a cancellation or a move does not wait for the publisher
+TOLD_LISTED = timedelta(days=7)  # how long such a change stays on the publisher's page of changes
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ class NavItem:
     endpoint: str
     permission: Permission
     position: int
+    also: tuple[str, ...] = ()  # pages of the section at another address
 
 
 WaitingSource = Callable[[Actor, datetime], list[Waits]]
@@ -180,9 +181,10 @@ def facts(entry: Any) -> list[Part]:
     return [source(entry) for source in fact_sources.values()]
 
 
-def nav(section: str, label: str, icon: str, endpoint: str, permission: Permission, position: int) -> None:
-    """One line of the staff's left column; shown to roles that hold the permission."""
-    nav_items[section] = NavItem(section, label, icon, endpoint, permission, position)
+def nav(section: str, label: str, icon: str, endpoint: str, permission: Permission, position: int, *also: str) -> None:
+    """One line of the staff's left column; shown to roles that hold the permission. also: endpoints of pages that
+    belong to it and lie at another address, so that the line is marked there too."""
+    nav_items[section] = NavItem(section, label, icon, endpoint, permission, position, also)
 
 
 @dataclass(frozen=True, slots=True)

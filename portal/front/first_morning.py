@@ -29,12 +29,14 @@ ACCOUNTS = "账户"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """endpoints: where it is done; the first that this installation has."""
+    """endpoints: where it is done; the first that this installation has. more: pages that belong to it too, as (words,
+    endpoint)."""
 
     key: str
     title: str
     how: str
     endpoints: tuple[str, ...]
+    more: tuple[tuple[str, str], ...] = ()
 
 
 STEPS = (
@@ -48,15 +50,17 @@ STEPS = (
     Step(
         "accounts",
         "账户",
-        "每个中心至少一个账户，各人用各人的；职能部门先在账户页建好。一次性密码印成纸条，交到本人手上。",
+        "每个中心至少一个账户，各人用各人的；有职能部门的先建部门。一次性密码印成纸条，交到本人手上。",
         ("people_staff.import_accounts",),
+        (("建职能部门", "people_staff.departments"),),
     ),
     Step("services", "类别和办事指南", "看一遍类别和办事指南，电话、地址改成本地的。", ("catalogue_staff.guides",)),
     Step(
         "dates",
         "日期",
-        "核对节假日和调休，期限都按它算；个别月份的截止时间在服务清单第一行的日期里改。",
+        "核对节假日和调休，期限都按它算；个别月份要早交、晚交，单独改那个月的截止时间。",
         ("cases_staff.calendar",),
+        (("改一个月的截止时间", "catalogue_staff.dates"),),
     ),
     Step("month", "第一个月", "各中心用 Excel 导入清单、交上来，审核后发布，再印海报。", ("catalogue_staff.month",)),
 )
@@ -75,6 +79,11 @@ class Stage:
         """Where it is done."""
         return url_for(next(name for name in self.step.endpoints if name in current_app.view_functions))
 
+    @property
+    def more(self) -> list[tuple[str, str]]:
+        """Pages that belong to it too, as (words, address)."""
+        return [(words, url_for(name)) for words, name in self.step.more if name in current_app.view_functions]
+
 
 @dataclass(frozen=True, slots=True)
 class Morning:
@@ -85,6 +94,11 @@ class Morning:
     def done(self) -> int:
         """How many steps."""
         return sum(stage.done for stage in self.stages)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a list has been published: from then on what waits comes first, setting up after it."""
+        return any(stage.done for stage in self.stages if stage.step.key == "month")
 
     @property
     def shown(self) -> bool:

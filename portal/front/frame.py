@@ -49,13 +49,13 @@ def context() -> dict[str, Any]:
 def _links(user: Viewer, counts: dict[str, int]) -> list[NavLink]:
     items = sorted(registry.nav_items.values(), key=lambda item: item.position)
     return [
-        NavLink(item.label, url_for(item.endpoint), item.icon, counts.get(item.section, 0), _inside(item.endpoint))
+        NavLink(item.label, url_for(item.endpoint), item.icon, counts.get(item.section, 0), _inside(item))
         for item in items
         if item.permission in granted(user.role) and item.endpoint in current_app.view_functions
     ]
 
 
-def _inside(endpoint: str) -> bool:
-    """Whether this request's page lies at or below the page of `endpoint`."""
-    url = url_for(endpoint)
-    return request.path == url or request.path.startswith(url.rstrip("/") + "/")
+def _inside(item: registry.NavItem) -> bool:
+    """Whether this request's page lies at or below a page of the section."""
+    urls = [url_for(name).rstrip("/") for name in (item.endpoint, *item.also)]
+    return any(request.path == url or request.path.startswith(url + "/") for url in urls)

@@ -40,7 +40,9 @@ def register(app: Flask) -> None:
     app.cli.add_command(cli.import_accounts)
     registry.gap(gaps.LABEL, gaps.without_account, gaps.where_to_open_one, Permission.ACCOUNTS)
     registry.nav("let_in", "帮居民登录", "key", "people_staff.let_in", Permission.LET_IN, 75)
-    registry.nav("accounts", "账户", "users", "people_staff.accounts", Permission.ACCOUNTS, 80)
+    registry.nav(
+        "accounts", "账户", "users", "people_staff.accounts", Permission.ACCOUNTS, 80, "people_staff.departments"
+    )
     registry.nav("audit", "操作记录", "history", "people_staff.audit", Permission.AUDIT, 90)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from portal.cases.models import CalendarYear
+from portal.catalogue.actions import changing
 from portal.catalogue.models import Guide
 from portal.centres.models import Centre
 from portal.front import first_morning
@@ -59,6 +60,30 @@ def test_each_step_is_done_when_the_tables_say_so(
     page = open_page(client)
     assert "做好了" not in page and PAGE in page  # off the start page when all is done, and still to be found
     assert undone(open_page(client, PAGE)) == []
+
+
+def test_a_step_offers_all_its_pages(client: FlaskClient, as_staff: Any, town: Town) -> None:
+    as_staff(client, town.staff["D"])
+    page = open_page(client, PAGE)
+    for address in ("/staff/departments", "/staff/catalogue/dates", "/staff/calendar"):
+        assert f'href="{address}' in page, address
+    departments = open_page(client, "/staff/departments")
+    marked = [line for line in departments.splitlines() if "<li><a " in line and 'aria-current="page"><svg' in line]
+    assert len(marked) == 1 and 'href="/staff/accounts"' in marked[0]
+
+
+def test_once_a_list_is_out_what_waits_comes_first(
+    client: FlaskClient, as_staff: Any, town: Town, make: Make, session: Any
+) -> None:
+    as_staff(client, town.staff["D"])
+    page = open_page(client)
+    assert page.index("第一个上午：做好") < page.index('data-part="')
+    session.rollback()
+    entry = make.entry(town.centres["A1"], title="第一项")
+    changing.cancel_entry(town.actor("A1"), entry, "人太少", NOW)
+    session.commit()
+    page = open_page(client)
+    assert page.index("第一个上午：做好") > page.index('data-part="')
 
 
 def test_put_away_it_comes_back_when_wanted(client: FlaskClient, as_staff: Any, town: Town, session: Any) -> None:

@@ -173,16 +173,16 @@ def cancel(entry_id: int) -> Response:
 @bp.get("/staff/catalogue/changes")
 @access.staff(Permission.VIEW)
 def changes() -> Response:
-    """What waits for this centre's decision, before and after side by side."""
-    actor = access.actor()
+    """What waits for this centre's decision, before and after side by side; then what took effect without it."""
+    actor, now = access.actor(), clock.now()
     here = centres.get(actor.centre_id or 0)  # held, so that the session finds it for every row's guard
     count = queries.open_change_count(actor)
     last = max(1, -(-count // queries.CHANGES))
     page = min(pages.page_number(), last)
     found = [_shown(c) for c in queries.open_changes(actor, page)] if count else []
     return pages.page(
-        "catalogue/staff/changes.html", found=found, form=None, refusing=0, now=clock.now(), one=False, here=here,
-        count=count, page=page, pages=last,
+        "catalogue/staff/changes.html", found=found, form=None, refusing=0, now=now, one=False, here=here,
+        count=count, page=page, pages=last, at_once=[_shown(c) for c in queries.told_at_once(actor, now)],
     )  # fmt: skip
 
 
@@ -202,7 +202,14 @@ def _one_page(change_id: int, form: forms.ReasonForm | None = None) -> Response:
     if form is not None:
         status, refusing = 422, change_id
     return pages.page(
-        "catalogue/staff/changes.html", status=status, found=found, form=form, refusing=refusing, now=now, one=True
+        "catalogue/staff/changes.html",
+        status=status,
+        found=found,
+        form=form,
+        refusing=refusing,
+        now=now,
+        one=True,
+        at_once=[],
     )
 
 

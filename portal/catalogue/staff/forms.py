@@ -323,6 +323,8 @@ def bulk_form(categories: Sequence[tuple[int, str]]) -> BulkForm:
     form = BulkForm()
     form.field.choices = picks([("", "整条"), *((name, rules.LABELS[name]) for name in RETURN_FIELDS)])
     form.category.choices = picks([("", "请选择"), *((str(number), name) for number, name in categories)])
+    # Either stands only on the page of the step that cannot go without it.
+    form.category.flags.required = form.place.flags.required = True
     return form
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, tuple_
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from portal.cases import ladder
 from portal.catalogue import cutoffs, rules
@@ -32,7 +32,7 @@ from portal.catalogue.models import (
 )
 from portal.catalogue.month_rules import counts
 from portal.catalogue.staff.month_board import SORTS, inside, my_turn
-from portal.catalogue.states import ASKED, ENTRY, holds, status_text
+from portal.catalogue.states import ASKED, ENTRY, URGENT, holds, status_text
 from portal.catalogue.timetext.parts import Problem, Span, errors
 from portal.centres import profile
 from portal.centres import queries as centre_queries
@@ -238,6 +238,18 @@ def open_changes(actor: Actor, page: int = 1) -> list[EntryChange]:
 def open_change_count(actor: Actor) -> int:
     """How many wait in all."""
     return db.session.scalar(select(func.count(EntryChange.id)).where(_asked(actor))) or 0
+
+
+def told_at_once(actor: Actor, now: datetime) -> list[EntryChange]:
+    """Changes of the last days that took effect without the yes of the actor's centre and are not over yet, the newest
+    first: what it may still undo (C8)."""
+    if actor.department_id is not None:
+        return []
+    mine = EntryChange.waits_at_id.in_(ladder.answers_for(actor, Permission.PUBLISH))
+    recent = (EntryChange.status == URGENT) & (EntryChange.asked_at > now - rules.TOLD_LISTED)
+    loaded = select(EntryChange).join(EntryChange.entry).where(mine, recent, Entry.last_end > now)
+    loaded = loaded.options(contains_eager(EntryChange.entry).joinedload(Entry.centre))
+    return list(db.session.scalars(loaded.order_by(EntryChange.id.desc()).limit(CHANGES)))
 
 
 def changes_of(found: Entry) -> list[EntryChange]:

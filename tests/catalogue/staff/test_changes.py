@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
 
+from portal.catalogue import rules
 from portal.catalogue.actions import changing
 from portal.catalogue.models import CANCELLED, PUBLISHED, Entry, EntryChange
 
@@ -142,3 +144,26 @@ def test_neither_inspector_nor_neighbour_decides(
     as_staff(client, town.staff["A1"])
     client.post(f"/staff/catalogue/changes/{change}/apply")
     assert fresh(session, EntryChange, change).status == "asked"  # who asks does not decide
+
+
+def test_the_publisher_finds_and_undoes_what_was_told_at_once(
+    client: Any, town: Any, make: Any, session: Any, as_staff: Any
+) -> None:
+    begins = make.now + timedelta(hours=6)
+    soon = make.entry(town.centres["A1"], [(begins, begins + timedelta(hours=1))], title="晚上的课")
+    past = make.entry(town.centres["A1"], [(begins, begins + timedelta(hours=1))], title="从前的课")
+    change, old = (changing.cancel_entry(town.actor("A1"), entry, "停电", make.now) for entry in (soon, past))
+    old.asked_at = make.now - rules.TOLD_LISTED
+    session.commit()
+    as_staff(client, town.staff["A"])
+    assert "晚上的课" not in client.get("/staff/catalogue/changes").text  # the street does not decide
+    as_staff(client, town.staff["D"])
+    page = client.get("/staff/catalogue/changes").text
+    assert "另有 <b>1</b> 个临时变动已经生效" in page and "晚上的课" in page and "从前的课" not in page
+    assert "没有等您确认的变更" not in page
+    undo = f"/staff/catalogue/changes/{change.id}/undo"
+    assert f'action="{undo}"' in page
+    assert client.post(undo, data={"reason": "来电了"}).status_code == 303
+    assert fresh(session, Entry, soon.id).status == PUBLISHED
+    page = client.get("/staff/catalogue/changes").text
+    assert "晚上的课" not in page and "没有等您确认的变更" in page
