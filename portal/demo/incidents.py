@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from portal.catalogue.actions import changing, entry_values
+from portal.catalogue import rules
+from portal.catalogue.actions import changing, entry_values, urgent
 from portal.catalogue.models import PUBLISHED, Entry
 from portal.catalogue.rules import EntryValues
 from portal.core import scope
@@ -68,13 +69,25 @@ def _fill(stage: Stage, entry: Entry, waiting: int, at: datetime) -> None:
 
 
 def changes(stage: Stage) -> None:
-    """Asked, agreed, not agreed, taken back; one activity cancelled, one cancellation still to be decided (C8)."""
+    """Asked, agreed, not agreed, taken back, told at once; one activity cancelled, one still to be decided (C8)."""
     with writing(), scope.system("demo"):
-        rows = _coming(stage, timedelta(days=3)) or _coming(stage, timedelta(hours=3))
+        rows = _coming(stage, timedelta(days=3)) or _coming(stage, rules.URGENT + timedelta(hours=1))
         rows = sorted(rows, key=lambda e: (-min(e.taken, 5), e.first_start, e.id))
         steps = (_agreed, _cancelled, _asked, _refused, _cancel_asked, _taken_back)
         for entry, step in zip(rows, steps, strict=False):
             step(stage, entry, stage.boss(stage.code_of(entry.centre_id)), stage.staff["dapeng"])
+        for entry, step in zip(_over(stage), (_told_at_once, _undone), strict=False):
+            step(stage, entry, stage.boss(stage.code_of(entry.centre_id)), stage.staff["dapeng"])
+
+
+def _over(stage: Stage) -> list[Entry]:
+    """Published rows of one date that have taken place, the last first."""
+    wanted = select(Entry).where(
+        Entry.status == PUBLISHED, Entry.month == stage.month, Entry.department_id.is_(None),
+        Entry.last_end < stage.now, Entry.first_start > stage.published_at + rules.URGENT,
+    )  # fmt: skip
+    rows = db.session.scalars(wanted.order_by(Entry.first_start.desc(), Entry.id))
+    return [e for e in rows if len(e.sessions) == 1]
 
 
 def _moved(entry: Entry, place: str) -> EntryValues:
@@ -114,6 +127,20 @@ def _cancel_asked(stage: Stage, entry: Entry, community: Actor, _district: Actor
 def _taken_back(stage: Stage, entry: Entry, community: Actor, _district: Actor) -> None:
     change = changing.ask_change(community, entry, _moved(entry, "二楼书吧"), "场地临时占用", _ago(stage, 20))
     changing.take_back_change(community, change, _ago(stage, 19))
+
+
+def _told_at_once(stage: Stage, entry: Entry, community: Actor, _district: Actor) -> None:
+    changing.ask_change(community, entry, _moved(entry, "三楼会议室"), "空调坏了", _hours_before(stage, entry, 4))
+
+
+def _undone(stage: Stage, entry: Entry, community: Actor, district: Actor) -> None:
+    asked = _hours_before(stage, entry, 6)
+    change = changing.ask_change(community, entry, _moved(entry, "二楼书吧"), "场地临时占用", asked)
+    urgent.undo_change(district, change, "场地已经协调好，还在原处", asked + timedelta(minutes=40))
+
+
+def _hours_before(stage: Stage, entry: Entry, hours: float) -> datetime:
+    return (entry.first_start or stage.now) - timedelta(hours=hours)
 
 
 def _ago(stage: Stage, hours: float) -> datetime:

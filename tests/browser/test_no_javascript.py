@@ -311,6 +311,8 @@ def test_approve_one_and_many(house: House, visit: Visit) -> None:
     page.get_by_role("checkbox", name="选择 等初审1").check()
     page.get_by_role("checkbox", name="选择 等初审2").check()
     press(page, "通过所选")
+    says(page, "2 条里有 2 条有提醒")
+    press(page, "通过 2 条")
     says(page, "通过了 2 条")
 
 

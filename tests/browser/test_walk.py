@@ -93,7 +93,8 @@ class Walk:
         press(row, "并入清单")
         expect(row).to_contain_text("已并入清单")
         press(page, "交葵涌街道审核（13）")
-        says(page, "清单交出去了，共 13 条")
+        press(page, "交清单 13 条")
+        says(page, "上交了 13 条")
 
     def first_review(self) -> None:
         """One row goes back with a reason; the rest is passed on in one press."""
@@ -108,7 +109,8 @@ class Walk:
         press(row, "退回给葵涌社区")
         expect(row).to_contain_text("已退回")
         expect(row).to_contain_text("地点：写明集合点")
-        press(page, "全部通过")
+        press(page, "全部通过…")
+        press(page, "通过 12 条")
         says(page, "通过了 12 条")
         expect(row_of(page, CHOSEN)).to_contain_text("待大鹏新区复审")
 
@@ -132,7 +134,8 @@ class Walk:
         expect(row).to_contain_text("待大鹏新区复审")
         page = self.district
         page.goto(f"/staff/catalogue?month={MONTH}")
-        press(page, "全部通过")
+        press(page, "全部通过…")
+        press(page, "通过 13 条")
         says(page, "通过了 13 条")
         press(page, "核对并发布")
         says(page, "会发布 13 条")

@@ -254,7 +254,11 @@ def test_disable_and_enable(app: Flask, client: FlaskClient, town: Town, as_staf
     assert holder.post("/staff/login", data={"username": "a1-op", "password": PASSWORD}).status_code == 303
     assert [
         a.verb
-        for a in rows(select(AuditLog).where(AuditLog.object_id == town.staff["A1-OP"].id, AuditLog.verb.like("%able")))
+        for a in rows(
+            select(AuditLog)
+            .where(AuditLog.object_id == town.staff["A1-OP"].id, AuditLog.verb.like("%able"))
+            .order_by(AuditLog.id)
+        )
     ] == ["disable", "enable"]
 
 

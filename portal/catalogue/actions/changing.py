@@ -163,7 +163,7 @@ def apply_change(actor: Actor, change: EntryChange, now: datetime, *, at_once: b
         shown = entry_values.moves(now, change_note=sentence(change), changed_at=now)
         verb, who = ("cancel_at_once", rule) if at_once else ("cancel", actor)
         states.fire(ENTRY, entry, verb, who, now, change.reason, values=shown)
-        room_holds.follow(entry, "cancel", actor, now)
+        room_holds.follow(entry, verb, actor, now)
     else:
         apply_edit(actor, change, after, now)
     record(actor, change, "change_at_once" if at_once else "apply_change", now)

@@ -35,7 +35,10 @@ from portal.venues.rules import Span, collides, held
 # In these a row holds its room. Of the transitions, TAKES begin or renew that, GIVES end it, the others leave it.
 HOLDING = (IN_REVIEW, ACCEPTED, RETURNED, APPROVED, PUBLISHED)
 TAKES = frozenset({"submit", "settle", "hand_in", "resubmit", "allot", "publish", "reinstate"})
-GIVES = {"recall": "活动撤回修改", "drop": "活动已删除", "withdraw": "活动已撤下", "cancel": "活动取消"}
+GIVES = {
+    "recall": "活动撤回修改", "drop": "活动已删除", "withdraw": "活动已撤下", "cancel": "活动取消",
+    "cancel_at_once": "活动取消",
+}  # fmt: skip
 FLOOR = re.compile(r"负?[一二三四五六七八九十\d]{1,2}[楼层]")
 MOST_TOLD = 3  # conflicts of one row that are told one by one
 

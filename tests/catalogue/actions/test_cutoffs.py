@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from portal.catalogue import cutoffs, waiting
-from portal.catalogue.actions import publishing, reviewing, urging
+from portal.catalogue.actions import handing_in, publishing, reviewing, urging
 from portal.catalogue.models import Cutoff, Urge
 from portal.catalogue.month_rules import DEPARTMENTS, counts, may_urge, problems
 from portal.catalogue.staff import queries
@@ -188,7 +188,7 @@ def test_who_is_not_late_or_not_below_is_not_urged(client: FlaskClient, town: To
     with pytest.raises(urging.NotLate):
         urging.urge(town.actor("A"), centre, MONTH, USUAL - timedelta(minutes=1))
     draft(town, "A1")
-    reviewing.submit_issue(town.actor("A1"), centre, MONTH, NOW)
+    handing_in.submit_issue(town.actor("A1"), centre, MONTH, NOW)
     with pytest.raises(urging.NotLate):
         urging.urge(town.actor("A"), centre, MONTH, NOW)
     for who, whom in (("B", "A2"), ("A2", "A2"), ("A2", "B1"), ("D-LOOK", "A2"), ("ZFB", "A2")):

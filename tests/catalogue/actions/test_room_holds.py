@@ -10,9 +10,28 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from portal.catalogue.actions import changing, drafting, entry_values, handing_in, publishing, reviewing, room_holds
+from portal.catalogue.actions import (
+    changing,
+    drafting,
+    entry_values,
+    handing_in,
+    publishing,
+    reviewing,
+    room_holds,
+    urgent,
+)
 from portal.catalogue.actions.room_holds import NoRoom
-from portal.catalogue.models import APPROVED, CANCELLED, DRAFT, DROPPED, IN_REVIEW, PUBLISHED, RETURNED, Entry
+from portal.catalogue.models import (
+    APPROVED,
+    CANCELLED,
+    DRAFT,
+    DROPPED,
+    IN_REVIEW,
+    PUBLISHED,
+    RETURNED,
+    Entry,
+    EntryChange,
+)
 from portal.catalogue.staff import queries
 from portal.catalogue.states import ENTRY
 from portal.core import outbox
@@ -109,6 +128,16 @@ def _cancel(town: Town, entry: Entry) -> None:
     changing.cancel_entry(town.actor("D"), entry, "台风", NOW)
 
 
+def _cancel_at_once(town: Town, entry: Entry) -> EntryChange:
+    assert entry.first_start is not None
+    return changing.cancel_entry(town.actor("A1"), entry, "停电", entry.first_start - timedelta(hours=2))
+
+
+def _reinstate(town: Town, entry: Entry) -> None:
+    change = _cancel_at_once(town, entry)
+    urgent.undo_change(town.actor("D"), change, "有电了", entry.first_start - timedelta(hours=1))
+
+
 Start = Callable[[Town, int], Entry]
 LIFE: dict[str, tuple[Start, Callable[[Town, Entry], Any], str, list[str]]] = {
     "submit": (_ready, lambda t, e: reviewing.offer(t.actor("A1"), e, NOW), IN_REVIEW, ["pending"]),
@@ -127,6 +156,8 @@ LIFE: dict[str, tuple[Start, Callable[[Town, Entry], Any], str, list[str]]] = {
     "publish": (_approved, lambda t, e: publishing.publish_month(MONTH, NOW, t.actor("D"), force=True), PUBLISHED,
                 ["approved"]),
     "cancel": (_out, _cancel, CANCELLED, []),
+    "cancel_at_once": (_out, _cancel_at_once, CANCELLED, []),
+    "reinstate": (_out, _reinstate, PUBLISHED, ["approved"]),
     "drop": (_returned, lambda t, e: drafting.drop_entry(t.actor("A1"), e, NOW), DROPPED, []),
     "withdraw": (_approved, lambda t, e: drafting.drop_entry(t.actor("A1"), e, NOW, "讲师来不了"), DROPPED, []),
 }  # fmt: skip
