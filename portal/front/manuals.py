@@ -1,8 +1,9 @@
 """What the manual of a community's officer says, from the deployment's own levels and the rules' own words."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from portal.catalogue import windows
+from portal.catalogue import cutoffs, windows
 from portal.centres import profile, queries
 from portal.centres.models import Centre
 from portal.centres.profile import Level
@@ -11,7 +12,7 @@ from portal.front.documents import Manual, Moment
 
 
 def manual_of(centre: Centre, now: datetime) -> Manual:
-    """For the next month's list, as a centre of the level that draws up lists sees it. Two statements."""
+    """For the next month's list, as a centre of the level that draws up lists sees it. Three statements."""
     month = clock.add_months(clock.month_of(now), 1)
     upper = queries.ancestors(centre)
     asked = upper[-1] if upper else centre
@@ -20,7 +21,7 @@ def manual_of(centre: Centre, now: datetime) -> Manual:
         centre=centre.label,
         network=f"{profile.current().name}党群服务阵地",
         month_name=clock.month_name(month),
-        month=_month(month),
+        month=_month(month, cutoffs.of(month)),
         days=(*DAYS, ("居民要退出", f"{OWN}{windows.usual_text(windows.withdraw_deadline)}；{LATER}")),
         above=asked.label,
         phone=call.number,
@@ -41,7 +42,7 @@ DAYS = (
 )
 
 
-def _month(month: str) -> tuple[Moment, ...]:
+def _month(month: str, dates: Mapping[str, datetime]) -> tuple[Moment, ...]:
     levels = profile.current().levels
     files = next((level for level in levels if level.files_list), None)
     found = [
@@ -52,16 +53,16 @@ def _month(month: str) -> tuple[Moment, ...]:
         ),
     ]
     if files is not None:
-        found.append(Moment(_until(files, month), "交上去", "清单页上面点“交…审核”；有要改的，红字写着改哪里。"))
+        found.append(Moment(_until(files, dates), "交上去", "清单页上面点“交…审核”；有要改的，红字写着改哪里。"))
     for level in (level for level in reversed(levels) if level.review and level is not files):
         found.append(
-            Moment(_until(level, month), f"{level.short}{level.review}", "退回来的在“待我处理”，改好再交，不用重写。")
+            Moment(_until(level, dates), f"{level.short}{level.review}", "退回来的在“待我处理”，改好再交，不用重写。")
         )
     found.append(Moment(f"{clock.month_name(month)}1日", "发布", "到点自动公开，居民扫码就能看、能报。"))
     found.append(Moment("发布当天", "贴出去", "“服务清单”里打印 A3 海报，贴在公告栏；再把文字发到居民微信群。"))
     return tuple(found)
 
 
-def _until(level: Level, month: str) -> str:
-    cutoff = level.cutoff(month)
+def _until(level: Level, dates: Mapping[str, datetime]) -> str:
+    cutoff = dates.get(level.code)
     return f"{clock.stamp(cutoff)} 前" if cutoff is not None else "随后"

@@ -7,6 +7,7 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from portal.cases.models import CalendarYear
+from portal.catalogue import cutoffs
 from portal.catalogue.actions import changing
 from portal.catalogue.models import Guide
 from portal.centres.models import Centre
@@ -127,3 +128,12 @@ def test_the_manual_is_one_sheet_with_the_deployments_own_dates(client: FlaskCli
     assert town.centres["A"].phone in words  # whom to ask: the level above
     codes = printed.codes_in(printed.picture(made, dpi=100))
     assert [code for code in codes if code.endswith("/staff/login")]
+
+
+def test_the_manual_says_the_dates_that_were_set(client: FlaskClient, as_staff: Any, town: Town, session: Any) -> None:
+    moved = cutoffs.of("2026-12") | {"community": NOW.replace(month=11, day=20, hour=1, minute=0)}
+    cutoffs.set_dates(town.actor("D"), "2026-12", moved, NOW)
+    session.commit()
+    as_staff(client, town.staff["A1"])
+    (words,) = printed.text_of(printed.fetched(client, "/staff/manual.pdf").data)
+    assert "11月20日9:00前" in words and "11月22日18:00前" not in words

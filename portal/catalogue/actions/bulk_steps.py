@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.orm import selectinload
 
 from portal.catalogue import bulk_rules
@@ -60,9 +60,12 @@ def in_batches(ids: Iterable[int], step: Step, size: int = bulk_rules.BATCH) -> 
     return found
 
 
-def locked(ids: Iterable[int], *, sessions: bool = False) -> list[Entry]:
-    """These rows, locked and fresh, in the order of their ids, so that two people never wait for each other."""
-    wanted = select(Entry).where(Entry.id.in_(list(ids))).order_by(Entry.id).with_for_update(of=Entry)
+def locked(ids: Iterable[int], *still: ColumnElement[bool], sessions: bool = False) -> list[Entry]:
+    """These rows, locked and fresh, in the order of their ids, so that two people never wait for each other.
+
+    still: what must hold of a row when it is locked, or it is left out.
+    """
+    wanted = select(Entry).where(Entry.id.in_(list(ids)), *still).order_by(Entry.id).with_for_update(of=Entry)
     if sessions:
         wanted = wanted.options(selectinload(Entry.sessions))
     db.session.flush()

@@ -84,7 +84,7 @@ def send_rows(
     more: others of the same step follow at once, so that whoever decides is told of all of them together.
     """
     tree = entry_values.whole_tree()
-    found = [e for e in bulk_steps.locked(ids, sessions=True) if _is_ready(e, centre, month)]
+    found = bulk_steps.locked(ids, *ready(centre.id, month), sessions=True)
     wrong = {e.id: told for e in found if (told := problems(e, now))}
     wrong |= room_holds.take(actor, [e for e in found if e.id not in wrong], now)
     left = [Left(e.id, e.title, "".join(p.message for p in wrong[e.id])) for e in found if e.id in wrong]
@@ -102,12 +102,6 @@ def send_rows(
         payload = {"centre_id": centre.id, "month": month, "count": len(good), "step_id": step_id}
         outbox.put("catalogue.submitted", key, payload, now, now + TOGETHER if more else None)
     return Outcome(len(good), left, step_id)
-
-
-def _is_ready(entry: Entry, centre: Centre, month: str) -> bool:
-    own = entry.status == DRAFT and entry.centre_id == centre.id and entry.department_id is None
-    merged = entry.status == ACCEPTED and entry.waits_at_id == centre.id
-    return entry.month == month and (own or merged)
 
 
 def _note(actor: Actor, centre: Centre, month: str, ids: Sequence[int], now: datetime) -> None:

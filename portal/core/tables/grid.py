@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 from portal.core.text import tidy
 
 MAX_ROWS_READ = 3000
+DAYS_1904 = 1462  # between the two ways in which workbooks count days
 MAX_COLUMNS = 60
 MAX_CELL = 5000
 # WPS keeps a picture inside a cell as the formula =DISPIMG("ID_…",1); Excel's own is =IMAGE(…).

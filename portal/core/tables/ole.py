@@ -8,6 +8,7 @@ from typing import Any
 import xlrd
 
 from portal.core.tables.grid import (
+    DAYS_1904,
     MAX_COLUMNS,
     MAX_ROWS_READ,
     Cell,
@@ -21,19 +22,19 @@ from portal.core.tables.grid import (
     trimmed,
 )
 
-DAYS_1904 = 1462
+_LOCKED = "文件设了打开密码；请在 Excel 里去掉密码，保存后再上传"
 
 
 def ole_sheets(data: bytes) -> list[Sheet]:
     """All worksheets. Raises Unreadable for a password; whatever the library raises for a broken file."""
     if "EncryptedPackage".encode("utf-16-le") in data:
-        raise Unreadable("文件设了打开密码；请在 Excel 里去掉密码，保存后再上传")
+        raise Unreadable(_LOCKED)
     try:
         # What the library says goes nowhere: the standard output carries our own answer.
         book = xlrd.open_workbook(file_contents=data, formatting_info=True, logfile=io.StringIO())
     except xlrd.XLRDError as refused:
         if "encrypt" in str(refused).lower() or "password" in str(refused).lower():
-            raise Unreadable("文件设了打开密码；请在 Excel 里去掉密码，保存后再上传") from refused
+            raise Unreadable(_LOCKED) from refused
         raise
     return [_sheet(book, sheet) for sheet in book.sheets()]
 

@@ -14,6 +14,7 @@ from openpyxl.utils.cell import column_index_from_string, range_boundaries
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, from_excel
 
 from portal.core.tables.grid import (
+    DAYS_1904,
     MAX_COLUMNS,
     MAX_ROWS_READ,
     Cell,
@@ -31,7 +32,6 @@ MAX_UNPACKED = 40 * 1024 * 1024  # with pictures, which are not unpacked
 MAX_WORDS = 20 * 1024 * 1024  # of what is parsed
 MAX_PARTS = 2000
 MAX_MARKS = 500_000  # tags and attributes of all parts together: what parsing costs, whatever the bytes
-DAYS_1904 = 1462
 _SAVE_ANEW = "请用 Excel 或 WPS 打开，另存为 .xlsx 格式后再上传"
 _BROKEN = f"这个文件打不开，可能没有下载完整或已经损坏；{_SAVE_ANEW}"
 _TOO_LARGE = "文件解开后太大；请把表格复制到一个新的 Excel 文件里再上传"
