@@ -18,7 +18,7 @@ from portal.core import audit, clock, outbox, registry, remarks, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
 from portal.core.errors import NotAllowed
-from portal.people import actions_staff as people
+from portal.people.actions import staff_accounts as people
 from portal.people.models import StaffAccount
 
 MOST_WAITED = 72 * 60  # minutes that waiting for the resident's answer may add in all

@@ -5,8 +5,8 @@ from datetime import timedelta
 from portal.core import scope
 from portal.core.db import db, writing
 from portal.demo.stage import Stage, communities
-from portal.people import actions
-from portal.people.actions import RelativeValues, ResidentValues
+from portal.people.actions import resident_records
+from portal.people.actions.resident_records import RelativeValues, ResidentValues
 from portal.people.models import Resident
 
 COUNT = 120
@@ -44,9 +44,9 @@ def _resident(stage: Stage, number: int, homes: list[int]) -> None:
     told = birth if groups or dice.random() < 0.3 else None
     values = ResidentValues(name(number), address, home, told, groups)
     then = stage.now - timedelta(days=dice.randint(45, 70), hours=dice.randint(0, 9))
-    person = actions.open_resident(f"199{number + 1:08d}", values, then)
+    person = resident_records.open_resident(f"199{number + 1:08d}", values, then)
     if birth < 1960 and dice.random() < 0.7:
-        actions.set_elder(person, True, then)
+        resident_records.set_elder(person, True, then)
     if number == 0:
         _family(person, stage)
     elif number % 2 == 1:
@@ -55,7 +55,7 @@ def _resident(stage: Stage, number: int, homes: list[int]) -> None:
         if relation == "子女":
             given = person.name[0] + given[1:]
         relative = RelativeValues(given, relation, born)
-        actions.add_relative(person, relative, then + timedelta(days=1))
+        resident_records.add_relative(person, relative, then + timedelta(days=1))
 
 
 def _groups(number: int, birth: int) -> list[str]:
@@ -67,6 +67,6 @@ def _groups(number: int, birth: int) -> list[str]:
 def _family(person: Resident, stage: Stage) -> None:
     """The demo's first resident acts for a mother and a child."""
     then = stage.now - timedelta(days=40)
-    actions.add_relative(person, RelativeValues("陈月娥", "母亲", 1952), then)
-    actions.add_relative(person, RelativeValues("陈小舟", "子女", 2018), then)
+    resident_records.add_relative(person, RelativeValues("陈月娥", "母亲", 1952), then)
+    resident_records.add_relative(person, RelativeValues("陈小舟", "子女", 2018), then)
     db.session.flush()

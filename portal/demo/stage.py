@@ -13,7 +13,7 @@ from portal.centres.models import Centre, Department
 from portal.core import clock
 from portal.core.access import Actor
 from portal.core.db import db
-from portal.people.actions_staff import actor_of
+from portal.people.actions.staff_accounts import actor_of
 from portal.people.models import StaffAccount
 
 DATA = Path(__file__).resolve().parent / "data"

@@ -16,8 +16,8 @@ from portal.feedback import calling, queries, rules, subjects
 from portal.feedback.models import CallBack
 from portal.feedback.queries import Wanted
 from portal.feedback.states import KIND, LABELS, MACHINE, TONES
-from portal.people import actions as people_actions
 from portal.people import queries as people
+from portal.people.actions import resident_records as people_actions
 
 bp = Blueprint("feedback_staff", __name__, url_prefix="/staff/feedback")
 DEEDS = {"open": "要回访", "restar": "居民改了评价", "drop": "居民已注销", "reopen": "居民说还没解决"}

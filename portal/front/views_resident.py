@@ -14,9 +14,9 @@ from portal.centres import queries as centres
 from portal.core import access, clock, cookies, pages, qr
 from portal.core.incoming import whole_number
 from portal.front import queries
-from portal.people import actions as people_actions
 from portal.people import queries as people
 from portal.people import viewer as viewers
+from portal.people.actions import resident_records as people_actions
 
 bp = Blueprint("front", __name__)
 A_YEAR = 365  # days

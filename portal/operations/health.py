@@ -14,7 +14,7 @@ from portal.core import job_queue, outage, outbox, pdf_spool
 from portal.core.db import db
 from portal.notices import queries as notices
 from portal.operations import work
-from portal.people import actions_codes
+from portal.people.actions import login_codes
 
 LATE_SECONDS = 300  # effects or texts older than this: nobody does the work
 LEAST_FREE = 100 * 1024 * 1024  # bytes; with less a night's backup or a few uploads fill the disk
@@ -40,7 +40,7 @@ def check(now: datetime) -> dict[str, Any]:
         "ok": age < LATE_SECONDS, "due": waiting, "oldest_seconds": round(age, 1), "failed_last_day": failed,
     }  # fmt: skip
     report["printing"] = pdf_spool.health()
-    report["codes"] = {"ok": not actions_codes.is_full(now)}
+    report["codes"] = {"ok": not login_codes.is_full(now)}
     report["daily"] = {
         name: {"ok": bool(said.get("ok", True)), "slot": said["slot"], "done": said["done"]}
         for name, said in work.daily_results().items()

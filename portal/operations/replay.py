@@ -9,7 +9,7 @@ from pathlib import Path
 from portal.core import scope
 from portal.core.access import system_actor
 from portal.core.db import db, empty_log, rebuild, writing
-from portal.people import actions, erasure_list
+from portal.people.actions import erasure_list, resident_records
 from portal.people.models import Resident
 
 
@@ -24,7 +24,7 @@ def again(now: datetime) -> int:
     with scope.system("erased before the backup came back"):
         for resident_id in back:
             with writing():
-                actions.erase_resident(system_actor(), db.session.get_one(Resident, resident_id), now)
+                resident_records.erase_resident(system_actor(), db.session.get_one(Resident, resident_id), now)
     return len(back)
 
 

@@ -17,7 +17,8 @@ from portal.core.sessions import WebSession
 from portal.notices import actions, deliveries
 from portal.notices.models import Delivery
 from portal.operations import replay
-from portal.people import audit_proof, erasure_list
+from portal.people import audit_proof
+from portal.people.actions import erasure_list
 from portal.people.models import LoginCode, LoginFailure, PhoneLookup, SpokenCode, StaffAccount
 from portal.people.rules import AUDIT_KEPT
 

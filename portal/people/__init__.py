@@ -1,7 +1,5 @@
 """Residents, relatives, staff accounts; signing in; the audit page."""
 
-from importlib import import_module
-
 from flask import Flask
 from flask_login import LoginManager
 
@@ -26,24 +24,16 @@ WORDS = {
 
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and commands to the app."""
-    # The views of accounts, audit, profile, proof and the second factor hang their pages on the two blueprints.
-    from portal.people import cli, gaps, viewer, views_resident, views_staff
+    from portal.people import cli, gaps, proof_views, staff, viewer  # noqa: F401  # proof_views: hangs pages on both faces
+    from portal.people.public import profile_views, views  # noqa: F401
 
-    for name in ("accounts", "audit", "bulk_accounts", "departments", "let_in", "profile", "proof", "second_factor"):
-        import_module(f"portal.people.views_{name}")
     registry.audit_word(**WORDS)
     app.context_processor(viewer.context)
-    app.cli.add_command(cli.sign_out)
-    for blueprint in (views_resident.face, views_staff.face):
-        app.register_blueprint(blueprint)
-    app.cli.add_command(cli.init)
-    app.cli.add_command(cli.import_accounts)
+    app.register_blueprint(views.face)
+    staff.register(app)
+    for command in (cli.init, cli.import_accounts, cli.sign_out):
+        app.cli.add_command(command)
     registry.gap(gaps.LABEL, gaps.without_account, gaps.where_to_open_one, Permission.ACCOUNTS)
-    registry.nav("let_in", "帮居民登录", "key", "people_staff.let_in", Permission.LET_IN, 75)
-    registry.nav(
-        "accounts", "账户", "users", "people_staff.accounts", Permission.ACCOUNTS, 80, "people_staff.departments"
-    )
-    registry.nav("audit", "操作记录", "history", "people_staff.audit", Permission.AUDIT, 90)
 
 
 def load_viewers(login: LoginManager) -> None:

@@ -14,8 +14,10 @@ from portal.core.access import Role, system_actor
 from portal.core.db import db, writing
 from portal.core.errors import Invalid
 from portal.core.tables import reading
-from portal.people import account_plan, account_slips, account_table, actions_staff, queries, rules
-from portal.people.actions_staff import AccountValues, OneTime
+from portal.people import account_table, queries, rules
+from portal.people.actions import account_plan, staff_accounts
+from portal.people.actions.staff_accounts import AccountValues, OneTime
+from portal.people.paper import account_slips
 from portal.people.refusals import UsernameRefused
 
 
@@ -42,7 +44,7 @@ def first_manager(username: str, now: datetime) -> OneTime | None:
         return None
     centre = top_centre(now)
     values = AccountValues(username=username, name="首任管理员", phone="", centre_id=centre.id, role=Role.MANAGER)
-    return actions_staff.open_account(system_actor("命令行"), values, now)
+    return staff_accounts.open_account(system_actor("命令行"), values, now)
 
 
 @click.command("init")

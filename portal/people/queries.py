@@ -11,7 +11,7 @@ from portal.centres import profile
 from portal.centres.models import Centre, Department
 from portal.centres.queries import inside
 from portal.core import reads
-from portal.core.access import Role
+from portal.core.access import Actor, Role
 from portal.core.audit import AuditLog
 from portal.core.db import db, is_sqlite
 from portal.core.sessions import WebSession
@@ -246,3 +246,11 @@ def last_spoken_code(resident_id: int, now: datetime) -> SpokenCode | None:
         SpokenCode.resident_id == resident_id, SpokenCode.used_at.is_(None), SpokenCode.expires_at > now
     )
     return db.session.scalar(wanted.order_by(SpokenCode.id.desc()).limit(1))
+
+
+def departments(actor: Actor) -> list[Department]:
+    """Departments the actor may give accounts to."""
+    statement = select(Department).join(Department.centre).where(Department.active, *inside(actor.centre_path))
+    if actor.department_id is not None:
+        statement = statement.where(Department.id == actor.department_id)
+    return list(db.session.scalars(statement.order_by(Department.name)))

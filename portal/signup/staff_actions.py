@@ -12,7 +12,7 @@ from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import Invalid, NotAllowed
 from portal.core.words import Refusal
-from portal.people import callers
+from portal.people.actions import callers
 from portal.signup import actions, rules, waiting_list
 from portal.signup.errors import EntryGone, NoRoom, SignUpRefused
 from portal.signup.models import ACTIVE, OFFERED, PENDING, SignUp

@@ -14,8 +14,8 @@ from portal.core import access, clock, forms, pages, registry
 from portal.core.access import Permission
 from portal.core.errors import DomainError, Invalid
 from portal.core.incoming import whole_number
-from portal.people import actions as people_actions
 from portal.people import queries as people
+from portal.people.actions import resident_records as people_actions
 from portal.signup import notices, queries, queries_staff, rules, staff_actions
 from portal.signup.errors import SignUpGone
 

@@ -16,7 +16,7 @@ from portal.core.access import Permission, Role
 from portal.feedback import actions as feedback
 from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import InboxMessage
-from portal.people import actions_staff as people
+from portal.people.actions import staff_accounts as people
 from portal.people.models import StaffAccount
 from portal.venues.models import PENDING
 from tests.factories import NOW, Make, Town

@@ -15,7 +15,7 @@ from portal.core import clock, registry
 from portal.core.audit import AuditLog
 from portal.feedback import actions, calling, queries
 from portal.feedback.models import DONE, CallBack, Evaluation
-from portal.people import actions as people
+from portal.people.actions import resident_records as people
 from tests.factories import NOW, Town
 from tests.feedback.conftest import Asked
 

@@ -22,7 +22,7 @@ from portal.core.db import Base, db
 from portal.core.remarks import Remark
 from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import Delivery, InboxMessage
-from portal.people import actions
+from portal.people.actions import resident_records
 from portal.people.models import LoginCode, Relative, Resident
 from portal.signup.models import CONFIRMED, SignUp
 from tests import marks
@@ -208,14 +208,14 @@ def mark_all(session: Any, phone: str) -> dict[str, str]:
 def test_what_is_a_persons_is_exported_and_erased(session: Any, town: Town, planted: dict[str, str]) -> None:
     me = town.residents[0]
     assert marks.left(planted.values(), marks.tables()) == list(planted.values())
-    told = json.dumps(actions.export_own(me.id, NOW), ensure_ascii=False).encode()
+    told = json.dumps(resident_records.export_own(me.id, NOW), ensure_ascii=False).encode()
     session.rollback()
     missing = {name for name, mark in planted.items() if name not in NOT_TOLD and mark.encode() not in told}
     assert not missing
     for kind in ("sign_up", "booking", "call_back", "case_file", "handover"):
         assert planted["remark.words"] + kind in told.decode()
     with scope.system("tests"):
-        actions.erase_resident(town.resident_actor(0), session.get_one(Resident, me.id), NOW)
+        resident_records.erase_resident(town.resident_actor(0), session.get_one(Resident, me.id), NOW)
         session.commit()
     kept = {name for name, mark in planted.items() if marks.left([mark], marks.tables())}
     assert not kept
@@ -228,7 +228,7 @@ def test_others_keep_theirs(session: Any, town: Town, make: Make) -> None:
     make.note(room, "邻居的话筒", booking_id=booking.id)
     remarks.write("booking", booking.id, "邻居的原因")
     session.commit()
-    actions.erase_resident(town.resident_actor(0), town.residents[0], NOW)
+    resident_records.erase_resident(town.resident_actor(0), town.residents[0], NOW)
     session.commit()
     words = ["邻居的合唱", "邻居的话筒", "邻居的原因", "居民乙"]
     assert marks.left(words, marks.tables()) == words

@@ -31,7 +31,7 @@ from portal.core.scope import StaffScope
 from portal.feedback import actions as feedback
 from portal.feedback import calling
 from portal.feedback.models import CallBack, Evaluation
-from portal.people import actions_staff as people
+from portal.people.actions import staff_accounts as people
 from portal.people.models import StaffAccount
 from portal.venues import waiting as rooms_waiting
 from portal.venues.actions import approval

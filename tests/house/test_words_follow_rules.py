@@ -34,8 +34,8 @@ from portal.core.tables.grid import Unreadable
 from portal.feedback import notices as feedback_notices
 from portal.feedback import queries as feedback_queries
 from portal.feedback.models import CallBack
-from portal.people import actions_codes
 from portal.people import rules as people_rules
+from portal.people.actions import login_codes
 from portal.people.refusals import InitialExpired
 from portal.signup import notices as signup_notices
 from portal.signup.models import SignUp
@@ -133,7 +133,7 @@ def code_text(house: House) -> str:
     sent: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "text_phone", lambda _phone, body, *_rest: sent.append(body))
-        actions_codes.send_code("19900009999", "", NOW)
+        login_codes.send_code("19900009999", "", NOW)
     return sent[0]
 
 
@@ -454,7 +454,7 @@ FIGURE = re.compile(
 )
 # Words that only look like a rule, or stand for none of ours; each with its reason.
 NO_RULE = {
-    "portal/templates/people/erase.html": "the law's six months, not our rule",
+    "portal/templates/people/public/erase.html": "the law's six months, not our rule",
     "portal/catalogue/staff/month_views.py": "compares with what the filter `ago` says of no time at all",
     "portal/templates/styleguide.html": "examples",
     **dict.fromkeys(("portal/catalogue/timetext/tokens.py", "portal/centres/typed_hours.py"), "words that people use"),

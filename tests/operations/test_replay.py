@@ -17,7 +17,7 @@ from portal.core.access import Actor
 from portal.core.audit import AuditLog
 from portal.core.db import db, empty_log, rebuild, writing
 from portal.operations import backup, replay, work
-from portal.people import actions, erasure_list
+from portal.people.actions import erasure_list, resident_records
 from portal.people.models import Resident
 from tests.conftest import KIND
 from tests.factories import NOW, Town
@@ -43,7 +43,7 @@ def saved(app: Flask, session: Any, town: Town, tmp_path: Path, monkeypatch: Any
 def leave(number: int) -> None:
     db.session.rollback()
     with writing(), scope.system("tests"):
-        actions.erase_resident(Actor("resident", number, ""), db.session.get_one(Resident, number), NOW)
+        resident_records.erase_resident(Actor("resident", number, ""), db.session.get_one(Resident, number), NOW)
     db.session.remove()
 
 

@@ -17,8 +17,9 @@ from portal.core.db import writing
 from portal.core.errors import NotAllowed
 from portal.core.outbox import Outbox
 from portal.core.sessions import WebSession
-from portal.people import actions_staff, passwords, queries
-from portal.people.actions_staff import AccountValues
+from portal.people import passwords, queries
+from portal.people.actions import staff_accounts
+from portal.people.actions.staff_accounts import AccountValues
 from portal.people.models import KnownDevice, StaffAccount
 from portal.people.refusals import NotYourself, OutOfReach, UsernameTaken
 from tests.factories import PASSWORD, Town
@@ -158,9 +159,9 @@ def test_no_account_for_a_centre_beside_or_above(client: FlaskClient, town: Town
         assert client.post("/staff/accounts/new", data=new_form(town, centre)).status_code == 422
         values = AccountValues("x-1234", "张三", "", town.centres[centre].id, Role.MANAGER)
         with pytest.raises(OutOfReach):
-            actions_staff.open_account(town.actor("A1"), values, now)
+            staff_accounts.open_account(town.actor("A1"), values, now)
     with pytest.raises(NotAllowed):
-        actions_staff.open_account(town.actor("A1-OP"), values, now)
+        staff_accounts.open_account(town.actor("A1-OP"), values, now)
 
 
 def test_department_account_stands_at_its_departments_centre(client: FlaskClient, town: Town, as_staff: Any) -> None:
@@ -180,7 +181,7 @@ def test_a_departments_manager_sees_the_department_only(
     assert client.get(f"/staff/accounts/{town.staff['A1'].id}").status_code == 404
     values = AccountValues("x-1234", "张三", "", town.centres["D"].id, Role.OPERATOR)
     with pytest.raises(OutOfReach):
-        actions_staff.open_account(town.actor("ZFB"), values, now)
+        staff_accounts.open_account(town.actor("ZFB"), values, now)
 
 
 def test_reset_by_a_superior(app: Flask, client: FlaskClient, town: Town, as_staff: Any, now: datetime) -> None:
@@ -271,7 +272,7 @@ def test_nobody_disables_or_raises_himself(client: FlaskClient, town: Town, as_s
     assert "停用账户" not in page
     assert "保存角色" not in page
     with pytest.raises(NotYourself):
-        actions_staff.disable(town.actor("A1"), town.staff["A1"], now)
+        staff_accounts.disable(town.actor("A1"), town.staff["A1"], now)
 
 
 def test_role(client: FlaskClient, town: Town, as_staff: Any) -> None:
@@ -289,11 +290,11 @@ def test_role(client: FlaskClient, town: Town, as_staff: Any) -> None:
 
 def test_two_at_once_cannot_take_one_username(session: Any, town: Town, now: datetime, monkeypatch: Any) -> None:
     values = AccountValues("same-name", "张三", "", town.centres["A1"].id, Role.OPERATOR)
-    actions_staff.open_account(system_actor(), values, now)
+    staff_accounts.open_account(system_actor(), values, now)
     # As if the other request had committed between our look and our insert.
     monkeypatch.setattr(queries, "account_by_username", lambda _user: None)
     with pytest.raises(UsernameTaken):
-        actions_staff.open_account(system_actor(), values, now)
+        staff_accounts.open_account(system_actor(), values, now)
     assert session.is_active
 
 
@@ -301,7 +302,7 @@ def test_web_session_rows_say_why_they_ended(client: FlaskClient, town: Town, as
     as_staff(client, town.staff["A1"])
     session.rollback()
     with writing():
-        actions_staff.disable(town.actor("A"), town.staff["A1"], town.staff["A1"].created_at)
+        staff_accounts.disable(town.actor("A"), town.staff["A1"], town.staff["A1"].created_at)
     assert one(select(WebSession)).ended_why == "disabled"
 
 

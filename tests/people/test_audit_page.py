@@ -17,7 +17,8 @@ from portal.core.access import system_actor
 from portal.core.db import db, writing
 from portal.notices.models import InboxMessage
 from portal.operations import health, work
-from portal.people import audit_proof, queries_staff
+from portal.people import audit_proof
+from portal.people.staff import queries as staff_queries
 from tests.factories import NOW, Town
 
 
@@ -204,7 +205,7 @@ def test_every_verb_can_be_chosen_however_old_or_new(town: Town, session: Any, n
         audit.record(system_actor(), "usual", "thing", number, now, centre_path="/1/")
     audit.record(system_actor(), "brand_new", "novelty", None, now, centre_path="/1/")
     session.commit()
-    verbs, kinds = queries_staff.audit_words(town.actor("D"), audit_proof.last())
+    verbs, kinds = staff_queries.audit_words(town.actor("D"), audit_proof.last())
     assert {"very_old", "usual", "brand_new"} <= set(verbs) and {"relic", "thing", "novelty"} <= set(kinds)
 
 

@@ -18,8 +18,10 @@ from portal.core import clock, exports, pdf, pdf_spool
 from portal.core.audit import AuditLog
 from portal.core.db import db
 from portal.core.outbox import Outbox
-from portal.people import account_plan, account_slips, account_table, passwords
+from portal.people import account_table, passwords
+from portal.people.actions import account_plan
 from portal.people.models import StaffAccount
+from portal.people.paper import account_slips
 from tests.core import printed
 from tests.factories import HASHER, NOW, Town
 from tests.people.conftest import one, rows

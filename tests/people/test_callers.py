@@ -17,7 +17,8 @@ from portal.core.remarks import Remark
 from portal.feedback import queries as feedback
 from portal.feedback.models import Evaluation
 from portal.notices.models import Delivery, InboxMessage
-from portal.people import actions, callers, rules
+from portal.people import rules
+from portal.people.actions import callers, resident_records
 from portal.people.models import PhoneLookup, Resident
 from portal.people.refusals import CallerNameMissing, LookupsFull
 from portal.signup import evaluating
@@ -158,7 +159,7 @@ def test_erasing_takes_the_typed_name_too(
     for enter in made:
         assert enter(client, stranger.phone or "", TYPED).status_code == 303
     session.rollback()
-    actions.erase_resident(town.resident_actor(3), session.get_one(Resident, stranger.id), now)
+    resident_records.erase_resident(town.resident_actor(3), session.get_one(Resident, stranger.id), now)
     session.commit()
     assert {r.caller_name for r in [*rows(select(SignUp)), *rows(select(Booking))]} == {""}
 

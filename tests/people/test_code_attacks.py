@@ -9,7 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal.core import clock
-from portal.people import actions_codes, rules
+from portal.people import rules
+from portal.people.actions import login_codes
 from portal.people.refusals import CodesFull, CodeTooSoon
 from tests.factories import Town
 from tests.people.conftest import Texts
@@ -85,7 +86,7 @@ def test_a_thousand_numbers_from_one_network_and_fifty_addresses(
     for number in range(1000):
         for address in (f"2001:db8:1:2::{number:x}", f"198.51.100.{number % 50}"):
             try:
-                actions_codes.send_code(f"199{number:08d}", address, now + timedelta(seconds=number))
+                login_codes.send_code(f"199{number:08d}", address, now + timedelta(seconds=number))
             except CodeTooSoon:
                 continue
     assert len(texts.sent) <= 51 * rules.CODES_PER_ADDRESS
@@ -98,7 +99,7 @@ def test_the_portal_never_sends_more_than_its_ceiling(
     full = 0
     for number in range(1000):
         try:
-            actions_codes.send_code(f"199{number:08d}", f"198.51.{number // 250}.{number % 250}", now)
+            login_codes.send_code(f"199{number:08d}", f"198.51.{number // 250}.{number % 250}", now)
         except CodesFull:
             full += 1
     assert (len(texts.sent), full) == (100, 900)
@@ -114,7 +115,7 @@ def test_a_victim_gets_no_more_than_ten_a_day(
         at = now + timedelta(minutes=minute)
         for known in (False, True):
             try:
-                actions_codes.send_code(phone, f"198.51.100.{minute % 250}", at, f"b{minute}", known)
+                login_codes.send_code(phone, f"198.51.100.{minute % 250}", at, f"b{minute}", known)
                 sent.append(at)
             except CodeTooSoon:
                 continue

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from portal.centres.models import Department
 from portal.core.access import Role
 from portal.core.audit import AuditLog
-from portal.people import actions_staff
-from portal.people.actions_staff import AccountValues
+from portal.people.actions import staff_accounts
+from portal.people.actions.staff_accounts import AccountValues
 from portal.people.models import StaffAccount
 from portal.people.refusals import DepartmentClosed
 from tests.factories import NOW, Town
@@ -89,7 +89,7 @@ def test_it_is_closed_only_when_nobody_works_there(district: FlaskClient, town: 
     assert offered not in district.get("/staff/accounts/new").text
     values = AccountValues("new-one", "新人", "19900000071", town.centres["D"].id, Role.OPERATOR, number)
     with pytest.raises(DepartmentClosed):
-        actions_staff.open_account(town.actor("D"), values, NOW)
+        staff_accounts.open_account(town.actor("D"), values, NOW)
     district.post(f"{HERE}/{number}/active")
     assert department("政法办").active and offered in district.get("/staff/accounts/new").text
     assert [line.verb for line in rows(select(AuditLog).where(AuditLog.object_type == "department").order_by(AuditLog.id))] == [

@@ -15,7 +15,8 @@ from portal.core.audit import AuditLog
 from portal.core.db import db, writing
 from portal.core.remarks import Remark
 from portal.core.states import StateHistory
-from portal.people import actions, audit_proof
+from portal.people import audit_proof
+from portal.people.actions import resident_records
 from portal.people.models import Resident
 from portal.venues.actions import approval, booking
 from portal.venues.models import Booking
@@ -41,7 +42,7 @@ def booked(session: Any, town: Town, make: Make) -> Booking:
 def leave(town: Town) -> None:
     with writing(), scope.system("tests"):
         person = db.session.get_one(Resident, town.residents[0].id)
-        actions.erase_resident(Actor("resident", person.id, person.name), person, clock.now())
+        resident_records.erase_resident(Actor("resident", person.id, person.name), person, clock.now())
 
 
 def test_names_are_looked_up_and_never_kept(

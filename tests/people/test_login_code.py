@@ -16,7 +16,8 @@ from portal.core.outbox import Outbox
 from portal.core.sessions import WebSession
 from portal.notices import handlers
 from portal.notices.models import InboxMessage
-from portal.people import actions_codes, rules
+from portal.people import rules
+from portal.people.actions import login_codes
 from portal.people.models import LoginCode, Resident
 from portal.people.refusals import CodeExpired, CodeTooSoon, CodeWrong
 from tests.factories import Town
@@ -152,25 +153,25 @@ def test_code_page_without_a_number_begins_again(client: FlaskClient) -> None:
 
 def test_limits_say_when_the_next_is_possible(app: Flask, session: Any, texts: Texts, now: datetime) -> None:
     for minute in (0, 2, 5, 10, 19):
-        actions_codes.send_code(NEW, "192.0.2.1", now + timedelta(minutes=minute))
+        login_codes.send_code(NEW, "192.0.2.1", now + timedelta(minutes=minute))
     with pytest.raises(CodeTooSoon) as refused:
-        actions_codes.send_code(NEW, "192.0.2.2", now + timedelta(minutes=20))
+        login_codes.send_code(NEW, "192.0.2.2", now + timedelta(minutes=20))
     assert refused.value.details["until"] == now + timedelta(hours=1)
     assert "11:00 以后" in refused.value.advice
-    actions_codes.send_code(NEW, "192.0.2.2", now + timedelta(hours=1))
+    login_codes.send_code(NEW, "192.0.2.2", now + timedelta(hours=1))
 
 
 def test_limit_of_an_address(app: Flask, session: Any, texts: Texts, now: datetime) -> None:
     for number in range(20):
-        actions_codes.send_code(f"199000088{number:02d}", "192.0.2.1", now + timedelta(seconds=number))
+        login_codes.send_code(f"199000088{number:02d}", "192.0.2.1", now + timedelta(seconds=number))
     with pytest.raises(CodeTooSoon):
-        actions_codes.send_code("19900008899", "192.0.2.1", now + timedelta(minutes=5))
-    actions_codes.send_code("19900008899", "192.0.2.9", now + timedelta(minutes=5))
+        login_codes.send_code("19900008899", "192.0.2.1", now + timedelta(minutes=5))
+    login_codes.send_code("19900008899", "192.0.2.9", now + timedelta(minutes=5))
 
 
 def test_hourly_limit_on_the_page(client: FlaskClient, session: Any, texts: Texts, now: datetime) -> None:
     for minute in (0, 2, 5, 10, 19):
-        actions_codes.send_code(NEW, "127.0.0.1", now + timedelta(minutes=minute))
+        login_codes.send_code(NEW, "127.0.0.1", now + timedelta(minutes=minute))
     session.commit()
     with clock.frozen(now + timedelta(minutes=30)):
         answer = ask(client)
@@ -192,24 +193,24 @@ def test_five_tries_then_the_code_is_dead(client: FlaskClient, texts: Texts) -> 
 
 
 def test_code_dies_after_five_minutes_and_with_a_newer_one(session: Any, texts: Texts, now: datetime) -> None:
-    actions_codes.send_code(NEW, "", now)
+    login_codes.send_code(NEW, "", now)
     first = texts.code()
     with pytest.raises(CodeExpired):
-        actions_codes.check_code(NEW, first, now + rules.CODE_LIFE)
-    actions_codes.send_code(NEW, "", now + timedelta(minutes=2))
+        login_codes.check_code(NEW, first, now + rules.CODE_LIFE)
+    login_codes.send_code(NEW, "", now + timedelta(minutes=2))
     second = texts.code()
     if first != second:
         with pytest.raises(CodeWrong):
-            actions_codes.check_code(NEW, first, now + timedelta(minutes=3))
-    actions_codes.check_code(
+            login_codes.check_code(NEW, first, now + timedelta(minutes=3))
+    login_codes.check_code(
         NEW, second.translate(str.maketrans("0123456789", "０１２３４５６７８９")), now + timedelta(minutes=3)
     )
     with pytest.raises(CodeExpired):
-        actions_codes.check_code(NEW, second, now + timedelta(minutes=4))
+        login_codes.check_code(NEW, second, now + timedelta(minutes=4))
 
 
 def test_code_is_not_in_the_table(session: Any, texts: Texts, now: datetime) -> None:
-    row = actions_codes.send_code(NEW, "", now)
+    row = login_codes.send_code(NEW, "", now)
     assert texts.code() not in row.code_hash
     assert len(row.code_hash) == 64
 
@@ -275,7 +276,7 @@ def test_no_texter_is_an_error_of_ours(session: Any, now: datetime) -> None:
     registry._texter.clear()
     try:
         with pytest.raises(RuntimeError, match="texter"):
-            actions_codes.send_code(NEW, "", now)
+            login_codes.send_code(NEW, "", now)
     finally:
         registry._texter[:] = kept
 
@@ -331,7 +332,7 @@ def test_one_ipv6_line_is_one_address(app: Flask, session: Any, texts: Texts, no
     refused = 0
     for number in range(50):
         try:
-            actions_codes.send_code(
+            login_codes.send_code(
                 f"199000088{number:02d}", f"2001:db8:1:2::{number:x}", now + timedelta(seconds=number)
             )
         except CodeTooSoon:
@@ -344,7 +345,7 @@ def test_the_portal_has_a_ceiling_and_says_what_to_do(
 ) -> None:
     monkeypatch.setitem(app.config, "CODES_PER_HOUR", 3)
     for number in range(3):
-        actions_codes.send_code(f"1990000880{number}", f"192.0.2.{number}", now)
+        login_codes.send_code(f"1990000880{number}", f"192.0.2.{number}", now)
     session.commit()
     with clock.frozen(now + timedelta(minutes=5)):
         answers = [ask(client), ask(client)]

@@ -15,7 +15,8 @@ from portal.core.access import Actor
 from portal.core.audit import AuditLog
 from portal.core.errors import NotAllowed
 from portal.core.sessions import WebSession
-from portal.people import actions, queries
+from portal.people import queries
+from portal.people.actions import resident_records
 from portal.people.models import LoginCode, Relative, Resident
 from tests.factories import Town
 from tests.people.conftest import Texts, one, rows
@@ -107,7 +108,7 @@ def test_relative_with_a_mistake_keeps_what_was_typed(me: FlaskClient, bad: dict
 
 
 def test_somebody_elses_relative_does_not_exist(me: FlaskClient, town: Town, session: Any, now: datetime) -> None:
-    row = actions.add_relative(town.residents[1], actions.RelativeValues("李四", "父亲"), now)
+    row = resident_records.add_relative(town.residents[1], resident_records.RelativeValues("李四", "父亲"), now)
     session.commit()
     assert me.get(f"/me/relatives/{row.id}").status_code == 404
     assert me.post(f"/me/relatives/{row.id}", data={"name": "张三", "relation": "父亲"}).status_code == 404
@@ -145,7 +146,7 @@ def test_the_same_number_needs_no_code(me: FlaskClient, texts: Texts) -> None:
 
 
 def test_export_holds_every_rooms_part(me: FlaskClient, town: Town, session: Any, now: datetime) -> None:
-    actions.add_relative(town.residents[0], actions.RelativeValues("王秀英", "母亲"), now)
+    resident_records.add_relative(town.residents[0], resident_records.RelativeValues("王秀英", "母亲"), now)
     session.commit()
     answer = me.get("/me/export.json")
     data = json.loads(answer.text)
@@ -168,7 +169,7 @@ def test_erase_needs_a_yes(me: FlaskClient, town: Town) -> None:
 
 def test_erase(me: FlaskClient, town: Town, session: Any, texts: Texts, now: datetime) -> None:
     person = town.residents[0]
-    actions.add_relative(person, actions.RelativeValues("王秀英", "母亲", 1932, "19900000088"), now)
+    resident_records.add_relative(person, resident_records.RelativeValues("王秀英", "母亲", 1932, "19900000088"), now)
     session.add(LoginCode(phone=person.phone, code_hash="x", sent_at=now, expires_at=now))
     session.commit()
     assert me.post("/me/erase", data={"sure": "y"}).location == "/erased"
@@ -188,20 +189,20 @@ def test_erase(me: FlaskClient, town: Town, session: Any, texts: Texts, now: dat
 
 
 def test_elder_mode_is_remembered(me: FlaskClient, town: Town, session: Any, now: datetime) -> None:
-    actions.set_elder(town.residents[0], True, now)
+    resident_records.set_elder(town.residents[0], True, now)
     session.commit()
     assert 'class="elder"' in me.get("/me/relatives").text
 
 
 def test_unmasking_is_recorded(session: Any, town: Town, now: datetime) -> None:
-    assert actions.unmask(town.actor("A1-OP"), town.residents[0], "phone", "报名 #12", now) == "19900000000"
+    assert resident_records.unmask(town.actor("A1-OP"), town.residents[0], "phone", "报名 #12", now) == "19900000000"
     session.commit()
     line = one(select(AuditLog))
     assert (line.verb, line.object_id, line.summary) == ("unmask", town.residents[0].id, "查看完整手机号：报名 #12")
     assert line.centre_path == town.centres["A1"].path
     for nobody in (town.actor("D-LOOK"), Actor(kind="resident", id=1, name="居民")):
         with pytest.raises(NotAllowed):
-            actions.unmask(nobody, town.residents[0], "address", "报名 #12", now)
+            resident_records.unmask(nobody, town.residents[0], "address", "报名 #12", now)
 
 
 def test_audience_helpers(session: Any, town: Town) -> None:

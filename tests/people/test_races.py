@@ -16,7 +16,8 @@ from portal.core import scope
 from portal.core.access import Role, system_actor
 from portal.core.db import db, is_sqlite, writing
 from portal.core.errors import DomainError
-from portal.people import actions, actions_codes, actions_staff, callers, queries
+from portal.people import queries
+from portal.people.actions import callers, login_codes, resident_records, staff_accounts
 from portal.people.models import LoginCode, Relative, Resident, StaffAccount
 from portal.people.refusals import CodeTooSoon, CodeWrong, UsernameTaken
 from tests.factories import Town
@@ -48,34 +49,34 @@ def at_once(app: Flask, count: int, deed: Callable[[int], Any]) -> list[Any]:
 
 
 def test_guesses_share_five_tries(app: Flask, session: Any, texts: Texts, now: datetime) -> None:
-    actions_codes.send_code(NEW, "", now)
+    login_codes.send_code(NEW, "", now)
     session.commit()
     right = texts.code()
     wrong = "000000" if right != "000000" else "111111"
-    answers = at_once(app, 12, lambda _n: actions_codes.check_code(NEW, wrong, now))
+    answers = at_once(app, 12, lambda _n: login_codes.check_code(NEW, wrong, now))
     assert all(isinstance(a, DomainError) for a in answers)
     assert one(select(LoginCode)).attempts <= 5
     assert sum(isinstance(a, CodeWrong) for a in answers) == 4
 
 
 def test_one_code_for_many_presses(app: Flask, session: Any, texts: Texts, now: datetime) -> None:
-    answers = at_once(app, 8, lambda _n: actions_codes.send_code(NEW, "", now).id)
+    answers = at_once(app, 8, lambda _n: login_codes.send_code(NEW, "", now).id)
     assert sum(isinstance(a, CodeTooSoon) for a in answers) == 7
     assert len(texts.sent) == 1
 
 
 def test_one_resident_for_many_presses(app: Flask, town: Town, session: Any, now: datetime) -> None:
-    values = actions.ResidentValues("新居民", "测试花园9栋", town.centres["A1"].id)
+    values = resident_records.ResidentValues("新居民", "测试花园9栋", town.centres["A1"].id)
     session.rollback()
-    answers = at_once(app, 8, lambda _n: actions.open_resident(NEW, values, now).id)
+    answers = at_once(app, 8, lambda _n: resident_records.open_resident(NEW, values, now).id)
     assert len(set(answers)) == 1
     assert one(select(Resident).where(Resident.phone == NEW)).id == answers[0]
 
 
 def test_one_account_for_many_presses(app: Flask, town: Town, session: Any, now: datetime) -> None:
-    values = actions_staff.AccountValues("kx-chen", "陈新", "", town.centres["A1"].id, Role.OPERATOR)
+    values = staff_accounts.AccountValues("kx-chen", "陈新", "", town.centres["A1"].id, Role.OPERATOR)
     session.rollback()
-    answers = at_once(app, 4, lambda _n: actions_staff.open_account(system_actor(), values, now).password)
+    answers = at_once(app, 4, lambda _n: staff_accounts.open_account(system_actor(), values, now).password)
     assert sum(isinstance(a, UsernameTaken) for a in answers) == 3
     assert len(rows(select(StaffAccount).where(StaffAccount.username == "kx-chen"))) == 1
 
@@ -117,7 +118,7 @@ def test_two_colleagues_add_one_relative(app: Flask, town: Town, session: Any, n
     session.rollback()
 
     def add(_number: int) -> Any:
-        row = actions.relative_named(db.session.get_one(Resident, resident_id), "周奶奶", now)
+        row = resident_records.relative_named(db.session.get_one(Resident, resident_id), "周奶奶", now)
         assert row is not None
         return row.id
 

@@ -18,7 +18,8 @@ from portal.centres import profile
 from portal.core import clock, sealed
 from portal.core.audit import AuditLog
 from portal.core.outbox import Outbox
-from portal.people import rules, second_factor
+from portal.people import rules
+from portal.people.actions import second_factor
 from portal.people.models import RecoveryCode, StaffAccount
 from tests.factories import PASSWORD, Town
 from tests.people.conftest import one, rows

@@ -16,7 +16,7 @@ from portal.catalogue.models import Entry, EntryChange
 from portal.core import clock, pdf_spool
 from portal.core.audit import AuditLog
 from portal.core.db import writing
-from portal.people import actions as people
+from portal.people.actions import resident_records as people
 from portal.people.models import Resident
 from portal.signup import actions, staff_actions
 from portal.signup.models import SignUp

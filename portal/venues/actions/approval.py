@@ -12,7 +12,7 @@ from portal.core import audit, clock, outbox, registry, scope, states
 from portal.core.access import Actor, Permission, system_actor
 from portal.core.db import db
 from portal.core.errors import NotAllowed, NotYourTurn
-from portal.people import callers
+from portal.people.actions import callers
 from portal.people.models import Resident
 from portal.venues import locks, occupancy, rules
 from portal.venues.actions import booking as residents

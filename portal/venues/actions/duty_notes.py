@@ -8,7 +8,7 @@ from portal.core import audit
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import DomainError, Invalid, NotAllowed
-from portal.people import actions as people_actions
+from portal.people.actions import resident_records as people_actions
 from portal.venues.actions import approval
 from portal.venues.errors import BookingGone, VenueGone
 from portal.venues.models import Booking, Venue, VenueNote

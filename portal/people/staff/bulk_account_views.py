@@ -10,8 +10,11 @@ from portal.core.errors import DomainError
 from portal.core.tables import reading
 from portal.core.tables.workbook import MAX_BYTES
 from portal.core.text import csv_table
-from portal.people import account_plan, account_slips, account_table, forms, queries_staff
-from portal.people.views_staff import face
+from portal.people import account_table, forms
+from portal.people.actions import account_plan
+from portal.people.paper import account_slips
+from portal.people.staff import queries as staff_queries
+from portal.people.staff.views import face
 
 
 def _typed(form: forms.BulkForm) -> list[account_table.TypedAccount]:
@@ -45,7 +48,7 @@ def import_accounts() -> Any:
 
 def _import_page(form: forms.BulkForm, rows: list[account_plan.PlannedAccount], status: int = 200) -> Response:
     return pages.page(
-        "people/accounts_import.html", status=status, form=form, rows=rows, roles=ROLE_LABELS,
+        "people/staff/accounts_import.html", status=status, form=form, rows=rows, roles=ROLE_LABELS,
         good=len(account_plan.taken_in(rows)), most=account_table.MOST, most_bytes=MAX_BYTES,
         kept=account_slips.KEPT_MINUTES,
     )  # fmt: skip
@@ -67,8 +70,8 @@ def slips(token: str) -> Response:
 
 def _slips_page(token: str, found: account_slips.Progress | None) -> Response:
     answer = pages.page(
-        "people/accounts_slips.html", fragment="state", status=404 if found is None else 200, token=token, found=found,
-        kept=account_slips.KEPT_MINUTES,
+        "people/staff/accounts_slips.html", fragment="state", status=404 if found is None else 200, token=token,
+        found=found, kept=account_slips.KEPT_MINUTES,
     )  # fmt: skip
     answer.headers["Cache-Control"] = "no-store"
     return answer
@@ -98,7 +101,7 @@ def forget_slips(token: str) -> Any:
 def renew_slips() -> Any:
     """New slips for people who have not come yet: lost, or a day old."""
     actor, now = access.actor(), clock.now()
-    rows = queries_staff.newcomers(actor, account_table.MOST)
+    rows = staff_queries.newcomers(actor, account_table.MOST)
     ticked = {number for raw in request.form.getlist("account") if (number := incoming.whole_number(raw))}
     chosen = [row for row in rows if row.id in ticked]
     refusal = None
@@ -112,8 +115,8 @@ def renew_slips() -> Any:
             refusal = full
     elif request.method == "POST":
         refusal = account_slips.NobodyTicked()
-    expired = {row.id for row in rows if queries_staff.state_of(row, now) == "expired"}
+    expired = {row.id for row in rows if staff_queries.state_of(row, now) == "expired"}
     return pages.page(
-        "people/accounts_renew.html", status=pages.refused(refusal).status if refusal else 200, rows=rows,
+        "people/staff/accounts_renew.html", status=pages.refused(refusal).status if refusal else 200, rows=rows,
         refusal=refusal, ticked=ticked or expired, expired=expired, roles=ROLE_LABELS, kept=account_slips.KEPT_MINUTES,
     )  # fmt: skip

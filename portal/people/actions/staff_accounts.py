@@ -14,7 +14,8 @@ from portal.core.access import ROLE_LABELS, Actor, Permission, Role
 from portal.core.db import db, let_go
 from portal.core.errors import NotAllowed
 from portal.core.masks import mask_phone
-from portal.people import passwords, queries, refusals, rules, second_factor, throttle
+from portal.people import passwords, queries, refusals, rules
+from portal.people.actions import second_factor, throttle
 from portal.people.models import KnownDevice, StaffAccount
 
 

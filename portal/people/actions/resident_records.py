@@ -13,7 +13,8 @@ from portal.core import attachments, audit, clock, registry, scope, sessions
 from portal.core.access import Actor, Permission
 from portal.core.db import after_commit, db, empty_log
 from portal.core.errors import NotAllowed
-from portal.people import erasure_list, queries
+from portal.people import queries
+from portal.people.actions import erasure_list
 from portal.people.models import LoginCode, Relative, Resident, SpokenCode
 from portal.people.refusals import HomeUnknown, PhoneTaken
 

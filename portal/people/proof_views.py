@@ -9,13 +9,14 @@ from portal.centres import profile
 from portal.core import access, clock, db, pages
 from portal.core.access import Permission, safe_next
 from portal.core.errors import DomainError
-from portal.people import actions_codes, actions_sign_in, forms, queries, rules, signing
+from portal.people import forms, queries, rules, signing
+from portal.people.actions import login_codes, staff_sign_in
 from portal.people.models import Resident
+from portal.people.public.views import browser, knows
+from portal.people.public.views import face as residents
 from portal.people.refusals import CodeTooSoon, when
-from portal.people.views_resident import browser, knows
-from portal.people.views_resident import face as residents
-from portal.people.views_staff import face as staff
-from portal.people.views_staff import own_account, typed_code
+from portal.people.staff.views import face as staff
+from portal.people.staff.views import own_account, typed_code
 
 
 def _resident() -> Resident:
@@ -27,8 +28,8 @@ def _page(form: forms.CodeForm, status: int, now: datetime, error: str = "") -> 
     phone = person.phone or ""
     wait = rules.next_code_at(queries.codes_sent(phone, request.remote_addr or "", now), now, knows(phone))
     return pages.page(
-        "people/proof.html", status=status, form=form, phone=phone, error=error, life=rules.CODE_LIFE,
-        sent=actions_codes.live_code(phone, now, browser()) is not None, wait_text=when(wait, now) if wait else "",
+        "people/public/proof.html", status=status, form=form, phone=phone, error=error, life=rules.CODE_LIFE,
+        sent=login_codes.live_code(phone, now, browser()) is not None, wait_text=when(wait, now) if wait else "",
         target=safe_next(request.values.get("next"), "/me"), hotline=profile.current().hotline,
     )  # fmt: skip
 
@@ -45,7 +46,7 @@ def proof() -> Any:
 def send_proof() -> Any:
     now, phone = clock.now(), _resident().phone or ""
     try:
-        actions_codes.send_code(phone, request.remote_addr or "", now, browser(), knows(phone))
+        login_codes.send_code(phone, request.remote_addr or "", now, browser(), knows(phone))
     except CodeTooSoon as refusal:
         db.keep_on_refusal()
         return _page(forms.CodeForm(), refusal.status, now, f"{refusal.message}{refusal.advice}")
@@ -59,7 +60,7 @@ def check_proof() -> Any:
     if not form.validate_on_submit():
         return _page(form, 422, now)
     try:
-        actions_codes.check_code(_resident().phone or "", form.code.data or "", now, browser())
+        login_codes.check_code(_resident().phone or "", form.code.data or "", now, browser())
     except DomainError as refusal:
         db.keep_on_refusal()
         form.refuse(refusal)
@@ -78,7 +79,7 @@ def staff_proof() -> Any:
     if form.validate_on_submit():
         now = clock.now()
         try:
-            actions_sign_in.show_again(own_account(), form.password.data or "", typed_code(form), access.actor(), now)
+            staff_sign_in.show_again(own_account(), form.password.data or "", typed_code(form), access.actor(), now)
         except DomainError as refusal:
             db.keep_on_refusal()
             form.refuse(refusal)
@@ -86,4 +87,4 @@ def staff_proof() -> Any:
         else:
             signing.enter("staff", user.id, now)
             return pages.see_other(target)
-    return pages.page("people/staff_proof.html", status=status, form=form, own=user, target=target)
+    return pages.page("people/staff/proof.html", status=status, form=form, own=user, target=target)

@@ -11,7 +11,8 @@ from portal.centres import profile
 from portal.core import access, clock, cookies, db, pages, sealed
 from portal.core.access import safe_next
 from portal.core.errors import DomainError
-from portal.people import actions, actions_codes, forms, queries, rules, signing, spoken_codes, viewer
+from portal.people import forms, queries, rules, signing, viewer
+from portal.people.actions import login_codes, resident_records, spoken_codes
 from portal.people.models import Resident
 from portal.people.refusals import CodeTooSoon, when
 
@@ -44,10 +45,10 @@ def send(form: forms.PhoneForm, now: datetime) -> bool:
     """
     phone = form.phone.data or ""
     try:
-        actions_codes.send_code(phone, request.remote_addr or "", now, browser(), knows(phone))
+        login_codes.send_code(phone, request.remote_addr or "", now, browser(), knows(phone))
     except CodeTooSoon as refusal:
         db.keep_on_refusal()
-        if actions_codes.live_code(phone, now, browser()) is None:
+        if login_codes.live_code(phone, now, browser()) is None:
             refusal.advice += "短信已经收到的，请回到刚才要验证码的那个浏览器里填；急着用的，看下面打电话的办法。"
             form.refuse(refusal)
             return False
@@ -75,7 +76,7 @@ def login() -> Any:
     browser()
     form = forms.PhoneForm()
     form.phone.data = form.phone.data or session.get(PHONE, "")
-    return pages.page("people/login.html", form=form, target=_target())
+    return pages.page("people/public/login.html", form=form, target=_target())
 
 
 @face.post("/login")
@@ -84,9 +85,9 @@ def send_code() -> Any:
     """Send a code; the answer is the same whether the number is registered or not."""
     form, now = forms.PhoneForm(), clock.now()
     if not form.validate_on_submit():
-        return pages.page("people/login.html", status=422, form=form, target=_target())
+        return pages.page("people/public/login.html", status=422, form=form, target=_target())
     if not send(form, now):
-        return pages.page("people/login.html", status=429, form=form, target=_target())
+        return pages.page("people/public/login.html", status=429, form=form, target=_target())
     session[PHONE] = form.phone.data
     return pages.see_other(url_for("people.enter_code", next=_target()))
 
@@ -95,7 +96,7 @@ def code_page(form: forms.CodeForm, phone: str, status: int = 200, changing: boo
     now = clock.now()
     wait = rules.next_code_at(queries.codes_sent(phone, request.remote_addr or "", now), now, knows(phone))
     return pages.page(
-        "people/code.html", status=status, form=form, phone=phone, target=_target(), changing=changing,
+        "people/public/code.html", status=status, form=form, phone=phone, target=_target(), changing=changing,
         wait_text=when(wait, now) if wait else "", life=rules.CODE_LIFE,
     )  # fmt: skip
 
@@ -118,7 +119,7 @@ def check_code() -> Any:
     if not form.validate_on_submit():
         return code_page(form, phone, 422)
     try:
-        row = actions_codes.check_code(phone, form.code.data or "", now, browser())
+        row = login_codes.check_code(phone, form.code.data or "", now, browser())
     except DomainError as refusal:
         db.keep_on_refusal()
         form.refuse(refusal)
@@ -150,7 +151,7 @@ def spoken_code() -> Any:
     elif not form.is_submitted():
         form.phone.data = session.get(PHONE, "")
     return pages.page(
-        "people/spoken.html", status=status, form=form, target=_target(), life=rules.SPOKEN_LIFE,
+        "people/public/spoken.html", status=status, form=form, target=_target(), life=rules.SPOKEN_LIFE,
         digits=rules.SPOKEN_DIGITS,
     )  # fmt: skip
 
@@ -167,7 +168,7 @@ def _come_in(person: Resident, let_in_by: str = "") -> Any:
 
 
 def _register_page(form: forms.RegisterForm, phone: str, status: int = 200) -> Any:
-    return pages.page("people/register.html", status=status, form=form, phone=phone, target=_target())
+    return pages.page("people/public/register.html", status=status, form=form, phone=phone, target=_target())
 
 
 def _register_form() -> forms.RegisterForm:
@@ -182,7 +183,7 @@ def register() -> Any:
     """Name, address and community, once. Without a proved number it starts where signing in starts."""
     if _is_resident():
         return pages.see_other(_target())
-    phone = actions_codes.verified_phone(session.get(VERIFIED), clock.now())
+    phone = login_codes.verified_phone(session.get(VERIFIED), clock.now())
     if phone is None:
         return pages.see_other(url_for("people.login", next=_target()))
     form, near = _register_form(), viewer.chosen_centre()
@@ -195,14 +196,14 @@ def register() -> Any:
 @access.public
 def finish_register() -> Any:
     now, form = clock.now(), _register_form()
-    phone = actions_codes.verified_phone(session.get(VERIFIED), now)
+    phone = login_codes.verified_phone(session.get(VERIFIED), now)
     if phone is None:
         flash(f"验证码是{clock.said(rules.VERIFIED_LIFE)}前验证的，请重新收一次验证码。", "gold")
         return pages.see_other(url_for("people.login", next=_target()))
     if not form.validate_on_submit():
         return _register_page(form, phone, 422)
-    values = actions.ResidentValues(form.name.data or "", form.address.data or "", int(form.home.data))
-    person = actions.open_resident(phone, values, now)
+    values = resident_records.ResidentValues(form.name.data or "", form.address.data or "", int(form.home.data))
+    person = resident_records.open_resident(phone, values, now)
     return _come_in(person)
 
 
@@ -217,7 +218,7 @@ def logout() -> Any:
 def privacy() -> Any:
     current = profile.current()
     return pages.page(
-        "people/privacy.html", notice=current.privacy, version=current.consent_version, area=current.name,
+        "people/public/privacy.html", notice=current.privacy, version=current.consent_version, area=current.name,
         hotline=current.hotline,
     )  # fmt: skip
 
@@ -230,10 +231,10 @@ def consent() -> Any:
     if form.validate_on_submit():
         person = queries.resident(access.signed_in().id)
         if person is not None:
-            actions.agree(person, clock.now())
+            resident_records.agree(person, clock.now())
         return pages.see_other(_target())
     status = 422 if form.is_submitted() else 200
     return pages.page(
-        "people/consent.html", status=status, form=form, notice=current.privacy, version=current.consent_version,
+        "people/public/consent.html", status=status, form=form, notice=current.privacy, version=current.consent_version,
         target=_target(),
     )  # fmt: skip

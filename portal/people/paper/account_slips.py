@@ -23,10 +23,12 @@ from portal.core import clock, pages, pdf, pdf_spool, registry, sealed
 from portal.core.access import ROLE_LABELS, Actor, Role
 from portal.core.db import db, writing
 from portal.core.errors import DomainError
-from portal.people import actions_staff, documents, passwords, queries, rules
-from portal.people.account_plan import PlannedAccount
-from portal.people.actions_staff import AccountValues
+from portal.people import passwords, queries, rules
+from portal.people.actions import staff_accounts
+from portal.people.actions.account_plan import PlannedAccount
+from portal.people.actions.staff_accounts import AccountValues
 from portal.people.models import StaffAccount
+from portal.people.paper import documents
 
 PURPOSE = "account slips"
 BATCH = 10  # accounts of one transaction, hashed before it
@@ -185,12 +187,12 @@ def _given(actor: Actor, wanted: Wanted, password_hash: str, at: datetime) -> St
     """None: has come meanwhile, or may not come any more. Raises DomainError."""
     if wanted.values is None:
         account = db.session.get_one(StaffAccount, wanted.account_id)
-        return account if actions_staff.renew(actor, account, password_hash, at) else None
+        return account if staff_accounts.renew(actor, account, password_hash, at) else None
     values = AccountValues(**wanted.values | {"role": Role(wanted.values["role"])})
     before = queries.account_by_username(values.username)
     if before is not None and (before.created_at, before.phone) == (at, values.phone):
         return before  # by a worker that was stopped in the middle
-    return actions_staff.add_account(actor, values, password_hash, at)
+    return staff_accounts.add_account(actor, values, password_hash, at)
 
 
 def _slip(account: StaffAccount, password: str) -> documents.Slip:

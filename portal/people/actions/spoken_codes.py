@@ -16,7 +16,8 @@ from portal.core.access import Actor, Permission
 from portal.core.db import db, hit
 from portal.core.errors import NotAllowed
 from portal.core.forms import FULL_WIDTH
-from portal.people import callers, queries, refusals, rules, throttle
+from portal.people import queries, refusals, rules
+from portal.people.actions import callers, throttle
 from portal.people.models import Resident, SpokenCode
 
 

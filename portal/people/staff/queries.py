@@ -12,7 +12,7 @@ from typing import Any, Self
 from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
-from portal.centres.models import Centre, Department
+from portal.centres.models import Centre
 from portal.centres.queries import inside
 from portal.core import clock
 from portal.core.access import Actor, Role
@@ -117,14 +117,6 @@ def newcomers(actor: Actor, most: int, ids: Iterable[int] | None = None) -> list
         statement = statement.where(StaffAccount.id.in_(list(ids)))
     order = statement.options(joinedload(StaffAccount.department))
     return list(db.session.scalars(order.order_by(Centre.depth, Centre.path, StaffAccount.username).limit(most)))
-
-
-def departments(actor: Actor) -> list[Department]:
-    """Departments the actor may give accounts to."""
-    statement = select(Department).join(Department.centre).where(Department.active, *inside(actor.centre_path))
-    if actor.department_id is not None:
-        statement = statement.where(Department.id == actor.department_id)
-    return list(db.session.scalars(statement.order_by(Department.name)))
 
 
 def people_of_departments(actor: Actor) -> dict[int, int]:

@@ -5,8 +5,9 @@ from typing import Any
 from portal.core import access, clock, db, pages
 from portal.core.access import Permission
 from portal.core.errors import DomainError
-from portal.people import forms, rules, spoken_codes
-from portal.people.views_staff import face
+from portal.people import forms, rules
+from portal.people.actions import spoken_codes
+from portal.people.staff.views import face
 
 
 @face.route("/let-in", methods=["GET", "POST"])
@@ -26,9 +27,9 @@ def let_in() -> Any:
         else:
             half = rules.SPOKEN_DIGITS // 2
             answer = pages.page(
-                "people/let_in_code.html", code=f"{code[:half]} {code[half:]}", until=row.expires_at,
+                "people/staff/let_in_code.html", code=f"{code[:half]} {code[half:]}", until=row.expires_at,
                 name=form.name.data, tail=(form.phone.data or "")[-4:],
             )  # fmt: skip
             answer.headers["Cache-Control"] = "no-store"
             return answer
-    return pages.page("people/let_in.html", status=status, form=form)
+    return pages.page("people/staff/let_in.html", status=status, form=form)

@@ -9,8 +9,9 @@ from portal.centres import profile
 from portal.core import access, clock, pages, qr
 from portal.core.access import Permission
 from portal.core.errors import DomainError
-from portal.people import forms, proof, second_factor
-from portal.people.views_staff import face, own_account
+from portal.people import forms, proof
+from portal.people.actions import second_factor
+from portal.people.staff.views import face, own_account
 
 
 def _page(form: forms.SecondStepForm, status: int = 200) -> Response:
@@ -20,7 +21,7 @@ def _page(form: forms.SecondStepForm, status: int = 200) -> Response:
         secret = second_factor.secret_of(account)
     drawn = qr.qr_svg(second_factor.address_of(account, secret), "两步验证的二维码") if secret else ""
     answer = pages.page(
-        "people/second_factor.html", status=status, form=form, on=on, since=account.totp_on_at,
+        "people/staff/second_factor.html", status=status, form=form, on=on, since=account.totp_on_at,
         left=second_factor.codes_left(account) if on else 0, demanded=bool(user.must_first),
         code=Markup(drawn),  # noqa: S704 made of modules only
         spaced=" ".join(secret[i : i + 4] for i in range(0, len(secret), 4)) if secret else "",
@@ -70,7 +71,7 @@ def new_recovery_codes() -> Any:
 
 def _codes(codes: list[str], title: str) -> Response:
     answer = pages.page(
-        "people/recovery_codes.html", codes=codes, title=title, account=own_account(),
+        "people/staff/recovery_codes.html", codes=codes, title=title, account=own_account(),
         product=profile.current().product,
     )  # fmt: skip
     answer.headers["Cache-Control"] = "no-store"

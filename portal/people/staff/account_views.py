@@ -10,9 +10,11 @@ from portal.centres import queries as centres
 from portal.core import access, clock, incoming, pages, registry
 from portal.core.access import GRANTS, PERMISSION_LABELS, ROLE_LABELS, Permission, Role
 from portal.core.errors import DomainError
-from portal.people import actions_staff, forms, queries, queries_staff, rules
+from portal.people import forms, queries, rules
+from portal.people.actions import staff_accounts
 from portal.people.models import StaffAccount
-from portal.people.views_staff import face
+from portal.people.staff import queries as staff_queries
+from portal.people.staff.views import face
 
 PlaceFormType = TypeVar("PlaceFormType", bound=forms.PlaceForm)
 TONES = {"active": "green", "initial": "gold", "expired": "red", "disabled": "neutral"}
@@ -38,22 +40,22 @@ def role_notes() -> dict[str, str]:
 @access.staff(Permission.ACCOUNTS)
 def accounts() -> Any:
     actor, now = access.actor(), clock.now()
-    wanted = queries_staff.AccountFilter(
+    wanted = staff_queries.AccountFilter(
         q=request.args.get("q", "").strip()[:40], level=request.args.get("level", ""), centre_id=number("centre"),
         state=request.args.get("state", ""), page=number("page") or 1,
     )  # fmt: skip
-    rows, count = queries_staff.accounts(actor, wanted, now)
+    rows, count = staff_queries.accounts(actor, wanted, now)
     return pages.page(
-        "people/accounts.html", rows=rows, count=count, wanted=wanted, per_page=queries_staff.PER_PAGE,
-        states=queries_staff.STATES, counts=queries_staff.state_counts(actor, now), tones=TONES,
-        state_of=lambda row: queries_staff.state_of(row, now), levels=profile.current().levels,
+        "people/staff/accounts.html", rows=rows, count=count, wanted=wanted, per_page=staff_queries.PER_PAGE,
+        states=staff_queries.STATES, counts=staff_queries.state_counts(actor, now), tones=TONES,
+        state_of=lambda row: staff_queries.state_of(row, now), levels=profile.current().levels,
         centres=centres.choices(actor.centre_path), roles=ROLE_LABELS, own=actor.id, when=lambda at: year_and(at, now),
         at_top=centres.at_top(actor),
     )  # fmt: skip
 
 
 def _account(account_id: int) -> StaffAccount:
-    return queries_staff.account(access.actor(), account_id) or abort(404)
+    return staff_queries.account(access.actor(), account_id) or abort(404)
 
 
 def _with_places(form: PlaceFormType) -> PlaceFormType:
@@ -63,7 +65,7 @@ def _with_places(form: PlaceFormType) -> PlaceFormType:
     top = min((c.depth for c in choices), default=0)
     form.centre.choices = forms.picks((str(c.id), "　" * (c.depth - top) + c.name) for c in choices)
     nobodys = [("", "不属于职能部门")] if actor.department_id is None else []
-    departments = [(str(d.id), d.name) for d in queries_staff.departments(actor)]
+    departments = [(str(d.id), d.name) for d in queries.departments(actor)]
     form.department.choices = forms.picks([*nobodys, *departments])
     return form
 
@@ -75,17 +77,17 @@ def new_account() -> Any:
     if not form.is_submitted():
         _prefill(form)
     if form.validate_on_submit():
-        values = actions_staff.AccountValues(
+        values = staff_accounts.AccountValues(
             username=form.username.data or "", name=form.name.data or "", phone=form.phone.data or "",
             centre_id=int(form.centre.data), role=Role(form.role.data),
             department_id=int(form.department.data) if form.department.data else None,
         )  # fmt: skip
         try:
-            return _secret(actions_staff.open_account(access.actor(), values, clock.now()), "账户已建好", told=False)
+            return _secret(staff_accounts.open_account(access.actor(), values, clock.now()), "账户已建好", told=False)
         except DomainError as refusal:
             form.refuse(refusal)
     status = 422 if form.is_submitted() else 200
-    return pages.page("people/account_new.html", status=status, form=form, notes=role_notes())
+    return pages.page("people/staff/account_new.html", status=status, form=form, notes=role_notes())
 
 
 def _prefill(form: forms.AccountForm) -> None:
@@ -97,10 +99,10 @@ def _prefill(form: forms.AccountForm) -> None:
     form.role.data = request.args.get("role") if request.args.get("role") in list(Role) else None
 
 
-def _secret(made: actions_staff.OneTime, title: str, told: bool = True) -> Response:
+def _secret(made: staff_accounts.OneTime, title: str, told: bool = True) -> Response:
     """The one page that ever shows a one-time password: the answer itself, stored nowhere, kept by no cache."""
     answer = pages.page(
-        "people/account_secret.html", account=made.account, password=made.password, title=title,
+        "people/staff/account_secret.html", account=made.account, password=made.password, title=title,
         until=made.account.password_expires_at, own=made.account.id == access.signed_in().id, told=told,
         again=None if told else url_for(
             "people_staff.new_account", centre=made.account.centre_id, department=made.account.department_id,
@@ -113,14 +115,14 @@ def _secret(made: actions_staff.OneTime, title: str, told: bool = True) -> Respo
 
 def _account_page(row: StaffAccount, form: forms.RoleForm, status: int = 200) -> Any:
     actor, now = access.actor(), clock.now()
-    wanted = queries_staff.AuditFilter(object_type="staff_account", object_id=row.id)
-    lines = queries_staff.audit_rows(actor, wanted, 20)[:20] if actor.can(Permission.AUDIT) else []
+    wanted = staff_queries.AuditFilter(object_type="staff_account", object_id=row.id)
+    lines = staff_queries.audit_rows(actor, wanted, 20)[:20] if actor.can(Permission.AUDIT) else []
     return pages.page(
-        "people/account.html", status=status, row=row, form=form, own=row.id == actor.id,
-        state=queries_staff.state_of(row, now), states=queries_staff.STATES, tones=TONES, roles=ROLE_LABELS,
+        "people/staff/account.html", status=status, row=row, form=form, own=row.id == actor.id,
+        state=staff_queries.state_of(row, now), states=staff_queries.STATES, tones=TONES, roles=ROLE_LABELS,
         notes=role_notes(), lines=lines,
         word=lambda code: registry.audit_words.get(code, code), when=lambda at: year_and(at, now),
-        alone=Role(row.role) is Role.MANAGER and queries_staff.managers_left(row) == 0,
+        alone=Role(row.role) is Role.MANAGER and staff_queries.managers_left(row) == 0,
     )  # fmt: skip
 
 
@@ -136,8 +138,8 @@ def account(account_id: int) -> Any:
 def _ask(row: StaffAccount, what: str, button: str, follows: str, kind: str = "primary") -> Response:
     """The page that asks first; its button posts to the very address."""
     return pages.page(
-        "people/account_ask.html", row=row, what=what, button=button, follows=follows, kind=kind, roles=ROLE_LABELS,
-        logins=len(queries.live_sessions("staff", row.id, clock.now())), action=request.path,
+        "people/staff/account_ask.html", row=row, what=what, button=button, follows=follows, kind=kind,
+        roles=ROLE_LABELS, logins=len(queries.live_sessions("staff", row.id, clock.now())), action=request.path,
     )  # fmt: skip
 
 
@@ -148,7 +150,7 @@ def reset_account(account_id: int) -> Any:
         life = clock.lasting(rules.INITIAL_LIFE)
         follows = f"旧密码马上作废，您会看到一个 {life}内有效的一次性密码，请告诉本人。本人也会收到通知。"
         return _ask(_account(account_id), "重置密码", "重置，显示一次性密码", follows)
-    return _secret(actions_staff.reset(access.actor(), _account(account_id), clock.now()), "密码已重置")
+    return _secret(staff_accounts.reset(access.actor(), _account(account_id), clock.now()), "密码已重置")
 
 
 @face.route("/accounts/<int:account_id>/second-factor", methods=["GET", "POST"])
@@ -160,7 +162,7 @@ def reset_second_factor(account_id: int) -> Any:
         return _ask(
             row, "重置两步验证", "重置", "请先确认是本人：当面，或打登记的电话。登录后要重新设置。本人会收到通知。"
         )
-    actions_staff.reset_second_factor(access.actor(), row, clock.now())
+    staff_accounts.reset_second_factor(access.actor(), row, clock.now())
     return pages.said(
         f"{row.name}的两步验证已重置，所有登录都已退出；本人登录后重新设置。",
         url_for("people_staff.account", account_id=row.id),
@@ -172,11 +174,11 @@ def reset_second_factor(account_id: int) -> Any:
 def hand_over(account_id: int) -> Any:
     row, form = _account(account_id), forms.HolderForm()
     if form.validate_on_submit():
-        made = actions_staff.hand_over(access.actor(), row, form.name.data or "", form.phone.data or "", clock.now())
+        made = staff_accounts.hand_over(access.actor(), row, form.name.data or "", form.phone.data or "", clock.now())
         return _secret(made, "账户已交接")
     status = 422 if form.is_submitted() else 200
     return pages.page(
-        "people/hand_over.html", status=status, form=form, row=row, own=row.id == access.signed_in().id,
+        "people/staff/hand_over.html", status=status, form=form, row=row, own=row.id == access.signed_in().id,
     )  # fmt: skip
 
 
@@ -187,7 +189,7 @@ def disable_account(account_id: int) -> Any:
     if request.method != "POST":
         follows = "以后不能再登录；做过的事都保留，等着办的事转给同事或上级。随时可以恢复。本人会收到通知。"
         return _ask(row, "停用账户", "停用", follows, "danger")
-    actions_staff.disable(access.actor(), row, clock.now())
+    staff_accounts.disable(access.actor(), row, clock.now())
     return pages.said(
         f"{row.name}（{row.username}）已停用，所有登录都已结束。", url_for("people_staff.account", account_id=row.id)
     )
@@ -197,7 +199,7 @@ def disable_account(account_id: int) -> Any:
 @access.staff(Permission.ACCOUNTS)
 def enable_account(account_id: int) -> Any:
     row = _account(account_id)
-    actions_staff.enable(access.actor(), row, clock.now())
+    staff_accounts.enable(access.actor(), row, clock.now())
     return pages.said(
         f"{row.name}（{row.username}）已恢复，可用原来的密码登录。", url_for("people_staff.account", account_id=row.id)
     )
@@ -212,16 +214,16 @@ def transfer(account_id: int) -> Any:
         form.centre.data, form.department.data = str(row.centre_id), str(row.department_id or "")
     elif form.validate_on_submit():
         department = int(form.department.data) if form.department.data else None
-        values = actions_staff.AccountValues("", "", "", int(form.centre.data), Role(row.role), department)
+        values = staff_accounts.AccountValues("", "", "", int(form.centre.data), Role(row.role), department)
         try:
-            actions_staff.transfer(access.actor(), row, values, clock.now())
+            staff_accounts.transfer(access.actor(), row, values, clock.now())
         except DomainError as refusal:
             form.refuse(refusal)
         else:
             flash(f"{row.name}（{row.username}）已调到{row.centre.label}。", "green")
             return pages.see_other(url_for("people_staff.accounts"))
     status = 422 if form.is_submitted() else 200
-    return pages.page("people/transfer.html", status=status, form=form, row=row)
+    return pages.page("people/staff/transfer.html", status=status, form=form, row=row)
 
 
 @face.post("/accounts/<int:account_id>/role")
@@ -230,6 +232,6 @@ def change_role(account_id: int) -> Any:
     row, form = _account(account_id), forms.RoleForm()
     if not form.validate_on_submit():
         return _account_page(row, form, 422)
-    actions_staff.change_role(access.actor(), row, Role(form.role.data), clock.now())
+    staff_accounts.change_role(access.actor(), row, Role(form.role.data), clock.now())
     flash(f"{row.name}现在是{ROLE_LABELS[Role(row.role)]}。", "green")
     return pages.see_other(url_for("people_staff.account", account_id=row.id))

@@ -10,8 +10,9 @@ from portal.centres.models import Department
 from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.errors import DomainError
-from portal.people import forms, queries_staff
-from portal.people.views_staff import face
+from portal.people import forms
+from portal.people.staff import queries as staff_queries
+from portal.people.staff.views import face
 
 
 def _department(department_id: int) -> Department:
@@ -33,8 +34,8 @@ def departments() -> Any:
         else:
             return pages.said(f"“{made.name}”建好了，现在可以给它建账户。", url_for("people_staff.departments"))
     return pages.page(
-        "people/departments.html", status=422 if form.is_submitted() else 200, form=form,
-        rows=kept.all_of(actor.centre_id or 0), people=queries_staff.people_of_departments(actor),
+        "people/staff/departments.html", status=422 if form.is_submitted() else 200, form=form,
+        rows=kept.all_of(actor.centre_id or 0), people=staff_queries.people_of_departments(actor),
     )  # fmt: skip
 
 
@@ -53,8 +54,9 @@ def department(department_id: int) -> Any:
         else:
             return pages.said("已保存。", url_for("people_staff.departments"))
     return pages.page(
-        "people/department.html", status=422 if form.is_submitted() else 200, form=form, row=_department(department_id),
-        people=queries_staff.people_of_departments(access.actor()).get(department_id, 0),
+        "people/staff/department.html", status=422 if form.is_submitted() else 200, form=form,
+        row=_department(department_id),
+        people=staff_queries.people_of_departments(access.actor()).get(department_id, 0),
     )  # fmt: skip
 
 
@@ -64,7 +66,7 @@ def department_active(department_id: int) -> Any:
     """Close it where nobody works any more, or open it again."""
     row, actor = _department(department_id), access.actor()
     here = url_for("people_staff.department", department_id=row.id)
-    people = queries_staff.people_of_departments(actor).get(row.id, 0)
+    people = staff_queries.people_of_departments(actor).get(row.id, 0)
     if row.active and people:
         return pages.sorry(DomainError(f"还有 {people} 个账户在用。", advice="请先把他们调走或停用。"), here)
     kept.set_active(actor, row, not row.active, clock.now())

@@ -7,8 +7,9 @@ from portal.centres import profile
 from portal.core import audit, outbox, security_log, sessions
 from portal.core.access import Actor
 from portal.core.db import db, let_go
-from portal.people import passwords, queries, refusals, rules, second_factor, throttle
-from portal.people.actions_staff import actor_of
+from portal.people import passwords, queries, refusals, rules
+from portal.people.actions import second_factor, throttle
+from portal.people.actions.staff_accounts import actor_of
 from portal.people.models import KnownDevice, StaffAccount
 
 

@@ -8,9 +8,10 @@ from flask import Response, abort, flash, request, session, url_for
 from portal.centres import profile
 from portal.core import access, clock, db, pages
 from portal.core.errors import DomainError
-from portal.people import actions, actions_codes, devices, forms, proof, queries, signing
+from portal.people import forms, proof, queries, signing
+from portal.people.actions import devices, login_codes, resident_records
 from portal.people.models import Relative, Resident
-from portal.people.views_resident import browser, code_page, face, send
+from portal.people.public.views import browser, code_page, face, send
 
 NEW_PHONE = "new_phone"
 
@@ -35,19 +36,19 @@ def own_profile() -> Any:
     person = _me()
     form = _profile_form(person)
     if form.validate_on_submit():
-        values = actions.ResidentValues(
+        values = resident_records.ResidentValues(
             form.name.data or "", form.address.data or "", int(form.home.data), form.birth_year.data,
             list(form.groups.data or []),
         )  # fmt: skip
         try:
-            actions.correct_resident(person, values)
+            resident_records.correct_resident(person, values)
         except DomainError as refusal:
             form.refuse(refusal)
         else:
             return pages.said("已保存。", access.safe_next(request.values.get("next"), url_for("people.profile")))
     status = 422 if form.is_submitted() else 200
     return pages.page(
-        "people/profile.html", status=status, form=form, person=person, relatives=queries.relatives(person.id),
+        "people/public/profile.html", status=status, form=form, person=person, relatives=queries.relatives(person.id),
         target=access.safe_next(request.values.get("next"), ""),
     )  # fmt: skip
 
@@ -55,8 +56,8 @@ def own_profile() -> Any:
 # Relatives ------------------------------------------------------------------------------------------------------------
 
 
-def _relative_values(form: forms.RelativeForm) -> actions.RelativeValues:
-    return actions.RelativeValues(
+def _relative_values(form: forms.RelativeForm) -> resident_records.RelativeValues:
+    return resident_records.RelativeValues(
         form.name.data or "", form.relation.data or "", form.birth_year.data, form.phone.data or "",
     )  # fmt: skip
 
@@ -66,12 +67,12 @@ def _relative_values(form: forms.RelativeForm) -> actions.RelativeValues:
 def relatives() -> Any:
     person, form = _me(), forms.RelativeForm()
     if form.validate_on_submit():
-        row = actions.add_relative(person, _relative_values(form), clock.now())
+        row = resident_records.add_relative(person, _relative_values(form), clock.now())
         flash(f"已加上{row.name}。报名时可以选“为{row.name}报名”。", "green")
         return pages.see_other(access.safe_next(request.values.get("next"), url_for("people.relatives")))
     status = 422 if form.is_submitted() else 200
     return pages.page(
-        "people/relatives.html", status=status, form=form, rows=queries.relatives(person.id),
+        "people/public/relatives.html", status=status, form=form, rows=queries.relatives(person.id),
         target=access.safe_next(request.values.get("next"), ""),
     )  # fmt: skip
 
@@ -86,16 +87,16 @@ def relative(relative_id: int) -> Any:
     row = _relative(relative_id)
     form = forms.RelativeForm(obj=row)
     if form.validate_on_submit():
-        actions.edit_relative(row, _relative_values(form))
+        resident_records.edit_relative(row, _relative_values(form))
         return pages.said("已保存。", url_for("people.relatives"))
-    return pages.page("people/relative.html", status=422 if form.is_submitted() else 200, form=form, row=row)
+    return pages.page("people/public/relative.html", status=422 if form.is_submitted() else 200, form=form, row=row)
 
 
 @face.post("/me/relatives/<int:relative_id>/remove")
 @access.resident
 def remove_relative(relative_id: int) -> Any:
     row = _relative(relative_id)
-    actions.remove_relative(row, clock.now())
+    resident_records.remove_relative(row, clock.now())
     return pages.said(f"已不再为{row.name}代办。已经报上的名不受影响。", url_for("people.relatives"))
 
 
@@ -107,7 +108,7 @@ def remove_relative(relative_id: int) -> Any:
 def own_devices() -> Any:
     user = access.signed_in()
     rows = queries.live_sessions("resident", user.id, clock.now())
-    return pages.page("people/devices.html", rows=rows, own=user.session_id, browser=devices.said)
+    return pages.page("people/public/devices.html", rows=rows, own=user.session_id, browser=devices.said)
 
 
 @face.post("/me/devices/<session_id>/end")
@@ -144,10 +145,10 @@ def phone() -> Any:
             flash("这就是您现在的号码，不用换。", "gold")
             return pages.see_other(url_for("people.profile"))
         if not send(form, now):
-            return pages.page("people/phone.html", status=429, form=form, person=person)
+            return pages.page("people/public/phone.html", status=429, form=form, person=person)
         session[NEW_PHONE] = number
         return pages.see_other(url_for("people.phone_code"))
-    return pages.page("people/phone.html", status=422 if form.is_submitted() else 200, form=form, person=person)
+    return pages.page("people/public/phone.html", status=422 if form.is_submitted() else 200, form=form, person=person)
 
 
 @face.route("/me/phone/code", methods=["GET", "POST"])
@@ -161,8 +162,8 @@ def phone_code() -> Any:
     if not form.validate_on_submit():
         return code_page(form, number, 422 if form.is_submitted() else 200, changing=True)
     try:
-        actions_codes.check_code(number, form.code.data or "", now, browser())
-        actions.change_phone(access.actor(), person, number, now, access.signed_in().session_id)
+        login_codes.check_code(number, form.code.data or "", now, browser())
+        resident_records.change_phone(access.actor(), person, number, now, access.signed_in().session_id)
     except DomainError as refusal:
         db.keep_on_refusal()
         form.refuse(type(refusal)(refusal.message, advice=refusal.advice, field="code"))
@@ -179,14 +180,14 @@ def phone_code() -> Any:
 @proof.asked_first()
 def own_data_page() -> Any:
     """One press from the file: what is in it, and whom not to give it to."""
-    return pages.page("people/own_data.html", person=_me())
+    return pages.page("people/public/own_data.html", person=_me())
 
 
 @face.get("/me/export.json")
 @access.resident
 @proof.asked_first("people.own_data")
 def export() -> Any:
-    body = json.dumps(actions.export_own(_me().id, clock.now()), ensure_ascii=False, indent=2, default=str)
+    body = json.dumps(resident_records.export_own(_me().id, clock.now()), ensure_ascii=False, indent=2, default=str)
     answer = Response(body, mimetype="application/json")
     answer.headers["Content-Disposition"] = "attachment; filename=my-data.json"
     answer.headers["Cache-Control"] = "private, no-store"
@@ -199,13 +200,13 @@ def export() -> Any:
 def erase() -> Any:
     person, form, now = _me(), forms.EraseForm(), clock.now()
     if form.validate_on_submit():
-        actions.erase_resident(access.actor(), person, now)
+        resident_records.erase_resident(access.actor(), person, now)
         signing.leave(now, "erased")
         return signing.forgetting(pages.see_other(url_for("people.erased")))
-    return pages.page("people/erase.html", status=422 if form.is_submitted() else 200, form=form)
+    return pages.page("people/public/erase.html", status=422 if form.is_submitted() else 200, form=form)
 
 
 @face.get("/erased")
 @access.public
 def erased() -> Any:
-    return pages.page("people/erased.html")
+    return pages.page("people/public/erased.html")

@@ -10,7 +10,8 @@ from portal.core import sessions as sessions_of
 from portal.core.access import Permission, safe_next
 from portal.core.errors import DomainError
 from portal.core.forms import Form
-from portal.people import actions_sign_in, devices, forms, queries, rules, second_factor, signing
+from portal.people import forms, queries, rules, signing
+from portal.people.actions import devices, second_factor, staff_sign_in
 from portal.people.models import StaffAccount
 
 face = Blueprint("people_staff", __name__, url_prefix="/staff")
@@ -29,7 +30,7 @@ def login() -> Any:
     user = access.viewer()
     if user is not None and user.audience == "staff":
         return pages.see_other(_target())
-    return pages.page("people/staff_login.html", form=forms.StaffLoginForm(), target=_target())
+    return pages.page("people/staff/login.html", form=forms.StaffLoginForm(), target=_target())
 
 
 @face.post("/login")
@@ -37,16 +38,16 @@ def login() -> Any:
 def sign_in() -> Any:
     form, now = forms.StaffLoginForm(), clock.now()
     if not form.validate_on_submit():
-        return pages.page("people/staff_login.html", status=422, form=form, target=_target())
+        return pages.page("people/staff/login.html", status=422, form=form, target=_target())
     device = cookies.read(DEVICE)
     try:
-        account = actions_sign_in.sign_in(
+        account = staff_sign_in.sign_in(
             form.username.data or "", form.password.data or "", request.remote_addr or "", device, now
         )
     except DomainError as refusal:
         db.keep_on_refusal()
         form.refuse(refusal)
-        return pages.page("people/staff_login.html", status=refusal.status, form=form, target=_target())
+        return pages.page("people/staff/login.html", status=refusal.status, form=form, target=_target())
     if second_factor.is_on(account):
         session[WAITING] = [account.id, int(now.timestamp()), sessions_of.fingerprint(account.password_hash)[:16]]
         return pages.see_other(url_for("people_staff.second_step", next=_target()))
@@ -54,7 +55,7 @@ def sign_in() -> Any:
 
 
 def _come_in(account: StaffAccount, device: str, now: datetime) -> Response:
-    device = actions_sign_in.complete(account, request.remote_addr or "", device, now)
+    device = staff_sign_in.complete(account, request.remote_addr or "", device, now)
     target = url_for("people_staff.change_password") if account.must_change else _target()
     signing.enter("staff", account.id, now)
     answer: Response = pages.see_other(target)
@@ -83,7 +84,7 @@ def second_step() -> Any:
     """After the password: the code of the telephone, or a recovery code."""
     if _between(clock.now()) is None:
         return _too_late()
-    return pages.page("people/staff_login_code.html", form=forms.SecondStepForm(), target=_target())
+    return pages.page("people/staff/login_code.html", form=forms.SecondStepForm(), target=_target())
 
 
 @face.post("/login/code")
@@ -94,13 +95,13 @@ def check_second_step() -> Any:
     if account is None:
         return _too_late()
     if not form.validate_on_submit():
-        return pages.page("people/staff_login_code.html", status=422, form=form, target=_target())
+        return pages.page("people/staff/login_code.html", status=422, form=form, target=_target())
     try:
-        actions_sign_in.second_step(account, form.code.data or "", request.remote_addr or "", device, now)
+        staff_sign_in.second_step(account, form.code.data or "", request.remote_addr or "", device, now)
     except DomainError as refusal:
         db.keep_on_refusal()
         form.refuse(refusal)
-        return pages.page("people/staff_login_code.html", status=refusal.status, form=form, target=_target())
+        return pages.page("people/staff/login_code.html", status=refusal.status, form=form, target=_target())
     return _come_in(account, device, now)
 
 
@@ -130,7 +131,7 @@ def change_password() -> Any:
     status = 422 if form.is_submitted() else 200
     if form.validate_on_submit():
         try:
-            actions_sign_in.change_password(
+            staff_sign_in.change_password(
                 account, str(form["old"].data or "") if "old" in form else None, form.new.data or "", user.session_id,
                 access.actor(), clock.now(), typed_code(form),
             )  # fmt: skip
@@ -140,7 +141,7 @@ def change_password() -> Any:
             status = refusal.status
         else:
             return pages.said("密码已改好。其他电脑上的登录都已退出。", "/staff")
-    return pages.page("people/staff_password.html", status=status, form=form, own=user)
+    return pages.page("people/staff/password.html", status=status, form=form, own=user)
 
 
 @face.get("/sessions")
@@ -148,7 +149,7 @@ def change_password() -> Any:
 def sessions() -> Any:
     user = access.signed_in()
     rows = queries.live_sessions("staff", user.id, clock.now())
-    return pages.page("people/staff_sessions.html", rows=rows, own=user.session_id, browser=devices.said)
+    return pages.page("people/staff/sessions.html", rows=rows, own=user.session_id, browser=devices.said)
 
 
 @face.post("/sessions/<session_id>/end")

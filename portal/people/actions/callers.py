@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from portal.centres import queries as centres
 from portal.core.access import Actor
 from portal.core.db import db
-from portal.people import actions, queries, rules
+from portal.people import queries, rules
+from portal.people.actions import resident_records
 from portal.people.models import PhoneLookup, Relative, Resident
 from portal.people.refusals import CallerNameMissing, LookupsFull, when
 
@@ -25,8 +26,8 @@ class Caller:
     phone: str
 
     def relative(self, name: str, now: datetime) -> Relative | None:
-        """For whom they ask (`actions.relative_named`); for themselves when it is the name that was typed."""
-        return actions.relative_named(self.resident, "" if same_name(name, self.typed) else name, now)
+        """For whom they ask (`resident_records.relative_named`); for themselves when it is the name that was typed."""
+        return resident_records.relative_named(self.resident, "" if same_name(name, self.typed) else name, now)
 
     @property
     def noted(self) -> str:
@@ -50,7 +51,7 @@ def find(actor: Actor, phone: str, name: str, path: str, now: datetime) -> Calle
         raise CallerNameMissing()
     if found is None:
         new = Resident(phone=phone, name=name, groups=[], quiet={}, consent_version="", created_at=now)
-        found = actions.insert(new)
+        found = resident_records.insert(new)
     return Caller(found, "" if same_name(name, found.name) else name, phone)
 
 

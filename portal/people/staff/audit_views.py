@@ -9,9 +9,10 @@ from portal.centres import queries as centres
 from portal.core import access, audit, clock, exports, pages, registry
 from portal.core.access import Permission
 from portal.core.text import csv_table
-from portal.people import audit_proof, queries, queries_staff, rules
-from portal.people.views_accounts import number, year_and
-from portal.people.views_staff import face
+from portal.people import audit_proof, queries, rules
+from portal.people.staff import queries as staff_queries
+from portal.people.staff.account_views import number, year_and
+from portal.people.staff.views import face
 
 
 def _day(name: str, problems: list[str]) -> date | None:
@@ -25,7 +26,7 @@ def _day(name: str, problems: list[str]) -> date | None:
         return None
 
 
-def _wanted(actor: access.Actor, problems: list[str]) -> queries_staff.AuditFilter:
+def _wanted(actor: access.Actor, problems: list[str]) -> staff_queries.AuditFilter:
     centre = centres.get(number("centre") or 0)
     path = centre.path if centre is not None and centres.is_inside(centre, actor.centre_path) else ""
     if request.args.get("centre") and not path:
@@ -34,7 +35,7 @@ def _wanted(actor: access.Actor, problems: list[str]) -> queries_staff.AuditFilt
     if first and last and first > last:
         problems.append("开始日期晚于结束日期，已对调。")
         first, last = last, first
-    return queries_staff.AuditFilter(
+    return staff_queries.AuditFilter(
         who=request.args.get("who", "").strip()[:40], what=request.args.get("what", "").strip()[:40],
         verb=request.args.get("verb", "")[:60], object_type=request.args.get("object", "")[:40],
         object_id=number("id"), first=first, last=last, path=path, before_id=number("before"),
@@ -56,14 +57,14 @@ def audit_page() -> Any:
     actor = access.actor()
     problems: list[str] = []
     wanted = _wanted(actor, problems)
-    rows = queries_staff.audit_rows(actor, wanted)
-    more = len(rows) > queries_staff.PER_PAGE
-    rows = rows[: queries_staff.PER_PAGE]
+    rows = staff_queries.audit_rows(actor, wanted)
+    more = len(rows) > staff_queries.PER_PAGE
+    rows = rows[: staff_queries.PER_PAGE]
     proof = audit_proof.last()
-    verbs, kinds = queries_staff.audit_words(actor, proof)
+    verbs, kinds = staff_queries.audit_words(actor, proof)
     return pages.page(
-        "people/audit.html", rows=rows, wanted=wanted, problems=problems, word=word, changes=_changes, proof=proof,
-        who=queries.doers(rows), said=queries_staff.audit_remarks(rows),
+        "people/staff/audit.html", rows=rows, wanted=wanted, problems=problems, word=word, changes=_changes,
+        proof=proof, who=queries.doers(rows), said=staff_queries.audit_remarks(rows),
         verbs=verbs, kinds=kinds, centres=centres.choices(actor.centre_path), older=rows[-1].id if more else None,
         when=lambda at: year_and(at, clock.now()), now=clock.now(),
     )  # fmt: skip
@@ -74,17 +75,17 @@ def audit_page() -> Any:
 def audit_csv() -> Response:
     """The filtered lines for a spreadsheet."""
     actor, wanted = access.actor(), _wanted(access.actor(), [])
-    rows = queries_staff.audit_count(actor, wanted, exports.ROWS_AT_ONCE + 1)
+    rows = staff_queries.audit_count(actor, wanted, exports.ROWS_AT_ONCE + 1)
     return exports.answer(audit_table, actor, wanted.as_data(), rows, "audit.csv")
 
 
 @registry.exporter
 def audit_table(actor: access.Actor, asked: dict[str, Any]) -> bytes:
     """The newest lines of a filter, as CSV; formulas in names are defused. asked: AuditFilter.as_data()."""
-    rows = queries_staff.audit_rows(actor, queries_staff.AuditFilter.of(asked), queries_staff.EXPORT_LIMIT)
-    who, said = queries.doers(rows), queries_staff.audit_remarks(rows)
+    rows = staff_queries.audit_rows(actor, staff_queries.AuditFilter.of(asked), staff_queries.EXPORT_LIMIT)
+    who, said = queries.doers(rows), staff_queries.audit_remarks(rows)
     lines: list[list[Any]] = [["编号", "时间", "谁", "网络地址", "做了什么", "对象", "对象编号", "说明", "改动"]]
-    for row in rows[: queries_staff.EXPORT_LIMIT]:
+    for row in rows[: staff_queries.EXPORT_LIMIT]:
         diff = "；".join(f"{c.label}：{c.old or '无'} → {c.new or '无'}" for c in _changes(row))
         at = clock.local(row.at).strftime("%Y-%m-%d %H:%M:%S")
         lines.append([

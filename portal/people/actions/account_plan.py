@@ -14,9 +14,9 @@ from portal.core.access import Actor, Role
 from portal.core.db import db
 from portal.core.forms import mobile
 from portal.core.text import fold
-from portal.people import queries_staff, rules
+from portal.people import queries, rules
 from portal.people.account_table import ROLES, TypedAccount
-from portal.people.actions_staff import AccountValues
+from portal.people.actions.staff_accounts import AccountValues
 from portal.people.models import StaffAccount
 
 MOST_NAMED = 3  # places of one name that a refusal lists
@@ -48,7 +48,7 @@ class _Places:
             for number, code, name, short in db.session.execute(wanted.where(*inside(actor.centre_path or "/"))):
                 for key in {_key(code), _key(name), _key(short)} - {""}:
                     found.centres.setdefault(key, []).append((number, code, name))
-        for d in queries_staff.departments(actor):
+        for d in queries.departments(actor):
             for key in (_key(d.code), _key(d.name)):
                 found.departments[key] = (d.id, d.centre_id, d.code, d.name)
         return found

@@ -1,0 +1,1 @@
+"""Every write about people, by subject: residents, codes, signing in, accounts, callers."""

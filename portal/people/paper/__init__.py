@@ -1,0 +1,1 @@
+"""People on paper: slips with the one-time passwords of new accounts."""

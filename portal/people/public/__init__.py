@@ -1,0 +1,1 @@
+"""Pages of residents: coming in, their own data."""
