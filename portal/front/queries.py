@@ -32,27 +32,26 @@ class CentrePage:
 
 @dataclass(frozen=True, slots=True)
 class CentreMonth:
-    """What a centre and all below it offer: today, this week and what follows in the month, as cards."""
+    """What a centre and all below it offer from now on: today, this week and what follows, as cards."""
 
-    month: str
     count: int
     today: list[Markup]
     this_week: list[Markup]
     later: list[Markup]
-    listed: bool  # anything published this month, so there is something to print
+    months: tuple[str, ...]  # whose list can be printed: this one and what is published ahead
 
 
-_of_month, _of_centres = month_snapshot.STAMP.subquery(), centres.TREE.subquery()
+_of_months, _of_centres = month_snapshot.STAMPS.subquery(), centres.TREE.subquery()
 _of_rooms = reads.stamp(Venue).subquery()
-_STAMPS = select(_of_month, _of_centres, _of_rooms).select_from(
-    _of_month.join(_of_centres, true()).join(_of_rooms, true())
+_STAMPS = select(_of_months, _of_centres, _of_rooms).select_from(
+    _of_centres.join(_of_rooms, true()).outerjoin(_of_months, true())
 )
 
 
-def stamps(month: str) -> tuple[str, str]:
-    """The month's stamp, and one that is equal as long as centres and rooms say the same of themselves."""
-    found = reads.row(_STAMPS, month=month) or ()
-    return ":".join(map(str, found[:3])), ":".join(map(str, found[3:]))
+def stamps(now: datetime) -> tuple[dict[str, str], str]:
+    """Stamps of the months from now on, and one that is equal while centres and rooms say the same of themselves."""
+    found = [tuple(row) for row in reads.rows(_STAMPS, first=month_snapshot.first_ahead(now), last=month_snapshot.EVER)]
+    return month_snapshot.stamps_of(row for row in found if row[3]), ":".join(map(str, found[0][4:]))
 
 
 def centre_page(centre: Centre, now: datetime) -> CentrePage:
@@ -65,22 +64,20 @@ def centre_page(centre: Centre, now: datetime) -> CentrePage:
     )  # fmt: skip
 
 
-def centre_month(snap: month_snapshot.Snapshot, path: str, mixed: bool, now: datetime) -> CentreMonth:
-    """The month's rows of `path` and below; mixed: cards say whose they are."""
+def centre_month(published: month_snapshot.Published, path: str, mixed: bool, now: datetime) -> CentreMonth:
+    """What `path` and all below it offer; mixed: cards say whose they are."""
     today = clock.today(now)
     tomorrow, monday = today + timedelta(days=1), today + timedelta(days=7 - today.weekday())
-    month_end = clock.month_days(snap.month)[1]
-    here = snap.below(path)
+    here = published.below(path)
 
     def cards(first: date, end: date) -> list[Markup]:
-        wanted = month_snapshot.Filters(month=snap.month, days=(first, end))
-        rows = month_snapshot.select_rows(here, wanted, now) if first < end else []
-        return [month_snapshot.card(row, session, now, mixed) for row, session in rows if session[1] > now]
+        found = month_snapshot.select_rows(here.rows, month_snapshot.Filters(days=(first, end)), now)
+        return [month_snapshot.card(row, session, now, mixed) for row, session in found.coming]
 
     return CentreMonth(
-        month=snap.month, count=len(month_snapshot.select_rows(here, month_snapshot.Filters(month=snap.month), now)),
-        today=cards(today, tomorrow), this_week=cards(tomorrow, monday), later=cards(monday, month_end)[:8],
-        listed=bool(here.rows),
+        count=len(month_snapshot.select_rows(here.rows, month_snapshot.Filters(), now).coming),
+        today=cards(today, tomorrow), this_week=cards(tomorrow, monday), later=cards(monday, date.max)[:8],
+        months=tuple(month for month in here.months if month >= clock.month_of(today)),
     )  # fmt: skip
 
 

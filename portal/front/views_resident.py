@@ -35,9 +35,8 @@ def home() -> Response:
 
 def _district(now: datetime) -> dict[str, Any]:
     """What somebody without a centre sees of the whole deployment."""
-    month = clock.month_of(clock.today(now))
-    count, cards = month_snapshot.upcoming(month, "", now, 5)
-    return {"name": profile.current().name, "count": count, "cards": cards, "month": month}
+    count, cards, later = month_snapshot.upcoming(now, 5)
+    return {"name": profile.current().name, "count": count, "cards": cards, "later": later}
 
 
 @bp.get("/c/<code>")
@@ -64,12 +63,11 @@ class Told:
 
 def _centre_page(code: str, now: datetime, at_home: bool) -> Response:
     """What is the same for everybody is kept as long as it is true; only one's own next things are read each time."""
-    month_now = clock.month_of(clock.today(now))
-    of_month, of_centres = queries.stamps(month_now)
+    of_months, of_centres = queries.stamps(now)
     told = pages.kept(("centre", code, of_centres, pages.minute(now)), lambda: _told(code, now))
-    snap = month_snapshot.snapshot(month_now, now, of_month)
-    key = ("centre month", code, snap.month, snap.stamp, told.opening, told.rooms, pages.minute(now))
-    month, parts = pages.kept(key, lambda: _month(told, snap, now))
+    published = month_snapshot.published(of_months, now)
+    key = ("centre month", code, published.stamp, told.opening, told.rooms, pages.minute(now))
+    month, parts = pages.kept(key, lambda: _month(told, published, now))
     user = access.viewer()
     mine = queries.next_of_mine(user.id, now) if user is not None and user.audience == "resident" else []
     template = "front/elder.html" if viewers.elder_mode() else "front/centre.html"
@@ -90,9 +88,12 @@ def _told(code: str, now: datetime) -> Told:
     )  # fmt: skip
 
 
-def _month(told: Told, snap: month_snapshot.Snapshot, now: datetime) -> tuple[queries.CentreMonth, dict[str, Markup]]:
-    month = queries.centre_month(snap, told.path, told.mixed, now)
-    return month, pages.blocks("front/_month.html", told=told, month=month)
+def _month(
+    told: Told, published: month_snapshot.Published, now: datetime
+) -> tuple[queries.CentreMonth, dict[str, Markup]]:
+    month = queries.centre_month(published, told.path, told.mixed, now)
+    later = month_snapshot.next_publication(published.months, now)
+    return month, pages.blocks("front/_month.html", told=told, month=month, later=later)
 
 
 EMERGENCY = (("120", "急救"), ("110", "报警"), ("119", "火警"))

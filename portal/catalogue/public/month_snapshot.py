@@ -1,13 +1,16 @@
-"""The residents' list (SPEC C9), fast: a month's rows live in memory and are proved fresh by one query a request.
+"""The residents' list (SPEC C9), fast: the rows live in memory by month and are proved fresh by one query a request.
 
 A month's stamp is (count, sum of versions, highest id) of its public rows. Versions only rise and public rows never
 leave, so an equal stamp means nothing that a card shows has changed. A new stamp reloads the changed rows only. Names
 of centres and categories are not covered by the stamp; a snapshot is therefore rebuilt when it is older than MAX_AGE.
+
+Residents see one list from now on: `ahead` puts the months together that are published; a month is only a filter.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -24,8 +27,13 @@ from portal.core.text import fold
 
 PAGE_SIZE = 20
 MAX_AGE = timedelta(minutes=1)
-# Reads only ix_entry_stamp.
-STAMP = reads.stamp(Entry).where(Entry.month == bindparam("month"), Entry.status.in_(PUBLIC))
+# Each month's own stamp, of months between two; reads only ix_entry_stamp.
+STAMPS = (
+    reads.stamp(Entry).add_columns(Entry.month.label("month"))
+    .where(Entry.month.between(bindparam("first"), bindparam("last")), Entry.status.in_(PUBLIC))
+    .group_by(Entry.month)
+)  # fmt: skip
+EVER = "9999-12"  # later than any month
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,7 @@ class Row:
 
     id: int
     version: int
+    month: str
     title: str
     category: str
     category_name: str
@@ -61,15 +70,14 @@ class Row:
         return windows.free_places(self.capacity, self.taken)
 
     def session_for(self, days: tuple[date, date] | None, now: datetime) -> tuple[datetime, datetime] | None:
-        """The session that stands for the entry: the first not over (inside `days`, half-open), or None."""
+        """The session that stands for the entry: the first not over, else the last; of those on `days` (half-open)."""
+        last = None
         for start, end in self.sessions:
-            if days is not None:
-                on = clock.local(start).date()
-                if days[0] <= on < days[1]:
-                    return start, end
-            elif end > now:
-                return start, end
-        return None
+            if days is None or days[0] <= clock.local(start).date() < days[1]:
+                last = start, end
+                if end > now:
+                    break
+        return last
 
     @property
     def first_start(self) -> datetime | None:
@@ -98,13 +106,29 @@ class Snapshot:
         return replace(self, rows={i: row for i, row in self.rows.items() if row.centre_path.startswith(path)})
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Public rows of several months. months: those that have any, in order; stamp: of all of them."""
+
+    months: tuple[str, ...]
+    stamp: str
+    rows: tuple[Row, ...]
+
+    def below(self, path: str) -> Published:
+        """The rows of `path` and below, and the months in which there are any."""
+        rows = tuple(row for row in self.rows if row.centre_path.startswith(path))
+        with_some = {row.month for row in rows}
+        return replace(self, rows=rows, months=tuple(month for month in self.months if month in with_some))
+
+
 _snapshots: dict[str, Snapshot] = {}
 _lock = threading.Lock()
 
 _category, _parent = aliased(Category), aliased(Category)
 _ROWS = (
     select(
-        Entry.id, Entry.version, Entry.title, _category.code.label("category"), _category.name.label("category_name"),
+        Entry.id, Entry.version, Entry.month, Entry.title, _category.code.label("category"),
+        _category.name.label("category_name"),
         func.coalesce(_parent.code, "").label("parent_category"), Centre.path.label("centre_path"),
         Centre.short_name.label("centre_name"), Entry.place, Entry.audience, Entry.groups, Entry.capacity, Entry.unit,
         Entry.taken, Entry.waiting, Entry.walk_in, Entry.status, Entry.weekly, Entry.sign_up_from, Entry.sign_up_until,
@@ -124,14 +148,35 @@ SEARCHED = ("title", "category_name", "centre_name", "place", "audience", "organ
 _VERSIONS = select(Entry.id, Entry.version).where(Entry.month == bindparam("month"), Entry.status.in_(PUBLIC))
 
 
-def read_stamp(month: str) -> str:
-    """The month's stamp, by one query on one index; begins with '0:' when nothing is published."""
-    return reads.stamped(STAMP, month=month)
+def read_stamps(first: str, last: str = EVER) -> dict[str, str]:
+    """Stamps of the months from `first` to `last` in which anything is published, in order; one query on one index."""
+    return stamps_of(reads.rows(STAMPS, first=first, last=last))
+
+
+def stamps_of(found: Iterable[Sequence[Any]]) -> dict[str, str]:
+    """The same from rows of STAMPS."""
+    return {row[3]: ":".join(map(str, row[:3])) for row in sorted(found, key=lambda row: str(row[3]))}
+
+
+def first_ahead(now: datetime) -> str:
+    """The month in which the list from now on begins: yesterday's, for something may last past midnight."""
+    return clock.month_of(clock.today(now) - timedelta(days=1))
+
+
+def ahead(now: datetime) -> Published:
+    """Everything published from now on, whatever its month: one query when nothing has changed."""
+    return published(read_stamps(first_ahead(now)), now)
+
+
+def published(stamps: Mapping[str, str], now: datetime) -> Published:
+    """The months of `stamps` as one."""
+    rows = [row for month, stamp in stamps.items() for row in snapshot(month, now, stamp).rows.values()]
+    return Published(tuple(stamps), " ".join(f"{month} {stamp}" for month, stamp in stamps.items()), tuple(rows))
 
 
 def snapshot(month: str, now: datetime, stamp: str = "") -> Snapshot:
     """The month's public rows, fresh as of this request. stamp: when this request has read it."""
-    stamp = stamp or read_stamp(month)
+    stamp = stamp or read_stamps(month, month).get(month, "")
     known = _snapshots.get(month)
     if known is not None and known.stamp == stamp and abs(now - known.loaded_at) < MAX_AGE:
         return known
@@ -178,9 +223,9 @@ def _row(said: dict[str, Any], sessions: list[tuple[datetime, datetime]]) -> Row
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the resident asked for, already checked. days: half-open dates."""
+    """What the resident asked for, already checked. month: '' from now on; days: half-open; ended: what is over."""
 
-    month: str
+    month: str = ""
     category: str = ""
     centre: str = ""
     centre_path: str = ""
@@ -194,6 +239,15 @@ class Filters:
     @property
     def any(self) -> bool:
         return bool(self.category or self.centre or self.days or self.group or self.q or self.free)
+
+    def asked_months(self, today: date) -> tuple[str, str]:
+        """The first and the last month that this can be about."""
+        if self.days is not None:
+            return clock.month_of(self.days[0]), clock.month_of(self.days[1] - timedelta(days=1))
+        if self.month or self.ended:
+            month = self.month or clock.month_of(today)
+            return month, month
+        return clock.month_of(today - timedelta(days=1)), EVER
 
 
 def day_range(word: str, today: date) -> tuple[date, date] | None:
@@ -215,21 +269,24 @@ def day_range(word: str, today: date) -> tuple[date, date] | None:
     return day, day + one
 
 
-def select_rows(snap: Snapshot, want: Filters, now: datetime) -> list[tuple[Row, tuple[datetime, datetime]]]:
-    """Rows that match with the session that stands for each, in the order of the list."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Rows that match, each with the session that stands for it. coming: the nearest first; over: the latest first."""
+
+    coming: list[tuple[Row, tuple[datetime, datetime]]]
+    over: list[tuple[Row, tuple[datetime, datetime]]]
+
+
+def select_rows(rows: Iterable[Row], want: Filters, now: datetime) -> Found:
+    """What matches among `rows`: what is to come apart from what is over, which never stands before it."""
     terms = fold(want.q).split()
-    found = []
-    for row in snap.rows.values():
-        if not _matches(row, want, terms):
-            continue
-        session = row.session_for(want.days, now)
-        over = session is None or session[1] <= now
-        if want.ended:
-            if row.over_at <= now and row.sessions:
-                found.append((row, row.sessions[-1]))
-        elif session is not None and (not over or want.days is not None):
-            found.append((row, session))
-    found.sort(key=lambda pair: (pair[1][0], pair[0].id), reverse=want.ended)
+    found = Found([], [])
+    for row in rows:
+        session = row.session_for(want.days, now) if _matches(row, want, terms) else None
+        if session is not None:
+            (found.coming if session[1] > now else found.over).append((row, session))
+    found.coming.sort(key=lambda pair: (pair[1][0], pair[0].id))
+    found.over.sort(key=lambda pair: (pair[1][0], pair[0].id), reverse=True)
     return found
 
 
@@ -245,8 +302,17 @@ def _matches(row: Row, want: Filters, terms: list[str]) -> bool:
     return all(term in row.search for term in terms)
 
 
-def ended_count(snap: Snapshot, now: datetime) -> int:
-    return sum(1 for row in snap.rows.values() if row.sessions and row.over_at <= now)
+def publication(month: str, this: str) -> str:
+    """When the list of `month`, which is not out, will be; in words. this: the month of today."""
+    name = clock.month_name(month, with_year=month[:4] != this[:4])
+    return f"{name}清单 {name}1日公布" if month > this else f"{name}清单还没有公布，着急可以打电话问社区"
+
+
+def next_publication(months: Collection[str], now: datetime) -> str:
+    """What of this month and the next is still to come, when `months` are published; '' when both are."""
+    this = clock.month_of(clock.today(now))
+    missing = [month for month in (this, clock.add_months(this, 1)) if month not in months]
+    return publication(missing[0], this) if missing else ""
 
 
 def places_tag(row: Row, now: datetime) -> tuple[str, str]:
@@ -296,8 +362,9 @@ def _drawn(row: Row, session: tuple[datetime, datetime], now: datetime, with_cen
     return drawn
 
 
-def upcoming(month: str, centre_path: str, now: datetime, limit: int = 6) -> tuple[int, list[Markup]]:
-    """How many activities a subtree still has this month, and the nearest as cards (home and centre pages)."""
-    snap = snapshot(month, now)
-    rows = select_rows(snap, Filters(month=month, centre_path=centre_path), now)
-    return len(rows), [card(row, session, now, with_centre=True) for row, session in rows[:limit]]
+def upcoming(now: datetime, limit: int) -> tuple[int, list[Markup], str]:
+    """Of the whole deployment: how much there is from now on, the nearest as cards, and when more is published."""
+    known = ahead(now)
+    rows = select_rows(known.rows, Filters(), now).coming
+    cards = [card(row, session, now, with_centre=True) for row, session in rows[:limit]]
+    return len(rows), cards, next_publication(known.months, now)

@@ -105,10 +105,10 @@ def similar(item: Any, now: datetime) -> list[Markup]:
     """Others of the same category with free places, nearest in time: the way out when this one is full or over."""
     if not is_over(item, now) and free_places(item.capacity, item.taken) != 0:
         return []
-    snap = month_snapshot.snapshot(item.month, now)
-    code = snap.rows[item.id].category if item.id in snap.rows else ""
-    rows = month_snapshot.select_rows(snap, month_snapshot.Filters(month=item.month, category=code, free=True), now)
-    others = [(row, session) for row, session in rows if row.id != item.id][:3]
+    rows = month_snapshot.ahead(now).rows
+    code = next((row.category for row in rows if row.id == item.id), "")
+    found = month_snapshot.select_rows(rows, month_snapshot.Filters(category=code, free=True), now)
+    others = [(row, session) for row, session in found.coming if row.id != item.id][:3]
     return [month_snapshot.card(row, session, now, with_centre=True) for row, session in others]
 
 

@@ -30,14 +30,12 @@ def _filters(now: datetime) -> tuple[month_snapshot.Filters, str]:
     month = args.get("month", "")
     word = args.get("day", "")
     days = month_snapshot.day_range(word, today) if word else None
-    if not clock.is_month(month):
-        month = clock.month_of(days[0] if days else today)
     centre = centres.by_code(args["centre"]) if args.get("centre") else None
     wanted = month_snapshot.Filters(
-        month=month, category=args.get("category", "")[:32], centre=centre.code if centre else "",
-        centre_path=centre.path if centre else "", days=days, group=args.get("for", "")[:32],
-        q=args.get("q", "").strip()[:40], free=args.get("free") == "1", ended=args.get("ended") == "1",
-        page=whole_number(args.get("page"), 999) or 1,
+        month=month if clock.is_month(month) and not days else "", category=args.get("category", "")[:32],
+        centre=centre.code if centre else "", centre_path=centre.path if centre else "", days=days,
+        group=args.get("for", "")[:32], q=args.get("q", "").strip()[:40], free=args.get("free") == "1",
+        ended=args.get("ended") == "1", page=whole_number(args.get("page"), 999) or 1,
     )  # fmt: skip
     label = dict(DAY_WORDS).get(word) or (clock.day(days[0]) if days else "")
     return wanted, label
@@ -46,13 +44,17 @@ def _filters(now: datetime) -> tuple[month_snapshot.Filters, str]:
 @bp.get("/services")
 @access.public
 def services() -> Response:
-    """The month's list: what everybody sees of it is kept while the month's stamp stands (month_snapshot)."""
+    """One list from now on: what everybody sees of it is kept while the months' stamps stand (month_snapshot)."""
     now = clock.now()
     wanted, label = _filters(now)
-    snap = month_snapshot.snapshot(wanted.month, now)
-    home = viewers.home_centre()
-    key = ("list", snap.month, snap.stamp, request.query_string, pages.minute(now), home, viewers.elder_mode())
-    shown = pages.kept(key, lambda: _listed(now, snap, wanted, label))
+    known = month_snapshot.read_stamps(clock.add_months(clock.month_of(clock.today(now)), -1))
+    first, last = wanted.asked_months(clock.today(now))
+    if first < min(known, default=first):  # of long ago
+        known |= month_snapshot.read_stamps(first, last)
+    asked = month_snapshot.published({month: known[month] for month in sorted(known) if first <= month <= last}, now)
+    home, months = viewers.home_centre(), tuple(sorted(known))
+    key = ("list", asked.stamp, months, request.query_string, pages.minute(now), home, viewers.elder_mode())
+    shown = pages.kept(key, lambda: _listed(now, asked, months, wanted, label))
     return pages.page("catalogue/public/services.html", "results", shown=shown, wanted=shown.wanted)
 
 
@@ -65,24 +67,52 @@ class Listed:
     results: Markup
 
 
-def _listed(now: datetime, snap: month_snapshot.Snapshot, wanted: month_snapshot.Filters, day_label: str) -> Listed:
-    found = month_snapshot.select_rows(snap, wanted, now)
+OVER_AT_ONCE = 20  # of what is over, folded under the list
+
+
+def _listed(
+    now: datetime, asked: month_snapshot.Published, months: tuple[str, ...], wanted: month_snapshot.Filters, label: str
+) -> Listed:
+    """months: published ones, of which this may be about."""
+    everything = month_snapshot.select_rows(asked.rows, wanted, now)
+    found = everything.over if wanted.ended else everything.coming
     last_page = max(1, -(-len(found) // month_snapshot.PAGE_SIZE))
     # An old address may name a page that is no more: then the last one is shown.
     wanted = replace(wanted, page=min(wanted.page, last_page))
     first = (wanted.page - 1) * month_snapshot.PAGE_SIZE
     shown = found[first : first + month_snapshot.PAGE_SIZE]
     centre = centres.by_code(wanted.centre) if wanted.centre else None
+    this = clock.month_of(clock.today(now))
+    of_past = wanted.days is not None or wanted.month != ""  # else, from now on, only this month's are offered
+    over = [] if wanted.ended else [pair for pair in everything.over if of_past or pair[0].month == this]
     results = render_template(
-        "catalogue/public/_list.html", wanted=wanted, day_label=day_label, total=len(found), pages=last_page,
-        days=_by_day(shown, now, _mixed(centre)), all_count=len(snap.rows), groups=profile.current().groups,
-        ended=month_snapshot.ended_count(snap, now), near=_near(centre), day_words=DAY_WORDS, months=_months(now),
+        "catalogue/public/_list.html", wanted=wanted, day_label=label, total=len(found), pages=last_page,
+        of_past=of_past, days=_by_day(shown, now, _mixed(centre)), groups=profile.current().groups, near=_near(centre),
+        over=[(row, clock.span(*session)) for row, session in over[:OVER_AT_ONCE]], over_count=len(over),
+        of_what=_of_what(wanted, label, now), later=_not_yet(wanted, months, now), day_words=DAY_WORDS,
+        months=sorted({*months, this}),
         category_chips=category_chips(queries.activity_categories(), wanted.category),
     )  # fmt: skip
     line = centre.label if centre else profile.current().name
     if found and not wanted.any and not wanted.ended:
         line += f" · 还有 {len(found)} 项"
     return Listed(wanted, line, Markup(results))  # noqa: S704 drawn by a template
+
+
+def _of_what(wanted: month_snapshot.Filters, day_label: str, now: datetime) -> str:
+    """Of which time the list is, in words: '今天', '12月', '这个月'."""
+    this = clock.month_of(clock.today(now))
+    return day_label or (clock.month_name(wanted.month) if wanted.month not in ("", this) else "这个月")
+
+
+def _not_yet(wanted: month_snapshot.Filters, months: tuple[str, ...], now: datetime) -> str:
+    """What is asked for and not published yet: when it will be, in words; '' when everything is."""
+    this = clock.month_of(clock.today(now))
+    first, last = wanted.asked_months(clock.today(now))
+    if last == month_snapshot.EVER:
+        return month_snapshot.next_publication(months, now)
+    missing = [month for month in (first, last) if month >= this and month not in months]
+    return month_snapshot.publication(missing[0], this) if missing and not wanted.ended else ""
 
 
 def category_chips(categories: list[tuple[str, str]], chosen: str) -> list[tuple[str, str, bool]]:
@@ -121,16 +151,6 @@ def _near(chosen: Centre | None) -> list[tuple[str, str, bool]]:
     if chosen is not None and (home is None or chosen.code != home.code):
         chips.append((chosen.label, chosen.code, True))
     return chips
-
-
-def _months(now: datetime) -> list[str]:
-    """Last, this and the next month when it has something published."""
-    this = clock.month_of(clock.today(now))
-    return [m for m in (clock.add_months(this, -1), this, clock.add_months(this, 1)) if m == this or _has(m)]
-
-
-def _has(month: str) -> bool:
-    return not month_snapshot.read_stamp(month).startswith("0:")
 
 
 @bp.get("/services/<int:entry_id>")

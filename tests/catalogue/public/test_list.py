@@ -97,7 +97,7 @@ def test_nothing_found_says_what_to_do(client: FlaskClient, month: Any) -> None:
 
 
 def test_month_without_a_list_says_when(client: FlaskClient, town: Any) -> None:
-    assert "每月 1 日公布" in text(client, "?month=2027-03")
+    assert "2027年3月清单 2027年3月1日公布" in text(client, "?month=2027-03")
 
 
 def test_free_places_are_fresh(client: FlaskClient, month: Any, session: Any) -> None:

@@ -1,0 +1,154 @@
+"""One list from now on, across months (SPEC C9): right at each turn of a month, of a year and of February."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import update
+
+from portal.catalogue.models import Entry
+from portal.catalogue.public import month_snapshot
+from portal.core import clock
+from portal.core.db import db
+
+TURNS = {"of a month": date(2026, 12, 1), "of a year": date(2027, 1, 1), "of February": date(2027, 3, 1)}
+HOURS = (0, 9, 10, 20, 21, 23)
+
+
+@dataclass(frozen=True)
+class Planned:
+    start: datetime
+    end: datetime
+    title: str
+
+    @property
+    def on(self) -> date:
+        return clock.local(self.start).date()
+
+
+def planned(turn: date) -> list[Planned]:
+    """Two things a day, from a week before the turn until a week after it."""
+    found = []
+    for day in (turn + timedelta(days=number) for number in range(-7, 8)):
+        for name, begin, end in (("晨练", time(9), time(10)), ("夜读", time(19, 30), time(21))):
+            found.append(Planned(clock.at(day, begin), clock.at(day, end), f"{name}{day.month}月{day.day}"))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _cold() -> None:
+    month_snapshot.forget()
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["next month not out", "published early"])
+@pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
+def test_every_list_around_a_turn(client: FlaskClient, town: Any, make: Any, turn: date, early: bool) -> None:
+    """At these hours of the last two and the first two days: the list, the days by their words, search."""
+    plan = planned(turn)
+    for item in plan:
+        make.entry(town.centres["A1"], [(item.start, item.end)], title=item.title)
+    following = clock.month_of(turn)
+    for day in (turn + timedelta(days=number) for number in (-2, -1, 0, 1)):
+        out = early or day >= turn
+        status = "published" if out else "approved"
+        db.session.execute(
+            update(Entry).where(Entry.month == following).values(status=status, version=Entry.version + 1)
+        )
+        db.session.commit()
+        known = [item for item in plan if out or item.on < turn]
+        monday = day - timedelta(days=day.weekday())
+        spans = {
+            "": (date.min, date.max), "?day=today": (day, day + timedelta(1)), "?day=week": (day, monday + timedelta(7)),
+            "?day=tomorrow": (day + timedelta(1), day + timedelta(2)),
+            "?day=weekend": (max(day, monday + timedelta(5)), monday + timedelta(7)),
+        }  # fmt: skip
+        for hour in HOURS:
+            with clock.frozen(clock.at(day, time(hour, 30))):
+                now = clock.now()
+                for query, (first, end) in spans.items():
+                    wanted = [i.title for i in known if first <= i.on < end and i.end > now]
+                    assert shown(client, query) == wanted[:20], (query, now)
+                nightly = [i.title for i in known if i.end > now and "夜读" in i.title]
+                assert shown(client, "?q=夜读") == nightly, now
+
+
+def shown(client: FlaskClient, query: str) -> list[str]:
+    """Titles of the cards, in the order of the page."""
+    page = client.get(f"/services{query}").get_data(as_text=True)
+    return re.findall(r'class="act".*?<strong>([^<]*)</strong>', page, re.DOTALL)
+
+
+def page_of(client: FlaskClient, query: str) -> str:
+    return client.get(f"/services{query}").get_data(as_text=True)
+
+
+@pytest.fixture
+def evening(town: Any, make: Any) -> Any:
+    """30 November, half past nine in the evening: one thing is over, one comes tomorrow and is not out yet."""
+    a1 = town.centres["A1"]
+    make.entry(a1, [(at(date(2026, 11, 30), 9), at(date(2026, 11, 30), 10))], title="今天的晨练")
+    make.entry(a1, [(at(date(2026, 12, 1), 9), at(date(2026, 12, 1), 10))], title="明天的晨练", status="approved")
+    with clock.frozen(at(date(2026, 11, 30), 21, 30)):
+        yield
+
+
+def at(day: date, hour: int, minute: int = 0) -> datetime:
+    return clock.at(day, time(hour, minute))
+
+
+@pytest.mark.parametrize("query", ["", "?day=tomorrow", "?day=2026-12-05", "?month=2026-12"])
+def test_what_is_not_out_says_when_it_will_be(client: FlaskClient, evening: Any, query: str) -> None:
+    page = page_of(client, query)
+    assert "12月清单 12月1日公布" in page and "明天的晨练" not in page and "少写几个字" not in page
+
+
+def test_the_last_evening_says_so_on_home_and_centre_too(client: FlaskClient, evening: Any) -> None:
+    assert "12月清单 12月1日公布" in client.get("/").get_data(as_text=True)
+    page = client.get("/c/A1").get_data(as_text=True)
+    assert "12月清单 12月1日公布" in page and "打印11月清单" in page and "打印12月清单" not in page
+
+
+def test_published_early_it_shows_at_once_everywhere(client: FlaskClient, evening: Any) -> None:
+    page_of(client, ""), client.get("/c/A1")  # what is kept of before must not stay
+    db.session.execute(update(Entry).where(Entry.month == "2026-12").values(status="published", version=2))
+    db.session.commit()
+    for address in ("/services", "/services?q=明天", "/services?day=tomorrow", "/services?day=week", "/", "/c/A1"):
+        page = client.get(address).get_data(as_text=True)
+        assert "明天的晨练" in page and "12月1日公布" not in page, address
+    page = client.get("/c/A1").get_data(as_text=True)
+    assert "还有 1 项" in page and "打印12月清单" in page
+
+
+def test_what_is_over_is_folded_below(client: FlaskClient, town: Any, make: Any) -> None:
+    day = date(2026, 11, 28)
+    for number in range(25):
+        make.entry(town.centres["A1"], [(at(day, 8), at(day, 9))], title=f"早场{number}")
+    make.entry(town.centres["A1"], [(at(day, 19), at(day, 21))], title="晚场")
+    with clock.frozen(at(day, 18)):
+        page = page_of(client, "?day=today")
+        assert shown(client, "?day=today") == ["晚场"]
+        assert page.index("晚场") < page.index("今天已结束 25 项") < page.index("早场24")
+        assert page.count("早场") == 20 and "看全部 25 项" in page
+        assert len(shown(client, "?day=today&ended=1")) == 20 and len(shown(client, "?day=today&ended=1&page=2")) == 5
+    with clock.frozen(at(day, 22)):
+        page = page_of(client, "?day=today")
+        assert "今天的活动都结束了" in page and "看接下来的活动" in page and "今天已结束 26 项" in page
+
+
+def test_a_series_stands_by_its_next_time_of_the_day(client: FlaskClient, town: Any, make: Any) -> None:
+    """Of two times on one day the one that is not over stands for it."""
+    day = date(2026, 11, 28)
+    make.entry(town.centres["A1"], [(at(day, 8), at(day, 9)), (at(day, 19), at(day, 20))], title="两场")
+    with clock.frozen(at(day, 12)):
+        assert shown(client, "?day=today") == ["两场"] and "19:00–20:00" in page_of(client, "?day=today")
+
+
+def test_something_that_lasts_past_midnight_of_the_last(client: FlaskClient, town: Any, make: Any) -> None:
+    make.entry(town.centres["A1"], [(at(date(2026, 11, 30), 22), at(date(2026, 12, 1), 1))], title="跨夜值守")
+    with clock.frozen(at(date(2026, 12, 1), 0, 30)):
+        assert shown(client, "") == ["跨夜值守"]
