@@ -196,6 +196,7 @@ class Place:
     phone: str
     latitude: float | None
     longitude: float | None
+    path: str
 
 
 def places() -> list[Place]:
@@ -206,6 +207,17 @@ def places() -> list[Place]:
     ).where(Centre.active)  # fmt: skip
     rows = sorted(db.session.execute(statement), key=lambda r: [int(i) for i in r.path.strip("/").split("/")])
     return [
-        Place(r.code, r.name, r.short_name or r.name, r.level, r.depth, r.address, r.phone, r.latitude, r.longitude)
+        Place(
+            r.code,
+            r.name,
+            r.short_name or r.name,
+            r.level,
+            r.depth,
+            r.address,
+            r.phone,
+            r.latitude,
+            r.longitude,
+            r.path,
+        )
         for r in rows
     ]

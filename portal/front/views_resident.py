@@ -29,7 +29,8 @@ def home() -> Response:
     now = clock.now()
     brief = viewers.home_centre()
     if brief is None or request.args.get("choose"):
-        return pages.page("front/choose.html", choices=people.home_choices(), district=_district(now), now=now)
+        after = access.safe_next(request.args.get("next"))
+        return pages.page("front/choose.html", choices=people.home_choices(), district=_district(now), after=after)
     return _centre_page(brief.code, now, at_home=True)
 
 
@@ -109,7 +110,7 @@ def my_centre() -> Any:
     if found is None or not found.active:
         flash("请先选一个社区。", "warning")
         return pages.see_other(url_for("front.home"))
-    answer = make_response(redirect(url_for("front.home"), 303))
+    answer = make_response(redirect(access.safe_next(request.form.get("next")), 303))
     _remember(answer, found.code)
     return answer
 

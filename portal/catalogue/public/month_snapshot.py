@@ -19,7 +19,7 @@ from markupsafe import Markup
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import aliased
 
-from portal.catalogue import windows
+from portal.catalogue import pictures, windows
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntrySession
 from portal.centres.models import Centre
 from portal.core import clock, pages, reads
@@ -64,6 +64,7 @@ class Row:
     changed: bool
     sessions: tuple[tuple[datetime, datetime], ...]
     search: str
+    kind: str  # its drawing (catalogue.pictures)
 
     @property
     def free(self) -> int | None:
@@ -217,6 +218,7 @@ def _row(said: dict[str, Any], sessions: list[tuple[datetime, datetime]]) -> Row
     said["search"] = fold(" ".join([said[name] for name in SEARCHED]))
     said["changed"] = said.pop("changed_at") is not None
     del said["organiser"], said["content"]
+    said["kind"] = pictures.of(said["title"], said["groups"] or ())
     said["groups"], said["weekly"] = tuple(said["groups"] or ()), (said["weekly"] or {}).get("label", "")
     return Row(**said, sessions=tuple(sessions))
 
@@ -315,50 +317,63 @@ def next_publication(months: Collection[str], now: datetime) -> str:
     return publication(missing[0], this) if missing else ""
 
 
-def places_tag(row: Row, now: datetime) -> tuple[str, str]:
-    """What the card says of places: words and tone."""
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The state of a service in one strip. look: its class; lead: what one can do, or why not; rest: how much."""
+
+    look: str
+    icon: str
+    lead: str
+    rest: str = ""
+
+
+def state(row: Row, now: datetime) -> Strip:
+    """What the card says of signing up and of places."""
     if row.status == CANCELLED:
-        return "已取消", "red"
+        return Strip("red", "x", "已取消")
     if row.over_at <= now:
-        return "已结束", "neutral"
+        return Strip("over", "clock", "已结束")
     if row.walk_in:
-        return "直接到场", "blue"
+        return Strip("blue", "walk", "直接到场", "不用报名")
     opening, closing = windows.opens_at(row), windows.closes_at(row)
     if opening and opening > now:
-        return f"{clock.stamp(opening)} 开始报名", "gold"
+        return Strip("soon", "clock", f"{clock.stamp(opening)} 开始报名")
     if closing is not None and closing <= now:
-        return "报名已截止", "neutral"
-    if row.free is None:
-        return "名额不限", "green"
+        return Strip("over", "clock", "报名已截止")
     if row.free == 0:
-        return (f"已满 · 可候补，前面 {row.waiting} 人" if row.waiting else "已满 · 可候补"), "red"
-    unit = "位" if row.unit == "人" else row.unit
+        return Strip("over", "users", "已满", f"可候补，前面 {row.waiting} 人" if row.waiting else "可候补")
+    if row.free is None:
+        return Strip("green", "edit", "报名", "名额不限")
     few = row.free * 5 <= (row.capacity or 0) or row.free <= 3
-    return (f"仅剩 {row.free} {unit}", "gold") if few else (f"余 {row.free} {unit}", "green")
+    unit = "位" if row.unit == "人" else row.unit
+    return Strip("gold" if few else "green", "edit", "报名", f"{'仅剩' if few else '余'} {row.free} {unit}")
 
 
-def card(row: Row, session: tuple[datetime, datetime], now: datetime, with_centre: bool = False) -> Markup:
+def card(
+    row: Row, session: tuple[datetime, datetime], now: datetime, with_centre: bool = False, far: str = ""
+) -> Markup:
     """The row's card as ui.card draws it: anew when the row changes, and each minute.
 
-    with_centre: say whose it is; needed wherever several centres' rows stand in one list.
+    with_centre: say whose it is; needed wherever several centres' rows stand in one list. far: '2.1 公里'.
     """
-    key = ("card", row.id, row.version, session[0], with_centre, pages.minute(now))
-    return pages.kept(key, lambda: _drawn(row, session, now, with_centre))
+    key = ("card", row.id, row.version, session[0], with_centre, far, pages.minute(now))
+    return pages.kept(key, lambda: _drawn(row, session, now, with_centre, far))
 
 
-def _drawn(row: Row, session: tuple[datetime, datetime], now: datetime, with_centre: bool) -> Markup:
+def _drawn(row: Row, session: tuple[datetime, datetime], now: datetime, with_centre: bool, far: str) -> Markup:
     start, end = session
     on, today = clock.local(start).date(), clock.today(now)
     names = {today: "今天", today + timedelta(days=1): "明天"}
     where = [row.centre_name] if with_centre or not row.place else []
     where += [row.place] if row.place and row.place != row.centre_name else []
-    tags = [(row.category_name, "neutral"), places_tag(row, now)]
-    if row.changed and row.status != CANCELLED:
-        tags.append(("有调整", "gold"))
+    where += [far] if far else []
+    tags = [("有调整", "gold")] if row.changed and row.status != CANCELLED else []
     hours = f"{clock.hour(start)}–{clock.hour(end)}"
     note = row.weekly.replace(hours, "").strip()  # the hours stand in the line above
     day, line = names.get(on, clock.weekday(on)), " · ".join([hours, *where])
-    drawn: Markup = pages.ui().card(f"/services/{row.id}", str(on.day), day, row.title, line, tags, on == today, note)
+    drawn: Markup = pages.ui().card(
+        f"/services/{row.id}", str(on.day), day, row.title, line, tags, on == today, note, row.kind, state(row, now)
+    )
     return drawn
 
 

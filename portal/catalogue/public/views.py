@@ -1,26 +1,21 @@
 """What residents see of the month's list (SPEC C9, C3, C10): list, one service, guides, calendar, JSON."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, send_from_directory, url_for
+from flask import Blueprint, Response, abort, jsonify, redirect, request, send_from_directory, url_for
 from icalendar import Calendar, Event
 from markupsafe import Markup
 
 from portal.catalogue import windows
-from portal.catalogue.public import month_snapshot, queries
-from portal.centres import profile
+from portal.catalogue.public import listing, month_snapshot, queries
 from portal.centres import queries as centres
-from portal.centres.models import Centre
 from portal.core import access, clock, pages, registry, uploads
 from portal.core.incoming import whole_number
 from portal.people import viewer as viewers
 
 bp = Blueprint("catalogue", __name__)
-
-DAY_WORDS = (("today", "今天"), ("tomorrow", "明天"), ("week", "本周"), ("weekend", "周末"))
 
 
 def _filters(now: datetime) -> tuple[month_snapshot.Filters, str]:
@@ -37,7 +32,7 @@ def _filters(now: datetime) -> tuple[month_snapshot.Filters, str]:
         group=args.get("for", "")[:32], q=args.get("q", "").strip()[:40], free=args.get("free") == "1",
         ended=args.get("ended") == "1", page=whole_number(args.get("page"), 999) or 1,
     )  # fmt: skip
-    label = dict(DAY_WORDS).get(word) or (clock.day(days[0]) if days else "")
+    label = dict(listing.DAY_WORDS).get(word) or (clock.day(days[0]) if days else "")
     return wanted, label
 
 
@@ -54,103 +49,8 @@ def services() -> Response:
     asked = month_snapshot.published({month: known[month] for month in sorted(known) if first <= month <= last}, now)
     home, months = viewers.home_centre(), tuple(sorted(known))
     key = ("list", asked.stamp, months, request.query_string, pages.minute(now), home, viewers.elder_mode())
-    shown = pages.kept(key, lambda: _listed(now, asked, months, wanted, label))
+    shown = pages.kept(key, lambda: listing.drawn(now, asked, months, wanted, label))
     return pages.page("catalogue/public/services.html", "results", shown=shown, wanted=shown.wanted)
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A list as drawn: what was asked with its page corrected, the line under the heading, the results."""
-
-    wanted: month_snapshot.Filters
-    line: str
-    results: Markup
-
-
-OVER_AT_ONCE = 20  # of what is over, folded under the list
-
-
-def _listed(
-    now: datetime, asked: month_snapshot.Published, months: tuple[str, ...], wanted: month_snapshot.Filters, label: str
-) -> Listed:
-    """months: published ones, of which this may be about."""
-    everything = month_snapshot.select_rows(asked.rows, wanted, now)
-    found = everything.over if wanted.ended else everything.coming
-    last_page = max(1, -(-len(found) // month_snapshot.PAGE_SIZE))
-    # An old address may name a page that is no more: then the last one is shown.
-    wanted = replace(wanted, page=min(wanted.page, last_page))
-    first = (wanted.page - 1) * month_snapshot.PAGE_SIZE
-    shown = found[first : first + month_snapshot.PAGE_SIZE]
-    centre = centres.by_code(wanted.centre) if wanted.centre else None
-    this = clock.month_of(clock.today(now))
-    of_past = wanted.days is not None or wanted.month != ""  # else, from now on, only this month's are offered
-    over = [] if wanted.ended else [pair for pair in everything.over if of_past or pair[0].month == this]
-    results = render_template(
-        "catalogue/public/_list.html", wanted=wanted, day_label=label, total=len(found), pages=last_page,
-        of_past=of_past, days=_by_day(shown, now, _mixed(centre)), groups=profile.current().groups, near=_near(centre),
-        over=[(row, clock.span(*session)) for row, session in over[:OVER_AT_ONCE]], over_count=len(over),
-        of_what=_of_what(wanted, label, now), later=_not_yet(wanted, months, now), day_words=DAY_WORDS,
-        months=sorted({*months, this}),
-        category_chips=category_chips(queries.activity_categories(), wanted.category),
-    )  # fmt: skip
-    line = centre.label if centre else profile.current().name
-    if found and not wanted.any and not wanted.ended:
-        line += f" · 还有 {len(found)} 项"
-    return Listed(wanted, line, Markup(results))  # noqa: S704 drawn by a template
-
-
-def _of_what(wanted: month_snapshot.Filters, day_label: str, now: datetime) -> str:
-    """Of which time the list is, in words: '今天', '12月', '这个月'."""
-    this = clock.month_of(clock.today(now))
-    return day_label or (clock.month_name(wanted.month) if wanted.month not in ("", this) else "这个月")
-
-
-def _not_yet(wanted: month_snapshot.Filters, months: tuple[str, ...], now: datetime) -> str:
-    """What is asked for and not published yet: when it will be, in words; '' when everything is."""
-    this = clock.month_of(clock.today(now))
-    first, last = wanted.asked_months(clock.today(now))
-    if last == month_snapshot.EVER:
-        return month_snapshot.next_publication(months, now)
-    missing = [month for month in (first, last) if month >= this and month not in months]
-    return month_snapshot.publication(missing[0], this) if missing and not wanted.ended else ""
-
-
-def category_chips(categories: list[tuple[str, str]], chosen: str) -> list[tuple[str, str, bool]]:
-    """Chips for ui.chips: all, then one per category."""
-    chips = [("全部", pages.with_args(category=None), not chosen)]
-    return chips + [(name, pages.with_args(category=code), code == chosen) for code, name in categories]
-
-
-def _by_day(
-    shown: list[tuple[month_snapshot.Row, tuple[datetime, datetime]]], now: datetime, with_centre: bool
-) -> list[tuple[str, list[Markup]]]:
-    """Cards under the headings of their days, in order."""
-    today = clock.today(now)
-    names = {today: "今天 · ", today + timedelta(days=1): "明天 · "}
-    groups: list[tuple[str, list[Markup]]] = []
-    for row, session in shown:
-        on = clock.local(session[0]).date()
-        heading = f"{names.get(on, '')}{on.month}月{on.day}日 {clock.weekday(on)}"
-        if not groups or groups[-1][0] != heading:
-            groups.append((heading, []))
-        groups[-1][1].append(month_snapshot.card(row, session, now, with_centre))
-    return groups
-
-
-def _mixed(chosen: Centre | None) -> bool:
-    """Whether rows of several centres can stand in the list."""
-    return chosen is None or not profile.current().level(chosen.level).files_list
-
-
-def _near(chosen: Centre | None) -> list[tuple[str, str, bool]]:
-    """The centre chips: mine first, then the whole deployment; the rest behind 'all centres'."""
-    home = viewers.home_centre()
-    chips = []
-    if home is not None:
-        chips.append((home.short_name, home.code, bool(chosen and chosen.code == home.code)))
-    if chosen is not None and (home is None or chosen.code != home.code):
-        chips.append((chosen.label, chosen.code, True))
-    return chips
 
 
 @bp.get("/services/<int:entry_id>")
@@ -209,7 +109,7 @@ def guides() -> Response:
     return pages.page(
         "catalogue/public/guides.html", fragment="results", q=q, category=category,
         groups=queries.guide_groups(q, category),
-        category_chips=category_chips([(c.code, c.name) for c in queries.guide_tops()], category),
+        category_chips=listing.category_chips([(c.code, c.name) for c in queries.guide_tops()], category),
     )  # fmt: skip
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
+from portal.catalogue import pictures
 from portal.catalogue.models import Entry
 from portal.catalogue.public import month_snapshot
 from portal.core import clock
@@ -18,6 +20,7 @@ from portal.core.db import db
 
 TURNS = {"of a month": date(2026, 12, 1), "of a year": date(2027, 1, 1), "of February": date(2027, 3, 1)}
 HOURS = (0, 9, 10, 20, 21, 23)
+STATIC = Path(__file__).parents[3] / "portal" / "static"
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,8 @@ def test_every_list_around_a_turn(client: FlaskClient, town: Any, make: Any, tur
 
 def shown(client: FlaskClient, query: str) -> list[str]:
     """Titles of the cards, in the order of the page."""
-    page = client.get(f"/services{query}").get_data(as_text=True)
-    return re.findall(r'class="act".*?<strong>([^<]*)</strong>', page, re.DOTALL)
+    page = page_of(client, query)
+    return re.findall(r'class="act(?: dim)?".*?<strong>([^<]*)</strong>', page, re.DOTALL)
 
 
 def page_of(client: FlaskClient, query: str) -> str:
@@ -152,3 +155,86 @@ def test_something_that_lasts_past_midnight_of_the_last(client: FlaskClient, tow
     make.entry(town.centres["A1"], [(at(date(2026, 11, 30), 22), at(date(2026, 12, 1), 1))], title="跨夜值守")
     with clock.frozen(at(date(2026, 12, 1), 0, 30)):
         assert shown(client, "") == ["跨夜值守"]
+
+
+# Home first -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def neighbours(town: Any, make: Any, client: FlaskClient) -> Any:
+    """At home in A1; A2 is 2 km away, B1 20 km; of B2 nobody knows where it is."""
+    for code, latitude in (("A1", 22.60), ("A2", 22.618), ("B1", 22.78), ("B2", None)):
+        town.centres[code].latitude, town.centres[code].longitude = latitude, 114.4 if latitude else None
+    day = date(2026, 11, 26)
+    for code in ("B1", "B2", "A2", "A1"):
+        for number in range(5):
+            when = at(day + timedelta(number), 9)
+            make.entry(town.centres[code], [(when, when + timedelta(hours=1))], title=f"{code}的{number}")
+    db.session.commit()
+    client.get("/c/A1")  # scanned: this phone's centre
+
+
+def test_home_comes_first_then_near_then_the_district(client: FlaskClient, neighbours: Any) -> None:
+    page = page_of(client, "")
+    order = shown(client, "")
+    assert order[:3] == ["A1的0", "A1的1", "A1的2"] and order[3:5] == ["A2的0", "A2的1"]
+    assert sorted(order) == sorted({*order}) and len(order) == 20, "each once"
+    rest = order[5:]
+    assert rest == sorted(rest, key=lambda title: (int(title[-1]), rest.index(title))), "the rest by time"
+    assert "A1的3" in rest and "甲一社区还有 2 项" in page and "2.0 公里" in page and "附近" in page
+    assert page.count("公里") == 2, "only what is near says how far"
+
+
+def test_pages_lose_and_repeat_nothing(client: FlaskClient, neighbours: Any, town: Any, make: Any) -> None:
+    for number in range(30):
+        when = at(date(2026, 12, 1) + timedelta(number // 2), 14)
+        make.entry(town.centres["B1"], [(when, when + timedelta(hours=1))], title=f"再{number}")
+    found = [title for number in (1, 2, 3) for title in shown(client, f"?page={number}")]
+    assert len(found) == 50 == len({*found})
+
+
+def test_choosing_the_centre_by_its_link_shows_all_of_it(client: FlaskClient, neighbours: Any) -> None:
+    assert shown(client, "?centre=A1") == [f"A1的{number}" for number in range(5)]
+    assert "附近" not in page_of(client, "?centre=A1")
+
+
+def test_who_changes_the_community_comes_back_to_the_list(client: FlaskClient, neighbours: Any, town: Any) -> None:
+    page = client.get("/?choose=1&next=/services").get_data(as_text=True)
+    assert 'name="next" value="/services"' in page
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+    form = {"centre": str(town.centres["B1"].id), "next": "/services", "csrf_token": token[1] if token else ""}
+    answer = client.post("/my-centre", data=form)
+    assert answer.status_code == 303 and answer.location == "/services"
+    assert client.post("/my-centre", data=form | {"next": "//elsewhere.example"}).location == "/"
+
+
+@pytest.mark.parametrize(
+    ("title", "groups", "drawing"),
+    [
+        ("高龄老人探访慰问", [], "elder"), ("四点半课堂", ["child"], "children"), ("冬至剪纸", [], "festival"),
+        ("邻里纠纷怎么办", [], "law"), ("亲子绘本阅读会", ["family"], "reading"), ("海洋守护净滩", [], "ocean"),
+        ("长者智能手机课", ["elder"], "elder"), ("便民服务", ["elder"], "elder"), ("便民服务", [], "other"),
+    ],
+)  # fmt: skip
+def test_the_drawing_of_a_service(title: str, groups: list[str], drawing: str) -> None:
+    assert pictures.of(title, groups) == drawing
+
+
+def test_every_drawing_is_in_the_file() -> None:
+    known = {*re.findall(r'<symbol id="([a-z]+)"', (STATIC / "kinds.svg").read_text())}
+    assert {name for name, _ in pictures.WORDS} | {*pictures.OF_GROUP.values(), pictures.OTHER} == known
+
+
+def test_states_are_told_apart(client: FlaskClient, town: Any, make: Any) -> None:
+    a1, when = town.centres["A1"], [(at(date(2026, 11, 28), 9), at(date(2026, 11, 28), 10))]
+    make.entry(a1, when, title="可报", capacity=20, taken=2)
+    make.entry(a1, when, title="快满", capacity=20, taken=18)
+    make.entry(a1, when, title="满了", capacity=20, taken=20, waiting=3)
+    make.entry(a1, when, title="走来", walk_in=True, capacity=None)
+    page = page_of(client, "")
+    cards = {
+        m[1]: m[0]
+        for m in re.findall(r'(<a class="act[^"]*"[^>]*>.*?<strong>([^<]*)</strong>.*?</a>)', page, re.DOTALL)
+    }
+    assert 'class="can green"' in cards["可报"] and 'class="can gold"' in cards["快满"]
+    assert 'class="act dim"' in cards["满了"] and 'class="can blue"' in cards["走来"]

@@ -1,0 +1,170 @@
+"""The residents' list as drawn (SPEC C9): home first, then near, then the district; what is over folded below."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from flask import render_template
+from markupsafe import Markup
+
+from portal.catalogue.public import month_snapshot, queries
+from portal.catalogue.public.month_snapshot import Filters, Published, Row
+from portal.centres import profile, rules
+from portal.centres import queries as centres
+from portal.centres.models import Centre
+from portal.core import clock, pages
+from portal.people import viewer as viewers
+
+DAY_WORDS = (("today", "今天"), ("tomorrow", "明天"), ("week", "本周"), ("weekend", "周末"))
+OVER_AT_ONCE = 20  # of what is over, folded under the list
+OF_HOME, OF_NEAR, OF_ONE = 3, 6, 2  # at the top: of home, of what is near, of one centre that is near
+NEAR_KM = 5.0
+
+Pair = tuple[Row, tuple[datetime, datetime]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list as drawn: what was asked with its page corrected, the lines of its head, the results."""
+
+    wanted: Filters
+    title: str
+    line: str
+    results: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Cards under one heading. more: words and address of what else there is."""
+
+    title: str
+    note: str
+    cards: list[Markup]
+    more: tuple[str, str] = ("", "")
+
+
+def drawn(now: datetime, asked: Published, months: tuple[str, ...], wanted: Filters, label: str) -> Listed:
+    """What matches of `asked`. months: all that are published, of which this may be about; label: of the day chosen."""
+    everything = month_snapshot.select_rows(asked.rows, wanted, now)
+    found = everything.over if wanted.ended else everything.coming
+    last_page = max(1, -(-len(found) // month_snapshot.PAGE_SIZE))
+    # An old address may name a page that is no more: then the last one is shown.
+    wanted = replace(wanted, page=min(wanted.page, last_page))
+    centre, home = centres.by_code(wanted.centre) if wanted.centre else None, viewers.home_centre()
+    this = clock.month_of(clock.today(now))
+    of_past = wanted.days is not None or wanted.month != ""  # else, from now on, only this month's are offered
+    over = [] if wanted.ended else [pair for pair in everything.over if of_past or pair[0].month == this]
+    own = centres.get(home.id) if home is not None and centre is None and not wanted.ended else None
+    results = render_template(
+        "catalogue/public/_list.html", wanted=wanted, day_label=label, total=len(found), pages=last_page,
+        of_past=of_past, sections=_sections(found, wanted.page, own, centre, now), groups=profile.current().groups,
+        over=[(row, clock.span(*session)) for row, session in over[:OVER_AT_ONCE]], over_count=len(over),
+        of_what=_of_what(wanted, label, now), later=_not_yet(wanted, months, now), day_words=DAY_WORDS, home=home,
+        centre=centre, months=sorted({*months, this}), categories=queries.activity_categories(),
+    )  # fmt: skip
+    named = centre or own
+    line = _line([pair for pair in found if named is None or pair[0].centre_path.startswith(named.path)], wanted, now)
+    title = named.short_name or named.label if named else profile.current().name
+    return Listed(wanted, title, line, Markup(results))  # noqa: S704 drawn by a template
+
+
+def category_chips(categories: list[tuple[str, str]], chosen: str) -> list[tuple[str, str, bool]]:
+    """Chips for ui.chips: all, then one per category."""
+    chips = [("全部", pages.with_args(category=None), not chosen)]
+    return chips + [(name, pages.with_args(category=code), code == chosen) for code, name in categories]
+
+
+def _line(found: Sequence[Pair], wanted: Filters, now: datetime) -> str:
+    """'接下来 28 项，本周 6 项', or what is looked at."""
+    if wanted.ended:
+        return "已经结束的"
+    monday = clock.today(now) + timedelta(days=7 - clock.today(now).weekday())
+    this_week = sum(1 for _, session in found if clock.local(session[0]).date() < monday)
+    span = clock.month_name(wanted.month) if wanted.month else "接下来"
+    return f"{span} {len(found)} 项" + (f"，本周 {this_week} 项" if this_week and wanted.days is None else "")
+
+
+def _of_what(wanted: Filters, day_label: str, now: datetime) -> str:
+    """Of which time the list is, in words: '今天', '12月', '这个月'."""
+    this = clock.month_of(clock.today(now))
+    return day_label or (clock.month_name(wanted.month) if wanted.month not in ("", this) else "这个月")
+
+
+def _not_yet(wanted: Filters, months: tuple[str, ...], now: datetime) -> str:
+    """What is asked for and not published yet: when it will be, in words; '' when everything is."""
+    this = clock.month_of(clock.today(now))
+    first, last = wanted.asked_months(clock.today(now))
+    if last == month_snapshot.EVER:
+        return month_snapshot.next_publication(months, now)
+    missing = [month for month in (first, last) if month >= this and month not in months]
+    return month_snapshot.publication(missing[0], this) if missing and not wanted.ended else ""
+
+
+# In which order -------------------------------------------------------------------------------------------------------
+
+
+def _sections(
+    found: Sequence[Pair], page: int, home: Centre | None, chosen: Centre | None, now: datetime
+) -> list[Section]:
+    """One page of it. home: whose activities come first, when those of everybody are listed."""
+    first, end = (page - 1) * month_snapshot.PAGE_SIZE, page * month_snapshot.PAGE_SIZE
+    if home is None:
+        return _by_day(found[first:end], now, chosen is None or not profile.current().level(chosen.level).files_list)
+    own = [pair for pair in found if pair[0].centre_path.startswith(home.path)]
+    far = _kilometres(home)
+    near = _near([pair for pair in found if not pair[0].centre_path.startswith(home.path)], far)
+    at_top = {row.id for row, _ in own[:OF_HOME] + near}
+    rest = [pair for pair in found if pair[0].id not in at_top]
+    name, left = home.short_name or home.label, len(own) - OF_HOME
+    sections = []
+    if page == 1 and own:
+        more = (f"{name}还有 {left} 项", pages.with_args(centre=home.code)) if left > 0 else ("", "")
+        sections.append(Section("", "", [month_snapshot.card(*pair, now) for pair in own[:OF_HOME]], more))
+    if page == 1 and near:
+        sections.append(Section("附近", "由近到远", [_far_card(pair, far, now) for pair in near]))
+    following = rest[max(0, first - len(at_top)) : end - len(at_top)]
+    if following:
+        cards = [month_snapshot.card(*pair, now, with_centre=True) for pair in following]
+        sections.append(Section("全区", "按时间先后", cards) if at_top else Section("", "", cards))
+    return sections
+
+
+def _near(others: Sequence[Pair], far: dict[str, float]) -> list[Pair]:
+    """The next things of the nearest centres, the nearest first."""
+    of_one: dict[str, list[Pair]] = {}
+    for pair in others:
+        if far.get(pair[0].centre_path, NEAR_KM) < NEAR_KM:
+            of_one.setdefault(pair[0].centre_path, []).append(pair)
+    nearest = sorted(of_one, key=lambda path: (far[path], path))
+    return [pair for path in nearest for pair in of_one[path][:OF_ONE]][:OF_NEAR]
+
+
+def _kilometres(home: Centre) -> dict[str, float]:
+    """How far each centre is from `home`, by its path; without those of which one does not know where they are."""
+    if home.latitude is None or home.longitude is None:
+        return {}
+    return {
+        place.path: rules.distance_km(home.latitude, home.longitude, place.latitude, place.longitude)
+        for place in centres.places()
+        if place.latitude is not None and place.longitude is not None
+    }
+
+
+def _far_card(pair: Pair, far: dict[str, float], now: datetime) -> Markup:
+    kilometres = far[pair[0].centre_path]
+    words = f"{round(kilometres * 10) * 100} 米" if kilometres < 1 else f"{kilometres:.1f} 公里"
+    return month_snapshot.card(*pair, now, with_centre=True, far=words)
+
+
+def _by_day(shown: Sequence[Pair], now: datetime, with_centre: bool) -> list[Section]:
+    """Cards under the headings of their days, in order."""
+    today = clock.today(now)
+    names = {today: "今天 · ", today + timedelta(days=1): "明天 · "}
+    sections: list[Section] = []
+    for row, session in shown:
+        on = clock.local(session[0]).date()
+        heading = f"{names.get(on, '')}{on.month}月{on.day}日 {clock.weekday(on)}"
+        if not sections or sections[-1].title != heading:
+            sections.append(Section(heading, "", []))
+        sections[-1].cards.append(month_snapshot.card(row, session, now, with_centre))
+    return sections
