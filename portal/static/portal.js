@@ -44,6 +44,9 @@
         toast("已从近到远排好。");
       }, function () { toast("没有拿到位置，请按名字找。"); }, { timeout: 8000 });
     },
+    back: function (b, t, e) { // the list as it was
+      if (d.referrer.indexOf(t.href) === 0) { e.preventDefault(); history.back(); }
+    },
     print: function () { print(); }
   };
   on("click", function (e) {

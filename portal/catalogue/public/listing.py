@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
 
 from flask import render_template
 from markupsafe import Markup
 
-from portal.catalogue.public import month_snapshot, queries
+from portal.catalogue.public import month_snapshot, queries, words
 from portal.catalogue.public.month_snapshot import Filters, Published, Row
 from portal.centres import profile, rules
 from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core import clock, pages
 from portal.people import viewer as viewers
+from portal.venues.availability import room_snapshot
 
 DAY_WORDS = (("today", "今天"), ("tomorrow", "明天"), ("week", "本周"), ("weekend", "周末"))
 OVER_AT_ONCE = 20  # of what is over, folded under the list
@@ -61,6 +64,8 @@ def drawn(now: datetime, asked: Published, months: tuple[str, ...], wanted: Filt
         over=[(row, clock.span(*session)) for row, session in over[:OVER_AT_ONCE]], over_count=len(over),
         of_what=_of_what(wanted, label, now), later=_not_yet(wanted, months, now), day_words=DAY_WORDS, home=home,
         centre=centre, months=sorted({*months, this}), categories=queries.activity_categories(),
+        elsewhere=_elsewhere(wanted.q, now), examples=_examples(asked.rows, now),
+        **(_instead(asked, wanted, own or centre, now) if not found else {}),
     )  # fmt: skip
     named = centre or own
     line = _line([pair for pair in found if named is None or pair[0].centre_path.startswith(named.path)], wanted, now)
@@ -72,6 +77,51 @@ def category_chips(categories: list[tuple[str, str]], chosen: str) -> list[tuple
     """Chips for ui.chips: all, then one per category."""
     chips = [("全部", pages.with_args(category=None), not chosen)]
     return chips + [(name, pages.with_args(category=code), code == chosen) for code, name in categories]
+
+
+# What else ------------------------------------------------------------------------------------------------------------
+
+EXAMPLES = ("太极", "手机", "义诊", "绘本", "书法", "亲子", "瑜伽", "课堂", "电影", "舞蹈", "普法", "长者", "讲座")
+ELSEWHERE, POPULAR = 5, 3  # guides and rooms under the activities, of each; what most people go to
+
+
+def _examples(rows: Sequence[Row], now: datetime) -> list[str]:
+    """Two words that find something, for the box."""
+    coming = [row.search for row in rows if row.over_at > now]
+    hits = (word for word in EXAMPLES if any(word in text for text in coming))
+    return list(islice(hits, 2))
+
+
+def _elsewhere(q: str, now: datetime) -> list[tuple[str, str, str]]:
+    """Guides and rooms that have the words: title, where or what, address."""
+    wanted = words.terms(q)
+    if not wanted:
+        return []
+    guides = [item for _, items in queries.guide_groups(q) for item in items][:ELSEWHERE]
+    rooms = [
+        room for room in room_snapshot.current(now).rooms.values()
+        if words.found_in(wanted, words.searchable([room.name, room.centre.label]))
+    ][:ELSEWHERE]  # fmt: skip
+    found = [(item.title, f"指南 · {item.category.name}", f"/guides/{item.id}") for item in guides]
+    return found + [(room.name, f"场地 · {room.centre.label}", f"/venues/{room.id}") for room in rooms]
+
+
+def _call(centre: Centre | None) -> centres.Telephone:
+    """Whom to ring when nothing is found."""
+    call = centres.telephone(centre) if centre is not None else centres.Telephone("")
+    return call if call.number else centres.Telephone(profile.current().hotline, "服务热线")
+
+
+def _instead(asked: Published, wanted: Filters, centre: Centre | None, now: datetime) -> dict[str, Any]:
+    """When nothing is found: what comes nearest, else what most people go to; and whom to ring."""
+    if not wanted.q or wanted.ended:
+        return {"call": _call(centre)}
+    near, heading = month_snapshot.nearest(asked.rows, wanted, now), "最接近的"
+    if not near:
+        coming = month_snapshot.select_rows(asked.rows, replace(wanted, q=""), now).coming
+        near, heading = sorted(coming, key=lambda pair: -pair[0].taken)[:POPULAR], "很多人在报的"
+    cards = [month_snapshot.card(*pair, now, with_centre=True) for pair in near]
+    return {"call": _call(centre), "instead": Section(heading, "", cards) if cards else None}
 
 
 def _line(found: Sequence[Pair], wanted: Filters, now: datetime) -> str:

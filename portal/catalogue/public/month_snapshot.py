@@ -21,12 +21,13 @@ from sqlalchemy.orm import aliased
 
 from portal.catalogue import pictures, windows
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntrySession
+from portal.catalogue.public import words
 from portal.centres.models import Centre
 from portal.core import clock, pages, reads
-from portal.core.text import fold
 
 PAGE_SIZE = 20
 MAX_AGE = timedelta(minutes=1)
+NEAREST, NEAR_ENOUGH = 6, 0.5  # how many, and the least share of what was typed
 # Each month's own stamp, of months between two; reads only ix_entry_stamp.
 STAMPS = (
     reads.stamp(Entry).add_columns(Entry.month.label("month"))
@@ -215,7 +216,7 @@ def _rows(ids: list[int]) -> dict[int, Row]:
 
 def _row(said: dict[str, Any], sessions: list[tuple[datetime, datetime]]) -> Row:
     """said: a record of _ROWS, whose labels are the fields of Row; the last three columns only tell what follows."""
-    said["search"] = fold(" ".join([said[name] for name in SEARCHED]))
+    said["search"] = words.searchable([said[name] for name in SEARCHED])
     said["changed"] = said.pop("changed_at") is not None
     del said["organiser"], said["content"]
     said["kind"] = pictures.of(said["title"], said["groups"] or ())
@@ -281,10 +282,11 @@ class Found:
 
 def select_rows(rows: Iterable[Row], want: Filters, now: datetime) -> Found:
     """What matches among `rows`: what is to come apart from what is over, which never stands before it."""
-    terms = fold(want.q).split()
+    wanted = words.terms(want.q)
     found = Found([], [])
     for row in rows:
-        session = row.session_for(want.days, now) if _matches(row, want, terms) else None
+        fits = _matches(row, want) and words.found_in(wanted, row.search)
+        session = row.session_for(want.days, now) if fits else None
         if session is not None:
             (found.coming if session[1] > now else found.over).append((row, session))
     found.coming.sort(key=lambda pair: (pair[1][0], pair[0].id))
@@ -292,16 +294,27 @@ def select_rows(rows: Iterable[Row], want: Filters, now: datetime) -> Found:
     return found
 
 
-def _matches(row: Row, want: Filters, terms: list[str]) -> bool:
+def nearest(rows: Iterable[Row], want: Filters, now: datetime) -> list[tuple[Row, tuple[datetime, datetime]]]:
+    """What is to come and comes nearest to the words typed, when nothing has them: the nearest first, a handful."""
+    wanted, near = words.terms(want.q), []
+    for row in rows:
+        session = row.session_for(want.days, now) if _matches(row, want) else None
+        if session is not None and session[1] > now:
+            share = words.nearness(wanted, row.search)
+            if share >= NEAR_ENOUGH:
+                near.append((-share, session[0], row.id, row, session))
+    return [(row, session) for *_, row, session in sorted(near, key=lambda found: found[:3])[:NEAREST]]
+
+
+def _matches(row: Row, want: Filters) -> bool:
+    """All but the words."""
     if want.category and want.category not in (row.category, row.parent_category):
         return False
     if want.centre_path and not row.centre_path.startswith(want.centre_path):
         return False
     if want.group and want.group not in row.groups:
         return False
-    if want.free and (row.status == CANCELLED or row.free == 0):
-        return False
-    return all(term in row.search for term in terms)
+    return not want.free or (row.status != CANCELLED and row.free != 0)
 
 
 def publication(month: str, this: str) -> str:

@@ -9,12 +9,11 @@ from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntryChange, Guide
-from portal.catalogue.public import month_snapshot
+from portal.catalogue.public import month_snapshot, words
 from portal.catalogue.windows import free_places
 from portal.centres.models import Centre
 from portal.core import clock, pages, reads, scope
 from portal.core.db import db
-from portal.core.text import fold
 from portal.venues.models import Venue
 
 _BRIEF = (
@@ -143,10 +142,10 @@ def guide_groups(q: str = "", category: str = "", kind: str = "guide") -> list[t
         parents = select(Category.id).where(Category.code == category)
         statement = statement.where(or_(Category.code == category, Category.parent_id.in_(parents)))
     groups: dict[str, list[Guide]] = {}
-    terms = fold(q).split()
+    wanted = words.terms(q)
     for item in db.session.scalars(statement.order_by(Category.position, Guide.position, Guide.id)):
-        words = fold(f"{item.title} {item.summary} {item.category.name} {item.steps}")
-        if all(term in words for term in terms):
+        text = words.searchable([item.title, item.summary or "", item.category.name, item.steps or ""])
+        if words.found_in(wanted, text):
             groups.setdefault(item.category.name, []).append(item)
     return list(groups.items())
 
