@@ -1,6 +1,6 @@
 """When somebody is reminded and until when an offer stands, before any start. Pure functions, no database."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Literal
 
 from portal.core import clock
@@ -9,6 +9,8 @@ Rule = Literal["day", "hours"]
 
 DAY_BEFORE = timedelta(hours=24)
 HOURS_BEFORE = timedelta(hours=2)
+NIGHT_FROM, NIGHT_UNTIL = 22, 8  # Shanghai hours in which nobody is woken
+WAKING = timedelta(hours=1)  # of the morning, before what was offered in the evening may lapse
 LATE = timedelta(hours=24)  # what becomes free later than this before the start is offered, not given
 
 
@@ -42,8 +44,13 @@ def offer_until(start: datetime | None, now: datetime, least: timedelta) -> date
     """Until when somebody must accept what became free; None: a day ahead or more it is given without asking.
 
     Later than that people may have made other plans: half of the remaining time, so that the next one still gets a
-    chance, at least `least`, never beyond the start (None: no start is known yet).
+    chance, at least `least`, never beyond the start (None: no start is known yet). It lapses at night only when the
+    start leaves no hour of the morning.
     """
     if start is None or not timedelta() < start - now < LATE:
         return None
-    return min(start, now + max(least, (start - now) / 2))
+    until = min(start, now + max(least, (start - now) / 2))
+    there = clock.local(until)
+    night = there.date() + timedelta(days=1 if there.hour >= NIGHT_FROM else 0)
+    morning = clock.at(night, time(NIGHT_UNTIL))
+    return morning + WAKING if now < morning and until < morning + WAKING < start else until

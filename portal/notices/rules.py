@@ -5,15 +5,15 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from portal.core import clock
+from portal.core.deadlines import NIGHT_FROM as QUIET_FROM
+from portal.core.deadlines import NIGHT_UNTIL as QUIET_UNTIL
 
-QUIET_FROM = 22  # Shanghai hours: nobody's phone rings from 22:00 …
-QUIET_UNTIL = 8  # … to 8:00, unless it is urgent
 KEY_LENGTH = 160
 SMS, WECHAT = "sms", "wechat"
 
 
 def due_at(now: datetime, urgent: bool) -> datetime:
-    """The moment a message may leave: now, or the next 8:00 in Shanghai during quiet hours. Aware UTC."""
+    """The moment a message may leave: now, or, unless it is urgent, the end of the night in Shanghai. Aware UTC."""
     there = clock.local(now)
     if urgent or QUIET_UNTIL <= there.hour < QUIET_FROM:
         return now

@@ -14,6 +14,7 @@ from portal.core.words import Refusal
 
 Place = Literal["pending", "confirmed", "waiting"]
 
+GRACE = timedelta(hours=1)  # who has just signed up may think better of it, also after the deadline
 SHORTEST_OFFER = timedelta(hours=2)  # to ask the family and answer
 LOW_LEAD = timedelta(hours=48)  # low enrolment is told so long before the start …
 LOW_WINDOW_LEAD = timedelta(hours=24)  # … and so long before sign-up closes, whichever is earlier
@@ -125,12 +126,15 @@ def may_move_up(entry: EntryFacts, now: datetime) -> bool:
 
 def leave_until(entry: EntryFacts, signed_up_at: datetime) -> datetime | None:
     """Until when this person may leave by tap: the entry's deadline, or the start once something was changed after
-    they signed up (S4, C8); None: any time."""
-    deadline = withdraw_deadline(entry)
+    they signed up (S4, C8); in any case GRACE, as far as it has not begun by then. None: any time."""
+    deadline, start = withdraw_deadline(entry), entry.first_start
     changed = entry.changed_at is not None and entry.changed_at >= signed_up_at
-    if deadline is None or (changed and entry.first_start is None):
+    if deadline is None or (changed and start is None):
         return None
-    return max(deadline, entry.first_start) if changed and entry.first_start else deadline
+    grace = signed_up_at + GRACE
+    if start is not None and signed_up_at < start:
+        grace = min(grace, start)
+    return max(deadline, grace, start) if changed and start else max(deadline, grace)
 
 
 def leaving_text(until: datetime | None, now: datetime) -> str:

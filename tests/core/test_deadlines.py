@@ -37,6 +37,29 @@ def test_offer_until(before: timedelta, activity: timedelta | None, room: timede
         assert deadlines.offer_until(START, now, least) == (None if after is None else now + after)
 
 
+@pytest.mark.parametrize(
+    ("now", "start", "until"),
+    [
+        ("20 21:55", "21 18:00", "21 9:00"),  # half would be 7:57, when many sleep
+        ("20 21:55", "21 9:30", "21 9:00"),  # half would be 3:42
+        ("21 2:00", "21 11:00", "21 9:00"),
+        ("20 23:30", "21 8:45", "21 4:07"),  # no hour of the morning is left
+        ("20 12:00", "20 20:00", "20 16:00"),  # in the day as ever
+        ("20 15:00", "21 14:30", "21 9:00"),  # half would be 2:45
+        ("20 9:00", "21 8:59", "20 20:59"),
+        ("21 7:00", "21 9:30", "21 9:00"),
+    ],
+)
+def test_nothing_lapses_while_people_sleep(now: str, start: str, until: str) -> None:
+    """Days and hours of December in Shanghai."""
+
+    def moment(text: str) -> datetime:
+        return datetime.strptime(f"2026-12-{text} +0800", "%Y-%m-%d %H:%M %z")
+
+    found = deadlines.offer_until(moment(start), moment(now), MINUTE)
+    assert found is not None and found.replace(second=0) == moment(until)
+
+
 def test_without_a_start_nothing_is_late() -> None:
     assert deadlines.offer_until(None, START, HOUR) is None
 

@@ -219,7 +219,7 @@ def test_every_kind_that_rooms_use_is_in_the_table() -> None:
 
 @pytest.mark.once
 def test_every_event_of_accounts_has_its_own_words() -> None:
-    source = (Path(kinds.__file__).parents[1] / "people" / "actions_staff.py").read_text("utf-8")
+    source = (Path(kinds.__file__).parents[1] / "people" / "actions" / "staff_accounts.py").read_text("utf-8")
     events = set(re.findall(r'_tell\(actor, "(\w+)"', source))
     assert events
     assert {e for e in events if e not in wording._TO_HOLDER} == set()

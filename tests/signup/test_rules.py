@@ -38,7 +38,7 @@ class Facts:
     waiting: int = 0
 
 
-DAY = timedelta(days=1)
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,19 @@ def test_withdraw_until_the_deadline_or_after_a_change() -> None:
     assert rules.may_withdraw(changed, "confirmed", NOW + 2 * DAY, late) is not None
     assert rules.may_withdraw(changed, "confirmed", NOW, START) is not None
     assert rules.leave_until(facts, NOW) == facts.withdraw_until and rules.leave_until(changed, NOW) == START
+
+
+def test_who_has_just_signed_up_may_think_better_of_it() -> None:
+    """An hour, also after the deadline, but never into the activity; what is said at the tap is what holds."""
+    hour = timedelta(hours=1)
+    facts = Facts(withdraw_until=START - DAY)
+    late = START - DAY + 2 * hour
+    assert rules.leave_until(facts, late) == late + hour
+    assert rules.may_withdraw(facts, "confirmed", late, late + hour - MINUTE) is None
+    assert rules.may_withdraw(facts, "confirmed", late, late + hour) is not None
+    assert rules.leave_until(facts, START - MINUTE) == START
+    assert rules.leave_until(facts, START + DAY) == START + DAY + hour, "a series that is joined later"
+    assert "前可自行退出" in rules.leaving_text(rules.leave_until(facts, late), late)
 
 
 def test_what_is_said_of_leaving_is_true_at_that_moment() -> None:
