@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from flask import Response, abort, flash, request, url_for
 
-from portal.centres import profile
+from portal.centres import picking, profile
 from portal.centres import queries as centres
 from portal.core import access, clock, incoming, pages, registry
 from portal.core.access import GRANTS, PERMISSION_LABELS, ROLE_LABELS, Permission, Role
@@ -47,8 +47,8 @@ def accounts() -> Any:
         "people/accounts.html", rows=rows, count=count, wanted=wanted, per_page=queries_staff.PER_PAGE,
         states=queries_staff.STATES, counts=queries_staff.state_counts(actor, now), tones=TONES,
         state_of=lambda row: queries_staff.state_of(row, now), levels=profile.current().levels,
-        centres=centres.choices(actor.centre_path), roles=ROLE_LABELS, own=actor.id, when=lambda at: year_and(at, now),
-        at_top=centres.at_top(actor),
+        centres=picking.of(centres.choices(actor.centre_path)), roles=ROLE_LABELS, own=actor.id,
+        when=lambda at: year_and(at, now), at_top=centres.at_top(actor),
     )  # fmt: skip
 
 
@@ -59,9 +59,7 @@ def _account(account_id: int) -> StaffAccount:
 def _with_places(form: PlaceFormType) -> PlaceFormType:
     """The form with the centres and departments that the viewer gives accounts to."""
     actor = access.actor()
-    choices = centres.choices(actor.centre_path)
-    top = min((c.depth for c in choices), default=0)
-    form.centre.choices = forms.picks((str(c.id), "　" * (c.depth - top) + c.name) for c in choices)
+    form.centre.offer(picking.of(centres.choices(actor.centre_path)))
     nobodys = [("", "不属于职能部门")] if actor.department_id is None else []
     departments = [(str(d.id), d.name) for d in queries_staff.departments(actor)]
     form.department.choices = forms.picks([*nobodys, *departments])

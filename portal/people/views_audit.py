@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Response, request
 
+from portal.centres import picking
 from portal.centres import queries as centres
 from portal.core import access, audit, clock, exports, pages, registry
 from portal.core.access import Permission
@@ -64,7 +65,8 @@ def audit_page() -> Any:
     return pages.page(
         "people/audit.html", rows=rows, wanted=wanted, problems=problems, word=word, changes=_changes, proof=proof,
         who=queries.doers(rows), said=queries_staff.audit_remarks(rows),
-        verbs=verbs, kinds=kinds, centres=centres.choices(actor.centre_path), older=rows[-1].id if more else None,
+        verbs=verbs, kinds=kinds, centres=picking.of(centres.choices(actor.centre_path)),
+        older=rows[-1].id if more else None,
         when=lambda at: year_and(at, clock.now()), now=clock.now(),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, flash, request, url_for
 
-from portal.centres import profile
+from portal.centres import picking, profile
 from portal.centres import queries as centres
 from portal.centres import rules as centre_rules
 from portal.centres.models import Centre
@@ -67,7 +67,8 @@ def list_() -> Response:
     found = room_queries.rooms(path, wanted, clock.now())
     rooms, of_centres = room_queries.totals(path)
     return pages.page(
-        "venues/staff/rooms.html", found=found, wanted=wanted, homes=homes, kinds=profile.current().venues.kinds,
+        "venues/staff/rooms.html", found=found, wanted=wanted, homes=homes,
+        home_groups=picking.of(homes), kinds=profile.current().venues.kinds,
         tabs=[(text, pages.with_args(state=key), wanted.state == key) for key, text in STATES.items()],
         rooms=rooms, of_centres=of_centres, may_add=bool(homes),
         lengths=_lengths,
@@ -130,7 +131,7 @@ def _show(
         "venues/staff/room.html", status=status, venue=venue, centre=centre, form=form, groups=GROUPS,
         photo=photo or PhotoForm(formdata=None), accept=uploads.ACCEPT, most=room_actions.PHOTOS.most, coming=coming[0],
         bookings=coming[1], opening="；".join(f"{days} {text}" for days, text in opening), differences=differences,
-        homes=_homes() if venue is None else [], usual=_usual(centre, form) if venue is None else [],
+        home_groups=picking.of(_homes()) if venue is None else [], usual=_usual(centre, form) if venue is None else [],
         like=request.values.get("like", "") if venue is None else "",
     )  # fmt: skip
 

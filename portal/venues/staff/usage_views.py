@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, abort, request
 
+from portal.centres import picking
 from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core import access, clock, pages, scope
@@ -123,12 +124,14 @@ def _running(month: str, now: datetime) -> bool:
     return month >= clock.month_of(clock.today(now))
 
 
-def _houses(groups: list[CentreUse], choice: Choice) -> list[tuple[str, str]]:
-    """Centres with rooms, to choose from. When one is chosen already, the way back is 'all'."""
-    found = [(g.centre.code, g.centre.label) for g in groups]
-    if choice.centre is not None and choice.centre.code not in dict(found):
-        found.insert(0, (choice.centre.code, choice.centre.label))
-    return found
+def _houses(groups: list[CentreUse], choice: Choice) -> picking.Groups:
+    """Centres with rooms, to choose from where there are several. When one is chosen already, the way back is 'all'."""
+    found = [g.centre for g in groups]
+    if choice.centre is not None and choice.centre.code not in {centre.code for centre in found}:
+        found.insert(0, choice.centre)
+    if len(found) < 2 and choice.centre is None:
+        return []
+    return picking.below(access.signed_in().centre_path, [(c.path, c.code, c.label) for c in found])
 
 
 @bp.get("/use.xlsx")
