@@ -51,7 +51,8 @@ PARTS = {
     "month": "SELECT min(month) FROM (SELECT month FROM entry ORDER BY id LIMIT 1) AS first",
     "sheet_id": "SELECT id FROM centre_sheet ORDER BY id LIMIT 1",
     "pack_id": "SELECT id FROM printed_document WHERE paper = 'pack' ORDER BY id LIMIT 1",
-    "row_number": "SELECT 1", "form": "SELECT 'zip'", "kind": "SELECT 'xlsx'", "door_key": "SELECT '-'", "name": "SELECT '-'",
+    "row_number": "SELECT 1", "form": "SELECT 'zip'",
+    "kind": "SELECT 'xlsx'", "door_key": "SELECT '-'", "name": "SELECT '-'",
 }  # fmt: skip
 MORE = (
     "/services?page=2", "/services?q=书法", "/staff/catalogue?month={month}", "/staff/catalogue?page=9&month={month}",

@@ -48,7 +48,8 @@ def widen(now: datetime, centres: int = CENTRES, entries: int = 2) -> None:
     ])  # fmt: skip
     _accounts([*streets, *below], now)
     _rooms(below, now)
-    _rows(below, now, entries)
+    if entries:
+        _rows(below, now, entries)
     _told(below, now)
 
 
@@ -98,7 +99,8 @@ def _rows(centres: list[Centre], now: datetime, each: int) -> None:
                 "centre_id": centre.id, "author_centre_id": centre.id, "category_id": category,
                 "month": clock.month_of(first), "title": f"{centre.short_name}读书会", "content": "一起读书。",
                 "organiser": centre.name, "place": "多功能厅", "groups": [], "capacity": 30, "contact": "陈社工",
-                "phone": "0755-84200001", "status": status, "first_start": first, "last_end": first + timedelta(hours=2),
+                "phone": "0755-84200001", "status": status, "first_start": first,
+                "last_end": first + timedelta(hours=2),
                 "waits_at_id": centre.parent_id if status == IN_REVIEW else None,
                 "waits_since": now if status == IN_REVIEW else None,
                 "published_at": now if status == PUBLISHED else None, "created_at": now, "updated_at": now,
@@ -126,7 +128,8 @@ def _told(centres: list[Centre], now: datetime) -> None:
     ).all()
     db.session.execute(insert(Delivery), [
         {
-            "channel": "sms", "recipient": f"1930000{n:04d}", "body": "【扫码点单】报名成功：读书会", "kind": "sign_up",
+            "channel": "sms", "recipient": f"1930000{n:04d}", "tail": f"{n:04d}",
+            "body": "【扫码点单】报名成功：读书会", "kind": "sign_up",
             "message_id": letter, "key": f"wide{n}", "created_at": now, "due_at": now, "done_at": now,
             "outcome": "sent" if n % 9 else "failed",
         }

@@ -8,8 +8,7 @@ from flask import abort, flash, request, url_for
 from sqlalchemy import ColumnElement
 from werkzeug.wrappers import Response
 
-from portal.catalogue import cutoffs, month_rules
-from portal.catalogue.actions import publishing, reviewing, urging
+from portal.catalogue.actions import publishing, reviewing
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, PUBLISHED, RETURNED, Entry
 from portal.catalogue.staff import choices, coverage, month_board, queries
@@ -23,7 +22,6 @@ from portal.catalogue.staff.month_views import (
     own_centre,
     read_filter,
 )
-from portal.centres import profile
 from portal.centres.models import Centre
 from portal.core import access, clock, exports, pages
 from portal.core.access import Permission
@@ -50,46 +48,6 @@ def coverage_page() -> Response:
         guides=[c for c in found.categories if c.category.kind == "guide"], now=now, groups=found.groups,
         may_publish=may_publish(access.actor()),
     )  # fmt: skip
-
-
-@bp.get("/staff/catalogue/late")
-@access.staff(Permission.VIEW)
-def late() -> Response:
-    """Which centre has handed in, which has not, since when, and its phone number."""
-    actor, now, centre = access.actor(), clock.now(), _centre()
-    month = asked_month(now)
-    overdue = {line.centre.id: line for line in queries.late(month, now, centre.path)}
-    issues = queries.issues(month, centre.path)
-    rows = [(c, issues.get(c.id), overdue.get(c.id)) for c in choices.filing_centres(centre.path)]
-    rows.sort(key=lambda r: (r[2] is None, r[1] is not None and r[1].submitted_at is not None))
-    handed = sum(1 for _, issue, _ in rows if issue is not None and issue.submitted_at is not None)
-    dates = cutoffs.of(month)
-    filing = [dates[lv.code] for lv in profile.current().levels if lv.files_list and lv.code in dates]
-    cutoff, urges = next(iter(filing), None), urging.urges(month)
-    return pages.page(
-        "catalogue/staff/late.html", rows=rows, month=month, now=now, handed=handed, cutoff=cutoff,
-        late_count=len(overdue), centre=centre, may_set=cutoffs.may_set(actor), urges=urges,
-        unbound={c.id for c, *_ in rows if cutoff is not None and not month_rules.counts(cutoff, c.created_at)},
-        may_urge={
-            c.id for c, *_ in rows
-            if urging.may_urge_below(actor, c)
-            and month_rules.may_urge(urges[c.id].at if c.id in urges else None, now)
-        },
-    )  # fmt: skip
-
-
-@bp.post("/staff/catalogue/late/<int:centre_id>/urge")
-@access.staff(Permission.REVIEW)
-def urge(centre_id: int) -> Response:
-    """催一下: one late centre, once a day."""
-    actor, now = access.actor(), clock.now()
-    centre, month = centre_inside(actor, centre_id) or abort(404), asked_month(now)
-    here = url_for(".late", month=month)
-    try:
-        urging.urge(actor, centre, month, now)
-    except DomainError as refusal:
-        return pages.sorry(refusal, here)
-    return pages.said(f"已经催了{centre.label}，消息发给了那里的人。", here)
 
 
 @bp.route("/staff/catalogue/publish", methods=["GET", "POST"])
