@@ -38,17 +38,28 @@ def role_notes() -> dict[str, str]:
 @access.staff(Permission.ACCOUNTS)
 def accounts() -> Any:
     actor, now = access.actor(), clock.now()
-    wanted = queries_staff.AccountFilter(
-        q=request.args.get("q", "").strip()[:40], level=request.args.get("level", ""), centre_id=number("centre"),
-        state=request.args.get("state", ""), page=number("page") or 1,
-    )  # fmt: skip
-    rows, count = queries_staff.accounts(actor, wanted, now)
+    wanted = _wanted()
+    counts = queries_staff.state_counts(actor, wanted, now)
+    total = counts if not wanted.narrowed else queries_staff.state_counts(actor, queries_staff.AccountFilter(), now)
     return pages.page(
-        "people/accounts.html", rows=rows, count=count, wanted=wanted, per_page=queries_staff.PER_PAGE,
-        states=queries_staff.STATES, counts=queries_staff.state_counts(actor, now), tones=TONES,
+        "people/accounts.html", rows=queries_staff.accounts(actor, wanted, now), wanted=wanted, counts=counts,
+        count=counts[wanted.state] if wanted.state else sum(counts.values()), total=sum(total.values()),
+        per_page=queries_staff.PER_PAGE, states=queries_staff.STATES, tones=TONES,
         state_of=lambda row: queries_staff.state_of(row, now), levels=profile.current().levels,
         centres=picking.of(centres.choices(actor.centre_path)), roles=ROLE_LABELS, own=actor.id,
+        departments=[(d.id, d.name) for d in queries_staff.departments(actor)], sorts=queries_staff.SORTS,
         when=lambda at: year_and(at, now), at_top=centres.at_top(actor),
+    )  # fmt: skip
+
+
+def _wanted() -> queries_staff.AccountFilter:
+    args = request.args
+    state, sort, role = args.get("state", ""), args.get("sort", ""), args.get("role", "")
+    return queries_staff.AccountFilter(
+        q=args.get("q", "").strip()[:40], level=args.get("level", ""), centre_id=number("centre"),
+        role=role if role in list(Role) else "", department_id=number("department"),
+        state=state if state in queries_staff.STATES else "", sort=sort if sort in queries_staff.SORTS else "place",
+        page=number("page") or 1,
     )  # fmt: skip
 
 
