@@ -1,8 +1,9 @@
 """The whole list: coverage, who is late, publication, departments' plans, what leaves the house (C1, C4, C5, C10)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from flask import abort, flash, request, url_for
 from sqlalchemy import ColumnElement
@@ -10,6 +11,7 @@ from werkzeug.wrappers import Response
 
 from portal.catalogue.actions import publishing, reviewing
 from portal.catalogue.actions.guides import centre_inside
+from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, PUBLISHED, RETURNED, Entry
 from portal.catalogue.staff import choices, coverage, month_board, queries
 from portal.catalogue.staff import export as exporting
@@ -22,6 +24,8 @@ from portal.catalogue.staff.month_views import (
     own_centre,
     read_filter,
 )
+from portal.centres import picking
+from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core import access, clock, exports, pages
 from portal.core.access import Permission
@@ -62,18 +66,33 @@ def publish() -> Response:
         errors = _publish_errors(early)
         if not errors:
             return _publish(month, now, early)
-    rows = month_board.on_board(actor, month)
-    counts = month_board.sums(actor, rows).by_status
-    ready, out = counts.get(APPROVED, 0), counts.get(PUBLISHED, 0) + counts.get(CANCELLED, 0)
-    left = sum(counts.values()) - ready - out
+    counts = month_board.sums(actor, month_board.on_board(actor, month)).by_status
+    ready, left = _goes(counts)
+    wanted = read_filter(month)
+    rows = month_board.on_board(actor, month, wanted.centre, wanted.category_id, wanted.q)
+    narrowed = bool(wanted.q or wanted.centre or wanted.category_id)
+    found = _goes(month_board.sums(actor, rows).by_status) if narrowed else (ready, left)
+    part = partial(_part, sort=wanted.sort, now=now)
     return pages.page(
         "catalogue/staff/publish.html", status=422 if errors else 200, month=month, now=now, early=early, errors=errors,
-        ready=_part("page", ready, (*rows, Entry.status == APPROVED), now), begins=clock.month_span(month)[0],
-        left=_part("rest", left, (*rows, Entry.status.not_in((APPROVED, PUBLISHED, CANCELLED))), now, looked_at=False),
-        out=out, typed=request.form.get("reason", ""), offer=coverage.coverage(month, actor.centre_path),
+        ready=part("page", found[0], (*rows, Entry.status == APPROVED)), begins=clock.month_span(month)[0],
+        left=part("rest", found[1], (*rows, Entry.status.not_in((APPROVED, *OUT))), looked_at=False),
+        goes=ready, stays=left, out=sum(counts.values()) - ready - left, wanted=wanted, narrowed=narrowed,
+        categories=leaf_categories(), sorts=month_board.SORTS,
+        centre_groups=picking.of(centres.choices(actor.centre_path)), typed=request.form.get("reason", ""),
+        offer=coverage.coverage(month, actor.centre_path),
         allowed=may_publish(actor), late=queries.late(month, now, actor.centre_path), why_left=why_left,
         turned=_turned, scope=f"{month}:{actor.centre_id}",
     )  # fmt: skip
+
+
+OUT = (PUBLISHED, CANCELLED)
+
+
+def _goes(counts: Mapping[str, int]) -> tuple[int, int]:
+    """How many rows go out, and how many stay; those that are out already are neither."""
+    ready = counts.get(APPROVED, 0)
+    return ready, sum(counts.values()) - ready - sum(counts.get(status, 0) for status in OUT)
 
 
 PAGE_SIZE = 30  # rows of each of the two lists
@@ -90,18 +109,23 @@ class Part:
     rows: list[queries.Row]
 
 
-def _part(name: str, count: int, wanted: Sequence[ColumnElement[bool]], now: datetime, looked_at: bool = True) -> Part:
+def _part(
+    name: str, count: int, wanted: Sequence[ColumnElement[bool]], looked_at: bool = True, *, sort: str, now: datetime
+) -> Part:
     pages_ = max(1, -(-count // PAGE_SIZE))
     page = min(number(name) or 1, pages_)
     rows = (
-        queries.board_rows(access.actor(), wanted, now, PAGE_SIZE, (page - 1) * PAGE_SIZE, looked_at) if count else []
+        queries.board_rows(access.actor(), wanted, now, PAGE_SIZE, (page - 1) * PAGE_SIZE, looked_at, sort=sort)
+        if count
+        else []
     )
     return Part(name, count, page, pages_, rows)
 
 
 def _turned(part: Part, by: int) -> str:
     """The address of the part's page before or after; the other part stays where it is."""
-    args = {name: request.args.get(name) for name in ("page", "rest")} | {part.name: str(part.page + by)}
+    kept = ("page", "rest", "q", "centre", "category", "sort")
+    args = {name: request.args.get(name) for name in kept} | {part.name: str(part.page + by)}
     anchor = "ready" if part.name == "page" else "left"
     return url_for(".publish", month=asked_month(clock.now()), _anchor=anchor, **args)  # type: ignore[arg-type]
 
