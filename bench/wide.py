@@ -1,26 +1,42 @@
 """A district of 418 centres made of a small one: what only that many do to a page is seen at that many.
 
-Each new community has its people, a room, rows of two months, residents and what they were told. `pages` looks at all
-staff pages of it; the suite weighs them (tests/house/test_many_centres.py).
+    python -m bench.wide [--kind sqlite|postgresql] [--turns 20] [--path /staff/catalogue] [--json]
+
+Each new community has its people, two rooms, rows of two months, a resident and what they were told. Every staff page
+by GET as the district and as a subdistrict: bytes, statements, milliseconds of this process (95th percentile). Ends
+with 1 when a page is over a limit. The suite weighs the same pages (tests/house/test_many_centres.py).
 """
 
 from __future__ import annotations
 
+import argparse
+import gc
+import json
+import logging
+import os
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import asdict
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import func, insert, select
 
+from bench import pages, town
+from bench.table import Line
+from portal import create_app
 from portal.catalogue.models import APPROVED, DRAFT, IN_REVIEW, PUBLISHED, Category, Entry, EntrySession
 from portal.centres.models import Centre, OpeningHours
-from portal.core import clock
-from portal.core.db import db
+from portal.core import clock, scope
+from portal.core.db import db, writing
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Resident, StaffAccount
 from portal.venues.models import Venue
 
 CENTRES, STREETS = 418, 12
+BYTES, MILLISECONDS = 300_000, 300.0  # of a staff page, on one core
+PEOPLE = {"district": ("staff", "dapeng"), "subdistrict": ("staff", "w00")}
 NAMES = "东西南北上下前后新老大小"  # 'names differ in one character' is what a search has to cope with
 
 
@@ -143,3 +159,54 @@ def _letters(people: Any, now: datetime) -> Iterator[dict[str, Any]]:
             "audience": "resident", "person_id": number, "kind": "sign_up", "title": "报名成功", "body": "读书会",
             "key": f"wide{number}", "created_at": now,
         }  # fmt: skip
+
+
+def lines_of(kind: str, found: list[dict[str, Any]]) -> list[Line]:
+    """For `python -m bench`: the heaviest and the slowest page of each person."""
+    group, lines = f"418 centres, {town.LABELS[kind]}", []
+    for who in PEOPLE:
+        own = [page for page in found if page["who"] == who]
+        heavy, slow = max(own, key=lambda page: page["size"]), max(own, key=lambda page: page["p95"])
+        lines.append(
+            Line(group, f"{who}, {len(own)} pages: {heavy['path']}", heavy["size"] / 1000, "KB", target=BYTES / 1000)
+        )
+        lines.append(Line(group, f"{who}: {slow['path']}", slow["p95"], "ms", target=MILLISECONDS))
+    return lines
+
+
+def _over(page: pages.Seen) -> bool:
+    return page.size > BYTES or page.p95 > MILLISECONDS
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kind", choices=town.KINDS, default="sqlite")
+    parser.add_argument("--turns", type=int, default=20)
+    parser.add_argument("--path", default="/staff", help="only addresses that hold this")
+    parser.add_argument("--json", action="store_true", help="for `python -m bench`")
+    chosen = parser.parse_args()
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with town.empty(chosen.kind) as (env, _), redirect_stdout(sys.stderr):
+        os.environ.update(env)
+        app = create_app()
+        pages.fill(app, 1)
+        with app.app_context():
+            with writing(), scope.system("bench"):
+                widen(clock.now())
+            pages.analyse()
+        gc.collect()
+        gc.freeze()  # what filling has left behind is no part of any page
+        found = pages.measure(app, chosen.turns, chosen.path, PEOPLE)
+        with app.app_context():
+            db.engine.dispose()
+    if chosen.json:
+        print(json.dumps([asdict(page) for page in found]))
+        return 0
+    for page in sorted(found, key=lambda p: -max(p.size / BYTES, p.p95 / MILLISECONDS)):
+        mark = "!" if _over(page) else ""
+        print(f"{mark:2}{page.who:12}{page.path:60}{page.p95:8.1f} ms{page.statements:4d} st{page.size / 1000:8.1f} KB")
+    return 1 if any(map(_over, found)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

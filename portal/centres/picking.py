@@ -46,6 +46,12 @@ def of(choices: Sequence[Choice], value: Callable[[Choice], object] = lambda c: 
     return grouped(((c.path, str(value(c)), c.name) for c in choices), labels, top)
 
 
+def above_others(choices: Sequence[Choice]) -> Groups:
+    """Of these, the ones that others stand below: what a list of many centres is narrowed to."""
+    parents = {centre.parent_id for centre in choices}
+    return of([centre for centre in choices if centre.id in parents])
+
+
 def below(path: str, rows: Iterable[tuple[str, str, str]]) -> Groups:
     """Some centres at `path` and below, those without rooms left out, say; one statement for the headings."""
     top = len(path.strip("/").split("/")) if path.strip("/") else 0

@@ -105,7 +105,8 @@ def late() -> Response:
         tabs=_tabs(shown, _count(named)), month=shown.month, centre=shown.centre, now=now,
         count=_count(every), page=page, pages=last, found=len(found),
         cutoff=next(iter(filing), None), may_set=cutoffs.may_set(actor), urgeable=sum(line.may_urge for line in found),
-        groups=_groups(actor), whole=shown.centre.id == actor.centre_id and not shown.q,
+        groups=picking.above_others(centres.choices(actor.centre_path)),
+        whole=shown.centre.id == actor.centre_id and not shown.q,
     )  # fmt: skip
 
 
@@ -118,13 +119,6 @@ def _tabs(shown: Shown, count: dict[str, int]) -> list[tuple[str, str, bool, int
         (label, url_for(".late", **shown.args(state=code)), code == shown.state, count[code])
         for code, label in TABS if count[code] or code in ("", shown.state)
     ]  # fmt: skip
-
-
-def _groups(actor: Actor) -> picking.Groups:
-    """Whose lists may be looked at: the viewer's own centre and those below it that stand above others."""
-    every = centres.choices(actor.centre_path)
-    above = {centre.parent_id for centre in every}
-    return picking.of([centre for centre in every if centre.id in above])
 
 
 @bp.post("/staff/catalogue/late/<int:centre_id>/urge")

@@ -38,19 +38,25 @@ def _centre() -> Centre:
     return centre_inside(actor, number("centre")) or own_centre(actor)
 
 
+COVERED = 60  # centres on one page of the table
+
+
 @bp.get("/staff/catalogue/coverage")
 @access.staff(Permission.VIEW)
 def coverage_page() -> Response:
     """Categories by centres, each number opening its rows; what is missing, in words."""
-    now, centre = clock.now(), _centre()
+    now, centre, actor = clock.now(), _centre(), access.actor()
     month = asked_month(now)
     found = coverage.coverage(month, centre.path)
+    last = max(1, -(-len(found.centres) // COVERED))
+    page = min(pages.page_number(), last)
     activity = [c for c in found.categories if c.category.kind == "activity"]
     scope = f"{month}:{centre.id}"
     return pages.page(
         "catalogue/staff/coverage.html", found=found, month=month, centre=centre, activity=activity, scope=scope,
         guides=[c for c in found.categories if c.category.kind == "guide"], now=now, groups=found.groups,
-        may_publish=may_publish(access.actor()),
+        lines=found.centres[(page - 1) * COVERED : page * COVERED], page=page, pages=last,
+        places=picking.above_others(centres.choices(actor.centre_path)), may_publish=may_publish(actor),
     )  # fmt: skip
 
 

@@ -321,9 +321,18 @@ def copy(venue_id: int) -> Response:
     return pages.said(f"已把“{venue.name}”的规则套用到 {len(changed)} 个场地；已经订了的照旧。", url_for(".list_"))
 
 
+MOST_OTHERS = 60  # rooms of other centres that are listed at once
+
+
 def _copy_page(venue: Venue, own: list[Venue], others: list[Venue], form: CopyForm, status: int = 200) -> Response:
     week = room_actions.week_words(room_actions.week_of(venue))
+    own_path = access.actor().centre_path
+    homes = {v.centre.path: (v.centre.path, str(v.centre_id), v.centre.label) for v in others}
+    where = centres.get(incoming.whole_number(request.values.get("centre", "")))
+    at = where.path if where is not None and len(others) > MOST_OTHERS else ""
+    shown = [v for v in others if v.centre.path.startswith(at)][:MOST_OTHERS]
     return pages.page(
-        "venues/staff/room_copy.html", status=status, venue=venue, own=own, others=others, form=form,
+        "venues/staff/room_copy.html", status=status, venue=venue, own=own, others=shown, form=form, every=len(others),
+        homes=picking.below(own_path, homes.values()) if len(others) > MOST_OTHERS else [], where=where if at else None,
         week=week, lengths=_lengths, chosen=set(form.to.data or ()) | set(form.more.data or ()),
     )  # fmt: skip
