@@ -235,7 +235,7 @@ def _around(wanted: Filter, sums: month_board.Sums, now: datetime, page: int = 1
         "here": here, "along": wanted.args(month=None) | {"next": here}, "oob": False, "asking": None,
         "wanted": wanted, "actor": actor, "now": now, "tones": TONES, "labels": rules.LABELS,
         "head": queries.head(actor, wanted.month, now, wanted.centre),
-        "offer": coverage.coverage(wanted.month, (wanted.centre or own_centre(actor)).path),
+        "offer": coverage.coverage(wanted.month, (wanted.centre or own_centre(actor)).path, by_centre=False),
         "total": sums.total, "tabs": _tabs(sums, wanted), "counts": sums.by_status, **_tools(actor, wanted, sums),
     }  # fmt: skip
 

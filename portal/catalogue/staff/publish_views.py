@@ -86,7 +86,7 @@ def publish() -> Response:
         goes=ready, stays=left, out=sum(counts.values()) - ready - left, wanted=wanted, narrowed=narrowed,
         categories=leaf_categories(), sorts=month_board.SORTS,
         centre_groups=picking.of(centres.choices(actor.centre_path)), typed=request.form.get("reason", ""),
-        offer=coverage.coverage(month, actor.centre_path),
+        offer=coverage.coverage(month, actor.centre_path, by_centre=False),
         allowed=may_publish(actor), late=queries.late(month, now, actor.centre_path), why_left=why_left,
         turned=_turned, scope=f"{month}:{actor.centre_id}",
     )  # fmt: skip
