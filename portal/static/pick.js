@@ -16,7 +16,7 @@
   function build(s) {
     var id = s.id || "pick-" + ++made, shown = [], at = -1, typed = false;
     var box = el("span", { "class": "pick-box" }), status = el("span", { "class": "vh", role: "status" });
-    var list = el("div", { id: id + "-list", role: "listbox", "class": "pick-list", hidden: "" });
+    var list = el("div", { id: id + "-list", role: "listbox", "aria-label": "可以选的", "class": "pick-list", hidden: "" });
     var input = el("input", {
       id: id, type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", "aria-autocomplete": "list",
       "aria-expanded": "false", "aria-controls": id + "-list", "class": "pick-in"
@@ -24,7 +24,6 @@
     ["aria-label", "aria-describedby", "aria-invalid"].forEach(function (name) {
       if (s.hasAttribute(name)) input.setAttribute(name, s.getAttribute(name));
     });
-    list.setAttribute("aria-label", s.getAttribute("aria-label") || (s.labels && s.labels[0] && s.labels[0].textContent.trim()) || "可选的");
 
     function show() { input.value = said(s.options[s.selectedIndex]); typed = false; }
     function open() { return !list.hidden; }
