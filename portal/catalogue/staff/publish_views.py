@@ -174,9 +174,11 @@ def allot(entry_id: int) -> Response:
         return pages.see_other(url_for(".entry", entry_id=entry.id))
     error, chosen = "", set(request.form.getlist("centre", type=record_id))
     if request.method == "POST":
-        centres = [c for c in choices.filing_centres(actor.centre_path) if c.id in chosen]
+        below = {f"/{number}/" for number in request.form.getlist("below", type=record_id)}
+        filing = choices.filing_centres(actor.centre_path)
+        places = [c for c in filing if c.id in chosen or any(part in c.path for part in below)]
         try:
-            placed = reviewing.allot(actor, entry, centres, now)
+            placed = reviewing.allot(actor, entry, places, now)
         except DomainError as refusal:
             pages.refused(refusal)
             error = f"{refusal.message}{refusal.advice}"
@@ -187,7 +189,7 @@ def allot(entry_id: int) -> Response:
             )
     return pages.page(
         "catalogue/staff/allot.html", status=422 if error else 200, entry=entry, error=error, chosen=chosen,
-        tree=choices.allot_tree(actor.centre_path), row=queries.row(entry, actor, now),
+        branches=choices.allot_branches(actor.centre_path), row=queries.row(entry, actor, now),
     )  # fmt: skip
 
 
