@@ -105,10 +105,12 @@ def what_to_do(text: Any, now: datetime) -> str:
         if text.due_at > now:
             return f"{rules.quiet_text()}不打扰居民，{clock.stamp(text.due_at)} 发出。"
         return "马上就发，请本人稍等几分钟再看。"
+    if text.outcome == "sent" and text.channel == rules.WECHAT:
+        return "已发到微信，请本人看看服务通知；急的直接告诉本人。"
     if text.outcome == "sent":
         return "已交给运营商。请本人看看被拦截的短信，再核对手机号；急的直接告诉本人。"
     if text.outcome == "local":
-        return "没有接短信网关，手机收不到。请直接告诉本人，或请他打开网页上的“我的消息”。"
+        return "当时没有接短信网关，手机没收到。请直接告诉本人，或请他打开网页上的“我的消息”。"
     if queries.is_stale(text.kind, text.created_at, now):
         return "没发出，现在已经过时，不再重发。请直接告诉本人。"
     return "没发出。可以按“重发”；号码停机、换号的，请直接告诉本人。"

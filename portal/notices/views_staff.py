@@ -36,9 +36,10 @@ def _list(
 ) -> Response:
     actor, now, config = access.actor(), clock.now(), current_app.config
     counts = queries.delivery_counts(actor, wanted, now)
+    every = queries.delivery_counts(actor, queries.Wanted(), now) if wanted.narrowed else counts
     return pages.page(
         "notices/staff_deliveries.html", error=error, typed=typed, wanted=wanted, problems=problems or [],
-        states=queries.STATES, counts=counts, counted=queries.COUNTED, whole=queries.sees_all(actor),
+        states=queries.STATES, counts=every, counted=queries.COUNTED, whole=queries.sees_all(actor),
         kinds=[(kind.code, kind.label) for kind in kinds.TABLE],
         found=queries.deliveries(actor, wanted, request.args.get("before", type=record_id)),
         has_sms=bool(config["SMS_URL"]), has_wechat=bool(config["WECHAT_URL"]),

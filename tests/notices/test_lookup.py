@@ -26,6 +26,7 @@ def tell(town: Any, who: int, now: datetime, title: str = "报名成功", kind: 
 
 
 def outcome(state: str, now: datetime, error: str = "") -> None:
+    db.session.rollback()  # SQLite: a transaction that has read an old state may not write
     for row in db.session.scalars(select(Delivery)):
         row.done_at, row.outcome, row.last_error = now, state, error
     db.session.commit()
@@ -129,11 +130,19 @@ def test_kind_and_days_narrow_the_list(client: Any, as_staff: Any, town: Any, no
     assert "不是日期" in me.get(f"{LIST}?first=9999-12-31").text
     tabs = re.findall(r'<span class="n"[^>]*>(\d+)</span>', me.get(f"{LIST}?kind=reminder").text)
     assert tabs[0] == "1", "the tabs count what the filter lets through"
+    outcome("failed", now)
+    page = me.get(f"{LIST}?kind=place").text
+    assert "没发出的全部重发" in page, "how it stands is said of all, whatever is looked for"
 
 
 @pytest.mark.parametrize(
     ("state", "hours", "said"),
-    [("failed", 0, "可以按“重发”"), ("failed", 13, "已经过时"), ("local", 0, "没有接短信网关"), ("", 0, "马上就发")],
+    [
+        ("failed", 0, "可以按“重发”"),
+        ("failed", 13, "已经过时"),
+        ("local", 0, "当时没有接短信网关"),
+        ("", 0, "马上就发"),
+    ],
 )
 def test_it_says_what_to_do(town: Any, now: datetime, state: str, hours: int, said: str) -> None:
     tell(town, 0, now - timedelta(hours=hours), kind="reminder")

@@ -82,14 +82,14 @@ Branch = list[tuple[Centre, int, bool]]  # centre, depth below the top, can be c
 
 def allot_branches(path: str) -> list[tuple[Centre | None, Branch]]:
     """Centres between `path` and those that file lists, under each centre directly below the top that stands above
-    some of them; what stands under none comes first."""
+    some of them; what stands under none comes first. Each has somewhere to choose."""
     under: list[tuple[Centre | None, Branch]] = [(None, [])]
     for centre, depth, choosable in _allot_tree(path):
         if depth == 1 and not choosable:
             under.append((centre, []))
         else:
             under[-1 if depth > 1 else 0][1].append((centre, depth, choosable))
-    return [(head, rows) for head, rows in under if rows]
+    return [(head, rows) for head, rows in under if any(choosable for _, _, choosable in rows)]
 
 
 def _allot_tree(path: str) -> Branch:
