@@ -8,7 +8,7 @@ JOBS ?= 2
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgresql lint fmt bench load fuzz attack drill faults bundle bundle-trial pins setup setup-lint setup-test clean first-morning
+.PHONY: help run test test-sqlite test-postgresql lint fmt bench wide load fuzz attack drill faults bundle bundle-trial pins setup setup-lint setup-test clean first-morning
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ fmt: setup-lint  ## Put the Python code in order
 
 bench: setup-test  ## Requests/s against bare Flask, PDF, import, sign-ups: one table of ratios and JSON
 	$(PY) -m bench
+
+wide: setup-test  ## Every staff page of a district of 418 centres: bytes and milliseconds; fails over 300 KB or 300 ms
+	$(PY) -m bench.wide
 
 load: setup-test  ## The rushes for seats and rooms and the worst morning, bounded in time, on this machine only
 	PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -m load $(T)

@@ -1,6 +1,6 @@
 """All figures of the product in one run, each beside something known: one table, and JSON in var/bench.json.
 
-    python -m bench [--quick] [--only journey|rooms|paper|import|weight|pages] [--check]
+    python -m bench [--quick] [--only journey|rooms|paper|import|weight|pages|wide] [--check]
 
 The server and its database stay on one core, the client on another if there is one. Loopback only.
 """
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import http, journey, pages, rooms, town, weight
+from bench import http, journey, pages, rooms, town, weight, wide
 from bench.table import KEPT, Line, keep, show
 
 
@@ -82,9 +82,20 @@ def measure_pages(quick: bool) -> list[Line]:
     return lines
 
 
+def measure_wide(quick: bool) -> list[Line]:
+    """Every staff page of a district of 418 centres, on both databases."""
+    lines: list[Line] = []
+    for kind in town.KINDS:
+        print(f"  {town.LABELS[kind]}: 418 centres, all staff pages", file=sys.stderr, flush=True)
+        with http.on_core(http.SERVER_CORE):
+            told = town.run("bench.wide", {}, "--json", "--kind", kind, "--turns", "3" if quick else "20")
+        lines += wide.lines_of(kind, told)  # type: ignore[arg-type]
+    return lines
+
+
 PARTS: dict[str, Callable[[bool], list[Line]]] = {
     "weight": measure_weight, "import": measure_import, "paper": measure_paper, "journey": measure_journey,
-    "rooms": measure_rooms, "pages": measure_pages,
+    "rooms": measure_rooms, "pages": measure_pages, "wide": measure_wide,
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm.util import identity_key
 
 from portal.centres import profile, rules
 from portal.centres.models import Centre, CentreSheet, OpeningException, OpeningHours
+from portal.centres.models import label as label_of
 from portal.core import clock, reads
 from portal.core.access import Actor
 from portal.core.db import db
@@ -130,16 +131,18 @@ class Choice:
     level: str
     depth: int
     parent_id: int | None
+    path: str
+    label: str
 
 
 def choices(path: str = "") -> list[Choice]:
-    """Active centres in tree order, for select boxes; below `path` when given."""
-    statement = select(Centre.id, Centre.code, Centre.name, Centre.level, Centre.depth, Centre.parent_id, Centre.path)
-    statement = statement.where(Centre.active)
+    """Active centres in tree order, below `path` when given; for select boxes put them into groups (`picking.of`)."""
+    columns = (Centre.id, Centre.code, Centre.name, Centre.level, Centre.depth, Centre.parent_id, Centre.path)
+    statement = select(*columns, label_of(Centre)).where(Centre.active)
     if path:
         statement = statement.where(*inside(path))
     rows = sorted(db.session.execute(statement), key=lambda r: [int(i) for i in r.path.strip("/").split("/")])
-    return [Choice(*row[:6]) for row in rows]
+    return [Choice(*row) for row in rows]
 
 
 def weekly_hours(centre_id: int) -> dict[int, list[rules.Hours]]:

@@ -7,6 +7,7 @@ either. Cleaned here once, so that no view has to think of it (SPEC Q1).
 
 import io
 import re
+from datetime import date
 from typing import Any
 
 from flask import Flask, abort, current_app, request
@@ -98,6 +99,29 @@ def whole_number(raw: str | None, most: int = LARGEST_ID) -> int | None:
         return None
     number = int(digits)
     return number if number <= most else None
+
+
+def days_asked(problems: list[str]) -> tuple[date | None, date | None]:
+    """The days `first` and `last` of the address, both included; what is no day, or the wrong way round, is said."""
+    first, last = _day("first", problems), _day("last", problems)
+    if first and last and first > last:
+        problems.append("开始日期晚于结束日期，已对调。")
+        first, last = last, first
+    return first, last
+
+
+def _day(name: str, problems: list[str]) -> date | None:
+    raw = request.args.get(name, "").strip()
+    if not raw:
+        return None
+    try:
+        found = date.fromisoformat(raw)
+    except ValueError:
+        found = date.min
+    if not 2000 <= found.year < 2200:  # beyond, no moment could be made of it
+        problems.append(f"“{raw[:20]}”不是日期，请按 2026-12-03 的样子填写。")
+        return None
+    return found
 
 
 def record_id(raw: str) -> int:

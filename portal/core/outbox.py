@@ -67,13 +67,22 @@ def put(topic: str, key: str, payload: dict[str, Any], now: datetime, due_at: da
 
     payload: ids and plain values only, never secrets or personal data. due_at: not before this moment.
     """
-    row = {
-        "topic": topic, "key": f"{topic}:{key}", "payload": payload, "created_at": now,
-        "due_at": due_at or now, "attempts": 0, "last_error": "",
-    }  # fmt: skip
-    insert_once(Outbox, [row])
+    insert_once(Outbox, [_row(topic, key, payload, now, due_at or now)])
     if due_at is None or due_at <= now:
         wake()
+
+
+def put_many(topic: str, wanted: Mapping[str, dict[str, Any]], now: datetime) -> None:
+    """Write many effects of one kind (key -> payload) as `put` does, in one statement for 500."""
+    insert_once(Outbox, [_row(topic, key, payload, now, now) for key, payload in wanted.items()])
+    wake()
+
+
+def _row(topic: str, key: str, payload: dict[str, Any], now: datetime, due_at: datetime) -> dict[str, Any]:
+    return {
+        "topic": topic, "key": f"{topic}:{key}", "payload": payload, "created_at": now,
+        "due_at": due_at, "attempts": 0, "last_error": "",
+    }  # fmt: skip
 
 
 def put_new(topic: str, wanted: Mapping[str, dict[str, Any]], now: datetime) -> int:

@@ -106,9 +106,9 @@ def delivery_row(
 ) -> dict[str, Any]:
     """A text on its way, as a row to be inserted. recipient: a telephone number; key: at most once."""
     return {
-        "channel": channel, "recipient": recipient, "body": body, "kind": kind, "message_id": message_id,
-        "key": _key(key), "urgent": urgent, "created_at": now, "due_at": rules.due_at(now, urgent), "outcome": "",
-        "attempts": 0, "last_error": "",
+        "channel": channel, "recipient": recipient, "tail": recipient[-rules.TAIL :], "body": body, "kind": kind,
+        "message_id": message_id, "key": _key(key), "urgent": urgent, "created_at": now,
+        "due_at": rules.due_at(now, urgent), "outcome": "", "attempts": 0, "last_error": "",
     }  # fmt: skip
 
 

@@ -29,8 +29,9 @@ class Kind:
         return self.note.format(reminders=deadlines.reminders_text())
 
 
+LOGIN_CODE = "login_code"
 TABLE = (
-    Kind("login_code", "登录验证码", keep_minutes=10),
+    Kind(LOGIN_CODE, "登录验证码", keep_minutes=10),
     Kind("account", "账户安全"),
     Kind("sign_up", "报名结果", "报上了、没报上、审核结果", switchable=True),
     Kind("booking", "场地预约", "订上了、没订上、审批结果", switchable=True),
@@ -46,6 +47,7 @@ TABLE = (
     Kind("system", "系统消息"),
 )
 _BY_CODE = {kind.code: kind for kind in TABLE}
+CODES = frozenset(_BY_CODE)
 
 
 def of(code: str) -> Kind:
@@ -62,7 +64,7 @@ def label(code: str) -> str:
 
 def is_secret(code: str) -> bool:
     """Whether its text lets whoever reads it sign in."""
-    return of(code).code == "login_code"
+    return of(code).code == LOGIN_CODE
 
 
 def without_link(code: str, text: str) -> str:

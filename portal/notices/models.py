@@ -46,11 +46,13 @@ class Delivery(Base):
             "ix_delivery_failed", "created_at",
             sqlite_where=text("outcome = 'failed'"), postgresql_where=text("outcome = 'failed'"),
         ),
+        Index("ix_delivery_tail", "tail", "id"),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     channel: Mapped[str] = mapped_column(String(10))  # sms, wechat
     recipient: Mapped[str] = mapped_column(String(80))
+    tail: Mapped[str] = mapped_column(String(8), default="", server_default="")  # of the number, to look it up by
     body: Mapped[str] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(String(40))
     message_id: Mapped[int | None] = mapped_column(ForeignKey("inbox_message.id"))

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, exists, func, literal_column, null, or_, select
 
 from portal.centres.models import Centre
+from portal.core import clock
 from portal.core.access import Actor, Role
 from portal.core.db import db, packed
 from portal.notices import kinds
@@ -124,32 +125,66 @@ def visible(actor: Actor) -> ColumnElement[bool] | None:
     return _is_top(actor) | at_home
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which deliveries are looked for. state: of STATES; kind: a code of kinds.TABLE; tail: the last digits of the
+    number; first, last: days in Shanghai on which they were written, both included."""
+
+    state: str = ""
+    kind: str = ""
+    tail: str = ""
+    first: date | None = None
+    last: date | None = None
+
+    @property
+    def narrowed(self) -> bool:
+        return bool(self.kind or self.tail or self.first or self.last)
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """All but the state."""
+        found: list[ColumnElement[bool]] = []
+        if self.tail:
+            found.append(Delivery.tail == self.tail)
+        if self.kind:  # 'sign_up' and 'sign_up.confirmed': '/' comes after '.'
+            found.append(and_(Delivery.kind >= self.kind, Delivery.kind < f"{self.kind}/"))
+        if self.first is not None:
+            found.append(Delivery.created_at >= clock.at(self.first, time()))
+        if self.last is not None:
+            found.append(Delivery.created_at < clock.at(self.last + timedelta(days=1), time()))
+        return found
+
+
 def _in_state(state: str) -> ColumnElement[bool] | None:
     if state == "waiting":
         return Delivery.done_at.is_(None)
     return Delivery.outcome == state if state in STATES else None
 
 
-def deliveries(actor: Actor, state: str = "", before: int | None = None) -> Page:
+SHOWN = (
+    Delivery.id, Delivery.channel, Delivery.recipient, Delivery.body, Delivery.kind, Delivery.created_at,
+    Delivery.due_at, Delivery.done_at, Delivery.outcome, Delivery.attempts, Delivery.last_error, Delivery.message_id,
+)  # fmt: skip
+
+
+def deliveries(actor: Actor, wanted: Wanted, before: int | None = None) -> Page:
     """Messages on their way or gone, newest first, 20 a page, as far as the actor may see them."""
     seen = visible(actor)
     if seen is None:
         return Page([], None)
-    statement = select(
-        Delivery.id, Delivery.channel, Delivery.recipient, Delivery.body, Delivery.kind, Delivery.created_at,
-        Delivery.due_at, Delivery.done_at, Delivery.outcome, Delivery.attempts, Delivery.last_error,
-    ).where(seen)  # fmt: skip
-    wanted = _in_state(state)
-    return _page(statement if wanted is None else statement.where(wanted), Delivery.id, before)
+    statement = select(*SHOWN).where(seen, *wanted.conditions())
+    state = _in_state(wanted.state)
+    return _page(statement if state is None else statement.where(state), Delivery.id, before)
 
 
-def delivery_counts(actor: Actor, now: datetime) -> dict[str, int]:
-    """How many of the last days (COUNTED) stand in each state of STATES; one query."""
+def delivery_counts(actor: Actor, wanted: Wanted, now: datetime) -> dict[str, int]:
+    """How many stand in each state of STATES: of the days looked for, else of the last ones (COUNTED). One query."""
     seen = visible(actor)
     if seen is None:
         return dict.fromkeys(STATES, 0)
     state = case((Delivery.done_at.is_(None), "waiting"), else_=Delivery.outcome)
-    statement = select(state, func.count()).where(seen, Delivery.created_at >= now - COUNTED)
+    statement = select(state, func.count()).where(seen, *wanted.conditions())
+    if wanted.first is None and wanted.last is None:
+        statement = statement.where(Delivery.created_at >= now - COUNTED)
     found = {row[0]: row[1] for row in db.session.execute(statement.group_by(state))}
     return {name: found.get(name, 0) for name in STATES}
 

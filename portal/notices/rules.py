@@ -10,6 +10,8 @@ from portal.core.deadlines import NIGHT_UNTIL as QUIET_UNTIL
 
 KEY_LENGTH = 160
 SMS, WECHAT = "sms", "wechat"
+MOBILE = 11  # digits of a mobile number
+TAIL = 4  # last digits of a number: what people say when they are asked for it, and what lists show
 
 
 def due_at(now: datetime, urgent: bool) -> datetime:
@@ -30,6 +32,12 @@ def switched_off(quiet: Mapping[str, Any] | None) -> frozenset[str]:
 def way(quiet: Mapping[str, Any] | None, wechat: bool) -> str:
     """The channel the resident chose; WeChat only where the deployment has it."""
     return WECHAT if wechat and (quiet or {}).get("way") == WECHAT else SMS
+
+
+def digits(raw: str) -> str:
+    """The digits of a telephone number or its end as typed: full-width ones, spaces, dashes and +86 do not matter."""
+    found = "".join(str(int(c)) for c in raw if c.isdecimal())[:20]
+    return found.removeprefix("86") if len(found) == len("86") + MOBILE else found
 
 
 def quiet_text() -> str:

@@ -1,12 +1,17 @@
 """/staff/messages: what left, waits, or could not be sent; /staff/inbox-messages: one's own messages (SPEC M2)."""
 
+from datetime import datetime
+from typing import Any
+
 from flask import Blueprint, abort, current_app, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.core import access, clock, pages
 from portal.core.access import Permission
-from portal.core.incoming import record_id
-from portal.notices import actions, kinds, queries
+from portal.core.db import keep_on_refusal
+from portal.core.errors import DomainError
+from portal.core.incoming import days_asked, record_id
+from portal.notices import actions, kinds, lookup, queries, rules
 
 bp = Blueprint("notices_staff", __name__)
 
@@ -14,28 +19,84 @@ bp = Blueprint("notices_staff", __name__)
 @bp.get("/staff/messages")
 @access.staff(Permission.MESSAGES)
 def deliveries() -> Response:
-    actor, now = access.actor(), clock.now()
-    state = request.args.get("state", "")
-    counts = queries.delivery_counts(actor, now)
-    config = current_app.config
+    """What left: by state, kind and day, and by the last digits of a number."""
+    problems: list[str] = []
+    first, last = days_asked(problems)
+    args = request.args
+    state, kind, tail = args.get("state", ""), args.get("kind", ""), rules.digits(args.get("tail", ""))
+    wanted = queries.Wanted(
+        state=state if state in queries.STATES else "", kind=kind if kind in kinds.CODES else "",
+        tail=tail if len(tail) == rules.TAIL else "", first=first, last=last,
+    )  # fmt: skip
+    return _list(wanted, problems)
+
+
+def _list(
+    wanted: queries.Wanted, problems: list[str] | None = None, error: DomainError | None = None, typed: str = ""
+) -> Response:
+    actor, now, config = access.actor(), clock.now(), current_app.config
+    counts = queries.delivery_counts(actor, wanted, now)
+    every = queries.delivery_counts(actor, queries.Wanted(), now) if wanted.narrowed else counts
     return pages.page(
-        "notices/staff_deliveries.html", state=state if state in queries.STATES else "", states=queries.STATES,
-        counts=counts, counted=queries.COUNTED, whole=queries.sees_all(actor), kind_label=kinds.label,
-        found=queries.deliveries(actor, state, request.args.get("before", type=record_id)),
+        "notices/staff_deliveries.html", error=error, typed=typed, wanted=wanted, problems=problems or [],
+        states=queries.STATES, counts=every, counted=queries.COUNTED, whole=queries.sees_all(actor),
+        kinds=[(kind.code, kind.label) for kind in kinds.TABLE],
+        found=queries.deliveries(actor, wanted, request.args.get("before", type=record_id)),
         has_sms=bool(config["SMS_URL"]), has_wechat=bool(config["WECHAT_URL"]),
-        shows_codes=queries.sees_login_codes(actor, bool(config["SMS_URL"])),
-        state_tabs=_tabs(state, counts), is_secret=kinds.is_secret, without_link=kinds.without_link,
-        is_stale=lambda row: queries.is_stale(row.kind, row.created_at, now),
+        shows_codes=queries.sees_login_codes(actor, bool(config["SMS_URL"])), rules=rules,
+        state_tabs=_tabs(wanted.state, counts), **_words(now),
     )  # fmt: skip
 
 
+def _words(now: datetime) -> dict[str, Any]:
+    """What both pages say of a text."""
+    return {
+        "kind_label": kinds.label, "is_secret": kinds.is_secret, "without_link": kinds.without_link,
+        "is_stale": lambda row: queries.is_stale(row.kind, row.created_at, now),
+        "what_to_do": lambda row: lookup.what_to_do(row, now),
+    }  # fmt: skip
+
+
 def _tabs(state: str, counts: dict[str, int]) -> list[tuple[str, str, bool, int]]:
-    """All, and one per state, each with its number of the last days."""
-    address = "notices_staff.deliveries"
-    everything = ("全部", url_for(address), state not in queries.STATES, sum(counts.values()))
+    """All, and one per state, each with its number of the days looked at."""
+    everything = ("全部", pages.with_args(state=None, before=None), state not in queries.STATES, sum(counts.values()))
     return [everything] + [
-        (label, url_for(address, state=code), code == state, counts[code]) for code, label in queries.STATES.items()
+        (label, pages.with_args(state=code, before=None), code == state, counts[code])
+        for code, label in queries.STATES.items()
     ]
+
+
+@bp.post("/staff/messages/find")
+@access.staff(Permission.MESSAGES)
+def find() -> Response:
+    """A number rings: to what its holder was told. Addresses stand in logs, so the number never stands in one."""
+    typed = request.form.get("phone", "").strip()[:40]
+    number = rules.digits(typed)
+    if rules.TAIL <= len(number) < rules.MOBILE:
+        return pages.see_other(url_for(".deliveries", tail=number[-rules.TAIL :]))
+    try:
+        if len(number) != rules.MOBILE:
+            raise lookup.NoNumber()
+        found = lookup.find(access.actor(), number, clock.now())
+    except DomainError as refusal:
+        keep_on_refusal()  # a number that was tried counts
+        return _list(queries.Wanted(), error=refusal, typed=typed)
+    return pages.see_other(url_for(".person", resident_id=found.id))
+
+
+@bp.get("/staff/messages/residents/<int:resident_id>")
+@access.staff(Permission.MESSAGES)
+def person(resident_id: int) -> Response:
+    """What a resident was told, when, by which way, with what outcome, and what to say now."""
+    actor, now = access.actor(), clock.now()
+    found = lookup.person(actor, resident_id) or abort(404)
+    off = [kind.label for kind in kinds.switchable() if kind.code in rules.switched_off(found.quiet)]
+    return pages.page(
+        "notices/staff_person.html", resident=found,
+        told=lookup.told(found.id, request.args.get("before", type=record_id)), codes=lookup.codes(found), off=off,
+        has_sms=bool(current_app.config["SMS_URL"]),
+        may_let_in=actor.can(Permission.LET_IN), why_no_text=lambda row: lookup.why_no_text(row, found), **_words(now),
+    )  # fmt: skip
 
 
 @bp.post("/staff/messages/retry")

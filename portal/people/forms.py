@@ -20,6 +20,7 @@ from wtforms.validators import InputRequired, Length, Optional, Regexp
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.centres import rules as centre_rules
+from portal.centres.picking import Groups
 from portal.core import clock
 from portal.core.access import ROLE_LABELS, Role
 from portal.core.forms import FULL_WIDTH, Form, MobileField, at_most, strip
@@ -52,6 +53,16 @@ class Choose(SelectField):
         if self.data:
             self.invalid_choice_message = "请从列表里选一项。"
             super().pre_validate(form)
+
+
+class ChooseCentre(Choose):
+    """A centre in groups; where there are many the box can be typed into."""
+
+    def offer(self, groups: Groups, first: str = "") -> None:
+        """groups: of `centres.picking`; first: the words of an empty first line."""
+        offered = [choice for heading, items in groups for choice in picks(items, heading or None)]
+        self.choices = [*picks([("", first)] if first else []), *offered]
+        self.render_kw = {"data-find": True}
 
 
 class Pick(Choose, RadioField):
@@ -206,7 +217,7 @@ class HolderForm(Form):
 class PlaceForm(Form):
     """Where an account belongs."""
 
-    centre = Choose("所属阵地", [InputRequired("请选择阵地。")])
+    centre = ChooseCentre("所属阵地", [InputRequired("请选择阵地。")])
     department = Choose("职能部门", [Optional()])
 
 

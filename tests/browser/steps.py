@@ -60,12 +60,21 @@ def open_account(page: Page, username: str, name: str, centre: str) -> str:
     press(page, "新建账户")
     fill(page, "姓名", name)
     fill(page, "手机号", "19900000099")
-    homes = page.get_by_label(re.compile("^所属阵地"))
-    homes.select_option(homes.locator("option", has_text=centre).first.get_attribute("value"))
+    choose(page.locator("select[name=centre]"), centre)
     page.get_by_role("radio", name=re.compile("^管理员")).check()
     fill(page, "用户名", username)
     press(page, "建账户，显示初始密码")
     return page.locator("#secret").inner_text()
+
+
+def choose(box: Locator, words: str) -> None:
+    """The first option with these words: from the select, or typed into the box that stands for a long one."""
+    if box.is_visible():
+        box.select_option(box.locator("option", has_text=words).first.get_attribute("value"))
+        return
+    typed = box.locator("xpath=preceding-sibling::span[1]").get_by_role("combobox")
+    typed.fill(words)
+    typed.press("Enter")
 
 
 def pdf_text(data: bytes) -> str:

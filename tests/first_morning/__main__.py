@@ -18,6 +18,7 @@ import openpyxl
 from playwright.sync_api import Page, sync_playwright
 
 from portal.centres import table
+from tests.browser import steps
 from tests.browser.conftest import DESK, FLAGS, PATIENCE, PHONE, Complaints
 from tests.browser.live import Portal
 from tests.servers import chromium_path
@@ -41,8 +42,7 @@ class Morning:
         self.clicks += 1
 
     def choose(self, name: str, words: str) -> None:
-        field = self.page.locator(f"select[name={name}]")
-        field.select_option(field.locator("option", has_text=words).first.get_attribute("value"))
+        steps.choose(self.page.locator(f"select[name={name}]"), words)
         self.clicks += 1
 
     def send(self, file: Path) -> None:

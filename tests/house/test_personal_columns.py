@@ -33,7 +33,7 @@ PERSONS = {
     "booking": "contact_name contact_phone caller_name title needs reason",
     "call_back": "outcome_words",
     "case_file": "detail",
-    "delivery": "recipient body last_error",
+    "delivery": "recipient tail body last_error",
     "evaluation": "words token caller_name",
     "handover": "reason tried decline_reason",
     "inbox_message": "title body",
@@ -99,7 +99,7 @@ NOBODYS = {
 }
 # Not in the export: secrets and technical copies of what is in it.
 NOT_TOLD = {
-    "delivery.recipient", "delivery.body", "delivery.last_error", "login_code.phone", "evaluation.token",
+    "delivery.recipient", "delivery.tail", "delivery.body", "delivery.last_error", "login_code.phone", "evaluation.token",
     "login_code.code_hash", "login_code.address", "login_code.browser", "remark.salt", "resident.quiet", "case_file.detail",
     "handover.reason", "handover.tried", "handover.decline_reason",  # their remarks are
 }  # fmt: skip

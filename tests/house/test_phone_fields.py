@@ -27,6 +27,7 @@ DECLARED = {
         "catalogue_staff.take_plan", "venues_rooms.new", "venues_rooms.save", "people_staff.departments",
         "people_staff.department",
     ), CENTRES),
+    "notices_staff.find": "of whoever rings: counted, recorded, told alike for a stranger's; tests/notices/test_lookup.py",
     "people.spoken_code": OWN, "people_staff.let_in": LET_IN,
     **dict.fromkeys(ENTERED_BY_NUMBER, "looked up; tests/people/test_callers.py has two trees for each"),
 }  # fmt: skip

@@ -52,6 +52,8 @@ STAFF = (
     "/staff/catalogue/changes", "/staff/catalogue/coverage", "/staff/catalogue/late",
     "/staff/catalogue/templates", "/staff/guides", "/staff/sign-ups", "/staff/sign-ups/{entry}",
     "/staff/accounts", "/staff/sessions", "/staff/let-in", "/staff/second-factor", "/staff/audit", "/staff/messages",
+    "/staff/messages?tail=0000&kind=signup&first=2026-11-01", "/staff/messages/residents/{resident}",
+    "/staff/accounts?q=经办&role=operator&sort=login", "/staff/catalogue/late?q=甲&month=2026-12",
     "/staff/inbox-messages", "/staff/centres",
     "/staff/venues/use", "/staff/venues/use/{room}", "/staff/venues/use/records",
     "/staff/feedback?show=all", "/staff/feedback/evaluations", "/staff/feedback/averages",
@@ -220,7 +222,12 @@ def counted(app: Flask, count_queries: Any) -> Counter:
 
 
 def compare(client: FlaskClient, counted: Counter, lists: Rows, pages: tuple[str, ...], bound: int) -> None:
-    ids = {"entry": lists.full.id, "room": lists.room.id, "booking": lists.booking.id}
+    ids = {
+        "entry": lists.full.id,
+        "room": lists.room.id,
+        "booking": lists.booking.id,
+        "resident": lists.town.residents[0].id,
+    }
     paths = {path.format(**ids): path for path in pages}
     lists.grow(FEW)
     few = {path: counted(client, path) for path in paths}

@@ -96,7 +96,7 @@ def build(town: Town, make: Make) -> World:
         "step_id": rows["step"].id, "plan_id": plan.id, "template_id": rows["template"].id, "account_id": town.staff["A1"].id,
         "sheet_id": rows["sheet"].id, "centre_id": a1.id, "department_id": town.staff["ZFB"].department_id,
         "photo_id": rows["photo"].id, "document_id": rows["document"].id, "pack_id": rows["pack"].id, "form": "zip",
-        "guide_id": rows["guide"].id, "message_id": message.id, "relative_id": relative.id,
+        "guide_id": rows["guide"].id, "message_id": message.id, "relative_id": relative.id, "resident_id": person.id,
         "session_id": rows["web_session"].id, "delivery_id": rows["delivery"].id, "code": "A1", "month": "2026-12",
         "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4", "name": "0" * 32 + ".webp", "filename": "portal.css",
         "public_entry_id": public.id, **_feedback(town, public), **room_ids,

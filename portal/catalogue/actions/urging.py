@@ -1,5 +1,6 @@
 """催一下: whoever waits for a late list says so to the people who are to hand it in (SPEC C5)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -38,27 +39,62 @@ def may_urge_below(actor: Actor, centre: Centre) -> bool:
 
 def urge(actor: Actor, centre: Centre, month: str, now: datetime) -> None:
     """Tell the people of a late centre, at most once a day. Raises NotAllowed, NotLate, Urged."""
+    left = urge_many(actor, [centre], month, now)
+    if left:
+        raise left[0][1]
+
+
+Left = list[tuple[Centre, DomainError]]  # who was not urged, and why
+
+
+def urge_many(actor: Actor, centres: Sequence[Centre], month: str, now: datetime) -> Left:
+    """Tell the people of late centres; the others are returned. A handful of statements for however many.
+
+    Raises NotAllowed without the right to review.
+    """
     need(actor, Permission.REVIEW)
+    ids = [centre.id for centre in centres]
+    mine = select(Urge).where(Urge.month == month, Urge.centre_id.in_(ids)).order_by(Urge.centre_id)
+    last = {row.centre_id: row for row in db.session.scalars(mine.with_for_update())}
+    submitted = (Issue.month == month, Issue.submitted_at.is_not(None))
+    handed = set(db.session.scalars(select(Issue.centre_id).where(*submitted, Issue.centre_id.in_(ids))))
+    dates, told, left = cutoffs.of(month), list[Centre](), Left()
+    for centre in centres:
+        why = _why_not(actor, centre, cutoffs.for_centre(centre, dates), centre.id in handed, last.get(centre.id), now)
+        if why is None:
+            told.append(centre)
+        else:
+            left.append((centre, why))
+    _write(actor, told, month, last, now)
+    return left
+
+
+def _why_not(
+    actor: Actor, centre: Centre, cutoff: datetime | None, handed: bool, last: Urge | None, now: datetime
+) -> DomainError | None:
     if not may_urge_below(actor, centre):
-        raise NotAllowed("只能催下级的清单。")
-    cutoff = cutoffs.for_centre(centre, cutoffs.of(month))
-    handed = select(Issue.id).where(Issue.month == month, Issue.centre_id == centre.id, Issue.submitted_at.is_not(None))
-    files = profile.current().level(centre.level).files_list
-    if not files or cutoff is None or now < cutoff or db.session.scalar(handed) is not None:
-        raise NotLate()
-    wanted = select(Urge).where(Urge.month == month, Urge.centre_id == centre.id).with_for_update()
-    row = db.session.scalar(wanted)
-    if row is not None and not may_urge(row.at, now):
-        raise Urged(f"{clock.stamp(row.at)} {row.urged_by}已经催过{centre.label}了。")
-    if row is None:
-        row = Urge(month=month, centre_id=centre.id)
-        db.session.add(row)
-    row.at, row.urged_by = now, actor.name[:40]
-    db.session.flush()
-    payload = {"month": month, "centre_id": centre.id, "by": actor.centre_id, "name": actor.name}
-    outbox.put("catalogue.urged", f"{month}:{centre.id}:{clock.today(now)}", payload, now)
+        return NotAllowed("只能催下级的清单。")
+    if not profile.current().level(centre.level).files_list or cutoff is None or now < cutoff or handed:
+        return NotLate()
+    if last is not None and not may_urge(last.at, now):
+        return Urged(f"{clock.stamp(last.at)} {last.urged_by}已经催过{centre.label}了。")
+    return None
+
+
+def _write(actor: Actor, told: Sequence[Centre], month: str, last: dict[int, Urge], now: datetime) -> None:
+    if not told:
+        return
+    for centre in told:
+        if (row := last.get(centre.id)) is not None:
+            row.at, row.urged_by = now, actor.name[:40]
+    by = {"month": month, "at": now, "urged_by": actor.name[:40]}
+    outbox.insert_once(Urge, [by | {"centre_id": centre.id} for centre in told if centre.id not in last])
+    about = {"month": month, "by": actor.centre_id, "name": actor.name}
+    effects = {f"{month}:{c.id}:{clock.today(now)}": about | {"centre_id": c.id} for c in told}
+    outbox.put_many("catalogue.urged", effects, now)
     name = clock.month_name(month, with_year=True)
-    audit.record(
-        actor, "urge", "issue", None, now, summary=f"{name}清单：{centre.label}", centre_id=centre.id,
-        centre_path=centre.path,
-    )  # fmt: skip
+    for centre in told:
+        audit.record(
+            actor, "urge", "issue", None, now, summary=f"{name}清单：{centre.label}", centre_id=centre.id,
+            centre_path=centre.path,
+        )  # fmt: skip

@@ -15,6 +15,7 @@ def register(app: Flask) -> None:
         entry_views,
         guide_views,
         import_views,
+        late_views,
         month_views,
         publish_views,
         review_views,

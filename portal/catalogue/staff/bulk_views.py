@@ -169,7 +169,8 @@ def _act(do: str, actor: Actor, ids: list[int], form: forms.BulkForm, now: datet
 def _done(do: str, found: Outcome, now: datetime) -> Response:
     said = f"{DEEDS[do].ask}了 {found.done} 条。" if found.done else f"没有可以{DEEDS[do].ask}的服务。"
     if not found.left:
-        flash(said, "green" if found.done else "gold")
+        if found.step_id is None:  # else the board says it itself, beside the button that takes it back
+            flash(said, "green" if found.done else "gold")
         return pages.see_other(_board(now))
     return _named(said, found, now, 200 if found.done else 422)
 

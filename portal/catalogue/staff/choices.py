@@ -77,8 +77,22 @@ def guide_categories() -> list[Category]:
     return [c for c in found if c.id not in parents]
 
 
-def allot_tree(path: str) -> list[tuple[Centre, int, bool]]:
-    """Centres between `path` and those that file lists: (centre, depth below the top, can be chosen)."""
+Branch = list[tuple[Centre, int, bool]]  # centre, depth below the top, can be chosen
+
+
+def allot_branches(path: str) -> list[tuple[Centre | None, Branch]]:
+    """Centres between `path` and those that file lists, under each centre directly below the top that stands above
+    some of them; what stands under none comes first. Each has somewhere to choose."""
+    under: list[tuple[Centre | None, Branch]] = [(None, [])]
+    for centre, depth, choosable in _allot_tree(path):
+        if depth == 1 and not choosable:
+            under.append((centre, []))
+        else:
+            under[-1 if depth > 1 else 0][1].append((centre, depth, choosable))
+    return [(head, rows) for head, rows in under if any(choosable for _, _, choosable in rows)]
+
+
+def _allot_tree(path: str) -> Branch:
     filing = filing_centres(path)
     wanted = {i for c in filing for i in (*c.ancestor_ids, c.id)}
     found = db.session.scalars(select(Centre).where(Centre.id.in_(wanted), *centres.inside(path)))

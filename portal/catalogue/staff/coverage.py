@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 
 from portal.catalogue.models import Category, Entry, Guide, ServiceType
 from portal.catalogue.staff.month_board import COUNTED
@@ -60,12 +60,15 @@ class Coverage:
     missing_guides: tuple[str, ...]  # categories of guides with fewer than their services ('衣', '行')
 
 
-def coverage(month: str, path: str = "") -> Coverage:
-    """Count a month's rows (in review or further) by category and centre below `path`. Six queries."""
+def coverage(month: str, path: str = "", by_centre: bool = True) -> Coverage:
+    """Count a month's rows (in review or further) by category and centre below `path`. Six queries.
+
+    by_centre: False for who needs the sums alone; `centres` is empty then.
+    """
     categories = list(db.session.scalars(select(Category).order_by(Category.position, Category.id)))
     by_id = {c.id: c for c in categories}
     services = list(db.session.scalars(select(ServiceType).where(ServiceType.active).order_by(ServiceType.position)))
-    found = _entries(month, path)
+    found = _entries(month, path, by_centre)
     guides = _guides()
     parents = {c.parent_id for c in categories}
     leaves = [c for c in categories if c.id not in parents]
@@ -77,7 +80,8 @@ def coverage(month: str, path: str = "") -> Coverage:
     watched = {c.id for c in categories if c.expected or (c.parent_id and by_id[c.parent_id].expected)}
     standing = sum(by_id[s.category_id].kind in STANDING for s in services)
     return Coverage(
-        month=month, categories=counted, columns=tuple(columns), centres=tuple(_centres(found, leaves, path)),
+        month=month, categories=counted, columns=tuple(columns),
+        centres=tuple(_centres(found, leaves, path)) if by_centre else (),
         offered=sum(n for *_, n in found) + sum(map(len, guides.values())) + standing, needed=OFFER_MIN,
         groups=frozenset(i for i in parents if i is not None), rows=sum(n for *_, n in found), standing=standing,
         guides=sum(len(guides.get(i, ())) for i in watched), guides_expected=expected,
@@ -88,13 +92,14 @@ def coverage(month: str, path: str = "") -> Coverage:
 Found = list[tuple[int, int | None, str, int]]  # category, service, path of the centre, how many rows
 
 
-def _entries(month: str, path: str) -> Found:
-    wanted = select(Entry.category_id, Entry.service_type_id, Centre.path, func.count())
+def _entries(month: str, path: str, by_centre: bool) -> Found:
+    where = Centre.path if by_centre else literal("")
+    wanted = select(Entry.category_id, Entry.service_type_id, where, func.count())
     wanted = wanted.join(Centre, Centre.id == Entry.centre_id)
     wanted = wanted.where(Entry.month == month, Entry.status.in_(COUNTED))
     if path:
         wanted = wanted.where(*centre_queries.inside(path))
-    grouped = wanted.group_by(Entry.category_id, Entry.service_type_id, Centre.path)
+    grouped = wanted.group_by(Entry.category_id, Entry.service_type_id, *([Centre.path] if by_centre else ()))
     return [(c, s, p, n) for c, s, p, n in db.session.execute(grouped)]
 
 

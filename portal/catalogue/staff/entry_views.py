@@ -28,7 +28,7 @@ from portal.catalogue.staff.month_views import (
 )
 from portal.catalogue.states import CHANGE, holds, owns, passed_over, publisher, reviewers, status_text
 from portal.catalogue.timetext.parts import errors
-from portal.centres import profile
+from portal.centres import picking, profile
 from portal.centres.models import Centre
 from portal.core import access, clock, pages, uploads
 from portal.core.access import Actor, Permission
@@ -144,7 +144,7 @@ def new() -> Response:
     actor, now = access.actor(), clock.now()
     home, month = _new_home(actor), asked_month(now)
     form = _form(home=home)
-    context: dict[str, Any] = {"home": home, "homes": choices.drafting_centres(actor)}
+    context: dict[str, Any] = {"home": home, "homes": picking.of(choices.drafting_centres(actor))}
     if not form.is_submitted():
         form.organiser.data = home.name
         form.phone.data = home.phone
@@ -375,7 +375,7 @@ def copy() -> Response:
     form = forms.CopyForm()
     known = sorted({*queries.months(now), clock.add_months(month, -1)} - {month}, reverse=True)
     form.from_month.choices = picks((m, clock.month_name(m, True)) for m in known)
-    form.centre.choices = picks((str(c.id), c.name) for c in choices.drafting_centres(actor))
+    form.centre.offer(picking.of(choices.drafting_centres(actor)))
     if not form.is_submitted():
         form.from_month.data, form.centre.data = clock.add_months(month, -1), actor.centre_id
     elif form.validate_on_submit():

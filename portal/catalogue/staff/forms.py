@@ -38,7 +38,7 @@ from portal.centres import profile
 from portal.core import clock
 from portal.core.forms import Form, MonthField, at_most, strip
 from portal.core.incoming import whole_number
-from portal.people.forms import Checkboxes, Choose, Pick, picks
+from portal.people.forms import Checkboxes, Choose, ChooseCentre, Pick, picks
 
 LIMITED, UNLIMITED, WALK_IN = "limited", "unlimited", "walk_in"
 MODES = [(LIMITED, "限人数，要报名"), (UNLIMITED, "不限人数，要报名"), (WALK_IN, "直接到场，不用报名")]
@@ -332,7 +332,7 @@ class UploadForm(Form):
     """An Excel plan for a centre and month."""
 
     month = MonthField("月份", [DataRequired("请选择月份。")], render_kw={"type": "month"})
-    centre = Choose("哪个阵地的清单", coerce=_number, validators=[DataRequired("请选择阵地。")])
+    centre = ChooseCentre("哪个阵地的清单", coerce=_number, validators=[DataRequired("请选择阵地。")])
     file = FileField("计划表", [InputRequired("请选择一个 Excel 文件。")])
 
 
@@ -340,7 +340,7 @@ class RowsForm(Form):
     """What is said once for many rows of a plan; what is left empty stays as it is in each."""
 
     category_id = Choose("类别", coerce=_number, validators=[Optional()])
-    centre_id = Choose("阵地", coerce=_number, validators=[Optional()])
+    centre_id = ChooseCentre("阵地", coerce=_number, validators=[Optional()])
     place = _text("地点", rules.PLACE_MAX)
     contact = _text("联系人", 40)
     phone = _text("联系电话", 30, inputmode="tel")
@@ -350,7 +350,7 @@ class CopyForm(Form):
     """From which month a centre's list is copied."""
 
     from_month = Choose("复制哪个月", validators=[InputRequired("请选择月份。")])
-    centre = Choose("哪个阵地", coerce=_number, validators=[DataRequired("请选择阵地。")])
+    centre = ChooseCentre("哪个阵地", coerce=_number, validators=[DataRequired("请选择阵地。")])
 
 
 class GuideForm(Form):

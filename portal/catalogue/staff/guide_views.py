@@ -22,7 +22,7 @@ def guides() -> Response:
     actor, now = access.actor(), clock.now()
     category, q = request.args.get("category", "")[:32], request.args.get("q", "").strip()[:40]
     found = choices.guide_rows(actor, category, q)
-    offer = coverage.coverage(choices.default_month(now), own_centre(actor).path)
+    offer = coverage.coverage(choices.default_month(now), own_centre(actor).path, by_centre=False)
     groups: dict[str, list[Guide]] = {}
     for guide in found:
         groups.setdefault(guide.category.name, []).append(guide)

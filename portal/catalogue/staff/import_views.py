@@ -18,6 +18,7 @@ from portal.catalogue.staff import choices, forms, queries, sessions_field
 from portal.catalogue.staff.entry_views import outlook_of
 from portal.catalogue.staff.month_views import asked_month, bp, not_for_departments, with_sums
 from portal.catalogue.states import PREVIEW, TAKEN
+from portal.centres import picking
 from portal.centres import queries as centre_queries
 from portal.core import access, clock, pages
 from portal.core.access import Permission
@@ -25,7 +26,6 @@ from portal.core.errors import DomainError
 from portal.core.incoming import record_id, whole_number
 from portal.core.tables.workbook import MAX_BYTES
 from portal.core.text import fold
-from portal.people.forms import picks
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TEMPLATE = "catalogue/staff/import_preview.html"
@@ -49,7 +49,7 @@ def import_plan() -> Response:
     if elsewhere is not None:
         return elsewhere
     form = forms.UploadForm()
-    form.centre.choices = picks((str(c.id), c.name) for c in choices.drafting_centres(actor))
+    form.centre.offer(picking.of(choices.drafting_centres(actor)))
     if not form.is_submitted():
         form.month.data = asked_month(now)
         form.centre.data = actor.centre_id
@@ -149,7 +149,7 @@ def _context(plan: PlanImport, shown: Shown | None = None) -> dict[str, Any]:
         "several_sheets": len({r.sheet for r in found}) > 1, "all_taken": plan.status == TAKEN,
         "centre_names": centres if len({r.centre_id for r in found}) > 1 else {},
         "more": len(wanted) > shown.page * PAGE_SIZE,
-        "together": _together(plan, centres),
+        "together": _together(plan),
     }  # fmt: skip
 
 
@@ -160,11 +160,11 @@ def _rooms(plan: PlanImport, rows: list[PreviewRow]) -> dict[int, room_holds.Roo
     return {room.id: room for room in room_holds.rooms_of(*homes)} if homes else {}
 
 
-def _together(plan: PlanImport, centres: dict[int, str]) -> forms.RowsForm:
+def _together(plan: PlanImport) -> forms.RowsForm:
     """What can be said once for many rows."""
     form = forms.RowsForm()
     form.category_id.choices = forms.category_choices(leaf_categories())
-    form.centre_id.choices = picks([("", "不改"), *((str(number), name) for number, name in centres.items())])
+    form.centre_id.offer(picking.of(centre_queries.choices(plan.centre.path)), "不改")
     return form
 
 
@@ -222,7 +222,7 @@ def take_plan(import_id: int) -> Response:
 def set_plan_rows(import_id: int) -> Response:
     """Says category, centre, place or contact once: for the ticked rows, those without a category, or all listed."""
     plan_, now = _plan_or_404(import_id), clock.now()
-    form = _together(plan_, {c.id: c.label for c in centre_queries.subtree(plan_.centre)})
+    form = _together(plan_)
     if not form.validate():
         flash("；".join(str(e) for field in form for e in field.errors), "red")
         return pages.see_other(_back(import_id))

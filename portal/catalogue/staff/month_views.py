@@ -14,7 +14,7 @@ from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, IN_REVIEW, PUBLISHED, RETURNED, Entry
 from portal.catalogue.staff import choices as choice_lists
 from portal.catalogue.staff import coverage, month_board, queries
-from portal.centres import profile
+from portal.centres import picking, profile
 from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.centres.queries import review_chain
@@ -235,7 +235,7 @@ def _around(wanted: Filter, sums: month_board.Sums, now: datetime, page: int = 1
         "here": here, "along": wanted.args(month=None) | {"next": here}, "oob": False, "asking": None,
         "wanted": wanted, "actor": actor, "now": now, "tones": TONES, "labels": rules.LABELS,
         "head": queries.head(actor, wanted.month, now, wanted.centre),
-        "offer": coverage.coverage(wanted.month, (wanted.centre or own_centre(actor)).path),
+        "offer": coverage.coverage(wanted.month, (wanted.centre or own_centre(actor)).path, by_centre=False),
         "total": sums.total, "tabs": _tabs(sums, wanted), "counts": sums.by_status, **_tools(actor, wanted, sums),
     }  # fmt: skip
 
@@ -261,7 +261,7 @@ def _tools(actor: Actor, wanted: Filter, sums: month_board.Sums) -> dict[str, An
     choices = centres.choices(actor.centre_path) if actor.department_id is None else []
     may_plan = actor.can(Permission.PLAN)
     return {
-        "own": own, "level": level, "centre_choices": choices if len(choices) > 1 else [],
+        "own": own, "level": level, "centre_choices": picking.of(choices) if len(choices) > 1 else [],
         "categories": leaf_categories(), "may_plan": may_plan, "may_publish": may_publish(actor),
         "may_submit": may_plan and actor.department_id is None and bool(sums.ready), "ready_count": sums.ready,
         "may_file": level.files_list,

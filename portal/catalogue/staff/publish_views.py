@@ -1,16 +1,17 @@
 """The whole list: coverage, who is late, publication, departments' plans, what leaves the house (C1, C4, C5, C10)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from flask import abort, flash, request, url_for
 from sqlalchemy import ColumnElement
 from werkzeug.wrappers import Response
 
-from portal.catalogue import cutoffs, month_rules
-from portal.catalogue.actions import publishing, reviewing, urging
+from portal.catalogue.actions import publishing, reviewing
 from portal.catalogue.actions.guides import centre_inside
+from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, PUBLISHED, RETURNED, Entry
 from portal.catalogue.staff import choices, coverage, month_board, queries
 from portal.catalogue.staff import export as exporting
@@ -23,7 +24,8 @@ from portal.catalogue.staff.month_views import (
     own_centre,
     read_filter,
 )
-from portal.centres import profile
+from portal.centres import picking
+from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core import access, clock, exports, pages
 from portal.core.access import Permission
@@ -36,60 +38,26 @@ def _centre() -> Centre:
     return centre_inside(actor, number("centre")) or own_centre(actor)
 
 
+COVERED = 60  # centres on one page of the table
+
+
 @bp.get("/staff/catalogue/coverage")
 @access.staff(Permission.VIEW)
 def coverage_page() -> Response:
     """Categories by centres, each number opening its rows; what is missing, in words."""
-    now, centre = clock.now(), _centre()
+    now, centre, actor = clock.now(), _centre(), access.actor()
     month = asked_month(now)
     found = coverage.coverage(month, centre.path)
+    last = max(1, -(-len(found.centres) // COVERED))
+    page = min(pages.page_number(), last)
     activity = [c for c in found.categories if c.category.kind == "activity"]
     scope = f"{month}:{centre.id}"
     return pages.page(
         "catalogue/staff/coverage.html", found=found, month=month, centre=centre, activity=activity, scope=scope,
         guides=[c for c in found.categories if c.category.kind == "guide"], now=now, groups=found.groups,
-        may_publish=may_publish(access.actor()),
+        lines=found.centres[(page - 1) * COVERED : page * COVERED], page=page, pages=last,
+        places=picking.above_others(centres.choices(actor.centre_path)), may_publish=may_publish(actor),
     )  # fmt: skip
-
-
-@bp.get("/staff/catalogue/late")
-@access.staff(Permission.VIEW)
-def late() -> Response:
-    """Which centre has handed in, which has not, since when, and its phone number."""
-    actor, now, centre = access.actor(), clock.now(), _centre()
-    month = asked_month(now)
-    overdue = {line.centre.id: line for line in queries.late(month, now, centre.path)}
-    issues = queries.issues(month, centre.path)
-    rows = [(c, issues.get(c.id), overdue.get(c.id)) for c in choices.filing_centres(centre.path)]
-    rows.sort(key=lambda r: (r[2] is None, r[1] is not None and r[1].submitted_at is not None))
-    handed = sum(1 for _, issue, _ in rows if issue is not None and issue.submitted_at is not None)
-    dates = cutoffs.of(month)
-    filing = [dates[lv.code] for lv in profile.current().levels if lv.files_list and lv.code in dates]
-    cutoff, urges = next(iter(filing), None), urging.urges(month)
-    return pages.page(
-        "catalogue/staff/late.html", rows=rows, month=month, now=now, handed=handed, cutoff=cutoff,
-        late_count=len(overdue), centre=centre, may_set=cutoffs.may_set(actor), urges=urges,
-        unbound={c.id for c, *_ in rows if cutoff is not None and not month_rules.counts(cutoff, c.created_at)},
-        may_urge={
-            c.id for c, *_ in rows
-            if urging.may_urge_below(actor, c)
-            and month_rules.may_urge(urges[c.id].at if c.id in urges else None, now)
-        },
-    )  # fmt: skip
-
-
-@bp.post("/staff/catalogue/late/<int:centre_id>/urge")
-@access.staff(Permission.REVIEW)
-def urge(centre_id: int) -> Response:
-    """催一下: one late centre, once a day."""
-    actor, now = access.actor(), clock.now()
-    centre, month = centre_inside(actor, centre_id) or abort(404), asked_month(now)
-    here = url_for(".late", month=month)
-    try:
-        urging.urge(actor, centre, month, now)
-    except DomainError as refusal:
-        return pages.sorry(refusal, here)
-    return pages.said(f"已经催了{centre.label}，消息发给了那里的人。", here)
 
 
 @bp.route("/staff/catalogue/publish", methods=["GET", "POST"])
@@ -104,18 +72,33 @@ def publish() -> Response:
         errors = _publish_errors(early)
         if not errors:
             return _publish(month, now, early)
-    rows = month_board.on_board(actor, month)
-    counts = month_board.sums(actor, rows).by_status
-    ready, out = counts.get(APPROVED, 0), counts.get(PUBLISHED, 0) + counts.get(CANCELLED, 0)
-    left = sum(counts.values()) - ready - out
+    counts = month_board.sums(actor, month_board.on_board(actor, month)).by_status
+    ready, left = _goes(counts)
+    wanted = read_filter(month)
+    rows = month_board.on_board(actor, month, wanted.centre, wanted.category_id, wanted.q)
+    narrowed = bool(wanted.q or wanted.centre or wanted.category_id)
+    found = _goes(month_board.sums(actor, rows).by_status) if narrowed else (ready, left)
+    part = partial(_part, sort=wanted.sort, now=now)
     return pages.page(
         "catalogue/staff/publish.html", status=422 if errors else 200, month=month, now=now, early=early, errors=errors,
-        ready=_part("page", ready, (*rows, Entry.status == APPROVED), now), begins=clock.month_span(month)[0],
-        left=_part("rest", left, (*rows, Entry.status.not_in((APPROVED, PUBLISHED, CANCELLED))), now, looked_at=False),
-        out=out, typed=request.form.get("reason", ""), offer=coverage.coverage(month, actor.centre_path),
+        ready=part("page", found[0], (*rows, Entry.status == APPROVED)), begins=clock.month_span(month)[0],
+        left=part("rest", found[1], (*rows, Entry.status.not_in((APPROVED, *OUT))), looked_at=False),
+        goes=ready, stays=left, out=sum(counts.values()) - ready - left, wanted=wanted, narrowed=narrowed,
+        categories=leaf_categories(), sorts=month_board.SORTS,
+        centre_groups=picking.of(centres.choices(actor.centre_path)), typed=request.form.get("reason", ""),
+        offer=coverage.coverage(month, actor.centre_path, by_centre=False),
         allowed=may_publish(actor), late=queries.late(month, now, actor.centre_path), why_left=why_left,
         turned=_turned, scope=f"{month}:{actor.centre_id}",
     )  # fmt: skip
+
+
+OUT = (PUBLISHED, CANCELLED)
+
+
+def _goes(counts: Mapping[str, int]) -> tuple[int, int]:
+    """How many rows go out, and how many stay; those that are out already are neither."""
+    ready = counts.get(APPROVED, 0)
+    return ready, sum(counts.values()) - ready - sum(counts.get(status, 0) for status in OUT)
 
 
 PAGE_SIZE = 30  # rows of each of the two lists
@@ -132,18 +115,23 @@ class Part:
     rows: list[queries.Row]
 
 
-def _part(name: str, count: int, wanted: Sequence[ColumnElement[bool]], now: datetime, looked_at: bool = True) -> Part:
+def _part(
+    name: str, count: int, wanted: Sequence[ColumnElement[bool]], looked_at: bool = True, *, sort: str, now: datetime
+) -> Part:
     pages_ = max(1, -(-count // PAGE_SIZE))
     page = min(number(name) or 1, pages_)
     rows = (
-        queries.board_rows(access.actor(), wanted, now, PAGE_SIZE, (page - 1) * PAGE_SIZE, looked_at) if count else []
+        queries.board_rows(access.actor(), wanted, now, PAGE_SIZE, (page - 1) * PAGE_SIZE, looked_at, sort=sort)
+        if count
+        else []
     )
     return Part(name, count, page, pages_, rows)
 
 
 def _turned(part: Part, by: int) -> str:
     """The address of the part's page before or after; the other part stays where it is."""
-    args = {name: request.args.get(name) for name in ("page", "rest")} | {part.name: str(part.page + by)}
+    kept = ("page", "rest", "q", "centre", "category", "sort")
+    args = {name: request.args.get(name) for name in kept} | {part.name: str(part.page + by)}
     anchor = "ready" if part.name == "page" else "left"
     return url_for(".publish", month=asked_month(clock.now()), _anchor=anchor, **args)  # type: ignore[arg-type]
 
@@ -186,9 +174,11 @@ def allot(entry_id: int) -> Response:
         return pages.see_other(url_for(".entry", entry_id=entry.id))
     error, chosen = "", set(request.form.getlist("centre", type=record_id))
     if request.method == "POST":
-        centres = [c for c in choices.filing_centres(actor.centre_path) if c.id in chosen]
+        below = {f"/{number}/" for number in request.form.getlist("below", type=record_id)}
+        filing = choices.filing_centres(actor.centre_path)
+        places = [c for c in filing if c.id in chosen or any(part in c.path for part in below)]
         try:
-            placed = reviewing.allot(actor, entry, centres, now)
+            placed = reviewing.allot(actor, entry, places, now)
         except DomainError as refusal:
             pages.refused(refusal)
             error = f"{refusal.message}{refusal.advice}"
@@ -199,7 +189,7 @@ def allot(entry_id: int) -> Response:
             )
     return pages.page(
         "catalogue/staff/allot.html", status=422 if error else 200, entry=entry, error=error, chosen=chosen,
-        tree=choices.allot_tree(actor.centre_path), row=queries.row(entry, actor, now),
+        branches=choices.allot_branches(actor.centre_path), row=queries.row(entry, actor, now),
     )  # fmt: skip
 
 

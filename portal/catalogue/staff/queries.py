@@ -1,6 +1,7 @@
 """Reads for the staff's catalogue pages: rows with what may be done to them, what waits, who is late, histories."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -300,17 +301,22 @@ def _late_of(level: str, month: str, cutoff: datetime, path: str) -> list[Late]:
         issue = handed.get(centre.id)
         at = issue.submitted_at if issue else None
         if at is None or at > cutoff:
-            number = sum(n for p, n in counts.items() if p.startswith(centre.path))
-            answer.append(Late(centre, cutoff, at, number))
+            answer.append(Late(centre, cutoff, at, counts[centre.path]))
     return answer
 
 
-def _counts_by_path(month: str, path: str) -> dict[str, int]:
+def _counts_by_path(month: str, path: str) -> Counter[str]:
+    """By the path of a centre, how many rows it and those below it have."""
     wanted = select(Centre.path, func.count(Entry.id)).join(Entry, Entry.centre_id == Centre.id)
     wanted = wanted.where(Entry.month == month, Entry.status != DROPPED)
     if path:
         wanted = wanted.where(*centre_queries.inside(path))
-    return dict(db.session.execute(wanted.group_by(Centre.path)).all())
+    found: Counter[str] = Counter()
+    for home, number in db.session.execute(wanted.group_by(Centre.path)):
+        for end, letter in enumerate(home, 1):
+            if letter == "/":
+                found[home[:end]] += number
+    return found
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from flask import Response, abort, flash, request, url_for
 
-from portal.centres import profile
+from portal.centres import picking, profile
 from portal.centres import queries as centres
 from portal.core import access, clock, incoming, pages, registry
 from portal.core.access import GRANTS, PERMISSION_LABELS, ROLE_LABELS, Permission, Role
@@ -40,17 +40,28 @@ def role_notes() -> dict[str, str]:
 @access.staff(Permission.ACCOUNTS)
 def accounts() -> Any:
     actor, now = access.actor(), clock.now()
-    wanted = staff_queries.AccountFilter(
-        q=request.args.get("q", "").strip()[:40], level=request.args.get("level", ""), centre_id=number("centre"),
-        state=request.args.get("state", ""), page=number("page") or 1,
-    )  # fmt: skip
-    rows, count = staff_queries.accounts(actor, wanted, now)
+    wanted = _wanted()
+    counts = staff_queries.state_counts(actor, wanted, now)
+    total = counts if not wanted.narrowed else staff_queries.state_counts(actor, staff_queries.AccountFilter(), now)
     return pages.page(
-        "people/staff/accounts.html", rows=rows, count=count, wanted=wanted, per_page=staff_queries.PER_PAGE,
-        states=staff_queries.STATES, counts=staff_queries.state_counts(actor, now), tones=TONES,
+        "people/staff/accounts.html", rows=staff_queries.accounts(actor, wanted, now), wanted=wanted, counts=counts,
+        count=counts[wanted.state] if wanted.state else sum(counts.values()), total=sum(total.values()),
+        per_page=staff_queries.PER_PAGE, states=staff_queries.STATES, tones=TONES,
         state_of=lambda row: staff_queries.state_of(row, now), levels=profile.current().levels,
-        centres=centres.choices(actor.centre_path), roles=ROLE_LABELS, own=actor.id, when=lambda at: year_and(at, now),
-        at_top=centres.at_top(actor),
+        centres=picking.of(centres.choices(actor.centre_path)), roles=ROLE_LABELS, own=actor.id,
+        departments=[(d.id, d.name) for d in queries.departments(actor)], sorts=staff_queries.SORTS,
+        when=lambda at: year_and(at, now), at_top=centres.at_top(actor),
+    )  # fmt: skip
+
+
+def _wanted() -> staff_queries.AccountFilter:
+    args = request.args
+    state, sort, role = args.get("state", ""), args.get("sort", ""), args.get("role", "")
+    return staff_queries.AccountFilter(
+        q=args.get("q", "").strip()[:40], level=args.get("level", ""), centre_id=number("centre"),
+        role=role if role in list(Role) else "", department_id=number("department"),
+        state=state if state in staff_queries.STATES else "", sort=sort if sort in staff_queries.SORTS else "place",
+        page=number("page") or 1,
     )  # fmt: skip
 
 
@@ -61,9 +72,7 @@ def _account(account_id: int) -> StaffAccount:
 def _with_places(form: PlaceFormType) -> PlaceFormType:
     """The form with the centres and departments that the viewer gives accounts to."""
     actor = access.actor()
-    choices = centres.choices(actor.centre_path)
-    top = min((c.depth for c in choices), default=0)
-    form.centre.choices = forms.picks((str(c.id), "　" * (c.depth - top) + c.name) for c in choices)
+    form.centre.offer(picking.of(centres.choices(actor.centre_path)))
     nobodys = [("", "不属于职能部门")] if actor.department_id is None else []
     departments = [(str(d.id), d.name) for d in queries.departments(actor)]
     form.department.choices = forms.picks([*nobodys, *departments])

@@ -1,12 +1,12 @@
 """The audit page: who, when, from where, what before and after (SPEC P9)."""
 
-from datetime import date
 from typing import Any
 
 from flask import Response, request
 
+from portal.centres import picking
 from portal.centres import queries as centres
-from portal.core import access, audit, clock, exports, pages, registry
+from portal.core import access, audit, clock, exports, incoming, pages, registry
 from portal.core.access import Permission
 from portal.core.text import csv_table
 from portal.people import audit_proof, queries, rules
@@ -15,26 +15,12 @@ from portal.people.staff.account_views import number, year_and
 from portal.people.staff.views import face
 
 
-def _day(name: str, problems: list[str]) -> date | None:
-    raw = request.args.get(name, "").strip()
-    if not raw:
-        return None
-    try:
-        return date.fromisoformat(raw)
-    except ValueError:
-        problems.append(f"“{raw}”不是日期，请按 2026-12-03 的样子填写。")
-        return None
-
-
 def _wanted(actor: access.Actor, problems: list[str]) -> staff_queries.AuditFilter:
     centre = centres.get(number("centre") or 0)
     path = centre.path if centre is not None and centres.is_inside(centre, actor.centre_path) else ""
     if request.args.get("centre") and not path:
         problems.append("没有这个阵地，下面是您能看到的全部记录。")
-    first, last = _day("first", problems), _day("last", problems)
-    if first and last and first > last:
-        problems.append("开始日期晚于结束日期，已对调。")
-        first, last = last, first
+    first, last = incoming.days_asked(problems)
     return staff_queries.AuditFilter(
         who=request.args.get("who", "").strip()[:40], what=request.args.get("what", "").strip()[:40],
         verb=request.args.get("verb", "")[:60], object_type=request.args.get("object", "")[:40],
@@ -65,7 +51,8 @@ def audit_page() -> Any:
     return pages.page(
         "people/staff/audit.html", rows=rows, wanted=wanted, problems=problems, word=word, changes=_changes,
         proof=proof, who=queries.doers(rows), said=staff_queries.audit_remarks(rows),
-        verbs=verbs, kinds=kinds, centres=centres.choices(actor.centre_path), older=rows[-1].id if more else None,
+        verbs=verbs, kinds=kinds, centres=picking.of(centres.choices(actor.centre_path)),
+        older=rows[-1].id if more else None,
         when=lambda at: year_and(at, clock.now()), now=clock.now(),
     )  # fmt: skip
 

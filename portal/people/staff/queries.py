@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select
-from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, not_, or_, select
+from sqlalchemy.orm import aliased, contains_eager, joinedload
 
-from portal.centres.models import Centre
+from portal.centres.models import Centre, Department
 from portal.centres.queries import inside
 from portal.core import clock
 from portal.core.access import Actor, Role
@@ -32,13 +32,32 @@ STATES = {"active": "正常", "initial": "初始密码未用", "expired": "初�
 
 @dataclass(frozen=True, slots=True)
 class AccountFilter:
-    """q: part of a username, name or centre name. state: a key of STATES."""
+    """q: parts of a name, username, centre or department, or the last digits of a number. centre_id: with all below it.
+    state: a key of STATES; sort: of SORTS."""
 
     q: str = ""
     level: str = ""
     centre_id: int | None = None
+    role: str = ""
+    department_id: int | None = None
     state: str = ""
+    sort: str = "place"
     page: int = 1
+
+    @property
+    def narrowed(self) -> bool:
+        return bool(self.q or self.level or self.centre_id or self.role or self.department_id)
+
+
+# How accounts may be sorted: the words, and the columns.
+_LOGIN = StaffAccount.last_login_at
+SORTS: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "place": ("按阵地", (Centre.depth, Centre.path, StaffAccount.department_id, StaffAccount.username)),
+    "name": ("按姓名", (StaffAccount.name, StaffAccount.id)),
+    "login": ("最近登录的在前", (_LOGIN.is_(None), _LOGIN.desc(), StaffAccount.id)),
+    "unused": ("最久没登录的在前", (_LOGIN.is_not(None), _LOGIN, StaffAccount.id)),
+}
+TAIL = 4  # digits of a number that are enough to look for it
 
 
 def _mine(actor: Actor) -> Select[StaffAccount]:
@@ -82,31 +101,44 @@ def like(column: Any, part: str) -> ColumnElement[bool]:
     return found
 
 
-def accounts(actor: Actor, wanted: AccountFilter, now: datetime) -> tuple[list[StaffAccount], int]:
-    """One page of accounts in tree order, and how many there are in all."""
-    statement = _mine(actor)
-    if wanted.q:
-        names = (StaffAccount.username, StaffAccount.name, Centre.name)
-        statement = statement.where(or_(*(like(c, wanted.q) for c in names)))
+def _looked_for(wanted: AccountFilter) -> list[ColumnElement[bool]]:
+    """All but the state."""
+    found: list[ColumnElement[bool]] = []
+    for word in wanted.q.split()[:5]:
+        names = (StaffAccount.username, StaffAccount.name, Centre.name, Centre.short_name)
+        said = [like(column, word) for column in names]
+        said.append(StaffAccount.department.has(like(Department.name, word)))
+        if word.isdecimal() and len(word) >= TAIL:
+            said.append(StaffAccount.phone.endswith(word))
+        found.append(or_(*said))
     if wanted.level:
-        statement = statement.where(Centre.level == wanted.level)
+        found.append(Centre.level == wanted.level)
     if wanted.centre_id is not None:
-        statement = statement.where(StaffAccount.centre_id == wanted.centre_id)
+        top = aliased(Centre)
+        below = (top.id == wanted.centre_id, Centre.path >= top.path, Centre.path < top.path + ":")
+        found.append(exists(select(top.id).where(*below)))
+    if wanted.role:
+        found.append(StaffAccount.role == wanted.role)
+    if wanted.department_id is not None:
+        found.append(StaffAccount.department_id == wanted.department_id)
+    return found
+
+
+def accounts(actor: Actor, wanted: AccountFilter, now: datetime) -> list[StaffAccount]:
+    """One page of accounts."""
+    statement = _mine(actor).options(joinedload(StaffAccount.department)).where(*_looked_for(wanted))
     if wanted.state in STATES:
         statement = statement.where(_state(wanted.state, now))
-    count = db.session.scalar(select(func.count()).select_from(statement.subquery())) or 0
-    order = statement.order_by(Centre.depth, Centre.path, StaffAccount.department_id, StaffAccount.username)
-    rows = db.session.scalars(order.limit(PER_PAGE).offset((max(1, wanted.page) - 1) * PER_PAGE))
-    return list(rows), count
+    order = statement.order_by(*SORTS[wanted.sort][1])
+    return list(db.session.scalars(order.limit(PER_PAGE).offset((max(1, wanted.page) - 1) * PER_PAGE)))
 
 
-def state_counts(actor: Actor, now: datetime) -> dict[str, int]:
-    """How many accounts of the actor's tree are in each state; one query per state."""
-    found = {}
-    for state in STATES:
-        rows = _mine(actor).where(_state(state, now)).subquery()
-        found[state] = db.session.scalar(select(func.count()).select_from(rows)) or 0
-    return found
+def state_counts(actor: Actor, wanted: AccountFilter, now: datetime) -> dict[str, int]:
+    """How many of the accounts looked for are in each state. One statement."""
+    mine = _mine(actor).where(*_looked_for(wanted))
+    sums = [func.count(case((_state(state, now), 1))) for state in STATES]
+    row = db.session.execute(mine.with_only_columns(*sums)).one()
+    return dict(zip(STATES, row, strict=True))
 
 
 def newcomers(actor: Actor, most: int, ids: Iterable[int] | None = None) -> list[StaffAccount]:

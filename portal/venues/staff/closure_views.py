@@ -51,6 +51,7 @@ def _form(values: MultiDict[str, str]) -> forms.ClosureForm:
         own = [(key, name) for key, name, centre in rooms if centre == house.name]
         choices += [SelectChoice(f"v{key}", name, optgroup=house.name) for key, name in own]
     form.where.choices = choices
+    form.where.render_kw = {"data-find": True}
     form.where.invalid_choice_message = "请从列表里选场地或整个中心。"
     return form
 

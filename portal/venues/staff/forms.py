@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
+from itertools import groupby
 from typing import Any
 
 from wtforms import (
@@ -19,6 +20,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Optional
 from wtforms.widgets import CheckboxInput, DateInput, ListWidget, NumberInput, TimeInput
 
+from portal.centres.picking import Groups
 from portal.centres.rules import clock_text
 from portal.core import clock
 from portal.core.forms import FULL_WIDTH, Form, LooseDateField, MobileField, at_most, strip
@@ -103,6 +105,13 @@ class Room(SelectField):
     def offer(self, rooms: Iterable[tuple[int, str, str]]) -> None:
         """rooms: (id, name, centre), in the order shown."""
         self.choices = [SelectChoice(value=key, label=name, optgroup=centre) for key, name, centre in rooms]
+        self.render_kw = {"data-find": True}
+
+    @property
+    def groups(self) -> Groups:
+        """The same rooms for `ui.centres`, which draws the box without this form."""
+        each = groupby(self.choices, key=lambda choice: choice.optgroup)
+        return [(centre, [(str(room.value), room.label) for room in rooms]) for centre, rooms in each]
 
     def pre_validate(self, form: Any) -> None:
         self.invalid_choice_message = "请从列表里选一个场地。"

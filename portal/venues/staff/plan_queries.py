@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import joinedload
 
+from portal.centres import picking
 from portal.centres.models import Centre
 from portal.centres.models import label as label_of
 from portal.centres.queries import inside
@@ -92,15 +93,25 @@ class House:
     pending: int
 
 
-def houses(path: str) -> list[House]:
-    """Centres at `path` and below that have rooms to book, in tree order, with what waits there. Two statements."""
+class Houses(list[House]):
+    """groups: the same for a select box, by code (`centres.picking`)."""
+
+    groups: picking.Groups
+
+
+def houses(path: str) -> Houses:
+    """Centres at `path` and below that have rooms to book, in tree order, with what waits there. Three statements."""
     columns = (Centre.id, Centre.code, label_of(Centre), Centre.path)
     wanted = select(*columns, func.count(Venue.id)).join(Venue, Venue.centre_id == Centre.id).group_by(*columns)
     wanted = wanted.where(Venue.active, Venue.bookable, *inside(path))
     asked = select(Booking.centre_id, func.count()).where(Booking.status == PENDING, Booking.source != BY_ACTIVITY)
     pending = {row[0]: row[1] for row in db.session.execute(asked.group_by(Booking.centre_id))}
     rows = sorted(db.session.execute(wanted), key=lambda r: [int(i) for i in r.path.strip("/").split("/")])
-    return [House(number, code, name, count, pending.get(number, 0)) for number, code, name, _, count in rows]
+    found = Houses(House(number, code, name, count, pending.get(number, 0)) for number, code, name, _, count in rows)
+    waits = [f"（{house.pending} 份待审批）" if house.pending else "" for house in found]
+    lines = ((row.path, row.code, row[2] + wait) for row, wait in zip(rows, waits, strict=True))
+    found.groups = picking.below(path, lines)
+    return found
 
 
 def room_choices(path: str) -> list[tuple[int, str, str]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, flash, request, url_for
 
-from portal.centres import profile
+from portal.centres import picking, profile
 from portal.centres import queries as centres
 from portal.centres import rules as centre_rules
 from portal.centres.models import Centre
@@ -67,7 +67,8 @@ def list_() -> Response:
     found = room_queries.rooms(path, wanted, clock.now())
     rooms, of_centres = room_queries.totals(path)
     return pages.page(
-        "venues/staff/rooms.html", found=found, wanted=wanted, homes=homes, kinds=profile.current().venues.kinds,
+        "venues/staff/rooms.html", found=found, wanted=wanted, homes=homes,
+        home_groups=picking.of(homes), kinds=profile.current().venues.kinds,
         tabs=[(text, pages.with_args(state=key), wanted.state == key) for key, text in STATES.items()],
         rooms=rooms, of_centres=of_centres, may_add=bool(homes),
         lengths=_lengths,
@@ -130,7 +131,7 @@ def _show(
         "venues/staff/room.html", status=status, venue=venue, centre=centre, form=form, groups=GROUPS,
         photo=photo or PhotoForm(formdata=None), accept=uploads.ACCEPT, most=room_actions.PHOTOS.most, coming=coming[0],
         bookings=coming[1], opening="；".join(f"{days} {text}" for days, text in opening), differences=differences,
-        homes=_homes() if venue is None else [], usual=_usual(centre, form) if venue is None else [],
+        home_groups=picking.of(_homes()) if venue is None else [], usual=_usual(centre, form) if venue is None else [],
         like=request.values.get("like", "") if venue is None else "",
     )  # fmt: skip
 
@@ -320,9 +321,18 @@ def copy(venue_id: int) -> Response:
     return pages.said(f"已把“{venue.name}”的规则套用到 {len(changed)} 个场地；已经订了的照旧。", url_for(".list_"))
 
 
+MOST_OTHERS = 60  # rooms of other centres that are listed at once
+
+
 def _copy_page(venue: Venue, own: list[Venue], others: list[Venue], form: CopyForm, status: int = 200) -> Response:
     week = room_actions.week_words(room_actions.week_of(venue))
+    own_path = access.actor().centre_path
+    homes = {v.centre.path: (v.centre.path, str(v.centre_id), v.centre.label) for v in others}
+    where = centres.get(incoming.whole_number(request.values.get("centre", "")))
+    at = where.path if where is not None and len(others) > MOST_OTHERS else ""
+    shown = [v for v in others if v.centre.path.startswith(at)][:MOST_OTHERS]
     return pages.page(
-        "venues/staff/room_copy.html", status=status, venue=venue, own=own, others=others, form=form,
+        "venues/staff/room_copy.html", status=status, venue=venue, own=own, others=shown, form=form, every=len(others),
+        homes=picking.below(own_path, homes.values()) if len(others) > MOST_OTHERS else [], where=where if at else None,
         week=week, lengths=_lengths, chosen=set(form.to.data or ()) | set(form.more.data or ()),
     )  # fmt: skip

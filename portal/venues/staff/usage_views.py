@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, abort, request
 
+from portal.centres import picking
 from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core import access, clock, pages, scope
@@ -30,6 +31,8 @@ KINDS = {"": "全部"} | usage.KINDS
 KIND_TONES = {usage.USED: "green", usage.MISSED: "red", usage.UNRECORDED: "gold", usage.COMING: "blue"}
 EXTRA_KINDS = {"booked": "已订（不含没来的）", "unmet": "想要但没排上"}
 MOST_IDLE = 9  # idle rooms told at length; the others in a table
+REST_IDLE = 60  # of those in the table
+PAGE_SIZE = 40  # centres in the table
 MOST_ROOMS = 40  # shown one by one below several centres; above that, centre by centre
 
 
@@ -102,8 +105,11 @@ def overview() -> Response:
     choice = _choice(now)
     groups, idle_rooms = _figures(choice, now)
     rooms = sum(len(g.rooms) for g in groups)
+    last = max(1, -(-len(groups) // PAGE_SIZE))
+    page = min(pages.page_number(), last)
     return pages.page(
-        "venues/staff/use.html", choice=choice, title=(choice.centre or _own_centre()).label, groups=groups,
+        "venues/staff/use.html", choice=choice, title=(choice.centre or _own_centre()).label, rest_idle=REST_IDLE,
+        groups=groups[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], count=len(groups), page=page, pages=last,
         rooms=rooms, figures=usage.total(groups), by_room=len(groups) < 2 or rooms <= MOST_ROOMS,
         idle=_striking_first(idle_rooms), most_idle=MOST_IDLE, recent=idle.recent(now),
         running=_running(choice.month, now),
@@ -123,12 +129,14 @@ def _running(month: str, now: datetime) -> bool:
     return month >= clock.month_of(clock.today(now))
 
 
-def _houses(groups: list[CentreUse], choice: Choice) -> list[tuple[str, str]]:
-    """Centres with rooms, to choose from. When one is chosen already, the way back is 'all'."""
-    found = [(g.centre.code, g.centre.label) for g in groups]
-    if choice.centre is not None and choice.centre.code not in dict(found):
-        found.insert(0, (choice.centre.code, choice.centre.label))
-    return found
+def _houses(groups: list[CentreUse], choice: Choice) -> picking.Groups:
+    """Centres with rooms, to choose from where there are several. When one is chosen already, the way back is 'all'."""
+    found = [g.centre for g in groups]
+    if choice.centre is not None and choice.centre.code not in {centre.code for centre in found}:
+        found.insert(0, choice.centre)
+    if len(found) < 2 and choice.centre is None:
+        return []
+    return picking.below(access.signed_in().centre_path, [(c.path, c.code, c.label) for c in found])
 
 
 @bp.get("/use.xlsx")

@@ -116,6 +116,28 @@ def test_what_goes_out_and_what_stays_turn_apart(client: Any, town: Town, make: 
     assert "会发布 <b>0</b> 条" in client.get(path).text  # all of the month, whatever page was open
 
 
+def test_what_goes_out_is_searched_and_sorted(client: Any, town: Town, make: Make, as_staff: Any) -> None:
+    for number in range(10):
+        make.entry(
+            town.centres["A1" if number % 2 else "B1"], title=f"第{9 - number}号", status=APPROVED, place=f"{number}楼"
+        )
+        make.entry(town.centres["A2"], title=f"还差{number}", status=DRAFT)
+    as_staff(client, town.staff["D"])
+    path = f"/staff/catalogue/publish?month={MONTH}"
+
+    def rows(more: str) -> list[str]:
+        return re.findall(r"<strong>((?:第|还差)\d号?)</strong>", client.get(path + more).text)
+
+    assert rows("&q=第3号") == ["第3号"]
+    assert rows("&q=3楼") == ["第6号"]
+    assert rows(f"&centre={town.centres['B'].id}&sort=title") == ["第1号", "第3号", "第5号", "第7号", "第9号"]
+    assert rows("&q=还差3") == ["还差3"]
+    page = client.get(path + "&q=第3号").text
+    assert "会发布 <b>10</b> 条" in page, "the button publishes all, whatever is looked for"
+    assert "找到会发布的 1 条、不会发布的 0 条" in page
+    assert "会发布的里没有这样的" in client.get(path + "&q=还差3").text
+
+
 @pytest.mark.usefixtures("small")
 def test_a_long_wechat_text_comes_in_parts(client: Any, town: Town, make: Make, as_staff: Any) -> None:
     for number in range(10):

@@ -158,3 +158,20 @@ def test_a_department_draws_up_and_sees_only_its_own(
     assert "直接到场" in board
     as_staff(client, town.staff["D"])
     assert "分配…" in client.get("/staff/catalogue?month=2026-12").text
+
+
+def test_a_plan_is_allotted_to_a_whole_subdistrict(
+    client: Any, town: Any, make: Any, session: Any, as_staff: Any
+) -> None:
+    at_top = {"department_id": town.department.id, "waits_at_id": town.centres["D"].id, "waits_since": make.now}
+    plan = make.entry(town.centres["D"], title="反诈宣传", status=IN_REVIEW, **at_top).id
+    as_staff(client, town.staff["D"])
+    url = f"/staff/catalogue/allot/{plan}"
+    assert "整个甲街道" in client.get(url).text
+    done = client.post(
+        url, data={"below": town.centres["A"].id, "centre": [town.centres["A1"].id, town.centres["B2"].id]}
+    )
+    assert "分到了 3 个社区" in client.get(done.location).text
+    session.rollback()
+    rows = session.scalars(select(Entry).where(Entry.title == "反诈宣传")).all()
+    assert sorted(row.centre.code for row in rows) == ["A1", "A2", "B2"]
