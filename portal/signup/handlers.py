@@ -19,7 +19,7 @@ from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.words import Words
 from portal.notices.actions import Told, tell_residents, tell_staff
-from portal.signup import actions, notices, queries, reminders, rules
+from portal.signup import actions, notices, queries, reminders, reviewing, rules
 from portal.signup.models import ACTIVE, OFFERED, SignUp
 
 
@@ -80,6 +80,18 @@ def on_merged(payload: dict[str, Any], now: datetime) -> None:
 @outbox.handler("signup.refused")
 def on_refused(payload: dict[str, Any], now: datetime) -> None:
     _tell(payload, "refused", now, notices.refused)
+
+
+@outbox.handler("signup.reviewed")
+def on_reviewed(payload: dict[str, Any], now: datetime) -> None:
+    """What staff decided of many sign-ups takes effect, and each person is told once."""
+    settled = reviewing.settle(payload["step_id"], payload["ids"], now)
+    if settled is None:
+        return
+    entry, kind, rows = settled
+    if entry.last_end is None or now < entry.last_end:
+        word = notices.confirmed if kind == reviewing.PASS else notices.refused
+        _tell_all(entry, rows, "reviewed", now, lambda s: word(entry, s))
 
 
 @outbox.handler("signup.lapsed")
