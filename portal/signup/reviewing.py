@@ -45,10 +45,15 @@ def undecided() -> ColumnElement[bool]:
     return ~exists().where(SignUpReview.sign_up_id == SignUp.id)
 
 
+def settles_at(entry: Entry, decided_at: datetime) -> datetime:
+    """When what is decided of many of its sign-ups at once takes effect (rules.settles_at)."""
+    return rules.settles_at((s.starts_at for s in entry.sessions), decided_at)
+
+
 def review(
     actor: Actor, entry_id: int, ids: Sequence[int], accept: bool, reason: str, now: datetime
 ) -> tuple[Entry, Reviewed]:
-    """Decide these sign-ups of one entry; it takes effect at `rules.settles_at`. Others of `ids` are left.
+    """Decide these sign-ups of one entry; it takes effect at `settles_at`. Others of `ids` are left.
 
     Writes 'signup.reviewed' {"step_id", "ids"}. Raises NotAllowed, ReasonMissing, EntryGone. Lock: the entry's row.
     """
@@ -78,7 +83,7 @@ def _note(actor: Actor, entry: Entry, kind: str, chosen: Sequence[int], reason: 
     db.session.flush()
     decided = [{"sign_up_id": number, "step_id": step.id, "reason": reason} for number in chosen]
     db.session.execute(insert(SignUpReview), decided)
-    due = rules.settles_at(entry, now)
+    due = settles_at(entry, now)
     for some in bulk_rules.batches(chosen):
         key = f"{step.id}:{some[0]}:{int(now.timestamp())}"  # a step's number may come again once it is forgotten
         outbox.put("signup.reviewed", key, {"step_id": step.id, "ids": some}, now, due_at=due)

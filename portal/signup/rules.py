@@ -176,20 +176,20 @@ def extension_limit(entry: EntryFacts, until: datetime, now: datetime) -> Refusa
     return None
 
 
-def settles_at(entry: EntryFacts, decided_at: datetime) -> datetime:
+def settles_at(starts: Iterable[datetime], decided_at: datetime) -> datetime:
     """When a decision about many sign-ups takes effect and people are told: once it cannot be taken back any more.
 
-    Until then nothing moves, so that nobody hears yes and then no, and no place goes to the queue and is asked back.
-    Of what begins soon it takes effect at once: there the answer is worth more than the way back.
+    starts: of the activity's sessions. Until then nothing moves, so that nobody hears yes and then no, and no place
+    goes to the queue and is asked back. Of what begins soon it takes effect at once: the answer is worth more there.
     """
-    soon = entry.first_start is not None and entry.first_start - decided_at < SHORTEST_OFFER
+    soon = any(decided_at <= start < decided_at + SHORTEST_OFFER for start in starts)
     return decided_at if soon else bulk_rules.take_back_until(decided_at)
 
 
-def settles_text(entry: EntryFacts, decided_at: datetime, now: datetime) -> str:
+def settles_text(settles: datetime, now: datetime) -> str:
     """'14:32 生效并通知本人，在那以前可以撤回'; when it cannot be taken back, that it goes out now."""
-    at = settles_at(entry, decided_at)
-    return f"{clock.hour(at)} 生效并通知本人，在那以前可以撤回" if now < at else "马上生效并通知本人，不能撤回"
+    hour = clock.hour(settles)
+    return f"{hour} 生效并通知本人，在那以前可以撤回" if now < settles else "马上生效并通知本人，不能撤回"
 
 
 def can_take_all(free: int | None, parties: Sequence[int]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,19 @@ def test_errors_behind_warnings_are_shown_before_the_press(client: Any, upload_f
     done = client.post(f"{url}/take", data={"all": "1"})
     assert "没有导入 3 条：第 3、4、6 行" in client.get(done.location).text
     assert titles(session) == ["重叠甲", "正常"]
+
+
+def test_one_warning_for_one_thing(upload: Any, session: Any) -> None:
+    """A row without a telephone: the reader and the rules both notice, and it is said once."""
+    upload((1, *WEEKLY[1:-1], "李社工"))
+    [row] = session.scalars(select(PlanImport.rows)).one()
+    assert [message for _, _, message in row["problems"] if "电话" in message] == ["没写联系电话，请补上"]
+
+
+def test_the_number_of_places_is_not_called_optional(client: Any, town: Any, as_staff: Any) -> None:
+    as_staff(client, town.operator["A1"])
+    label = re.search(r'<label for="capacity">(.*?)</label>', client.get("/staff/catalogue/new?month=2026-12").text)
+    assert label and "限人数时必填" in label[1] and "选填" not in label[1]
 
 
 def test_tabs_search_and_what_was_not_used(client: Any, upload: Any) -> None:
