@@ -144,17 +144,29 @@ def taken_imports(actor: Actor, month: str, now: datetime) -> list[tuple[PlanImp
     return [(plan, count) for plan, count in found]
 
 
+def rows_of_import(plan: PlanImport) -> tuple[dict[int, str], dict[int, str]]:
+    """Titles by id of what an import has left in the list: drafts nobody has touched since, and the others."""
+    rows = db.session.execute(
+        select(Entry.id, Entry.title, Entry.status, Entry.revision)
+        .where(Entry.import_row.like(f"{plan.id}:%"), Entry.status != DROPPED)
+        .order_by(Entry.first_start, Entry.id)
+    )
+    untouched: dict[int, str] = {}
+    others: dict[int, str] = {}
+    for number, title, status, revision in rows:
+        (untouched if status == DRAFT and revision == 1 else others)[number] = title
+    return untouched, others
+
+
 def undo_import(actor: Actor, plan: PlanImport, now: datetime) -> Outcome:
     """Take the drafts of an import out again, in batches; what somebody has worked on since stays and is named."""
     entry_values.need(actor, Permission.PLAN)
     entry_values.need_inside(actor, plan.centre)
-    rows = list(db.session.execute(select(Entry.id, Entry.title, Entry.status, Entry.revision).where(
-        Entry.import_row.like(f"{plan.id}:%"), Entry.status != DROPPED)))  # fmt: skip
-    ids = [number for number, _, status, revision in rows if status == DRAFT and revision == 1]
+    untouched, others = rows_of_import(plan)
 
     def step(some: list[int], step_id: int | None) -> Outcome:
         return drop_rows(actor, some, now, step_id)
 
-    found = bulk_steps.in_batches(ids, step)
-    found.left += [Left(number, title, "导入以后有人改过或已送审") for number, title, *_ in rows if number not in ids]
+    found = bulk_steps.in_batches(untouched, step)
+    found.left += [Left(number, title, "导入以后有人改过或已送审") for number, title in others.items()]
     return found

@@ -168,6 +168,7 @@ def test_its_room_is_taken_meanwhile(
         answer = district.post(f"/staff/catalogue/changes/{change.id}/undo", data={"reason": "来电了"})
     assert answer.status_code == 422
     assert "三楼会议室" in answer.text.split('class="err"')[1].split("</p>")[0]
+    assert "先和对方商量让出场地" in answer.text
     assert "来电了</textarea>" in answer.text
     session.rollback()
     session.expire_all()

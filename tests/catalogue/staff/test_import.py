@@ -335,3 +335,17 @@ def test_laid_aside_and_foreign(client: Any, town: Any, upload: Any, session: An
     session.rollback()
     assert session.get(PlanImport, number).status == "laid_aside"
     assert f"imports/{number}" not in client.get("/staff/catalogue/import").text
+
+
+def test_undoing_an_import_asks_with_what_goes_and_what_stays(client: Any, upload: Any, session: Any) -> None:
+    url, import_id = upload(GOOD, WEEKLY)
+    client.post(f"{url}/take", data={"all": "1"})
+    session.rollback()
+    kept = session.scalars(select(Entry).where(Entry.title == WEEKLY[2])).one()
+    kept.revision += 1
+    session.commit()
+    undo = f"/staff/catalogue/imports/{import_id}/undo"
+    goes, stays = client.get(undo).text.split("留着的 1 条")
+    assert "拿掉 1 条" in goes and GOOD[2] in goes and WEEKLY[2] not in goes
+    assert WEEKLY[2] in stays
+    assert f"{WEEKLY[2]}</a>：导入以后有人改过或已送审" in client.post(undo).text
