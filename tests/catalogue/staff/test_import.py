@@ -232,6 +232,40 @@ def test_what_all_rows_lack_is_said_once(client: Any, town: Any, upload_file: An
     assert "请先选好或填好" in client.get(nothing.location).text
 
 
+def test_a_list_without_categories_is_chosen_for_once(client: Any, town: Any, upload_file: Any, session: Any) -> None:
+    url, number = upload_file("no-category.xlsx")
+    assert "没有类别的 7 行" in client.get(url).text
+    client.post(f"{url}/set", data={"which": "without", "category_id": town.categories["party"].id})
+    session.rollback()
+    rows = rows_of(session.get(PlanImport, number))
+    assert {row.values.category_id for row in rows} == {town.categories["party"].id}
+    assert not [p for row in rows for p in row.problems if p.field == "category_id"]
+
+
+def test_a_subdistricts_combined_table_reaches_its_communities(
+    client: Any, town: Any, session: Any, as_staff: Any
+) -> None:
+    """Five communities in one table, two of them below this subdistrict: their rows go there, the others ask."""
+    for code, name in (("A1", "葵涌社区"), ("A2", "葵新社区"), ("B1", "三溪社区")):
+        town.centres[code].name = town.centres[code].short_name = name
+    session.commit()
+    as_staff(client, town.staff["A"])
+    file = (io.BytesIO((PLANS / "m13-combined.xlsx").read_bytes()), "合并.xlsx")
+    data = {"month": "2026-12", "centre": town.centres["A"].id, "file": file}
+    url = client.post("/staff/catalogue/import", data=data).location
+    session.rollback()
+    rows = rows_of(session.scalars(select(PlanImport)).one())
+    ours = {town.centres["A1"].id: "葵涌社区", town.centres["A2"].id: "葵新社区"}
+    assert len(rows) == 20
+    for row in rows:
+        named = row.values.title.split("活动")[0]
+        if named in ours.values():
+            assert ours[row.centre_id] == named and row.ok
+        else:
+            assert [p for p in row.problems if p.field == "centre" and p.severity == "error"], named
+    assert "葵涌社区" in client.get(url).text
+
+
 def test_a_plan_titled_for_another_centre_asks_first(client: Any, upload: Any, session: Any, town: Any) -> None:
     other = town.centres["B1"].label
     url, _ = upload(GOOD, title=f"{other}党群服务中心2026年12月服务清单")
