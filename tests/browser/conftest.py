@@ -195,7 +195,7 @@ class House:
         """So many residents have signed up for an activity whose staff decide."""
 
         def work(town: factories.Town, make: factories.Make) -> None:
-            people = make.residents(count, town.centres["A1"])
+            people = [make.resident(town.centres["A1"]) for _ in range(count)]
             entry = db.session.get_one(Entry, entry_id)
             entry.taken += count
             for person in people:
