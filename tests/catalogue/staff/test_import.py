@@ -13,8 +13,10 @@ from sqlalchemy import select
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
+from portal.catalogue.actions import tidying
 from portal.catalogue.actions.plan_rows import rows_of
 from portal.catalogue.models import Entry, PlanImport
+from tests.factories import NOW
 
 HEAD = ("序号", "服务类别", "服务名称", "服务内容", "服务时间", "服务对象", "服务地点", "名额", "联系人及电话")
 GOOD = (1, "党群服务", "包汤圆", "一起包", "12月22日 14:30-17:00", "全体居民", "一楼", "60人", "陈社工 0755-84200001")
@@ -371,12 +373,33 @@ def test_laid_aside_and_foreign(client: Any, town: Any, upload: Any, session: An
     assert f"imports/{number}" not in client.get("/staff/catalogue/import").text
 
 
-def test_undoing_an_import_asks_with_what_goes_and_what_stays(client: Any, upload: Any, session: Any) -> None:
+def test_handed_in_and_taken_back_a_wrong_import_is_still_undone(
+    client: Any, town: Any, upload: Any, session: Any
+) -> None:
     url, import_id = upload(GOOD, WEEKLY)
     client.post(f"{url}/take", data={"all": "1"})
     session.rollback()
-    kept = session.scalars(select(Entry).where(Entry.title == WEEKLY[2])).one()
-    kept.revision += 1
+    ids = ",".join(str(number) for number in session.scalars(select(Entry.id)))
+    done = client.post("/staff/catalogue/bulk", data={"do": "hand_in", "ids": ids, "month": "2026-12"})
+    board = "/staff/catalogue?month=2026-12"
+    assert "撤销这次导入" not in client.get(board).text
+    undo = re.search(r"/staff/catalogue/steps/\d+/undo", client.get(board).text)
+    assert done.status_code == 303 and undo
+    client.post(undo[0])
+    assert "有 2 条草稿还没动过" in client.get(board).text
+    client.post(f"/staff/catalogue/imports/{import_id}/undo")
+    session.rollback()
+    assert set(session.scalars(select(Entry.status))) == {"dropped"}
+
+
+def test_undoing_an_import_asks_with_what_goes_and_what_stays(
+    client: Any, town: Any, upload: Any, session: Any
+) -> None:
+    url, import_id = upload(GOOD, WEEKLY)
+    client.post(f"{url}/take", data={"all": "1"})
+    session.rollback()
+    kept = session.scalars(select(Entry.id).where(Entry.title == WEEKLY[2])).one()
+    tidying.set_place(town.actor("A1"), [kept], "广场", NOW)
     session.commit()
     undo = f"/staff/catalogue/imports/{import_id}/undo"
     goes, stays = client.get(undo).text.split("留着的 1 条")
