@@ -8,7 +8,7 @@ JOBS ?= 2
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgresql lint fmt bench wide load fuzz attack drill faults bundle bundle-trial pins setup setup-lint setup-test clean first-morning
+.PHONY: help run test test-sqlite test-postgresql lint fmt bench wide load fuzz attack drill faults bundle bundle-trial pins setup setup-lint setup-test clean first-morning clicks
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ fuzz: setup-test  ## 20,000 made Excel plans read against their own truth, some 
 
 first-morning: setup-test  ## A district set up from an empty database in Chromium: clicks counted, pictures in tests/out
 	$(PY) -m tests.first_morning
+
+clicks: setup-test  ## What a month of 312 rows and an import of 300 cost in clicks, in Chromium; fewer rows in the suite
+	PORTAL_CLICK_ROWS=312 PORTAL_CLICK_PLAN=300 PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -n 0 tests/browser/test_clicks.py
 
 attack: setup-test  ## Attacks on what `make run` starts, with visitors beside them; on this machine only, some ten minutes
 	$(PY) -m tests.attack

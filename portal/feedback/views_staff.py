@@ -44,13 +44,16 @@ def _tabs(active: str) -> list[tuple[str, str, bool]]:
 def call_backs() -> Response:
     """Call-backs that wait for my centre, the earliest due first; overdue, handed up, done."""
     actor, now = access.actor(), clock.now()
-    which = request.args.get("show", "")
+    counts = queries.counts(actor, now)
+    # Opened by the number beside its name: what it counts may all be other centres' that are late.
+    first = "overdue" if counts["overdue"] and not counts[""] else ""
+    which = request.args.get("show", first)
     which = which if which in dict(queries.FILTERS) else ""
     page = pages.page_number()
     lines, more = queries.call_backs(actor, which, now, page)
     return pages.page(
         "feedback/staff_call_backs.html", "results", lines=lines, more=more, page=page, which=which, now=now,
-        filters=queries.FILTERS, counts=queries.counts(actor, now), labels=LABELS, tones=TONES,
+        filters=queries.FILTERS, counts=counts, labels=LABELS, tones=TONES,
         tabs=_tabs("call_backs"), tone=policy.tone, policy=queries.policy(), kind=subjects.label,
         due_hours=policy.of(KIND.name).clocks["call"].amount,
     )  # fmt: skip

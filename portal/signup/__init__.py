@@ -6,7 +6,16 @@ from flask import Flask
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and deadlines to the app."""
     # Importing them registers what is evaluated, due, waiting and carried out by the outbox.
-    from portal.signup import evaluating, handlers, registry, reminders, views_papers, views_resident, views_staff  # noqa: F401
+    from portal.signup import (  # noqa: F401
+        evaluating,
+        handlers,
+        registry,
+        reminders,
+        views_papers,
+        views_resident,
+        views_review,
+        views_staff,
+    )
 
     app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, delete, func, select
 from sqlalchemy.orm import joinedload
 
 from portal.catalogue.models import PUBLIC, Entry
@@ -16,7 +16,7 @@ from portal.people.models import Relative, Resident
 from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.signup import rules, waiting_list
 from portal.signup.errors import EntryGone, OfferOver, SignUpGone, SignUpRefused, WithdrawRefused
-from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
+from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, OFFERED, PENDING, WAITING, SignUp, SignUpReview
 from portal.signup.states import BACK, MACHINE
 
 FIRST_TOPIC = {CONFIRMED: "signup.confirmed", PENDING: "signup.received", WAITING: "signup.waiting"}
@@ -273,6 +273,7 @@ def erase(resident_id: int, now: datetime) -> None:
         mine = select(SignUp).where(SignUp.resident_id == resident_id).order_by(SignUp.entry_id, SignUp.id)
         rows = list(db.session.scalars(mine))
         remarks.blank(MACHINE.name, (row.id for row in rows))
+        db.session.execute(delete(SignUpReview).where(SignUpReview.sign_up_id.in_([row.id for row in rows])))
         for row in rows:
             entry = waiting_list.lock(row.entry_id) if row.status in ACTIVE else None
             # What is over keeps its figures; the name is gone with the resident's own row.

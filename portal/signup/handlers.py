@@ -19,8 +19,8 @@ from portal.core.access import Permission
 from portal.core.db import db
 from portal.core.words import Words
 from portal.notices.actions import Told, tell_residents, tell_staff
-from portal.signup import actions, notices, queries, reminders, rules
-from portal.signup.models import ACTIVE, OFFERED, SignUp
+from portal.signup import actions, notices, queries, reminders, reviewing, rules
+from portal.signup.models import ACTIVE, CONFIRMED, LAPSED, OFFERED, PENDING, REFUSED, WAITING, WITHDRAWN, SignUp
 
 
 def _sign_up(sign_up_id: int) -> SignUp | None:
@@ -35,12 +35,15 @@ def link(entry_id: int) -> str:
     return f"/services/{entry_id}"
 
 
-def _tell(payload: dict[str, Any], topic: str, now: datetime, word: Callable[[Entry, SignUp], Words | None]) -> None:
-    """Tell the owner of one sign-up."""
+def _tell(
+    payload: dict[str, Any], topic: str, now: datetime, word: Callable[[Entry, SignUp], Words], *still: str
+) -> None:
+    """Tell the owner of one sign-up, while it is still so: who has left meanwhile, or has heard of something newer,
+    would only be misled."""
     row = _sign_up(payload["id"])
-    words = word(row.entry, row) if row is not None else None
-    if row is None or words is None:
+    if row is None or row.status not in still:
         return
+    words = word(row.entry, row)
     key = f"{topic}:{row.id}:{payload.get('history_id', 'new')}"
     tell_residents([Told(row.resident_id, key)], words.kind, words.title, words.body, link(row.entry_id), now,
                    urgent=words.urgent, sms=words.sms)  # fmt: skip
@@ -48,50 +51,61 @@ def _tell(payload: dict[str, Any], topic: str, now: datetime, word: Callable[[En
 
 @outbox.handler("signup.confirmed")
 def on_confirmed(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "confirmed", now, notices.confirmed)
+    _tell(payload, "confirmed", now, notices.confirmed, CONFIRMED)
 
 
 @outbox.handler("signup.received")
 def on_received(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "received", now, notices.received)
+    _tell(payload, "received", now, notices.received, PENDING, CONFIRMED, REFUSED)
 
 
 @outbox.handler("signup.waiting")
 def on_waiting(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "waiting", now, lambda e, s: notices.waiting(e, s, queries.place_number(s)))
+    _tell(payload, "waiting", now, lambda e, s: notices.waiting(e, s, queries.place_number(s)), WAITING)
 
 
 @outbox.handler("signup.moved_up")
 def on_moved_up(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "moved_up", now, notices.moved_up)
+    _tell(payload, "moved_up", now, notices.moved_up, CONFIRMED)
 
 
 @outbox.handler("signup.offered")
 def on_offered(payload: dict[str, Any], now: datetime) -> None:
-    """Only while the offer stands: asking somebody for what is gone would be worse than silence."""
-    _tell(payload, "offered", now, lambda e, s: notices.offered(e, s) if s.status == OFFERED else None)
+    _tell(payload, "offered", now, notices.offered, OFFERED)
 
 
 @outbox.handler("signup.merged")
 def on_merged(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "merged", now, lambda e, s: notices.merged(e, s) if s.status == OFFERED else None)
+    _tell(payload, "merged", now, notices.merged, OFFERED)
 
 
 @outbox.handler("signup.refused")
 def on_refused(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "refused", now, notices.refused)
+    _tell(payload, "refused", now, notices.refused, REFUSED)
+
+
+@outbox.handler("signup.reviewed")
+def on_reviewed(payload: dict[str, Any], now: datetime) -> None:
+    """What staff decided of many sign-ups takes effect, and each person is told once."""
+    settled = reviewing.settle(payload["step_id"], payload["ids"], now)
+    if settled is None:
+        return
+    entry, kind, rows = settled
+    if entry.last_end is None or now < entry.last_end:
+        word = notices.confirmed if kind == reviewing.PASS else notices.refused
+        _tell_all(entry, rows, "reviewed", now, lambda s: word(entry, s))
 
 
 @outbox.handler("signup.lapsed")
 def on_lapsed(payload: dict[str, Any], now: datetime) -> None:
-    _tell(payload, "lapsed", now, notices.lapsed)
+    _tell(payload, "lapsed", now, notices.lapsed, LAPSED)
 
 
 @outbox.handler("signup.withdrawn")
 def on_withdrawn(payload: dict[str, Any], now: datetime) -> None:
     history = db.session.get(states.StateHistory, payload["history_id"])
     reason = history.reason if history else ""
-    _tell(payload, "withdrawn", now, lambda e, s: notices.withdrawn(e, s, reason))
+    _tell(payload, "withdrawn", now, lambda e, s: notices.withdrawn(e, s, reason), WITHDRAWN)
 
 
 def _entry(entry_id: int) -> Entry | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from portal.catalogue.models import Entry
+from portal.catalogue.models import BulkStep, Entry
 from portal.core.db import Base, UTCDateTime
 from portal.core.scope import CentreScoped
 from portal.people.models import Relative, Resident
@@ -67,3 +67,18 @@ class SignUp(CentreScoped, Base):
     @classmethod
     def resident_criteria(cls, resident_id: int | None) -> ColumnElement[bool]:
         return cls.resident_id == (resident_id if resident_id is not None else -1)
+
+
+class SignUpReview(Base):
+    """What staff decided of many sign-ups at once, until it takes effect: the sign-up itself is pending until then.
+
+    step.kind says yes or no (reviewing.KINDS). reason: why not, which the person then reads.
+    """
+
+    __tablename__ = "sign_up_review"
+
+    sign_up_id: Mapped[int] = mapped_column(ForeignKey("sign_up.id"), primary_key=True)
+    step_id: Mapped[int] = mapped_column(ForeignKey("bulk_step.id"), index=True)
+    reason: Mapped[str] = mapped_column(Text, default="")
+
+    step: Mapped[BulkStep] = relationship()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, Select, and_, func, literal_column, select, union_all
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, literal_column, select, union_all
 from sqlalchemy.orm import joinedload
 
 from portal.cases import ladder
@@ -16,8 +16,8 @@ from portal.core import clock, deadlines
 from portal.core.access import Actor, Permission
 from portal.core.db import db, packed
 from portal.people.models import Relative, Resident
-from portal.signup import rules
-from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp
+from portal.signup import reviewing, rules
+from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp, SignUpReview
 from portal.signup.states import LABELS, TONES
 
 
@@ -45,9 +45,9 @@ PAGE = 40
 FILTERS = (("", "要开始的"), ("pending", "有待审核"), ("low", "人数不足"), ("full", "已满"), ("past", "已结束"))
 
 
-def _counted(status: str) -> ScalarSelect[int]:
+def _counted(status: str, *further: ColumnElement[bool]) -> ScalarSelect[int]:
     return (
-        select(func.count()).where(SignUp.entry_id == Entry.id, SignUp.status == status)
+        select(func.count()).where(SignUp.entry_id == Entry.id, SignUp.status == status, *further)
         .correlate(Entry).scalar_subquery()
     )  # fmt: skip
 
@@ -59,7 +59,7 @@ def staff_list(
 
     which: a key of FILTERS. Upcoming ones first to start first, past ones last first.
     """
-    pending, offered = _counted(PENDING), _counted(OFFERED)
+    pending, offered = _counted(PENDING, reviewing.undecided()), _counted(OFFERED)
     order = Entry.first_start.desc() if which == "past" else Entry.first_start
     wanted: list[Any] = [Entry.walk_in.is_(False), Entry.centre_id.in_(select(Centre.id).where(*inside(path)))]
     if which == "past":
@@ -213,7 +213,8 @@ def to_check(actor: Actor, now: datetime) -> tuple[ScalarSelect[int], Select[Any
     # does SQLite see that the small index of pending ones holds them all.
     s = SignUp.__table__.c
     pending = select(s.entry_id, func.count().label("number"), func.min(s.created_at).label("since"))
-    waits = pending.where(s.status == literal_column("'pending'")).group_by(s.entry_id).subquery()
+    decided = exists().where(SignUpReview.sign_up_id == s.id)
+    waits = pending.where(s.status == literal_column("'pending'"), ~decided).group_by(s.entry_id).subquery()
     row = packed(
         id=Entry.id, title=Entry.title, centre=Centre.short_name, start=Entry.first_start, count=waits.c.number,
         since=waits.c.since,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from portal.catalogue import bulk_rules
 from portal.catalogue.windows import Windows, closes_at, opens_at, withdraw_deadline
 from portal.core import clock
 from portal.core.words import Refusal
@@ -177,6 +178,22 @@ def extension_limit(entry: EntryFacts, until: datetime, now: datetime) -> Refusa
     if end is not None and until > end:
         return Refusal("after", "截止时间不能晚于活动结束。", f"最晚到{clock.stamp(end)}。")
     return None
+
+
+def settles_at(starts: Iterable[datetime], decided_at: datetime) -> datetime:
+    """When a decision about many sign-ups takes effect and people are told: once it cannot be taken back any more.
+
+    starts: of the activity's sessions. Until then nothing moves, so that nobody hears yes and then no, and no place
+    goes to the queue and is asked back. Of what begins soon it takes effect at once: the answer is worth more there.
+    """
+    soon = any(decided_at <= start < decided_at + SHORTEST_OFFER for start in starts)
+    return decided_at if soon else bulk_rules.take_back_until(decided_at)
+
+
+def settles_text(settles: datetime, now: datetime) -> str:
+    """'14:32 生效并通知本人，在那以前可以撤回'; when it cannot be taken back, that it goes out now."""
+    hour = clock.hour(settles)
+    return f"{hour} 生效并通知本人，在那以前可以撤回" if now < settles else "马上生效并通知本人，不能撤回"
 
 
 def can_take_all(free: int | None, parties: Sequence[int]) -> bool:

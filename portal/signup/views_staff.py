@@ -1,6 +1,7 @@
 """Staff on sign-ups: who comes, who waits, who must be decided; callers; rosters (SPEC S3, S5, S10)."""
 
 import re
+from collections import Counter
 from datetime import date, datetime, time
 from typing import Any
 
@@ -9,14 +10,14 @@ from wtforms import ValidationError
 
 from portal.catalogue import windows
 from portal.catalogue.actions import changing
-from portal.catalogue.models import Entry
+from portal.catalogue.models import BulkStep, Entry
 from portal.core import access, clock, forms, pages, registry
-from portal.core.access import Permission
+from portal.core.access import Actor, Permission
 from portal.core.errors import DomainError, Invalid
 from portal.core.incoming import whole_number
 from portal.people import queries as people
 from portal.people.actions import resident_records as people_actions
-from portal.signup import notices, queries, queries_staff, rules, staff_actions
+from portal.signup import notices, queries, queries_staff, reviewing, rules, staff_actions
 from portal.signup.errors import SignUpGone
 
 bp = Blueprint("signup_staff", __name__, url_prefix="/staff/sign-ups")
@@ -45,7 +46,7 @@ def list_entries() -> Response:
     )  # fmt: skip
 
 
-def _entry(entry_id: int) -> Entry:
+def entry_or_404(entry_id: int) -> Entry:
     return queries_staff.staff_entry(entry_id) or abort(404)
 
 
@@ -61,21 +62,30 @@ def _page(
 ) -> Response:
     """The page or its block; `where` names the form an error belongs to ('add', 'extend', 'merge', a row's id)."""
     now = clock.now()
-    found = _entry(entry_id)
+    found = entry_or_404(entry_id)
     rows = queries_staff.for_entry(entry_id)
     live = [r for r in rows if r.status in queries_staff.ORDER]
+    decided = reviewing.waiting_of(entry_id)
     actor = access.actor()
     may = actor.can(Permission.SIGN_UPS) and found.status == "published" and now < (found.last_end or now)
     return pages.page(
         TEMPLATE, "board", entry=found, now=now, when=notices.when(found), live=live,
         ended=[r for r in rows if r.status not in queries_staff.ORDER],
-        pending=sum(r.status == "pending" for r in live),
+        undecided=[r.id for r in live if r.status == "pending" and r.id not in decided], decided=decided,
+        own_steps=_own_steps(decided, actor), review=reviewing, rule=rules,
         offered=sum(r.status == "offered" for r in live), closes=windows.closes_at(found), may=may,
         low=rules.is_low(found, now), error=error, where=where, shown=shown or {},
         typed=request.form, open_change=changing.open_change(found.id), may_plan=actor.can(Permission.PLAN),
         targets=queries_staff.merge_targets(found, now) if may else [], may_print=actor.can(Permission.SIGN_UPS),
         may_unmask=actor.can(Permission.UNMASK),
     )  # fmt: skip
+
+
+def _own_steps(decided: dict[int, BulkStep], actor: Actor) -> list[tuple[BulkStep, int]]:
+    """Steps on many rows that this person did and that wait to take effect, with of how many sign-ups; newest first."""
+    counted = Counter(step.id for step in decided.values() if step.account_id == actor.id)
+    steps = {step.id: step for step in decided.values()}
+    return [(steps[number], counted[number]) for number in sorted(counted, reverse=True)]
 
 
 def _act(where: str = "") -> pages.Acting:
@@ -132,7 +142,7 @@ def withdraw(entry_id: int, sign_up_id: int) -> str:
 @access.staff(Permission.UNMASK)
 def phone(entry_id: int, sign_up_id: int) -> Response:
     """Show one phone number in full; it is recorded who looked (P8)."""
-    found = _entry(entry_id)
+    found = entry_or_404(entry_id)
     row = _row_of(entry_id, sign_up_id)
     person = people.resident(row.resident_id)
     if person is None:
@@ -199,8 +209,8 @@ def merge(entry_id: int) -> str:
         raise BadInput("请选要并到哪个活动。", field="target")
     actor, now = access.actor(), clock.now()
     asked = staff_actions.offer_elsewhere(actor, entry_id, target, now)
-    other = _entry(target)
-    change = changing.cancel_entry(actor, _entry(entry_id), f"报名人数不足，与《{other.title}》合并", now)
+    other = entry_or_404(target)
+    change = changing.cancel_entry(actor, entry_or_404(entry_id), f"报名人数不足，与《{other.title}》合并", now)
     after = "本活动已取消。" if change.status == "applied" else "本活动的取消等发布单位确认。"
     return f"已请 {asked} 份报名改到《{other.title}》，对方同意才算数。{after}"
 
@@ -210,7 +220,9 @@ def merge(entry_id: int) -> str:
 @_act("cancel")
 def cancel(entry_id: int) -> str:
     """Too few people: ask to cancel; done at once where the asker is the publisher. Everybody is told."""
-    change = changing.cancel_entry(access.actor(), _entry(entry_id), request.form.get("reason", "")[:500], clock.now())
+    change = changing.cancel_entry(
+        access.actor(), entry_or_404(entry_id), request.form.get("reason", "")[:500], clock.now()
+    )
     if change.status == "applied":
         return "活动已取消，报名的人都会收到通知。"
     return "已申请取消，发布单位确认后通知所有报名的人。"

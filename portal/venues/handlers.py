@@ -70,7 +70,7 @@ _told("approved", notices.approved, APPROVED)
 _told("received", notices.received, PENDING)
 _told("offered", notices.offered, OFFERED)  # asking somebody for what is gone would be worse than silence
 _told("passed_over", notices.passed_over, WAITING)
-_told("moved_up", notices.moved_up, what="候补的时间排上了")
+_told("moved_up", notices.moved_up, APPROVED, what="候补的时间排上了")
 _told("refused", notices.refused)
 _told("released", notices.released, what="没有人到，已释放")
 _told("withdrawn", notices.withdrawn)  # by staff, because the person said so on the phone: they have it in writing

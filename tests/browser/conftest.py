@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from portal import create_app
 from portal.catalogue.actions import importing
+from portal.catalogue.models import Entry
 from portal.core import protection, scope, sessions
 from portal.core.db import db
 from portal.signup.models import SignUp
@@ -189,6 +190,26 @@ class House:
     def entry(self, code: str = "A1", **values: Any) -> int:
         """A published activity; its id."""
         return int(self.do(lambda town, make: make.entry(town.centres[code], **values).id))
+
+    def pending(self, entry_id: int, count: int) -> None:
+        """So many residents have signed up for an activity whose staff decide."""
+
+        def work(town: factories.Town, make: factories.Make) -> None:
+            people = [make.resident(town.centres["A1"]) for _ in range(count)]
+            entry = db.session.get_one(Entry, entry_id)
+            entry.taken += count
+            for person in people:
+                row = SignUp(
+                    entry_id=entry_id,
+                    resident_id=person.id,
+                    person_key=f"r{person.id}",
+                    status="pending",
+                    centre_id=entry.centre_id,
+                    created_at=factories.NOW,
+                )
+                db.session.add(row)
+
+        self.do(work)
 
     def resident(self, code: str | None = "A1", **values: Any) -> int:
         """A registered resident of a community; the id."""

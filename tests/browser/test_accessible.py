@@ -40,7 +40,7 @@ SIDEWAYS = """() => {
   for (const e of document.querySelectorAll("main *, header *, nav *, .thumb *")) {
     const box = e.getBoundingClientRect();
     if (!box.width || !e.checkVisibility() || e.closest(".chips.scroll, .subtabs, pre, svg, .vh, .skip, thead")) continue;
-    const frame = e.parentElement.closest(".panel, .rowlink, .act, .btn, .choice, td") || document.documentElement;
+    const frame = e.parentElement.closest(".panel, .rowlink, .act, .btn, .choice, .door, .stat, td") || document.documentElement;
     const edge = Math.min(wide, frame.getBoundingClientRect().right);
     if (box.right > edge + 1) out.push(`${e.outerHTML.slice(0, 70)} ends at ${Math.round(box.right)} of ${Math.round(edge)}`);
   }
@@ -193,6 +193,45 @@ def test_the_districts_desk_at_1280(house: House, visit: Visit) -> None:
                  f"/departments/{house.ids['department_id']}", "/accounts/slips", "/catalogue/dates"):  # fmt: skip
         inspector.inspect(f"/staff{path}", (1280,))
     assert not inspector.problems, "\n".join(inspector.problems)
+
+
+def test_sign_ups_decided_at_once(house: House, visit: Visit) -> None:
+    """The page that asks, the same with a wrong press, and the list while what was decided can be taken back."""
+    entry = house.entry(title="志愿者招募", capacity=9, needs_review=True)
+    house.pending(entry, 4)
+    page = visit(house.portal, DESK, bypass_csp=True, cookies=house.as_staff("A1"))
+    inspector = Inspector(page, 24, 16)
+    desk = f"/staff/sign-ups/{entry}"
+    for path in ("/review?do=pass&all=1", "/review?do=refuse&all=1"):
+        inspector.inspect(f"{desk}{path}", (1280, 375))
+    page.get_by_role("button", name="不通过 4 份").click()
+    assert page.locator("#reason-err").is_visible()
+    page.locator("[data-fill]").first.click()
+    page.get_by_role("button", name="不通过 4 份").click()
+    page.wait_for_url(f"**{desk}")
+    inspector.inspect(desk, (1280, 375))
+    assert page.get_by_role("button", name="撤回").is_visible()
+    assert not inspector.problems, "\n".join(inspector.problems)
+    assert inspector.seen == 3
+
+
+def test_an_empty_month_and_a_long_day(house: House, visit: Visit) -> None:
+    """The cards that say where to begin hold their words; a day of rooms from 8:00 to 22:00 ends inside the window."""
+    week = {day: [(8 * 60, 22 * 60)] for day in range(7)}
+    house.do(lambda town, make: make.venue(town.centres["A2"], week, name="开到很晚的多功能排练厅").id)
+    page = visit(house.portal, DESK, cookies=house.as_staff("A2"))
+    page.goto("/staff/catalogue?month=2027-03")
+    for width in (1280, 375, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.locator(".start .door").count() == 4
+        assert page.evaluate(SIDEWAYS) == []
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto("/staff/venues")
+    assert page.locator(".plan thead th", has_text="21:00").count() == 1
+    assert (
+        page.evaluate("() => { const b = document.querySelector('.plan-box'); return b.scrollWidth - b.clientWidth; }")
+        == 0
+    )
 
 
 def test_staff_pages_on_a_phone(house: House, visit: Visit) -> None:

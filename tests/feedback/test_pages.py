@@ -77,6 +77,20 @@ def test_who_comes_second_is_told(town: Town, low: Low, client: FlaskClient, as_
     assert again.status_code == 409 and "现在的状态不能做这一步" in again.text
 
 
+def test_the_number_beside_the_name_opens_what_it_counts(
+    town: Town, low: Low, client: FlaskClient, as_staff: Any
+) -> None:
+    """Only a late one of a centre below waits: it is what the page opens on, until something else is chosen."""
+    low()
+    with clock.frozen(NOW + timedelta(days=8)):
+        as_staff(client, town.staff["A"])
+        assert "书法课" in client.get("/staff/feedback").text
+        assert "没有要回访的" in client.get("/staff/feedback?show=here").text
+    with clock.frozen(NOW):
+        as_staff(client, town.staff["A"])
+        assert "没有要回访的" in client.get("/staff/feedback").text
+
+
 def test_handed_up_is_watched_from_below(
     session: Any, town: Town, low: Low, client: FlaskClient, as_staff: Any
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import JSON, Column, String, Table, delete, select, update
 
 from portal.cases.models import Case, Handover
+from portal.catalogue.models import BulkStep
 from portal.core import attachments, outbox, remarks, scope, sessions
 from portal.core.db import Base, db
 from portal.core.remarks import Remark
@@ -24,7 +25,7 @@ from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.actions import resident_records
 from portal.people.models import LoginCode, Relative, Resident
-from portal.signup.models import CONFIRMED, SignUp
+from portal.signup.models import CONFIRMED, SignUp, SignUpReview
 from tests import marks
 from tests.factories import NOW, Make, Town
 
@@ -42,6 +43,7 @@ PERSONS = {
     "remark": "words salt",
     "resident": "phone name address groups quiet",
     "sign_up": "note refusal_reason caller_name",
+    "sign_up_review": "reason",
     "venue_note": "body",  # of those about a booking
     "web_session": "address agent",
 }
@@ -101,6 +103,7 @@ NOBODYS = {
 NOT_TOLD = {
     "delivery.recipient", "delivery.tail", "delivery.body", "delivery.last_error", "login_code.phone", "evaluation.token",
     "login_code.code_hash", "login_code.address", "login_code.browser", "remark.salt", "resident.quiet", "case_file.detail",
+    "sign_up_review.reason",  # of a decision that has not been taken yet
     "handover.reason", "handover.tried", "handover.decline_reason",  # their remarks are
 }  # fmt: skip
 
@@ -134,8 +137,12 @@ def planted(session: Any, town: Town, make: Make) -> dict[str, str]:
     make.booking(room, NOW - timedelta(days=3), contact_phone=me.phone)
     make.note(room, booking_id=booking.id)
     code = LoginCode(phone=me.phone, code_hash="x", sent_at=NOW, expires_at=NOW)
-    session.add_all([relative, sign_up, code])
+    step = BulkStep(
+        kind="sign_refuse", month="2026-12", account_id=town.staff["A1"].id, centre_id=room.centre_id, at=NOW
+    )
+    session.add_all([relative, sign_up, code, step])
     session.flush()
+    session.add(SignUpReview(sign_up_id=sign_up.id, step_id=step.id, reason="x"))
     call = called_back(session, town)
     for kind, number in (("sign_up", sign_up.id), ("booking", booking.id), ("call_back", call.id),
                          ("case_file", call.case_id), ("handover", session.scalar(select(Handover.id)))):  # fmt: skip

@@ -12,14 +12,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from portal.catalogue import bulk_rules
 from portal.catalogue.actions import changing, entry_values
 from portal.catalogue.models import Entry
 from portal.core.access import Actor
 from portal.core.db import db
 from portal.core.errors import DomainError
 from portal.people.models import Relative, Resident
-from portal.signup import actions, handlers, staff_actions
-from portal.signup.models import ACTIVE, HOLDS_PLACE, WAITING, SignUp
+from portal.signup import actions, handlers, reviewing, staff_actions
+from portal.signup.models import ACTIVE, HOLDS_PLACE, PENDING, WAITING, SignUp, SignUpReview
 from tests.concurrency import rush
 from tests.factories import NOW, Make, Town
 
@@ -71,7 +72,26 @@ class Crowd:
             return lambda: staff_actions.decide(self.manager, target, yes, "" if yes else "名额不够", NOW)
         if pick < 0.90:
             return lambda: staff_actions.withdraw_for(self.manager, target, "来电", NOW).id
+        if pick < 0.95:
+            return self.review(self.random.choice(("pass", "refuse", "settle", "take back")))
         return self.change()
+
+    def review(self, what: str) -> Callable[[], Any]:
+        """Staff decide whoever waits for it; what was decided takes effect, or they take it back."""
+
+        def decide() -> Any:
+            pending = select(SignUp.id).where(SignUp.entry_id == self.entry_id, SignUp.status == PENDING)
+            ids = db.session.scalars(pending).all()
+            return reviewing.review(self.manager, self.entry_id, ids, what == "pass", "名额不够", NOW)[1]
+
+        def follow() -> Any:
+            waits = db.session.execute(select(SignUpReview.step_id, SignUpReview.sign_up_id)).all()
+            if waits and what == "take back":
+                return reviewing.take_back(self.manager, self.entry_id, waits[0].step_id, NOW)
+            settled = [reviewing.settle(w.step_id, [w.sign_up_id], NOW + bulk_rules.TAKE_BACK) for w in waits]
+            return len(settled)
+
+        return decide if what in ("pass", "refuse") else follow
 
     def change(self) -> Callable[[], Any]:
         """The publisher changes the number of places; those waiting move up by the effect that follows."""

@@ -94,6 +94,32 @@ def test_refusal_carries_its_reason(session: Any, town: Town, make: Make, now: d
     assert "sign_up.received" in kinds
 
 
+@pytest.mark.parametrize(("places", "reviewed"), [(5, False), (5, True), (1, False)])
+def test_who_has_left_before_the_worker_came_is_told_nothing(
+    session: Any, town: Town, make: Make, now: datetime, places: int, reviewed: bool
+) -> None:
+    """The worker was away for two hours: "signed up", "received" and "waiting" would all be untrue."""
+    entry = make.entry(town.centres["A1"], capacity=places, needs_review=reviewed)
+    rows = fill(session, town, entry, now, 2)
+    for number in (1, 0):
+        with writing():
+            actions.withdraw(town.resident_actor(number), rows[number].id, now + timedelta(minutes=5))
+    outbox.run_due(now + timedelta(hours=2))
+    assert [inbox(session, town.residents[number]) for number in (0, 1)] == [[], []]
+
+
+def test_moved_up_and_left_before_the_worker_came(session: Any, town: Town, make: Make, now: datetime) -> None:
+    entry = make.entry(town.centres["A1"], capacity=1)
+    rows = fill(session, town, entry, now, 3)
+    outbox.run_due(now)
+    for number in (0, 1):
+        with writing():
+            actions.withdraw(town.resident_actor(number), rows[number].id, now)
+    outbox.run_due(now)
+    assert [m.kind for m in inbox(session, town.residents[1])] == ["sign_up.waiting"]
+    assert [m.kind for m in inbox(session, town.residents[2])] == ["sign_up.waiting", "place.moved_up"]
+
+
 def test_change_is_told_to_everyone_and_more_places_move_up(
     session: Any, town: Town, entry: Entry, now: datetime
 ) -> None:

@@ -304,6 +304,11 @@ def test_roster_of_one_date_of_many(
     as_staff(client, town.staff["A1"])
     base = f"/staff/sign-ups/{entry.id}"
     assert f'<option value="{ids[3]}">' in client.get(base).text
+    with clock.frozen(dates[1][1]):  # the second is just over: the next one is offered
+        page = as_staff(client, town.staff["A1"]).get(base).text
+    as_staff(client, town.staff["A1"])
+    assert f'<option value="{ids[2]}" selected>' in page
+    assert page.count("（已过）</option>") == 2
     text = PdfReader(BytesIO(fetched(client, f"{base}/roster.pdf?session={ids[3]}").data)).pages[0].extract_text()
     assert clock.span(*dates[3]) in text.replace("\n", "")
     assert fetched(client, f"{base}/roster.pdf?session=99999").status_code == 404

@@ -20,7 +20,7 @@ from portal.venues.models import APPROVED, LAPSED, OFFERED, PENDING, REFUSED, WA
 from portal.venues.notices import Words
 from portal.venues.states import MACHINE
 from tests.factories import NOW, Make, Town
-from tests.venues.helping import at, deliver, inbox, kinds, staff, wish
+from tests.venues.helping import at, deliver, inbox, kinds, staff, wait_all, wish
 
 MACHINE_TALK = ("None", "pending", "approved", "[", "{", "%s", "。。", "：。")
 
@@ -191,6 +191,15 @@ def test_moved_and_then_given_up_is_not_told(session: Any, town: Town, make: Mak
     booking.withdraw(town.resident_actor(0), row.id, now)
     deliver(session, now)
     assert kinds(session, town.residents[0]) == []
+
+
+def test_moved_up_and_then_given_up_is_not_told(session: Any, town: Town, make: Make, now: datetime) -> None:
+    rows = wait_all(town, make.venue(town.centres["A1"]), now, 2)
+    deliver(session, now)
+    for number in (0, 1):
+        booking.withdraw(town.resident_actor(number), rows[number].id, now)
+    deliver(session, now)
+    assert "place.moved_up" not in kinds(session, town.residents[1])
 
 
 def test_the_place_in_line(session: Any, town: Town, make: Make, now: datetime) -> None:

@@ -80,7 +80,8 @@ def remember(actor: Actor, kind: str, rows: Sequence[Entry], now: datetime, step
     if not rows or actor.kind != "staff" or actor.id is None:
         return None
     if step_id is None:
-        db.session.execute(delete(BulkStep).where(BulkStep.at < now - bulk_rules.KEPT))  # with their rows
+        old = delete(BulkStep).where(BulkStep.at < now - bulk_rules.KEPT, BulkStep.kind.in_(bulk_rules.KINDS))
+        db.session.execute(old)  # with their rows
         step = BulkStep(kind=kind, month=rows[0].month, account_id=actor.id, centre_id=actor.centre_id, count=0, at=now)
         db.session.add(step)
         db.session.flush()
@@ -100,7 +101,10 @@ def _before(entry: Entry) -> dict[str, Any]:
 def open_steps(actor: Actor, now: datetime) -> list[BulkStep]:
     """What this person did just now and may still take back, the newest first."""
     wanted = select(BulkStep).where(
-        BulkStep.account_id == actor.id, BulkStep.at > now - bulk_rules.TAKE_BACK, BulkStep.undone_at.is_(None)
+        BulkStep.account_id == actor.id,
+        BulkStep.at > now - bulk_rules.TAKE_BACK,
+        BulkStep.undone_at.is_(None),
+        BulkStep.kind.in_(bulk_rules.KINDS),
     )
     found = db.session.scalars(wanted.order_by(BulkStep.id.desc()))
     return [s for s in found if not bulk_rules.too_late(s.kind, s.at, s.month, now)]

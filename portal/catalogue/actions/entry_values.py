@@ -43,7 +43,8 @@ def values_of(entry: Entry) -> EntryValues:
 
 
 def put_values(entry: Entry, values: EntryValues) -> None:
-    """Write the values into the row; sessions that stay the same keep their ids."""
+    """Write the values into the row. Sessions that stay keep their ids, and one that moves is still the same one, so
+    that calendars of phones know which of their dates moved."""
     organiser = entry.organiser
     for name in PLAIN:
         value = getattr(values, name)
@@ -56,7 +57,12 @@ def put_values(entry: Entry, values: EntryValues) -> None:
     wanted = set(values.sessions)
     kept = [s for s in entry.sessions if Span(s.starts_at, s.ends_at) in wanted]
     known = {Span(s.starts_at, s.ends_at) for s in kept}
-    new = [EntrySession(starts_at=s.start, ends_at=s.end) for s in sorted(wanted - known)]
+    moved = [s for s in entry.sessions if s not in kept]
+    new = []
+    for span in sorted(wanted - known):
+        session = moved.pop(0) if moved else EntrySession()
+        session.starts_at, session.ends_at = span.start, span.end
+        new.append(session)
     entry.sessions = sorted([*kept, *new], key=lambda s: s.starts_at)
     entry.first_start, entry.last_end = values.first_start, values.last_end
 

@@ -1,6 +1,6 @@
 """A bulk step is taken back by whoever did it, for a while (SPEC Q9; the rules: bulk_rules)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -34,7 +34,7 @@ def take_back(actor: Actor, step_id: int, now: datetime) -> Outcome:
     found, after = Outcome(), 0
     while True:
         with writing():
-            step = _open_step(actor, step_id, now)
+            step = open_step(actor, step_id, bulk_rules.KINDS, now)
             rows = list(db.session.scalars(
                 select(BulkRow).where(BulkRow.step_id == step_id, BulkRow.entry_id > after)
                 .order_by(BulkRow.entry_id).limit(bulk_rules.UNDO_BATCH)
@@ -46,8 +46,13 @@ def take_back(actor: Actor, step_id: int, now: datetime) -> Outcome:
             found.add(_put_back(actor, step, rows, now))
 
 
-def _open_step(actor: Actor, step_id: int, now: datetime) -> BulkStep:
-    step = db.session.scalar(select(BulkStep).where(BulkStep.id == step_id).with_for_update())
+def open_step(actor: Actor, step_id: int, kinds: Collection[str], now: datetime) -> BulkStep:
+    """The actor's own step of one of these kinds, locked, while it may be taken back.
+
+    Raises NotAllowed, NotTakenBack.
+    """
+    wanted = select(BulkStep).where(BulkStep.id == step_id, BulkStep.kind.in_(kinds))
+    step = db.session.scalar(wanted.with_for_update())
     if step is None or step.account_id != actor.id or actor.kind != "staff":
         raise NotAllowed("只有做了这一批的人可以撤回。")
     if step.undone_at is not None:

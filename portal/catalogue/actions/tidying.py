@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import String, cast, func, select, update
+from sqlalchemy import ColumnElement, String, and_, cast, exists, func, or_, select, update
 
 from portal.catalogue import bulk_rules, rules
 from portal.catalogue.actions import bulk_steps, entry_values, room_holds
@@ -14,6 +14,7 @@ from portal.core import audit, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db, hit
 from portal.core.errors import Invalid
+from portal.core.states import StateHistory
 
 OPEN = (DRAFT, RETURNED, ACCEPTED)
 
@@ -129,6 +130,20 @@ def _set(
 # A wrong import -------------------------------------------------------------------------------------------------------
 
 
+# What leaves a draft as the import made it: handed in or dropped, and taken back since.
+_LEFT_ALONE = ("draft_entry", "submit", "settle", "recall", "drop", "back_to_draft")
+
+
+def _untouched() -> ColumnElement[bool]:
+    """A draft that still says what the import said."""
+    worked_on = exists().where(
+        StateHistory.object_type == ENTRY.name,
+        StateHistory.object_id == Entry.id,
+        StateHistory.name.not_in(_LEFT_ALONE),
+    )
+    return and_(Entry.status == DRAFT, or_(Entry.revision == 1, ~worked_on))
+
+
 def taken_imports(actor: Actor, month: str, now: datetime) -> list[tuple[PlanImport, int]]:
     """Plans that the actor's centre has taken in lately, with how many of their drafts nobody has touched since."""
     if actor.department_id is not None or not actor.can(Permission.PLAN):
@@ -137,24 +152,35 @@ def taken_imports(actor: Actor, month: str, now: datetime) -> list[tuple[PlanImp
     wanted = select(PlanImport, func.count(Entry.id)).join(Entry, of)
     wanted = wanted.where(
         PlanImport.centre_id == actor.centre_id, PlanImport.month == month,
-        PlanImport.created_at > now - bulk_rules.IMPORT_TAKE_BACK, Entry.month == month, Entry.status == DRAFT,
-        Entry.revision == 1,
+        PlanImport.created_at > now - bulk_rules.IMPORT_TAKE_BACK, Entry.month == month, _untouched(),
     )  # fmt: skip
     found = db.session.execute(wanted.group_by(PlanImport.id).order_by(PlanImport.id.desc()))
     return [(plan, count) for plan, count in found]
+
+
+def rows_of_import(plan: PlanImport) -> tuple[dict[int, str], dict[int, str]]:
+    """Titles by id of what an import has left in the list: drafts nobody has touched since, and the others."""
+    rows = db.session.execute(
+        select(Entry.id, Entry.title, _untouched())
+        .where(Entry.import_row.like(f"{plan.id}:%"), Entry.status != DROPPED)
+        .order_by(Entry.first_start, Entry.id)
+    )
+    untouched: dict[int, str] = {}
+    others: dict[int, str] = {}
+    for number, title, as_it_was in rows:
+        (untouched if as_it_was else others)[number] = title
+    return untouched, others
 
 
 def undo_import(actor: Actor, plan: PlanImport, now: datetime) -> Outcome:
     """Take the drafts of an import out again, in batches; what somebody has worked on since stays and is named."""
     entry_values.need(actor, Permission.PLAN)
     entry_values.need_inside(actor, plan.centre)
-    rows = list(db.session.execute(select(Entry.id, Entry.title, Entry.status, Entry.revision).where(
-        Entry.import_row.like(f"{plan.id}:%"), Entry.status != DROPPED)))  # fmt: skip
-    ids = [number for number, _, status, revision in rows if status == DRAFT and revision == 1]
+    untouched, others = rows_of_import(plan)
 
     def step(some: list[int], step_id: int | None) -> Outcome:
         return drop_rows(actor, some, now, step_id)
 
-    found = bulk_steps.in_batches(ids, step)
-    found.left += [Left(number, title, "导入以后有人改过或已送审") for number, title, *_ in rows if number not in ids]
+    found = bulk_steps.in_batches(untouched, step)
+    found.left += [Left(number, title, "导入以后有人改过或已送审") for number, title in others.items()]
     return found

@@ -17,21 +17,30 @@ class MovedOn(DomainError):
     advice = "请打开这一条看看现在的安排，需要的话另外提一个变更。"
 
 
+class RoomGone(DomainError):
+    """Its room is somebody else's meanwhile; the message says whose."""
+
+    advice = "原来的场地现在不空，所以没有撤销。可以先和对方商量让出场地再撤销，或者另外安排。"
+
+
 def undo_change(actor: Actor, change: EntryChange, reason: str, now: datetime) -> None:
     """The publisher does not agree with what took effect at once: all is as before, and everyone is told again.
 
     Writes 'entry.changed' or 'entry.reinstated' {"entry_id", "change_id"}. Raises NotAllowed, NoSuchTransition,
-    ReasonMissing, AlreadyOver, MovedOn, InvalidRow (NoRoom: its room is taken meanwhile), Stale. Locks the row, then
+    ReasonMissing, AlreadyOver, MovedOn, RoomGone, InvalidRow, Stale. Locks the row, then
     its rooms.
     """
     entry = change.entry
     entry_values.lock(entry)
     decided = {"decided_by": actor.name[:40], "decided_at": now, "decision_reason": reason.strip()}
     states.fire(CHANGE, change, "undo", actor, now, reason, values=decided)
-    if change.kind == changing.CANCEL:
-        _reinstate(entry, change, actor, reason, now)
-    else:
-        _move_back(actor, entry, change, now)
+    try:
+        if change.kind == changing.CANCEL:
+            _reinstate(entry, change, actor, reason, now)
+        else:
+            _move_back(actor, entry, change, now)
+    except room_holds.NoRoom as taken:
+        raise RoomGone(taken.said) from taken
     changing.record(actor, change, "undo_change", now)
     topic = "entry.reinstated" if change.kind == changing.CANCEL else "entry.changed"
     outbox.put(topic, f"{change.id}:undone", {"entry_id": entry.id, "change_id": change.id}, now)

@@ -39,7 +39,7 @@ EVER = "9999-12"  # later than any month
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One public entry as lists need it. sessions: half-open UTC intervals in order."""
+    """One public entry as lists need it. sessions: half-open UTC intervals in order; session_ids: their numbers."""
 
     id: int
     version: int
@@ -64,6 +64,7 @@ class Row:
     sign_up_until: datetime | None
     changed: bool
     sessions: tuple[tuple[datetime, datetime], ...]
+    session_ids: tuple[int, ...]
     search: str
     kind: str  # its drawing (catalogue.pictures)
 
@@ -142,7 +143,7 @@ _ROWS = (
     .where(Entry.status.in_(PUBLIC), Entry.id.in_(bindparam("ids", expanding=True)))
 )  # fmt: skip
 _SESSIONS = (
-    select(EntrySession.entry_id, EntrySession.starts_at, EntrySession.ends_at)
+    select(EntrySession.id, EntrySession.entry_id, EntrySession.starts_at, EntrySession.ends_at)
     .where(EntrySession.entry_id.in_(bindparam("ids", expanding=True)))
     .order_by(EntrySession.starts_at)
 )
@@ -208,20 +209,21 @@ def _load(month: str, stamp: str, now: datetime, keep: dict[int, Row]) -> Snapsh
 
 
 def _rows(ids: list[int]) -> dict[int, Row]:
-    sessions: dict[int, list[tuple[datetime, datetime]]] = {}
+    sessions: dict[int, list[Any]] = {}
     for row in reads.rows(_SESSIONS, ids=ids):
-        sessions.setdefault(row.entry_id, []).append((row.starts_at, row.ends_at))
+        sessions.setdefault(row.entry_id, []).append(row)
     return {row.id: _row(row._asdict(), sessions.get(row.id, [])) for row in reads.rows(_ROWS, ids=ids)}
 
 
-def _row(said: dict[str, Any], sessions: list[tuple[datetime, datetime]]) -> Row:
+def _row(said: dict[str, Any], sessions: list[Any]) -> Row:
     """said: a record of _ROWS, whose labels are the fields of Row; the last three columns only tell what follows."""
     said["search"] = words.searchable([said[name] for name in SEARCHED])
     said["changed"] = said.pop("changed_at") is not None
     del said["organiser"], said["content"]
     said["kind"] = pictures.of(said["title"], said["groups"] or ())
     said["groups"], said["weekly"] = tuple(said["groups"] or ()), (said["weekly"] or {}).get("label", "")
-    return Row(**said, sessions=tuple(sessions))
+    spans = tuple((session.starts_at, session.ends_at) for session in sessions)
+    return Row(**said, sessions=spans, session_ids=tuple(session.id for session in sessions))
 
 
 @dataclass(frozen=True, slots=True)

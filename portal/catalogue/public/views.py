@@ -142,7 +142,7 @@ def _book(label: str, snaps: list[month_snapshot.Snapshot], now: datetime) -> by
     # The day, not the moment: two processes say the same, so that an unchanged calendar is answered by 304.
     made = clock.at(clock.today(now), time())
     for row in [row for snap in snaps for row in snap.rows.values()]:
-        for number, session in enumerate(row.sessions):
+        for number, session in zip(row.session_ids, row.sessions, strict=True):
             book.add_component(_event(row, number, session, made))
     body: bytes = book.to_ical()
     return body
@@ -150,11 +150,13 @@ def _book(label: str, snaps: list[month_snapshot.Snapshot], now: datetime) -> by
 
 def _event(row: month_snapshot.Row, number: int, session: tuple[datetime, datetime], made: datetime) -> Event:
     event = Event()
+    # The session's own number, not its place among them: a date that stays is the same event.
     event.add("uid", f"entry-{row.id}-{number}@saoma-diandan")
     event.add("dtstamp", made)
     event.add("sequence", row.version)
-    event.add("dtstart", clock.local(session[0]))
-    event.add("dtend", clock.local(session[1]))
+    # In UTC: a zone by its name alone is refused or guessed by strict programs.
+    event.add("dtstart", session[0])
+    event.add("dtend", session[1])
     event.add("summary", row.title)
     event.add("location", row.place)
     event.add("url", pages.absolute(url_for("catalogue.short", entry_id=row.id)))

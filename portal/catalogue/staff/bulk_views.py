@@ -172,14 +172,14 @@ def _done(do: str, found: Outcome, now: datetime) -> Response:
         if found.step_id is None:  # else the board says it itself, beside the button that takes it back
             flash(said, "green" if found.done else "gold")
         return pages.see_other(_board(now))
-    return _named(said, found, now, 200 if found.done else 422)
+    return _named(said, found, asked_month(now), now, 200 if found.done else 422)
 
 
-def _named(said: str, found: Outcome, now: datetime, status: int = 200) -> Response:
+def _named(said: str, found: Outcome, month: str, now: datetime, status: int = 200) -> Response:
     """What was left, each with its reason and a link to where it is mended."""
     return pages.page(
-        "catalogue/staff/bulk_done.html", status=status, said=said, found=found, month=asked_month(now),
-        back_url=_board(now), until=clock.hour(bulk_rules.take_back_until(now)),
+        "catalogue/staff/bulk_done.html", status=status, said=said, found=found, month=month,
+        back_url=back(fallback=url_for(".month", month=month)), until=clock.hour(bulk_rules.take_back_until(now)),
     )  # fmt: skip
 
 
@@ -188,16 +188,16 @@ def _named(said: str, found: Outcome, now: datetime, status: int = 200) -> Respo
 def take_back_step(step_id: int) -> Response:
     """Whoever did it takes it back within its time."""
     now = clock.now()
-    if queries.bulk_step(step_id) is None:
-        abort(404)
+    step = queries.bulk_step(step_id) or abort(404)
+    month = step.month
     try:
         found = taking_back.take_back(access.actor(), step_id, now)
     except DomainError as error:
-        return pages.sorry(error, _board(now))
+        return pages.sorry(error, back(fallback=url_for(".month", month=month)))
     said = f"撤回了 {found.done} 条，都回到原来的样子。"
     if found.left:
-        return _named(said, found, now)
-    return pages.said(said, _board(now))
+        return _named(said, found, month, now)
+    return pages.said(said, back(fallback=url_for(".month", month=month)))
 
 
 @bp.route("/staff/catalogue/imports/<int:import_id>/undo", methods=["GET", "POST"])
@@ -212,8 +212,19 @@ def undo_import(import_id: int) -> Response:
     if request.method == "POST":
         found: Any = tidying.undo_import(actor, plan, now)
         said = f"撤销了导入，拿掉了 {found.done} 条草稿。"
-        return _named(said, found, now) if found.left else pages.said(said, board)
+        return _named(said, found, month, now) if found.left else pages.said(said, board)
     if not count:
         flash("这次导入没有还没动过的草稿，没有可以撤销的。", "gold")
         return pages.see_other(board)
-    return pages.page("catalogue/staff/undo_import.html", plan=plan, name=name, count=count, month=month, board=board)
+    untouched, others = tidying.rows_of_import(plan)
+    return pages.page(
+        "catalogue/staff/undo_import.html",
+        plan=plan,
+        name=name,
+        count=count,
+        month=month,
+        board=board,
+        untouched=untouched,
+        others=others,
+        most=MOST_SHOWN,
+    )

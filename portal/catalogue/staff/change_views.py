@@ -155,7 +155,7 @@ def _asked(entry: Entry, asked: EntryChange) -> Response:
 @access.staff(Permission.PLAN)
 def cancel(entry_id: int) -> Response:
     """The activity does not take place; needs a reason like any change."""
-    entry, form = entry_or_404(entry_id), forms.ReasonForm()
+    entry, form = entry_or_404(entry_id), forms.why_form("请写明取消的原因，报名的人都会看到。")
     if form.validate_on_submit():
         try:
             asked = changing.cancel_entry(
@@ -228,7 +228,7 @@ def apply_change(change_id: int) -> Response:
 @bp.post("/staff/catalogue/changes/<int:change_id>/refuse")
 @access.staff(Permission.PUBLISH)
 def refuse_change(change_id: int) -> Response:
-    found, form = _change_or_404(change_id), forms.ReasonForm()
+    found, form = _change_or_404(change_id), forms.why_form("请写明不同意的理由，申请的人会看到。")
     if form.validate_on_submit():
         try:
             changing.refuse_change(access.actor(), found, form.reason.data or "", clock.now())
@@ -253,7 +253,7 @@ def take_back_change(change_id: int) -> Response:
 @access.staff(Permission.PUBLISH)
 def undo_change(change_id: int) -> Response:
     """What took effect without being asked, because it began so soon, is taken back by the publisher."""
-    found, form = _change_or_404(change_id), forms.ReasonForm()
+    found, form = _change_or_404(change_id), forms.why_form("请写明撤销的理由，报名的人和提出变动的单位都会看到。")
     if form.validate_on_submit():
         try:
             urgent.undo_change(access.actor(), found, form.reason.data or "", clock.now())

@@ -290,13 +290,20 @@ class ChangeForm(StoredForm):
 
 
 class ReasonForm(Form):
-    """One sentence why; for returning, refusing and cancelling."""
+    """One sentence why; for returning. `why_form` asks in other words."""
 
     reason = TextAreaField(
         "理由", [DataRequired("请写明理由，对方才知道怎么改。"), at_most(500)],
         filters=[strip], render_kw={"rows": 3},
     )  # fmt: skip
     field = Choose("哪一处要改", validators=[Optional()], choices=picks([("", "整条")]))
+
+
+def why_form(missing: str) -> ReasonForm:
+    """The reason of another step than a return; missing: what is said when it is left out."""
+    form = ReasonForm()
+    form.reason.validators = [DataRequired(missing), at_most(500)]
+    return form
 
 
 RETURN_FIELDS = ("title", "category_id", "sessions", "place", "audience", "capacity", "content", "organiser", "phone")

@@ -204,8 +204,9 @@ def _event(row: Booking, now: datetime) -> Event:
     event, centre = Event(), row.venue.centre
     event.add("uid", f"booking-{row.id}@saoma-diandan")
     event.add("dtstamp", now)
-    event.add("dtstart", clock.local(row.starts_at))
-    event.add("dtend", clock.local(row.ends_at))
+    event.add("sequence", row.revision)  # so that a calendar takes the newer one
+    event.add("dtstart", row.starts_at)
+    event.add("dtend", row.ends_at)
     event.add("summary", f"{row.venue.name}：{row.title}")
     event.add("location", " ".join(filter(None, (centre.name, row.venue.place, row.venue.address or centre.address))))
     event.add("url", pages.absolute(url_for("venues.own_booking", booking_id=row.id)))

@@ -17,8 +17,9 @@ from portal.core.errors import NotAllowed
 from portal.notices.models import Delivery, InboxMessage
 from portal.signup import actions
 from portal.signup.models import SignUp
+from portal.venues.models import Venue
 from tests.catalogue.wording import published, span
-from tests.factories import NOW, Town
+from tests.factories import NOW, Make, Town
 
 
 def soon(entry: Entry) -> Any:
@@ -124,6 +125,61 @@ def test_an_undone_move_tells_the_old_place_again(session: Any, town: Town, entr
     assert told.count("活动有变动：《亲子绘本阅读会》") == 2
 
 
+def test_a_move_to_another_month_is_undone(session: Any, town: Town) -> None:
+    """New Year's Eve moved to New Year's Day: the row stays December's, there and back."""
+    entry = published(town, sessions=(span(31, "20:00", "21:00"),))
+    session.commit()
+    now = soon(entry)
+    old = entry.first_start
+    moved = replace(entry_values.values_of(entry), sessions=(span(1, "9:00", "10:00", "2027-01"),))
+    change = changing.ask_change(town.actor("A1"), entry, moved, "大风", now)
+    assert change.status == "urgent"
+    assert (entry.first_start, entry.month) == (span(1, "9:00", "10:00", "2027-01").start, "2026-12")
+    urgent.undo_change(town.actor("D"), change, "风小了", now)
+    session.commit()
+    assert (entry.first_start, entry.last_end, entry.month) == (old, old + timedelta(hours=1), "2026-12")
+
+
+@pytest.fixture
+def in_a_room(session: Any, town: Town, make: Make) -> tuple[Entry, Venue]:
+    room = make.venue(town.centres["A1"], name="三楼会议室")
+    row = published(town, venue_id=room.id, place="三楼会议室")
+    session.commit()
+    return row, room
+
+
+@pytest.mark.parametrize("kind", ["cancel", "move"])
+def test_its_room_is_taken_meanwhile(
+    session: Any, town: Town, make: Make, client: Any, as_staff: Any, in_a_room: tuple[Entry, Venue], kind: str
+) -> None:
+    """Nothing is half undone; who has the room, what else is free and what to do instead are said."""
+    (entry, room), now = in_a_room, soon(in_a_room[0])
+    if kind == "cancel":
+        change = cancel(session, town, entry, now)
+    else:
+        outside = replace(entry_values.values_of(entry), venue_id=None, place="中心小广场")
+        change = changing.ask_change(town.actor("A1"), entry, outside, "停电", now)
+        session.commit()
+    status, place = entry.status, entry.place
+    assert change.status == "urgent"
+    other = make.booking(room, entry.first_start, title="邻居合唱团")
+    with clock.frozen(now):
+        district = as_staff(client, town.staff["D"])
+        answer = district.post(f"/staff/catalogue/changes/{change.id}/undo", data={"reason": "来电了"})
+    assert answer.status_code == 422
+    assert "三楼会议室" in answer.text.split('class="err"')[1].split("</p>")[0]
+    assert "先和对方商量让出场地" in answer.text
+    assert "来电了</textarea>" in answer.text
+    session.rollback()
+    session.expire_all()
+    assert (change.status, entry.status, entry.place) == ("urgent", status, place)
+    other.status = "cancelled"
+    session.commit()
+    urgent.undo_change(town.actor("D"), change, "来电了", now)
+    session.commit()
+    assert (entry.status, entry.venue_id, entry.place) == (PUBLISHED, room.id, "三楼会议室")
+
+
 def test_what_moved_on_is_not_undone(session: Any, town: Town, entry: Entry) -> None:
     now = soon(entry)
     values = entry_values.values_of(entry)
@@ -152,5 +208,8 @@ def test_the_page_undoes_with_a_reason(session: Any, town: Town, entry: Entry, c
         url = f"/staff/catalogue/changes/{change.id}"
         district = as_staff(client, town.staff["D"])
         assert "撤销变动" in district.get(url).text
-        assert district.post(f"{url}/undo", data={"reason": ""}).status_code == 422
+        empty = district.post(f"{url}/undo", data={"reason": ""})
+        assert empty.status_code == 422
+        assert "请写明撤销的理由，报名的人和提出变动的单位都会看到。" in empty.text
+        assert "怎么改" not in empty.text
         assert "撤销了" in district.post(f"{url}/undo", data={"reason": "已来电"}, follow_redirects=True).text

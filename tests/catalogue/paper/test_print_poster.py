@@ -147,9 +147,11 @@ def test_the_districts_book_is_whole() -> None:
     made = render(poster.board_poster(DISTRICT))
     pages = text_of(made)
     assert len(pages) == 8
-    for part, page in zip(DISTRICT.parts, pages, strict=True):
-        assert all(flat(item.title) in page for item in (*part.rows, *part.weekly))
+    for number, (part, page) in enumerate(zip(DISTRICT.parts, pages, strict=True), start=1):
+        items = (*part.rows, *part.weekly)
+        assert all(flat(item.title) in page for item in items)
         assert flat(part.phone) in page
+        assert set(codes_in(picture(made, number, 100))) == {item.short_url for item in items} | {part.url}
 
 
 def test_a_title_without_end_does_not_stop_the_press() -> None:

@@ -207,6 +207,23 @@ def test_handing_in_says_which_rows_are_not_ready(
     assert nothing.status_code == 422 and "没有可以上交的服务" in nothing.text
 
 
+def test_what_could_not_be_taken_back_is_named_in_its_own_month(
+    client: Any, town: Any, make: Any, session: Any, as_staff: Any
+) -> None:
+    good, moved = (
+        make.entry(town.centres["A1"], title=title, status="draft", month="2027-01").id for title in ("好的", "动过的")
+    )
+    as_staff(client, town.operator["A1"])
+    client.post("/staff/catalogue/bulk", data={"do": "drop", "ids": f"{good},{moved}", "month": "2027-01"})
+    undo = re.search(r"/staff/catalogue/steps/\d+/undo", client.get("/staff/catalogue?month=2027-01").text)
+    session.rollback()
+    session.get(Entry, moved).revision += 1
+    session.commit()
+    said = client.post(undo.group()).text
+    assert "撤回了 1 条" in said and "动过的</a>：后来又有人处理过" in said
+    assert "1月服务清单" in said and "12月服务清单" not in said
+
+
 def test_all_is_asked_once_with_its_warnings(client: Any, town: Any, waiting: Any, session: Any, as_staff: Any) -> None:
     plain, odd = waiting("没事的").id, waiting("要核对的", check_note="日期请核对", place="广场").id
     as_staff(client, town.staff["A"])

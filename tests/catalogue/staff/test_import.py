@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from sqlalchemy import select
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
+from portal.catalogue.actions import tidying
 from portal.catalogue.actions.plan_rows import rows_of
 from portal.catalogue.models import Entry, PlanImport
+from tests.factories import NOW
 
 HEAD = ("序号", "服务类别", "服务名称", "服务内容", "服务时间", "服务对象", "服务地点", "名额", "联系人及电话")
 GOOD = (1, "党群服务", "包汤圆", "一起包", "12月22日 14:30-17:00", "全体居民", "一楼", "60人", "陈社工 0755-84200001")
@@ -171,6 +174,19 @@ def test_errors_behind_warnings_are_shown_before_the_press(client: Any, upload_f
     assert titles(session) == ["重叠甲", "正常"]
 
 
+def test_one_warning_for_one_thing(upload: Any, session: Any) -> None:
+    """A row without a telephone: the reader and the rules both notice, and it is said once."""
+    upload((1, *WEEKLY[1:-1], "李社工"))
+    [row] = session.scalars(select(PlanImport.rows)).one()
+    assert [message for _, _, message in row["problems"] if "电话" in message] == ["没写联系电话，请补上"]
+
+
+def test_the_number_of_places_is_not_called_optional(client: Any, town: Any, as_staff: Any) -> None:
+    as_staff(client, town.operator["A1"])
+    label = re.search(r'<label for="capacity">(.*?)</label>', client.get("/staff/catalogue/new?month=2026-12").text)
+    assert label and "限人数时必填" in label[1] and "选填" not in label[1]
+
+
 def test_tabs_search_and_what_was_not_used(client: Any, upload: Any) -> None:
     aside = (
         4,
@@ -216,6 +232,40 @@ def test_what_all_rows_lack_is_said_once(client: Any, town: Any, upload_file: An
     assert [row.values.place for row in rows_of(session.get(PlanImport, number))][:2] == ["三楼", "大厅"]
     nothing = client.post(f"{url}/set", data={"which": "ticked", "row": [ticked]})
     assert "请先选好或填好" in client.get(nothing.location).text
+
+
+def test_a_list_without_categories_is_chosen_for_once(client: Any, town: Any, upload_file: Any, session: Any) -> None:
+    url, number = upload_file("no-category.xlsx")
+    assert "没有类别的 7 行" in client.get(url).text
+    client.post(f"{url}/set", data={"which": "without", "category_id": town.categories["party"].id})
+    session.rollback()
+    rows = rows_of(session.get(PlanImport, number))
+    assert {row.values.category_id for row in rows} == {town.categories["party"].id}
+    assert not [p for row in rows for p in row.problems if p.field == "category_id"]
+
+
+def test_a_subdistricts_combined_table_reaches_its_communities(
+    client: Any, town: Any, session: Any, as_staff: Any
+) -> None:
+    """Five communities in one table, two of them below this subdistrict: their rows go there, the others ask."""
+    for code, name in (("A1", "葵涌社区"), ("A2", "葵新社区"), ("B1", "三溪社区")):
+        town.centres[code].name = town.centres[code].short_name = name
+    session.commit()
+    as_staff(client, town.staff["A"])
+    file = (io.BytesIO((PLANS / "m13-combined.xlsx").read_bytes()), "合并.xlsx")
+    data = {"month": "2026-12", "centre": town.centres["A"].id, "file": file}
+    url = client.post("/staff/catalogue/import", data=data).location
+    session.rollback()
+    rows = rows_of(session.scalars(select(PlanImport)).one())
+    ours = {town.centres["A1"].id: "葵涌社区", town.centres["A2"].id: "葵新社区"}
+    assert len(rows) == 20
+    for row in rows:
+        named = row.values.title.split("活动")[0]
+        if named in ours.values():
+            assert ours[row.centre_id] == named and row.ok
+        else:
+            assert [p for p in row.problems if p.field == "centre" and p.severity == "error"], named
+    assert "葵涌社区" in client.get(url).text
 
 
 def test_a_plan_titled_for_another_centre_asks_first(client: Any, upload: Any, session: Any, town: Any) -> None:
@@ -321,3 +371,38 @@ def test_laid_aside_and_foreign(client: Any, town: Any, upload: Any, session: An
     session.rollback()
     assert session.get(PlanImport, number).status == "laid_aside"
     assert f"imports/{number}" not in client.get("/staff/catalogue/import").text
+
+
+def test_handed_in_and_taken_back_a_wrong_import_is_still_undone(
+    client: Any, town: Any, upload: Any, session: Any
+) -> None:
+    url, import_id = upload(GOOD, WEEKLY)
+    client.post(f"{url}/take", data={"all": "1"})
+    session.rollback()
+    ids = ",".join(str(number) for number in session.scalars(select(Entry.id)))
+    done = client.post("/staff/catalogue/bulk", data={"do": "hand_in", "ids": ids, "month": "2026-12"})
+    board = "/staff/catalogue?month=2026-12"
+    assert "撤销这次导入" not in client.get(board).text
+    undo = re.search(r"/staff/catalogue/steps/\d+/undo", client.get(board).text)
+    assert done.status_code == 303 and undo
+    client.post(undo[0])
+    assert "有 2 条草稿还没动过" in client.get(board).text
+    client.post(f"/staff/catalogue/imports/{import_id}/undo")
+    session.rollback()
+    assert set(session.scalars(select(Entry.status))) == {"dropped"}
+
+
+def test_undoing_an_import_asks_with_what_goes_and_what_stays(
+    client: Any, town: Any, upload: Any, session: Any
+) -> None:
+    url, import_id = upload(GOOD, WEEKLY)
+    client.post(f"{url}/take", data={"all": "1"})
+    session.rollback()
+    kept = session.scalars(select(Entry.id).where(Entry.title == WEEKLY[2])).one()
+    tidying.set_place(town.actor("A1"), [kept], "广场", NOW)
+    session.commit()
+    undo = f"/staff/catalogue/imports/{import_id}/undo"
+    goes, stays = client.get(undo).text.split("留着的 1 条")
+    assert "拿掉 1 条" in goes and GOOD[2] in goes and WEEKLY[2] not in goes
+    assert WEEKLY[2] in stays
+    assert f"{WEEKLY[2]}</a>：导入以后有人改过或已送审" in client.post(undo).text

@@ -221,6 +221,22 @@ def test_for_the_phones_calendar(client: FlaskClient, make: Make, me: Any, hall:
     assert event["URL"] == f"https://portal.example/venues/bookings/{row.id}"
 
 
+def test_a_calendar_takes_the_newer_one(client: FlaskClient, make: Make, me: Any, hall: Venue) -> None:
+    """Moved and given back it is the same event with a higher number; its times are in UTC, which every program reads."""
+    row = make.booking(hall, at(14, days=3), resident=me)
+
+    def event() -> Any:
+        data = client.get(f"/venues/bookings/{row.id}/booking.ics").data
+        assert b"TZID=" not in data
+        return Calendar.from_ical(data).walk("VEVENT")[0]
+
+    first = event()
+    client.post(f"/venues/bookings/{row.id}/withdraw")
+    second = event()
+    assert (first["UID"], second["STATUS"]) == (second["UID"], "CANCELLED")
+    assert int(first["SEQUENCE"]) < int(second["SEQUENCE"])
+
+
 # /me, export, erasure -------------------------------------------------------------------------------------------------
 
 
