@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import logs, scope
-from portal.core.db import Base, UTCDateTime, after_commit, db, hit, is_sqlite, writing
+from portal.core.db import Base, UTCDateTime, after_commit, db, hit, is_sqlite, make_way, writing
 
 log = structlog.get_logger()
 
@@ -213,14 +213,17 @@ def _run_batch(batch: list[int], now: datetime) -> int:
         topic = topics.get(number, "")
         if topic not in _handlers_of_many:
             done += run_one(number, now)
+            make_way()
             continue
         function, most = _handlers_of_many[topic]
         waiting = together.setdefault(topic, [])
         waiting.append(number)
         if len(waiting) >= most:
             done += _run_many(together.pop(topic), function, now)
+            make_way()
     for topic, rest in together.items():
         done += _run_many(rest, _handlers_of_many[topic][0], now)
+        make_way()
     return done
 
 

@@ -212,7 +212,6 @@ def take(actor: Actor, entries: Iterable[Entry], now: datetime) -> dict[int, lis
     chosen = [e for e in entries if e.venue_id is not None]
     if not chosen:
         return {}
-    _lock_venues(chosen)
     there = activity_holds.hold_free(
         [activity_holds.Wanted(e.id, e.title, e.venue_id or 0, _spans(e), e.capacity or 1) for e in chosen], actor, now
     )
