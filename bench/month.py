@@ -1,4 +1,4 @@
-"""A community's month of 300 rows: uploaded, taken in, handed in, approved twice, published, by the buttons of the pages.
+"""A community's month of 300 rows, by the buttons of the pages: uploaded, taken in, handed in, approved, published.
 
     python -m bench --only month [--kind sqlite|postgresql]
 
@@ -14,7 +14,6 @@ import gc
 import io
 import json
 import logging
-import os
 import re
 import statistics
 import sys
@@ -171,7 +170,13 @@ def lines_of(kind: str, told: dict[str, Any], rows: int) -> list[Line]:
         (f"{rows} rows, {label}", "cpu", "s", TARGETS, 1.0),
         ("  statements a row", "statements", "", dict.fromkeys(TARGETS, A_ROW), 1.0),
         ("  longest transaction, processor time", "held", "ms", {}, 1000.0),
-        ("  another writer waits at most", "wait", "ms", dict.fromkeys(told["month"], WAIT * 1000), 1000.0),
+        (
+            "  another writer waits at most, middle of turns",
+            "wait",
+            "ms",
+            dict.fromkeys(told["month"], WAIT * 1000),
+            1000.0,
+        ),
     )
     for group, key, unit, targets, times in groups:
         for name, figures in told["month"].items():

@@ -126,9 +126,9 @@ def take_in_batches(actor: Actor, upload: PlanImport, numbers: Iterable[int] | N
     wanted, done = None if numbers is None else list(numbers), 0
     while True:
         with writing():
-            part = len(_take_in(actor, upload, wanted, now, bulk_rules.BATCH))
+            part = len(_take_in(actor, upload, wanted, now, bulk_rules.IMPORT_BATCH))
         done += part
-        if part < bulk_rules.BATCH:
+        if part < bulk_rules.IMPORT_BATCH:
             return done
         make_way()
 
@@ -145,7 +145,9 @@ def _take_in(
     kept = {stored["number"]: stored for stored in upload.rows}
     categories = Categories((), upload.month)
     chosen = list(islice(_chosen(kept, numbers, categories, now), limit))
-    centres = {centre.id: centre for centre in centre_queries.subtree(chosen_centre)} | {chosen_centre.id: chosen_centre}
+    centres = {centre.id: centre for centre in centre_queries.subtree(chosen_centre)} | {
+        chosen_centre.id: chosen_centre
+    }
     wanted = [
         drafting.Wanted(
             centres[row.centre_id or chosen_centre.id], row.values, f"{upload.id}:{row.number}", _check_note(row)
