@@ -2,8 +2,8 @@
 
     python -m bench.pages [--times 1,10,100] [--kind sqlite|postgresql] [--path /staff/catalogue] [--turns 5] [--json]
 
-In process, through the WSGI app: median milliseconds of this process (on PostgreSQL by the clock, for the database's
-part), statements, bytes. Those over 100 ms are marked. DATABASE_URL: a database to use, filled if it is empty, kept.
+In process, through the WSGI app: milliseconds of processor time, this process and PostgreSQL's together, statements,
+bytes. Those over 100 ms are marked. DATABASE_URL: a database to use, filled if it is empty, kept.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import event, text
 
-from bench import town
+from bench import http, town
 from bench.copies import grow
 from bench.fill import analyse
 from bench.prepare import cookies
 from bench.table import Line
 from portal import create_app
 from portal.core import clock, scope, sessions
-from portal.core.db import db, writing
+from portal.core.db import db, is_sqlite, writing
 
 LIMIT = 100.0  # milliseconds; more is marked
 PEOPLE = {"district": ("staff", "dapeng"), "community": ("staff", "kuichong"), "resident": ("resident", "1")}
@@ -46,13 +46,12 @@ PARTS = {
     "import_id": "SELECT id FROM plan_import ORDER BY id LIMIT 1",
     "change_id": "SELECT id FROM entry_change ORDER BY id LIMIT 1",
     "account_id": "SELECT id FROM staff_account ORDER BY id DESC LIMIT 1",
+    "sheet_id": "SELECT min(id) FROM centre_sheet",
+    "pack_id": "SELECT min(id) FROM printed_document WHERE paper = 'pack'",
     "series_id": "SELECT id FROM booking_series ORDER BY id LIMIT 1",
     "token": "SELECT token FROM evaluation WHERE resident_id = 1 AND stars IS NULL ORDER BY id DESC LIMIT 1",
     "month": "SELECT min(month) FROM (SELECT month FROM entry ORDER BY id LIMIT 1) AS first",
-    "sheet_id": "SELECT id FROM centre_sheet ORDER BY id LIMIT 1",
-    "pack_id": "SELECT id FROM printed_document WHERE paper = 'pack' ORDER BY id LIMIT 1",
-    "row_number": "SELECT 1", "form": "SELECT 'zip'",
-    "kind": "SELECT 'xlsx'", "door_key": "SELECT '-'", "name": "SELECT '-'",
+    "row_number": "SELECT 1", "kind": "SELECT 'xlsx'", "door_key": "SELECT '-'", "name": "SELECT '-'",
 }  # fmt: skip
 MORE = (
     "/services?page=2", "/services?q=书法", "/staff/catalogue?month={month}", "/staff/catalogue?page=9&month={month}",
@@ -66,12 +65,12 @@ MADE_ELSEWHERE = (".pdf", ".png", "/static/", "/pictures/")  # in a child proces
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One page for one person. cpu, wall: median milliseconds; p95: of this process. size: bytes of the answer."""
+    """One page for one person. cpu, p95: milliseconds of the process, median and 95th percentile, and the database's
+    mean; size: in bytes."""
 
     who: str
     path: str
     cpu: float
-    wall: float
     p95: float
     statements: int
     size: int
@@ -108,14 +107,24 @@ def _counted() -> Iterator[list[str]]:
         event.remove(db.engine, "before_cursor_execute", note)
 
 
+def _server() -> int:
+    """The process of PostgreSQL's server on this machine; 0 when the database is a library."""
+    if is_sqlite():
+        return 0
+    backend = db.session.scalar(text("SELECT pg_backend_pid()"))
+    db.session.remove()
+    return int(Path(f"/proc/{backend}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
 def measure(app: Flask, turns: int, only: str, people: Mapping[str, tuple[str, str]] = PEOPLE) -> list[Seen]:
     """Every page that answers 200. people: by what they are called, the kind of person and the username or id."""
     found = []
     with app.app_context():
         kept = dict(zip(people, cookies(app, _tokens(people)), strict=True))
+        server = _server()
     for path in [path for path in addresses(app) if only in path]:
         for who, cookie in kept.items():
-            seen = _page(app, app.test_client(use_cookies=False), who, path, cookie, turns)
+            seen = _page(app, server, who, path, cookie, turns)
             if seen is not None:
                 found.append(seen)
     return found
@@ -131,7 +140,9 @@ def _tokens(people: Mapping[str, tuple[str, str]]) -> list[str]:
     return made
 
 
-def _page(app: Flask, client: FlaskClient, who: str, path: str, cookie: str, turns: int) -> Seen | None:
+def _page(app: Flask, server: int, who: str, path: str, cookie: str, turns: int) -> Seen | None:
+    client = app.test_client(use_cookies=False)
+
     def ask() -> tuple[int, int]:
         answer = client.get(path, headers={"Cookie": cookie})
         return answer.status_code, len(answer.get_data())
@@ -141,15 +152,18 @@ def _page(app: Flask, client: FlaskClient, who: str, path: str, cookie: str, tur
         return None
     with app.app_context(), _counted() as seen:
         ask()
+    of_database = http.processor_seconds(server) if server else 0.0
     times = []
     for _turn in range(turns):
-        wall, cpu = time.perf_counter(), time.process_time()
+        began = time.process_time()
         ask()
-        times.append(((time.process_time() - cpu) * 1000, (time.perf_counter() - wall) * 1000))
-    cpu, wall = (statistics.median(column) for column in zip(*times, strict=True))
-    p95 = sorted(cpu_ for cpu_, _ in times)[-1 - len(times) // 20]
+        times.append(time.process_time() - began)
+    of_database = http.processor_seconds(server) - of_database if server else 0.0
+    cpu, p95 = (
+        (own + of_database / turns) * 1000 for own in (statistics.median(times), sorted(times)[-1 - len(times) // 20])
+    )
     statements = [s for s in seen if not s.startswith(("BEGIN", "PRAGMA"))]
-    return Seen(who, path, round(cpu, 1), round(wall, 1), round(p95, 1), len(statements), size)
+    return Seen(who, path, round(cpu, 1), round(p95, 1), len(statements), size)
 
 
 def fill(app: Flask, times: int) -> None:
@@ -165,24 +179,21 @@ def fill(app: Flask, times: int) -> None:
         db.session.remove()
 
 
-def table(by_times: dict[int, list[Seen]], clock_: str) -> str:
+def table(by_times: dict[int, list[Seen]]) -> str:
     """Pages as rows, the slowest first; a cell says milliseconds, statements, kilobytes."""
     cells = {(s.who, s.path): {} for found in by_times.values() for s in found}  # type: ignore[var-annotated]
     for times, found in by_times.items():
         for s in found:
             cells[s.who, s.path][times] = s
-    worst = sorted(cells, key=lambda key: -max(getattr(s, clock_) for s in cells[key].values()))
+    worst = sorted(cells, key=lambda key: -max(s.cpu for s in cells[key].values()))
     lines = [f"{'':2}{'who':10}{'page':58}" + "".join(f"{f'x{t}: ms, statements, KB':>28}" for t in by_times)]
     for key in worst:
         row = cells[key]
-        slow = any(getattr(s, clock_) > LIMIT for s in row.values())
-        shown = (
-            f"{getattr(s, clock_):14.1f}{s.statements:6d}{s.size / 1000:8.1f}" if s else ""
-            for s in map(row.get, by_times)
-        )
+        slow = any(s.cpu > LIMIT for s in row.values())
+        shown = (f"{s.cpu:14.1f}{s.statements:6d}{s.size / 1000:8.1f}" if s else "" for s in map(row.get, by_times))
         lines.append(f"{'!' if slow else '':2}{key[0]:10}{key[1]:58}" + "".join(f"{cell:>28}" for cell in shown))
     for who in PEOPLE:
-        middle = [_middle([getattr(s, clock_) for s in found if s.who == who]) for found in by_times.values()]
+        middle = [_middle([s.cpu for s in found if s.who == who]) for found in by_times.values()]
         lines.append(f"  {who:10}{'median':58}" + "".join(f"{value:14.1f}{'':14}" for value in middle))
     return "\n".join(lines)
 
@@ -193,14 +204,14 @@ def _middle(values: list[float]) -> float:
 
 def lines_of(kind: str, by_times: dict[str, Any]) -> list[Line]:
     """For `python -m bench`: medians a face, and whatever is slower than the limit."""
-    clock_, found = "cpu" if kind == "sqlite" else "wall", []
+    found = []
     for times, pages in by_times.items():
         group = f"pages, demo x{times}, {town.LABELS[kind]}"
         for who in PEOPLE:
-            values = [page[clock_] for page in pages if page["who"] == who]
+            values = [page["cpu"] for page in pages if page["who"] == who]
             found.append(Line(group, f"{who}, {len(values)} pages", _middle(values), "ms"))
-        slow = [page for page in pages if page[clock_] > LIMIT]
-        found += [Line(group, f"{p['who']} {p['path']}", p[clock_], "ms", target=LIMIT) for p in slow]
+        slow = [page for page in pages if page["cpu"] > LIMIT]
+        found += [Line(group, f"{p['who']} {p['path']}", p["cpu"], "ms", target=LIMIT) for p in slow]
     return found
 
 
@@ -223,12 +234,11 @@ def main() -> None:
                 fill(app, times)
                 by_times[times] = measure(app, chosen.turns, chosen.path)
         with app.app_context():
-            sqlite = db.engine.dialect.name == "sqlite"
             db.engine.dispose()
     if chosen.json:
         print(json.dumps({times: [asdict(seen) for seen in found] for times, found in by_times.items()}))
     else:
-        print(table(by_times, "cpu" if sqlite else "wall"))
+        print(table(by_times))
 
 
 if __name__ == "__main__":

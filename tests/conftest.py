@@ -28,6 +28,7 @@ from sqlalchemy.pool import NullPool
 from portal import create_app
 from portal.catalogue.public import month_snapshot
 from portal.core import clock, confined, protection, scope, sessions, uploads
+from portal.core import db as core_db
 from portal.core.db import READ_METHODS, db
 from portal.people import passwords
 from portal.venues.availability import room_snapshot
@@ -212,6 +213,14 @@ def _cheap_passwords() -> Iterator[None]:
     real, passwords.hasher = passwords.hasher, factories.HASHER
     yield
     passwords.hasher = real
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_pauses() -> Iterator[None]:
+    """Long works wait for nobody here (core.test_writers_queue looks at that)."""
+    real, core_db.WAY_SECONDS = core_db.WAY_SECONDS, 0.0
+    yield
+    core_db.WAY_SECONDS = real
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ belongs to an empty level is done by that one, and pages say so (`instead`).
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, false, select
@@ -92,8 +93,14 @@ def answers_for(actor: Actor, permission: Permission) -> Select[int]:
     """
     if actor.centre_id is None or actor.department_id is not None:
         return select(Centre.id).where(false())
+    return _answers(actor.centre_id, permission)
+
+
+@lru_cache(maxsize=1024)
+def _answers(centre_id: int, permission: Permission) -> Select[int]:
+    """The same SQL for the same inbox: a statement that needs it for several counts holds and asks it once."""
     # Downwards from the own one, no further than to where somebody works: as many steps as there are empty centres.
-    own = select(Centre.id).where(Centre.id == actor.centre_id).cte(recursive=True)
+    own = select(Centre.id).where(Centre.id == centre_id).cte(recursive=True)
     answers = own.union_all(select(Centre.id).where(Centre.parent_id == own.c.id, ~_works(Centre, permission)))
     return select(answers.c.id)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select
 from sqlalchemy.orm import aliased
 
 from portal.cases import kinds, ladder, policy
@@ -69,18 +69,18 @@ def waits_for(actor: Actor, now: datetime) -> list[Waits]:
 
 def _waits(kind: kinds.Kind, actor: Actor, now: datetime) -> Waits:
     mine = and_(NOT_DONE, _mine(kind, actor, now))
+    count = select(func.count(Case.id)).where(mine).scalar_subquery()
+    return Waits(kind.section, count, lambda: _lines(mine, actor), lambda found: _waiting(kind, found, now))
+
+
+def _lines(mine: ColumnElement[bool], actor: Actor) -> Select[Any]:
     row = packed(
         title=Case.title, detail=Case.detail, url=Case.url, since=Case.opened_at, due=Case.due_at,
         owner=Case.owner_name, centre=label(Centre), waits_at=label(HAS), moved=Case.waits_at_id != Case.centre_id,
         offered=_offered_to(actor),
     )  # fmt: skip
     rows = select(row).join(Centre, Centre.id == Case.centre_id).join(HAS, HAS.id == Case.waits_at_id)
-    return Waits(
-        kind.section,
-        select(func.count(Case.id)).where(mine).scalar_subquery(),
-        rows.where(mine).order_by(Case.due_at, Case.id),
-        lambda found: _waiting(kind, found, now),
-    )
+    return rows.where(mine).order_by(Case.due_at, Case.id)
 
 
 def _mine(kind: kinds.Kind, actor: Actor, now: datetime) -> ColumnElement[bool]:

@@ -10,6 +10,7 @@ TAKE_BACK = timedelta(minutes=10)
 IMPORT_TAKE_BACK = timedelta(days=1)  # of an import: its drafts are nobody else's business yet
 KEPT = timedelta(days=1)  # what a row was before is forgotten then
 BATCH = 75  # rows in one transaction, so that another writer waits less than a tenth of a second
+IMPORT_BATCH = 50  # of a plan, whose rows are judged and made anew
 UNDO_BATCH = 25  # with rooms to be given back one by one
 KINDS = {
     "hand_in": "上交", "approve": "通过", "return": "退回", "drop": "删除", "category": "改类别", "place": "改地点",

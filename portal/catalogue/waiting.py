@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, or_, select
 from sqlalchemy.orm import aliased
 
 from portal.cases import ladder
@@ -51,6 +51,11 @@ def _rows(actor: Actor, now: datetime) -> Waits:
     mine = Entry.department_id == actor.department_id if actor.department_id else own
     back = and_(Entry.status == RETURNED, mine)
     wanted = back if actor.department_id else or_(waits, back)
+    count = select(func.count(Entry.id)).where(wanted).scalar_subquery()
+    return Waits(SECTION, count, lambda: _grouped(actor, wanted), lambda found: _row(found, now))
+
+
+def _grouped(actor: Actor, wanted: ColumnElement[bool]) -> Select[Any]:
     row = packed(
         status=Entry.status, month=Entry.month, centre=label(Centre), level=_own_level(actor),
         count=func.count(Entry.id), since=func.min(Entry.waits_since), first=func.min(Entry.id),
@@ -58,8 +63,7 @@ def _rows(actor: Actor, now: datetime) -> Waits:
     )  # fmt: skip
     grouped = select(row).join(Centre, Centre.id == Entry.centre_id).where(wanted)
     grouped = grouped.group_by(Entry.status, Entry.month, Entry.centre_id, Centre.short_name, Centre.name)
-    count = select(func.count(Entry.id)).where(wanted).scalar_subquery()
-    return Waits(SECTION, count, grouped.order_by(Entry.month), lambda found: _row(found, now))
+    return grouped.order_by(Entry.month)
 
 
 def _row(found: dict[str, Any], now: datetime) -> Waiting:
@@ -78,12 +82,14 @@ def _row(found: dict[str, Any], now: datetime) -> Waiting:
 def _changes(actor: Actor, now: datetime) -> Waits:
     here = EntryChange.waits_at_id.in_(ladder.answers_for(actor, Permission.PUBLISH))
     wanted = (EntryChange.status == ASKED, here)
-    row = packed(
-        id=EntryChange.id, since=EntryChange.asked_at, kind=EntryChange.kind, reason=EntryChange.reason,
-        title=Entry.title,
-    )  # fmt: skip
-    rows = select(row).join(Entry, Entry.id == EntryChange.entry_id).where(*wanted).order_by(EntryChange.asked_at)
     words = {"edit": "申请变更", "cancel": "申请取消"}
+
+    def rows() -> Select[Any]:
+        row = packed(
+            id=EntryChange.id, since=EntryChange.asked_at, kind=EntryChange.kind, reason=EntryChange.reason,
+            title=Entry.title,
+        )  # fmt: skip
+        return select(row).join(Entry, Entry.id == EntryChange.entry_id).where(*wanted).order_by(EntryChange.asked_at)
 
     def line(found: dict[str, Any]) -> Waiting:
         said, link = f"{words[found['kind']]}：{found['reason']}", notices.change_link(found["id"])
@@ -94,8 +100,10 @@ def _changes(actor: Actor, now: datetime) -> Waits:
 
 def _imports(actor: Actor, now: datetime) -> Waits:
     wanted = (PlanImport.status == PREVIEW, PlanImport.centre_id == actor.centre_id)
-    row = packed(id=PlanImport.id, name=PlanImport.filename, since=PlanImport.created_at)
-    rows = select(row).where(*wanted).order_by(PlanImport.created_at)
+
+    def rows() -> Select[Any]:
+        row = packed(id=PlanImport.id, name=PlanImport.filename, since=PlanImport.created_at)
+        return select(row).where(*wanted).order_by(PlanImport.created_at)
 
     def line(found: dict[str, Any]) -> Waiting:
         said, link = "导入的计划表还没有确认完", notices.import_link(found["id"])
@@ -129,7 +137,8 @@ def _own_part(actor: Actor, part: Part, undone: Select[int], month: str, now: da
     )  # fmt: skip
     count = select(func.count(ME.id)).where(*wanted).scalar_subquery()
     what = "清单还没有上交" if part.code in _filing() else "计划还没有报"
-    return Waits(SECTION, count, select(packed(due=due)).select_from(ME).where(*wanted), _undone(what, month, now))
+    line = _undone(what, month, now)
+    return Waits(SECTION, count, lambda: select(packed(due=due)).select_from(ME).where(*wanted), line)
 
 
 def _filing() -> set[str]:
@@ -152,8 +161,8 @@ def _own_department(actor: Actor, part: Part, month: str, now: datetime) -> Wait
         _here_since(actor) <= due,
     )  # fmt: skip
     count = select(func.count(me.id)).where(*wanted).scalar_subquery()
-    rows = select(packed(due=due)).select_from(me).where(*wanted)
-    return Waits(SECTION, count, rows, _undone("计划还没有报", month, now))
+    line = _undone("计划还没有报", month, now)
+    return Waits(SECTION, count, lambda: select(packed(due=due)).select_from(me).where(*wanted), line)
 
 
 def _late_below(actor: Actor, level: Level, part: Part, month: str, now: datetime) -> Waits:
@@ -162,7 +171,10 @@ def _late_below(actor: Actor, level: Level, part: Part, month: str, now: datetim
     due = cutoffs.in_sql(part, month)
     missing = unsubmitted(month, level.code, actor.centre_path, due)
     wanted = (ME.id == actor.centre_id, ME.level.in_(above), due <= now, missing.exists())
-    number = select(func.count()).select_from(missing.subquery()).scalar_subquery()
+
+    def rows() -> Select[Any]:
+        number = select(func.count()).select_from(missing.subquery()).scalar_subquery()
+        return select(packed(missing=number, due=due)).select_from(ME).where(*wanted)
 
     def line(found: dict[str, Any]) -> Waiting:
         title, link = f"{clock.month_name(month)}清单未交", notices.late_link(month)
@@ -170,4 +182,4 @@ def _late_below(actor: Actor, level: Level, part: Part, month: str, now: datetim
         return Waiting(SECTION, title, f"{found['missing']} 个{level.short}还没有上交", at, link, at, "red")
 
     count = select(func.count(ME.id)).where(*wanted).scalar_subquery()
-    return Waits(SECTION, count, select(packed(missing=number, due=due)).select_from(ME).where(*wanted), line)
+    return Waits(SECTION, count, rows, line)

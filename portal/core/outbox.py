@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import JSON, ColumnElement, Index, String, Text, func, or_, select, update
+from sqlalchemy import JSON, ColumnElement, CursorResult, Index, String, Text, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import logs, scope
-from portal.core.db import Base, UTCDateTime, after_commit, db, hit, is_sqlite, writing
+from portal.core.db import Base, UTCDateTime, after_commit, db, hit, is_sqlite, make_way, writing
 
 log = structlog.get_logger()
 
@@ -49,17 +49,18 @@ class Outbox(Base):
 
 
 def insert_once(model: type[Any], rows: list[dict[str, Any]]) -> int:
-    """Insert rows, skipping those whose unique key is already there. Returns how many were new."""
+    """Insert rows of the same columns, skipping those whose unique key is already there. Returns how many were new.
+
+    One statement: without an ORM object for each and without a text that grows with the rows.
+    """
     if not rows:
         return 0
-    insert = (sqlite if is_sqlite() else postgresql).insert(model).on_conflict_do_nothing()
-    added = 0
-    for start in range(0, len(rows), 500):
-        some = rows[start : start + 500]
-        # One row, as of every sign-up, goes by its names: such a statement is compiled once. Without the option
-        # PostgreSQL's driver answers -1.
-        added += hit(insert.values(some if len(some) > 1 else some[0]), preserve_rowcount=True)
-    return added
+    insert = (sqlite if is_sqlite() else postgresql).insert(model.__table__).on_conflict_do_nothing()
+    # Without the option PostgreSQL's driver answers -1.
+    done = db.session.execute(insert, rows, execution_options={"preserve_rowcount": True})
+    db.session.info["written"] = True
+    assert isinstance(done, CursorResult)
+    return done.rowcount
 
 
 def put(topic: str, key: str, payload: dict[str, Any], now: datetime, due_at: datetime | None = None) -> None:
@@ -222,14 +223,17 @@ def _run_batch(batch: list[int], now: datetime) -> int:
         topic = topics.get(number, "")
         if topic not in _handlers_of_many:
             done += run_one(number, now)
+            make_way()
             continue
         function, most = _handlers_of_many[topic]
         waiting = together.setdefault(topic, [])
         waiting.append(number)
         if len(waiting) >= most:
             done += _run_many(together.pop(topic), function, now)
+            make_way()
     for topic, rest in together.items():
         done += _run_many(rest, _handlers_of_many[topic][0], now)
+        make_way()
     return done
 
 

@@ -29,13 +29,13 @@ class Waiting:
 class Waits:
     """What of one kind waits for somebody, not asked for yet: all kinds together are one statement.
 
-    count: scalar SQL. rows: a SELECT of one column, a JSON object a line (`db.packed`), the most pressing first.
-    line: such an object in words.
+    count: scalar SQL, asked by every page of the staff's. rows: makes a SELECT of one column, a JSON object a line
+    (`db.packed`), the most pressing first; only the inbox needs it. line: such an object in words.
     """
 
     section: str
     count: ColumnElement[Any]
-    rows: Select[Any]
+    rows: Callable[[], Select[Any]]
     line: Callable[[dict[str, Any]], Waiting]
 
 
@@ -112,7 +112,7 @@ def waiting_counts(actor: Actor, now: datetime) -> dict[str, int]:
 def waiting_lines(actor: Actor, now: datetime, *sources: WaitingSource) -> list[Waiting]:
     """What waits, the most pressing first; of all features or only of `sources`. One statement."""
     kinds = _kinds(actor, now, sources or waiting_sources.values())
-    parts = [select(literal_column(str(i)), kind.rows.limit(MOST_LINES).subquery()) for i, kind in enumerate(kinds)]
+    parts = [select(literal_column(str(i)), kind.rows().limit(MOST_LINES).subquery()) for i, kind in enumerate(kinds)]
     rows = db.session.execute(union_all(*parts)).all() if parts else []
     return sorted(
         (kinds[i].line(found) for i, found in rows),

@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKey, column, event, false, select, table
 from sqlalchemy.orm import Mapped, ORMExecuteState, Session, declared_attr, mapped_column, with_loader_criteria
-from sqlalchemy.sql import visitors
+from sqlalchemy.sql.base import ExecutableOption
 
 from portal.core.db import Base
 
+LEAVES = frozenset({"column", "bindparam"})
 CENTRE = table("centre", column("id"), column("path"))
 
 
@@ -86,6 +88,11 @@ class CentreScoped:
     def centre_id(cls) -> Mapped[int]:
         return mapped_column(ForeignKey("centre.id"), index=True)
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _scoped_models.cache_clear()
+        _criteria.cache_clear()
+
     @classmethod
     def staff_criteria(cls, scope: StaffScope) -> ColumnElement[bool]:
         if scope.department_id is not None:
@@ -101,12 +108,30 @@ class CentreScoped:
         return false()
 
 
-def _scoped_models() -> dict[str, type[Any]]:
+@cache
+def _scoped_models() -> dict[str, type[CentreScoped]]:
     return {m.local_table.name: m.class_ for m in Base.registry.mappers if issubclass(m.class_, CentreScoped)}  # type: ignore[attr-defined]
 
 
+@lru_cache(maxsize=4096)
+def _criteria(name: str, scope: StaffScope | ResidentScope) -> ExecutableOption:
+    """What of a table a scope may read. It depends on nothing else, so the same option serves every statement."""
+    model = _scoped_models()[name]
+    rule = model.staff_criteria(scope) if isinstance(scope, StaffScope) else model.resident_criteria(scope.resident_id)
+    return with_loader_criteria(model, rule, include_aliases=True)
+
+
 def _tables(statement: Any) -> set[str]:
-    return {str(getattr(e, "name", "")) for e in visitors.iterate(statement) if e.__visit_name__ == "table"}
+    """The names of all tables in a statement, however deep; what has nothing below it is not asked."""
+    found, below = set[str](), [statement]
+    while below:
+        element = below.pop()
+        kind = element.__visit_name__
+        if kind == "table":
+            found.add(str(element.name))
+        elif kind not in LEAVES:
+            below.extend(element.get_children())
+    return found
 
 
 @event.listens_for(Session, "do_orm_execute")
@@ -116,17 +141,9 @@ def _guard(state: ORMExecuteState) -> None:
     scope = _current.get()
     if isinstance(scope, SystemScope):
         return
-    models = _scoped_models()
-    touched = _tables(state.statement) & models.keys()
+    touched = _tables(state.statement) & _scoped_models().keys()
     if not touched:
         return
     if scope is None:
         raise ScopeMissing(f"no scope for {', '.join(sorted(touched))}")
-    options = []
-    for name in sorted(touched):
-        model = models[name]
-        rule = (
-            model.staff_criteria(scope) if isinstance(scope, StaffScope) else model.resident_criteria(scope.resident_id)
-        )
-        options.append(with_loader_criteria(model, rule, include_aliases=True))
-    state.statement = state.statement.options(*options)
+    state.statement = state.statement.options(*(_criteria(name, scope) for name in sorted(touched)))

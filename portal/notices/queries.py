@@ -1,6 +1,6 @@
 """Reads of inboxes and of messages on their way."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -52,27 +52,32 @@ def unread(audience: str, person_id: int) -> int:
     return db.session.scalar(select(func.count()).select_from(InboxMessage).where(*own)) or 0
 
 
-def unread_of(audience: str, person_id: int) -> tuple[ScalarSelect[int], Select[Any]]:
+Counted = tuple[ScalarSelect[int], Callable[[], Select[Any]]]  # how many; and what makes the SELECT of their row
+
+
+def unread_of(audience: str, person_id: int) -> Counted:
     """How many a person has not read; and one packed row: number, the newest title, since when the oldest waits."""
     own = (InboxMessage.audience == audience, InboxMessage.person_id == person_id, InboxMessage.read_at.is_(None))
-    newest = select(InboxMessage.title).where(*own).order_by(InboxMessage.id.desc()).limit(1).scalar_subquery()
-    return _summed(InboxMessage, own, newest)
+    newest = select(InboxMessage.title).where(*own).order_by(InboxMessage.id.desc()).limit(1)
+    return _summed(InboxMessage, own, newest.scalar_subquery)
 
 
-def given_up(visible: ColumnElement[bool], since: datetime, now: datetime) -> tuple[ScalarSelect[int], Select[Any]]:
+def given_up(visible: ColumnElement[bool], since: datetime, now: datetime) -> Counted:
     """Failed texts written from `since` on that are still of use: how many; and one packed row with the oldest."""
     # Written out, not bound: only so does SQLite see that the small index of failed ones holds them all.
     failed = Delivery.outcome == literal_column("'failed'")
-    return _summed(Delivery, (failed, Delivery.created_at >= since, ~_stale(now), visible), null())
+    return _summed(Delivery, (failed, Delivery.created_at >= since, ~_stale(now), visible), null)
 
 
 def _summed(
-    model: type[InboxMessage | Delivery], wanted: tuple[ColumnElement[bool], ...], title: Any
-) -> tuple[ScalarSelect[int], Select[Any]]:
-    number = select(func.count(model.id)).where(*wanted).scalar_subquery()
-    every = select(func.count(model.id).label("number"), func.min(model.created_at).label("since")).where(*wanted)
-    found = every.subquery().c
-    return number, select(packed(number=found.number, since=found.since, title=title)).where(found.number > 0)
+    model: type[InboxMessage | Delivery], wanted: tuple[ColumnElement[bool], ...], title: Callable[[], Any]
+) -> Counted:
+    def row() -> Select[Any]:
+        every = select(func.count(model.id).label("number"), func.min(model.created_at).label("since")).where(*wanted)
+        found = every.subquery().c
+        return select(packed(number=found.number, since=found.since, title=title())).where(found.number > 0)
+
+    return select(func.count(model.id)).where(*wanted).scalar_subquery(), row
 
 
 def _stale(now: datetime) -> ColumnElement[bool]:

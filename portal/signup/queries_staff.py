@@ -1,5 +1,6 @@
 """Reads of sign-ups for staff: the list of entries, everybody of one, what waits to be decided."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -201,7 +202,10 @@ def merge_targets(entry: Entry, now: datetime) -> list[Entry]:
     return sorted(open_ones, key=lambda e: e.category_id != entry.category_id)[:30]
 
 
-def to_check(actor: Actor, now: datetime) -> tuple[ScalarSelect[int], Select[Any]]:
+Counted = tuple[ScalarSelect[int], Callable[[], Select[Any]]]  # how many; and what makes the SELECT of their rows
+
+
+def to_check(actor: Actor, now: datetime) -> Counted:
     """Sign-ups that wait for a decision: how many, and a packed row for each of their entries, the oldest first.
 
     The organiser's own things (and those of centres where nobody works); of others below only what nobody has decided
@@ -215,22 +219,29 @@ def to_check(actor: Actor, now: datetime) -> tuple[ScalarSelect[int], Select[Any
     pending = select(s.entry_id, func.count().label("number"), func.min(s.created_at).label("since"))
     decided = exists().where(SignUpReview.sign_up_id == s.id)
     waits = pending.where(s.status == literal_column("'pending'"), ~decided).group_by(s.entry_id).subquery()
-    row = packed(
-        id=Entry.id, title=Entry.title, centre=Centre.short_name, start=Entry.first_start, count=waits.c.number,
-        since=waits.c.since,
-    )  # fmt: skip
 
     def found(column: Any) -> Select[Any]:
         joined = select(column).select_from(waits).join(Entry, Entry.id == waits.c.entry_id)
         joined = joined.join(Centre, Centre.id == Entry.centre_id)
         return joined.where(Entry.status != "cancelled", Entry.last_end > now, own | late)
 
-    return found(func.sum(waits.c.number)).scalar_subquery(), found(row).order_by(waits.c.since)
+    def rows() -> Select[Any]:
+        row = packed(
+            id=Entry.id, title=Entry.title, centre=Centre.short_name, start=Entry.first_start, count=waits.c.number,
+            since=waits.c.since,
+        )  # fmt: skip
+        return found(row).order_by(waits.c.since)
+
+    return found(func.sum(waits.c.number)).scalar_subquery(), rows
 
 
-def too_few(actor: Actor, now: datetime) -> tuple[ScalarSelect[int], Select[Any]]:
+def too_few(actor: Actor, now: datetime) -> Counted:
     """The organiser's own entries with too few sign-ups: how many, and a packed row each, the next to start first."""
     low = (*_low(now), Entry.centre_id.in_(ladder.answers_for(actor, Permission.SIGN_UPS)))
+    return select(func.count(Entry.id)).where(*low).scalar_subquery(), lambda: _too_few(low)
+
+
+def _too_few(low: tuple[ColumnElement[bool], ...]) -> Select[Any]:
     dates = select(func.count(EntrySession.id)).where(EntrySession.entry_id == Entry.id).scalar_subquery()
     first = select(EntrySession.ends_at).where(EntrySession.entry_id == Entry.id).order_by(EntrySession.starts_at)
     row = packed(
@@ -239,8 +250,7 @@ def too_few(actor: Actor, now: datetime) -> tuple[ScalarSelect[int], Select[Any]
         end=first.limit(1).scalar_subquery(), dates=dates,
     )  # fmt: skip
     rows = select(row).select_from(Entry).join(Centre, Centre.id == Entry.centre_id).where(*low)
-    count = select(func.count(Entry.id)).where(*low).scalar_subquery()
-    return count, rows.order_by(Entry.first_start, Entry.id)
+    return rows.order_by(Entry.first_start, Entry.id)
 
 
 def low_entries(now: datetime) -> list[Entry]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from portal.cases import ladder
 from portal.cases.policy import tone
@@ -27,20 +27,18 @@ def to_decide(actor: Actor, now: datetime) -> list[Waits]:
     here = Booking.waits_at_id.in_(ladder.answers_for(actor, Permission.VENUES))
     below = (Booking.decide_by <= now) & Booking.waits_at_id.in_(select(Centre.id).where(*inside(actor.centre_path)))
     wanted = (*TO_DECIDE, here | below)
+    count = select(func.count(Booking.id)).where(*wanted).scalar_subquery()
+    return [Waits(SECTION, count, lambda: _rows(wanted), lambda found: _line(found, actor, now))]
+
+
+def _rows(wanted: tuple[ColumnElement[bool], ...]) -> Select[Any]:
     row = packed(
         id=Booking.id, title=Booking.title, people=Booking.people, start=Booking.starts_at, end=Booking.ends_at,
         since=Booking.created_at, due=Booking.decide_by, waits_at=Booking.waits_at_id, centre=Booking.centre_id,
         room=Venue.name, at=label(Centre),
     )  # fmt: skip
     rows = select(row).join(Venue, Venue.id == Booking.venue_id).join(Centre, Centre.id == Booking.waits_at_id)
-    return [
-        Waits(
-            SECTION,
-            select(func.count(Booking.id)).where(*wanted).scalar_subquery(),
-            rows.where(*wanted).order_by(Booking.decide_by, Booking.id),
-            lambda found: _line(found, actor, now),
-        )
-    ]
+    return rows.where(*wanted).order_by(Booking.decide_by, Booking.id)
 
 
 def _line(found: dict[str, Any], actor: Actor, now: datetime) -> Waiting:

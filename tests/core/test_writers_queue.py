@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from portal.core import db as core_db
-from portal.core.db import db, side_write, writing
+from portal.core import outbox
+from portal.core.db import db, make_way, side_write, writing
 from portal.core.writers_queue import WritersQueue
 from portal.people.models import Resident
 from tests.conftest import KIND
+from tests.pauses import Pauses
 
 pytestmark = [
     pytest.mark.own_database, pytest.mark.once,
@@ -131,6 +134,39 @@ def test_too_long_a_wait_is_said_as_sqlite_says_it(app: Flask, monkeypatch: Any)
         with writing():
             db.session.execute(text("SELECT 1"))
         db.session.remove()
+
+
+def test_a_long_work_pauses_after_some_writing_and_not_after_each(app: Flask, monkeypatch: Any) -> None:
+    clock = Pauses(core_db.WORK_SECONDS / 3)
+    monkeypatch.setattr(core_db, "time", clock)
+    with app.app_context():
+        core_db._mine.made_way = clock.monotonic()
+        for _ in range(9):
+            with writing():
+                db.session.execute(text("SELECT 1"))
+            make_way()
+    assert 2 <= clock.pauses <= 4
+
+
+def test_between_two_effects_another_process_may_write(app: Flask, now: datetime, monkeypatch: Any) -> None:
+    """Those that are carried out one by one, and those that go together."""
+    done: list[int] = []
+    monkeypatch.setitem(outbox._handlers, "alone", lambda payload, _now: done.append(payload["n"]))
+    monkeypatch.setitem(outbox._handlers, "many", lambda payload, _now: None)
+    monkeypatch.setitem(
+        outbox._handlers_of_many, "many", (lambda payloads, _now: done.extend(p["n"] for p in payloads), 2)
+    )
+    with app.app_context():
+        with writing():
+            for n in range(3):
+                outbox.put("alone", f"{n}", {"n": n}, now)
+                outbox.put("many", f"{n}", {"n": 10 + n}, now)
+        clock = Pauses()
+        monkeypatch.setattr(core_db, "time", clock)
+        outbox.run_due(now)
+        db.session.remove()
+    assert sorted(done) == [0, 1, 2, 10, 11, 12]
+    assert clock.pauses == 3 + 2
 
 
 def test_a_turn_called_while_giving_up_is_taken() -> None:

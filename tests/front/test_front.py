@@ -129,7 +129,7 @@ def _two_things(_actor: Any, now: Any) -> list[registry.Waits]:
         select(literal("不急的事").label("title"), literal(0).label("late")), select(literal("超时的事"), literal(1))
     ).subquery()
     found = select(packed(title=rows.c.title, late=rows.c.late))
-    return [registry.Waits("catalogue", select(func.count()).select_from(rows).scalar_subquery(), found, line)]
+    return [registry.Waits("catalogue", select(func.count()).select_from(rows).scalar_subquery(), lambda: found, line)]
 
 
 def test_a_further_feature_asks_nothing_more(

@@ -11,7 +11,7 @@ from sqlalchemy.orm import selectinload
 from portal.catalogue import bulk_rules
 from portal.catalogue.models import BulkRow, BulkStep, Entry
 from portal.core.access import Actor
-from portal.core.db import db, hit, writing
+from portal.core.db import db, hit, make_way, writing
 
 # What a bulk step may change, and what is put back.
 MOMENTS = ("waits_since", "published_at")
@@ -57,6 +57,7 @@ def in_batches(ids: Iterable[int], step: Step, size: int = bulk_rules.BATCH) -> 
     for some in bulk_rules.batches(ids, size):
         with writing():
             found.add(step(some, found.step_id))
+        make_way()
     return found
 
 

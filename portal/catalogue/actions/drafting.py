@@ -87,8 +87,8 @@ class Wanted:
 
 def draft_entries(
     actor: Actor, wanted: Iterable[Wanted], service_of: Callable[[EntryValues], int | None], now: datetime
-) -> list[Entry]:
-    """Many new drafts by a handful of statements, in their order; what `draft_entry` does for one.
+) -> list[int]:
+    """Many new drafts by a handful of statements; what `draft_entry` does for one. Returns their ids in their order.
 
     service_of: the service that a row's title means. The categories must have been looked at before.
     Raises NotAllowed, InvalidRow of the first row that cannot be: then there is none.
@@ -113,7 +113,7 @@ def draft_entries(
     return _kept(actor, made, now)
 
 
-def _kept(actor: Actor, made: list[tuple[Entry, Centre]], now: datetime) -> list[Entry]:
+def _kept(actor: Actor, made: list[tuple[Entry, Centre]], now: datetime) -> list[int]:
     """Write drafts with their sessions and histories, each table at once; `import_row` tells which is which."""
     if not made:
         return []
@@ -136,9 +136,7 @@ def _kept(actor: Actor, made: list[tuple[Entry, Centre]], now: datetime) -> list
             actor, "draft_entry", "entry", ids[entry.import_row], now, summary=entry.title,
             centre_id=centre.id, centre_path=centre.path,
         )  # fmt: skip
-    found = db.session.scalars(select(Entry).where(Entry.id.in_(ids.values())))
-    by_row = {entry.import_row: entry for entry in found}
-    return [by_row[entry.import_row] for entry, _ in made]
+    return [ids[entry.import_row] for entry, _ in made]
 
 
 def draft_entry(actor: Actor, values: EntryValues, now: datetime, *, centre: Centre | None = None) -> Entry:

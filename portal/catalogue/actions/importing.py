@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import select
 
-from portal.catalogue import rules
+from portal.catalogue import bulk_rules, rules
 from portal.catalogue.actions import drafting, entry_values, room_holds
 from portal.catalogue.actions.plan_rows import (
     NO_CATEGORY,
@@ -18,6 +19,7 @@ from portal.catalogue.actions.plan_rows import (
     Centres,
     PreviewRow,
     Reader,
+    from_json,
     joined,
     mark_duplicates,
     problems_of,
@@ -29,10 +31,11 @@ from portal.catalogue.models import Category, Entry, PlanImport
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import LAID_ASIDE, PLAN_IMPORT, PREVIEW
 from portal.catalogue.timetext.parts import Plan, errors
+from portal.centres import queries as centre_queries
 from portal.centres.models import Centre
 from portal.core import audit, clock, states
 from portal.core.access import Actor, Permission
-from portal.core.db import db
+from portal.core.db import db, make_way, writing
 from portal.core.errors import Invalid
 from portal.core.tables import reading
 from portal.core.tables.reading import TableRefused
@@ -88,9 +91,9 @@ def _taken_up(actor: Actor, upload: PlanImport) -> Centre:
     Locks the import. Raises NotAllowed.
     """
     entry_values.need(actor, Permission.PLAN)
-    entry_values.need_inside(actor, upload.centre)
     db.session.flush()
     db.session.refresh(upload, with_for_update=True)
+    entry_values.need_inside(actor, upload.centre)
     return upload.centre
 
 
@@ -110,27 +113,53 @@ def take_in_plan(actor: Actor, upload: PlanImport, numbers: Iterable[int] | None
     others; the preview is finished once every row is in. Raises NotAllowed, NoSuchRow, RowsNotReady while the
     preview's question is open or when it was laid aside. Locks the import.
     """
-    _taken_up(actor, upload)
+    ids = _take_in(actor, upload, numbers, now)
+    made = {entry.id: entry for entry in db.session.scalars(select(Entry).where(Entry.id.in_(ids)))} if ids else {}
+    return [made[number] for number in ids]
+
+
+def take_in_batches(actor: Actor, upload: PlanImport, numbers: Iterable[int] | None, now: datetime) -> int:
+    """As `take_in_plan`, each batch committed by itself so that other writers get their turn.
+
+    Returns how many drafts were made. Whatever stops it leaves whole batches behind; called again it does the rest.
+    """
+    wanted, done = None if numbers is None else list(numbers), 0
+    while True:
+        with writing():
+            part = len(_take_in(actor, upload, wanted, now, bulk_rules.IMPORT_BATCH))
+        done += part
+        if part < bulk_rules.IMPORT_BATCH:
+            return done
+        make_way()
+
+
+def _take_in(
+    actor: Actor, upload: PlanImport, numbers: Iterable[int] | None, now: datetime, limit: int | None = None
+) -> list[int]:
+    """limit: at most so many. Returns the ids of the drafts in the order of the rows."""
+    chosen_centre = _taken_up(actor, upload)
     if upload.status == LAID_ASIDE:
         raise RowsNotReady("这份表格已经放弃，请重新上传。")
     if upload.question:
         raise RowsNotReady(f"{upload.question}没错的话，请先点“没传错”。")
-    centres = Centres(upload.centre)
+    kept = {stored["number"]: stored for stored in upload.rows}
     categories = Categories((), upload.month)
-    found = {row.number: _again(row, categories, now) for row in rows_of(upload)}
-    chosen = _chosen(found, numbers)
+    chosen = list(islice(_chosen(kept, numbers, categories, now), limit))
+    centres = {centre.id: centre for centre in centre_queries.subtree(chosen_centre)} | {
+        chosen_centre.id: chosen_centre
+    }
     wanted = [
         drafting.Wanted(
-            centres.known[row.centre_id or upload.centre_id], row.values, f"{upload.id}:{row.number}", _check_note(row)
+            centres[row.centre_id or chosen_centre.id], row.values, f"{upload.id}:{row.number}", _check_note(row)
         )
         for row in chosen
     ]
     taken = drafting.draft_entries(actor, wanted, categories.service_of, now)
-    for row, entry in zip(chosen, taken, strict=True):
-        found[row.number] = replace(row, entry_id=entry.id)
-    upload.rows = [to_json(row) for row in found.values()]
+    for row, number in zip(chosen, taken, strict=True):
+        kept[row.number] = kept[row.number] | {"entry_id": number}
+    upload.rows = list(kept.values())
     db.session.flush()
-    if upload.status == PREVIEW and all(row.entry_id is not None for row in found.values()):
+    if upload.status == PREVIEW and all(stored["entry_id"] is not None for stored in upload.rows):
         states.fire(PLAN_IMPORT, upload, "take", actor, now, values={"taken_at": now})
     if taken:
         _log(actor, upload, "take_in_plan", now, f"{upload.filename}，导入 {len(taken)} 条")
@@ -143,8 +172,6 @@ def _check_note(row: PreviewRow) -> str:
 
 def _again(row: PreviewRow, categories: Categories, now: datetime) -> PreviewRow:
     """Errors that came about since the preview was made (a category gone); known doubts stay."""
-    if row.entry_id is not None:
-        return row
     gone = row.values.category_id not in categories.by_id
     values = replace(row.values, category_id=NO_CATEGORY) if gone else row.values
     wrong = {p.field for p in errors(row.problems)}
@@ -152,10 +179,20 @@ def _again(row: PreviewRow, categories: Categories, now: datetime) -> PreviewRow
     return replace(row, problems=(*row.problems, *new))
 
 
-def _chosen(found: dict[int, PreviewRow], numbers: Iterable[int] | None) -> list[PreviewRow]:
-    if numbers is None:
-        return [row for row in found.values() if row.state == "ready"]
-    return [row for row in _named(found, numbers) if row.entry_id is None and row.ok]
+def _chosen(
+    kept: dict[int, dict[str, Any]], numbers: Iterable[int] | None, categories: Categories, now: datetime
+) -> Iterator[PreviewRow]:
+    """One after the other, the rows that can be taken in; what is found out about the others is kept with them."""
+    asked = list(kept) if numbers is None else list(dict.fromkeys(numbers))
+    if not kept.keys() >= set(asked):
+        raise NoSuchRow()
+    for number in asked:
+        if kept[number]["entry_id"] is not None:
+            continue
+        row = _again(from_json(kept[number]), categories, now)
+        kept[number] = to_json(row)
+        if row.state == "ready" if numbers is None else row.ok:
+            yield row
 
 
 def _named(found: dict[int, PreviewRow], numbers: Iterable[int]) -> list[PreviewRow]:

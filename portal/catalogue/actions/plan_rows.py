@@ -178,7 +178,8 @@ class Categories:
             for words in {category.name, category.name.removesuffix("服务"), f"{top}/{category.name}", top} - {""}:
                 self.named.setdefault(words, []).append((category, tuple(by_category.get(category.id, ()))))
         self.services = {n: service for n, service in self.services.items() if service[1] in self.by_id}
-        self.earlier = self._earlier(list(centre_ids), month)
+        centres = list(centre_ids)
+        self.earlier = self._earlier(centres, month) if centres else {}
 
     @staticmethod
     def _earlier(centre_ids: list[int], month: str) -> dict[str, int]:

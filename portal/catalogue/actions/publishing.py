@@ -18,7 +18,7 @@ from portal.centres.models import Centre, Department
 from portal.centres.queries import review_chain
 from portal.core import audit, clock, outbox, registry, scope, states
 from portal.core.access import Actor, Permission, system_actor
-from portal.core.db import db, writing
+from portal.core.db import db, make_way, writing
 from portal.core.errors import DomainError, NotYourTurn
 from portal.people.models import StaffAccount
 
@@ -43,6 +43,7 @@ def publish_in_batches(
         done.add(part)
         if part.done < BATCH:  # nothing is left, or another publisher is at it
             return done.done
+        make_way()
 
 
 def publish_month(

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
@@ -212,7 +213,6 @@ def take(actor: Actor, entries: Iterable[Entry], now: datetime) -> dict[int, lis
     chosen = [e for e in entries if e.venue_id is not None]
     if not chosen:
         return {}
-    _lock_venues(chosen)
     there = activity_holds.hold_free(
         [activity_holds.Wanted(e.id, e.title, e.venue_id or 0, _spans(e), e.capacity or 1) for e in chosen], actor, now
     )
@@ -384,16 +384,20 @@ def clashes(rows: Sequence[Wanted], now: datetime) -> dict[int, list[str]]:
     if not coming:
         return {}
     first, last = min(s.start for _, s in coming), max(s.end for _, s in coming)
-    wanted = select(Booking, Venue.buffer).join(Venue, Venue.id == Booking.venue_id).where(
+    # Columns, not objects: a city's month has thousands of them around one page of its list.
+    wanted = select(
+        Booking.venue_id, Booking.starts_at, Booking.ends_at, Booking.held_until, Booking.source, Booking.source_id,
+        Booking.title, Booking.status, Booking.resident_id, Venue.buffer,
+    ).join(Venue, Venue.id == Booking.venue_id).where(
         Booking.venue_id.in_({row.venue_id for row in rows}), Booking.status.in_(HOLDS),
         Booking.starts_at < last + occupancy.LONGEST_HOLD, Booking.starts_at > first - occupancy.LONGEST_HOLD,
         Booking.held_until > first,
     )  # fmt: skip
     with scope.system("a room's holds belong to everybody's bookings"):
         found = db.session.execute(wanted.order_by(Booking.starts_at)).all()
-    by_room: dict[int, list[tuple[Booking, int]]] = {}
-    for booking, buffer in found:
-        by_room.setdefault(booking.venue_id, []).append((booking, buffer))
+    by_room: dict[int, list[tuple[Span, Any]]] = {}
+    for booking in found:
+        by_room.setdefault(booking.venue_id, []).append((Span(booking.starts_at, booking.held_until), booking))
     answer: dict[int, list[str]] = {}
     for row, span in coming:
         said = _said(row, span, by_room.get(row.venue_id, []))
@@ -402,16 +406,18 @@ def clashes(rows: Sequence[Wanted], now: datetime) -> dict[int, list[str]]:
     return {key: ["".join(few(said))] for key, said in answer.items()}
 
 
-def _said(row: Wanted, span: Span, bookings: Sequence[tuple[Booking, int]]) -> str:
+def _said(row: Wanted, span: Span, bookings: Sequence[tuple[Span, Any]]) -> str:
+    """bookings: of the room, by their starts: what each holds, and its columns."""
+    wish = held(span, bookings[0][1].buffer if bookings else 0)
     others = []
-    # In the order of their starts: only those near this session can be in its way.
-    near = bisect_left(bookings, span.start - occupancy.LONGEST_HOLD, key=lambda pair: pair[0].starts_at)
-    past = bisect_left(bookings, span.end + occupancy.LONGEST_HOLD, key=lambda pair: pair[0].starts_at)
-    for booking, buffer in bookings[near:past]:
+    # Only those near this session can be in its way.
+    near = bisect_left(bookings, span.start - occupancy.LONGEST_HOLD, key=lambda pair: pair[0].start)
+    past = bisect_left(bookings, wish.end, key=lambda pair: pair[0].start)
+    for taken, booking in bookings[near:past]:
         if booking.source == BY_ACTIVITY and booking.source_id == row.key:
             if (booking.starts_at, booking.ends_at) == (span.start, span.end):
                 return ""
-        elif collides(held(span, buffer), Span(booking.starts_at, booking.held_until)):
+        elif collides(wish, taken):
             others.append(activity_holds.words(booking))
     when = clock.span(span.start, span.end)
     if others:

@@ -14,7 +14,7 @@ from portal.catalogue.models import DRAFT, DROPPED, BulkRow, BulkStep, Entry
 from portal.catalogue.states import BACK_TO, ENTRY
 from portal.core import audit, outbox, states
 from portal.core.access import Actor
-from portal.core.db import db, hit, writing
+from portal.core.db import db, hit, make_way, writing
 from portal.core.errors import DomainError, NotAllowed
 
 
@@ -44,6 +44,7 @@ def take_back(actor: Actor, step_id: int, now: datetime) -> Outcome:
                 return found
             after = rows[-1].entry_id
             found.add(_put_back(actor, step, rows, now))
+        make_way()
 
 
 def open_step(actor: Actor, step_id: int, kinds: Collection[str], now: datetime) -> BulkStep:

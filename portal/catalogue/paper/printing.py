@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
 from portal.catalogue.models import CANCELLED, PrintedDocument
 from portal.catalogue.paper import documents, poster
@@ -245,20 +245,19 @@ def _pages(made: bytes) -> int:
 @registry.due
 def make_waiting(now: datetime) -> int:
     """Documents that nobody took (Redis was away), and those whose maker died."""
-    with writing(), scope.system("print"):
-        stuck = select(PrintedDocument).where(
-            PrintedDocument.paper != PACK,
-            PrintedDocument.status == "making",
-            or_(PrintedDocument.started_at.is_(None), PrintedDocument.started_at < now - STUCK_AFTER),
-        )
-        for row in db.session.scalars(stuck).all():
-            states.fire(PRINT, row, "again", system_actor("打印"), now)
+    stuck = and_(
+        PrintedDocument.status == "making",
+        or_(PrintedDocument.started_at.is_(None), PrintedDocument.started_at < now - STUCK_AFTER),
+    )
+    waits = and_(PrintedDocument.status == "asked", PrintedDocument.asked_at <= now - timedelta(seconds=30))
     with scope.system("print"):
-        waiting = select(PrintedDocument.id).where(
-            PrintedDocument.paper != PACK,
-            PrintedDocument.status == "asked",
-            PrintedDocument.asked_at <= now - timedelta(seconds=30),
-        )
-        ids = list(db.session.scalars(waiting))
+        wanted = select(PrintedDocument.id, stuck).where(PrintedDocument.paper != PACK, or_(stuck, waits))
+        found = db.session.execute(wanted.order_by(PrintedDocument.id)).all()
         db.session.rollback()
-    return sum(make(i) for i in ids)
+    dead = [number for number, is_stuck in found if is_stuck]
+    if dead:
+        with writing(), scope.system("print"):
+            still = select(PrintedDocument).where(PrintedDocument.id.in_(dead), stuck)
+            for row in db.session.scalars(still).all():
+                states.fire(PRINT, row, "again", system_actor("打印"), now)
+    return sum(make(number) for number, _ in found)

@@ -70,12 +70,14 @@ def coverage(month: str, path: str = "", by_centre: bool = True) -> Coverage:
     services = list(db.session.scalars(select(ServiceType).where(ServiceType.active).order_by(ServiceType.position)))
     found = _entries(month, path, by_centre)
     guides = _guides()
+    filed: dict[int, Found] = {}
+    for row in found:
+        filed.setdefault(row[0], []).append(row)
+    every = {c.id: _category(c, by_id, services, filed.get(c.id, []), guides) for c in categories}
     parents = {c.parent_id for c in categories}
     leaves = [c for c in categories if c.id not in parents]
-    counted = tuple(_category(c, by_id, services, found, guides) for c in leaves)
-    filed = {category for category, *_ in found}
-    columns = [_category(c, by_id, services, found, guides) for c in categories
-               if c.id in filed or (c in leaves and c.kind == "activity")]  # fmt: skip
+    counted = tuple(every[c.id] for c in leaves)
+    columns = [every[c.id] for c in categories if c.id in filed or (c in leaves and c.kind == "activity")]
     expected = sum(c.expected or 0 for c in categories)
     watched = {c.id for c in categories if c.expected or (c.parent_id and by_id[c.parent_id].expected)}
     standing = sum(by_id[s.category_id].kind in STANDING for s in services)
@@ -115,17 +117,18 @@ def _category(
     category: Category, by_id: dict[int, Category], services: list[ServiceType], found: Found,
     guides: dict[int, set[str]],
 ) -> CategoryCount:  # fmt: skip
+    """found: the category's own rows."""
     mine = [s for s in services if s.category_id == category.id]
     titles = guides.get(category.id, set())
-    offered = {service for c, service, *_ in found if c == category.id and service}
+    offered = {service for _, service, *_ in found if service}
+    rows = sum(number for *_, number in found)
     if category.kind in STANDING:
         missing: list[str] = []
         count = len(mine)
     else:
         missing = [s.name for s in mine if s.id not in offered and s.name not in titles]
-        count = sum(n for c, _, _, n in found if c == category.id) + len(titles)
+        count = rows + len(titles)
     parent = by_id[category.parent_id].name if category.parent_id else ""
-    rows = sum(n for c, _, _, n in found if c == category.id)
     return CategoryCount(category, parent, count, len(mine), tuple(missing), rows)
 
 

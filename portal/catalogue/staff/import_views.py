@@ -201,7 +201,7 @@ def take_plan(import_id: int) -> Response:
         flash("还没有勾选要导入的行。", "gold")
         return pages.see_other(_back(import_id))
     try:
-        made = importing.take_in_plan(access.actor(), plan_, numbers, now)
+        made = importing.take_in_batches(access.actor(), plan_, numbers, now)
     except DomainError as error:
         return pages.sorry(error, _back(import_id))
     wanted = set(numbers or ())
@@ -212,7 +212,7 @@ def take_plan(import_id: int) -> Response:
     if not made:
         return pages.see_other(_back(import_id, state="bad" if left else None, page=None))
     return pages.said(
-        f"导入了 {len(made)} 条，都是草稿，可以在清单里核对后一起交。",
+        f"导入了 {made} 条，都是草稿，可以在清单里核对后一起交。",
         _back(import_id, state="bad", page=None) if left else url_for(".plan", import_id=import_id),
     )
 

@@ -406,7 +406,8 @@ def head(actor: Actor, month: str, now: datetime, centre: Centre | None = None) 
     own = centre_queries.get(actor.centre_id)
     filters = [Entry.month == month, Entry.status != DROPPED, *inside(actor, centre)]
     at_me = select(func.count(Entry.id)).where(*filters, Entry.status == IN_REVIEW, my_turn(actor))
-    newest = select(Entry.id).where(*filters).order_by(Entry.id.desc()).limit(SAMPLE)
+    # By their last change, which no index has: by the key PostgreSQL walks back through all other months.
+    newest = select(Entry.id).where(*filters).order_by(Entry.updated_at.desc(), Entry.id.desc()).limit(SAMPLE)
     dates = cutoffs.of(month)
     expected, submitted, late_count = _handed_in(
         month, dates, now, centre.path if centre is not None else actor.centre_path

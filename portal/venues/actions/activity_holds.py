@@ -290,8 +290,8 @@ def _why_not(venue: Venue, terms: rules.Terms, span: Span, own: Sequence[int]) -
     return "、".join(dict.fromkeys(words(b) for b in others)), tuple(b.id for b in others)
 
 
-def words(row: Booking) -> str:
-    """What holds the room, for staff: '“主题党课”' or '居民预约（待审批）'; never who."""
+def words(row: Any) -> str:
+    """What holds the room, for staff: '“主题党课”' or '居民预约（待审批）'; never who. row: a booking, its columns."""
     if row.source == BY_ACTIVITY:
         return f"“{row.title}”"
     kind = "居民预约" if row.resident_id is not None else f"“{row.title}”"

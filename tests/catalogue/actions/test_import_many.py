@@ -6,17 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, func, select
 
-from portal.catalogue import rules
-from portal.catalogue.actions import entry_values, importing
+from portal.catalogue import bulk_rules, rules
+from portal.catalogue.actions import drafting, entry_values, importing
 from portal.catalogue.actions.plan_rows import rows_of
 from portal.catalogue.models import Entry, PlanImport
 from portal.catalogue.staff import export, queries
 from portal.core import audit_chain
+from portal.core import db as core_db
 from portal.core.audit import AuditLog
 from portal.core.db import db
+from portal.core.states import StateHistory
+from tests.conftest import KIND
 from tests.factories import NOW, Make, Town
+from tests.pauses import Pauses
 
 MONTH = "2026-12"
 PLANS = Path(__file__).parents[1] / "data" / "plans"
@@ -54,6 +58,77 @@ def test_three_hundred_rows_cost_few_statements(session: Any, town: Town) -> Non
     assert audit_chain.verify(()).fault is None
     lines = session.scalars(select(AuditLog.object_id).where(AuditLog.verb == "draft_entry").order_by(AuditLog.id))
     assert list(lines) == [entry.id for entry in taken]
+
+
+def sheet(first: int, count: int) -> bytes:
+    """So many good rows, and one without a time."""
+    lines = "".join(
+        f"党群服务,第{n}课,12月{1 + n % 28}日{9 + n // 28}:00-{10 + n // 28}:00\n" for n in range(first, first + count)
+    )
+    return f"服务类别,服务名称,服务时间\n{lines}党群服务,待定{first},待定\n".encode()
+
+
+def test_an_import_goes_in_batches_each_committed(session: Any, town: Town, monkeypatch: Any) -> None:
+    """What stops it leaves whole batches behind, each row with its history and audit line; pressed again it does the
+    rest, and the row that is not good keeps its reason."""
+    upload = preview(town, sheet(0, 10))
+    session.commit()
+    monkeypatch.setattr(bulk_rules, "IMPORT_BATCH", 4)
+    real, calls = drafting.draft_entries, 0
+
+    def dies_in_the_second(*args: Any) -> list[int]:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise RuntimeError("the power is off")
+        return real(*args)
+
+    monkeypatch.setattr(drafting, "draft_entries", dies_in_the_second)
+    with pytest.raises(RuntimeError):
+        importing.take_in_batches(town.actor("A1"), upload, None, NOW)
+    assert session.scalar(select(func.count(Entry.id))) == 4
+    assert [row.state for row in rows_of(upload)].count("taken") == 4
+    assert importing.take_in_batches(town.actor("A1"), upload, None, NOW) == 6
+    found = rows_of(upload)
+    assert [row.state for row in found] == ["taken"] * 10 + ["bad"]
+    assert len({row.entry_id for row in found}) == 11
+    assert importing.take_in_batches(town.actor("A1"), upload, None, NOW) == 0
+    noted = session.scalars(select(AuditLog.summary).where(AuditLog.verb == "take_in_plan").order_by(AuditLog.id))
+    assert [words.split("导入 ")[1] for words in noted] == ["4 条", "4 条", "2 条"]
+    assert session.scalar(select(func.count()).where(StateHistory.name == "draft_entry")) == 10
+
+
+def test_chosen_rows_of_several_batches(session: Any, town: Town, monkeypatch: Any) -> None:
+    upload = preview(town, sheet(0, 10))
+    session.commit()
+    monkeypatch.setattr(bulk_rules, "IMPORT_BATCH", 2)
+    numbers = [row.number for row in rows_of(upload)][:5]
+    assert importing.take_in_batches(town.actor("A1"), upload, iter(numbers), NOW) == 5
+    assert [row.number for row in rows_of(upload) if row.entry_id] == numbers
+    with pytest.raises(importing.NoSuchRow):
+        importing.take_in_batches(town.actor("A1"), upload, [999], NOW)
+
+
+def test_twice_the_rows_cost_no_statement_more(session: Any, town: Town) -> None:
+    def cost(first: int, count: int) -> int:
+        upload = preview(town, sheet(first, count))
+        session.commit()
+        return counted(lambda: importing.take_in_batches(town.actor("A1"), upload, None, NOW))
+
+    cost(0, 2)
+    assert cost(20, 12) == cost(40, 24)
+
+
+@pytest.mark.own_database
+@pytest.mark.skipif(KIND != "sqlite", reason="PostgreSQL has many writers")
+def test_between_batches_other_processes_find_the_lock_free(session: Any, town: Town, monkeypatch: Any) -> None:
+    upload = preview(town, sheet(0, 10))
+    session.commit()
+    clock = Pauses()
+    monkeypatch.setattr(core_db, "time", clock)
+    monkeypatch.setattr(bulk_rules, "IMPORT_BATCH", 4)
+    assert importing.take_in_batches(town.actor("A1"), upload, None, NOW) == 10
+    assert clock.pauses == 2
 
 
 def test_a_combined_table_puts_its_rows_to_their_centres(session: Any, town: Town) -> None:
