@@ -56,8 +56,10 @@ def on_offered(payload: dict[str, Any], now: datetime) -> None:
 
 @outbox.handler("catalogue.submitted")
 def on_submitted(payload: dict[str, Any], now: datetime) -> None:
+    """A list has arrived at its first reviewer, a department's plan at the centre that allots it."""
     centre = db.session.get_one(Centre, payload["centre_id"])
-    above = review_chain(centre)
+    department = db.session.get(Department, payload["department_id"]) if "department_id" in payload else None
+    above = [centre] if department is not None else review_chain(centre)
     if above:
         month, count, step_id = payload["month"], payload["count"], payload.get("step_id")
         step = db.session.get(BulkStep, step_id) if step_id else None
@@ -65,7 +67,9 @@ def on_submitted(payload: dict[str, Any], now: datetime) -> None:
             return
         count = step.count if step is not None else count
         key = f"submitted:{month}:{centre.id}:{step_id or clock.stamp(now)}"
-        _tell([above[0].id], notices.submitted(centre, month, count), key, now)
+        words = notices.submitted(centre, month, count)
+        words = notices.plan_arrived(department.name, month, count) if department is not None else words
+        _tell([above[0].id], words, key, now)
 
 
 @outbox.handler("catalogue.lifted")
@@ -105,8 +109,10 @@ def on_returned_many(payload: dict[str, Any], now: datetime) -> None:
 def on_taken_back(payload: dict[str, Any], now: datetime) -> None:
     """Who was told of a bulk step hears that it was taken back."""
     who = centres.get(payload["by"])
+    department = db.session.get(Department, payload["department_id"]) if payload.get("department_id") else None
+    name = department.name if department is not None else who.label if who else ""
     for centre_id, count in payload["told"]:
-        words = notices.taken_back(who.label if who else "", payload["kind"], payload["month"], count)
+        words = notices.taken_back(name, payload["kind"], payload["month"], count)
         _tell([centre_id], words, f"taken_back:{payload['kind']}:{centre_id}:{int(now.timestamp())}", now)
 
 

@@ -47,6 +47,11 @@ def submitted(centre: Centre, month: str, count: int) -> Words:
     return Words(KIND, f"{centre.label}交了{clock.month_name(month)}清单", body, month_link(month))
 
 
+def plan_arrived(department: str, month: str, count: int) -> Words:
+    body = f"{department}交来{clock.month_name(month, with_year=True)}计划，{count} 条，请分到社区。"
+    return Words(KIND, f"{department}交了{clock.month_name(month)}计划", body, f"{month_link(month)}&state=mine")
+
+
 def lifted(centre: Centre, month: str, count: int) -> Words:
     body = f"{centre.label}暂无值班账户，{count} 条待审核的服务已转到您这里，请逐条审核。"
     return Words(KIND, f"{centre.label}的{clock.month_name(month)}清单请您审核", body, month_link(month))

@@ -235,6 +235,8 @@ CHANGE = Machine(
 
 
 def _imports(plan: PlanImport, actor: Actor) -> str | None:
+    if plan.department_id is not None or actor.department_id is not None:
+        return None if plan.department_id == actor.department_id else NOT_YOURS
     centre = db.session.get(Centre, plan.centre_id)
     return None if at_or_above(actor, centre) else NOT_YOURS
 

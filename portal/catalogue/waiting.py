@@ -32,7 +32,7 @@ def waits_for(actor: Actor, now: datetime) -> list[Waits]:
     if actor.centre_id is None or not actor.can(Permission.PLAN):
         return []
     if actor.department_id is not None:
-        return [_rows(actor, now), *_lists(actor, now)]
+        return [_rows(actor, now), _imports(actor, now), *_lists(actor, now)]
     return [_rows(actor, now), _changes(actor, now), _imports(actor, now), *_lists(actor, now)]
 
 
@@ -93,7 +93,8 @@ def _changes(actor: Actor, now: datetime) -> Waits:
 
 
 def _imports(actor: Actor, now: datetime) -> Waits:
-    wanted = (PlanImport.status == PREVIEW, PlanImport.centre_id == actor.centre_id)
+    wanted = (PlanImport.status == PREVIEW, PlanImport.centre_id == actor.centre_id,
+              PlanImport.department_id == actor.department_id)  # fmt: skip
     row = packed(id=PlanImport.id, name=PlanImport.filename, since=PlanImport.created_at)
     rows = select(row).where(*wanted).order_by(PlanImport.created_at)
 

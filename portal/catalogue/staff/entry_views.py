@@ -146,8 +146,7 @@ def new() -> Response:
     form = _form(home=home)
     context: dict[str, Any] = {"home": home, "homes": choices.drafting_centres(actor)}
     if not form.is_submitted():
-        form.organiser.data = home.name
-        form.phone.data = home.phone
+        form.organiser.data, form.phone.data = choices.who_invites(actor, home)
         form.audience.data = "全体居民"
         return _page(form, month, **context)
     if request.form.get("do") == "preview":

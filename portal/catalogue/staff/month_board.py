@@ -159,8 +159,11 @@ class Sums:
 
 def sums(actor: Actor, board: Sequence[ColumnElement[bool]]) -> Sums:
     """One statement over the rows of `on_board`."""
-    own_draft = and_(Entry.status == DRAFT, Entry.centre_id == actor.centre_id, Entry.department_id.is_(None))
+    own_draft = and_(
+        Entry.status == DRAFT, Entry.centre_id == actor.centre_id, Entry.department_id == actor.department_id
+    )
     merged = and_(Entry.status == ACCEPTED, Entry.waits_at_id == actor.centre_id)
+    merged = merged if actor.department_id is None else false()
     counted = (*in_state(actor, "mine"), to_decide(actor), or_(own_draft, merged), passed(actor), to_allot(actor))
     columns = [func.count(case((condition, 1))) for condition in counted]
     wanted = select(Entry.status, func.count(), *columns).where(*board).group_by(Entry.status)

@@ -195,7 +195,7 @@ def own_centre(actor: Actor) -> Centre:
 
 
 def not_for_departments(actor: Actor, month: str) -> Response | None:
-    """Lists, plans and templates belong to centres; a department writes its few rows one by one."""
+    """Copies of a list and templates belong to centres."""
     if actor.department_id is None:
         return None
     flash("部门的计划请逐条填写，再由区中心分配到社区。", "gold")
@@ -263,7 +263,7 @@ def _tools(actor: Actor, wanted: Filter, sums: month_board.Sums) -> dict[str, An
     return {
         "own": own, "level": level, "centre_choices": choices if len(choices) > 1 else [],
         "categories": leaf_categories(), "may_plan": may_plan, "may_publish": may_publish(actor),
-        "may_submit": may_plan and actor.department_id is None and bool(sums.ready), "ready_count": sums.ready,
+        "may_submit": may_plan and bool(sums.ready), "ready_count": sums.ready,
         "may_file": level.files_list,
         "months": sorted({*queries.months(clock.now()), wanted.month}, reverse=True),
         "list_centre": wanted.centre or own, "submit_to": next(iter(review_chain(own)), None),

@@ -13,7 +13,7 @@ from sqlalchemy.orm import contains_eager, joinedload, selectinload
 from portal.cases import ladder
 from portal.catalogue import cutoffs, rules
 from portal.catalogue.actions import entry_values as rows
-from portal.catalogue.actions import room_holds
+from portal.catalogue.actions import importing, room_holds
 from portal.catalogue.models import (
     ACCEPTED,
     CANCELLED,
@@ -108,8 +108,9 @@ def change(change_id: int) -> EntryChange | None:
     return db.session.scalar(found)
 
 
-def plan_import(import_id: int) -> PlanImport | None:
-    return db.session.scalar(select(PlanImport).where(PlanImport.id == import_id))
+def plan_import(import_id: int, actor: Actor) -> PlanImport | None:
+    """An uploaded plan of the actor's subtree or department; a department's is nobody else's."""
+    return db.session.scalar(select(PlanImport).where(PlanImport.id == import_id, importing.whose(actor)))
 
 
 def bulk_step(step_id: int) -> BulkStep | None:
