@@ -118,12 +118,12 @@ class Desk:
         self.page.context.close()
 
 
+SLIP = re.compile(r"([^\d.\s]+)用户名([a-z0-9-]+?)一次性密码([2-9a-z]{4}(?:-[2-9a-z]{4}){2})")
+
+
 def secrets_of(words: str) -> dict[str, tuple[str, str]]:
-    """By place and role, the username and one-time password of each slip. words: of the slips, without blanks."""
-    slip = re.compile(
-        r"([^\d\s]+?)·(管理员|经办人)用户名([a-z0-9-]+?)一次性密码([A-Za-z0-9-]+?)1?[\.．、]?扫码", re.S
-    )  # fmt: skip
-    return {f"{m[1]}·{m[2]}·{m[3]}": (m[3], m[4]) for m in slip.finditer(words)}
+    """By name, the username and one-time password of each slip. words: of the slips, without blanks."""
+    return {m[1]: (m[2], m[3]) for m in SLIP.finditer(words)}
 
 
 class Behind:

@@ -189,7 +189,7 @@ def rewrite(
     """Write the values into a locked row, note what differs, let its room follow. Raises InvalidRow (NoRoom)."""
     before = entry_values.values_of(entry)
     values = room_holds.settled(replace(values, month=entry.month), entry.centre, entry.author_centre)
-    entry_values.require(values, now, draft=draft)
+    entry_values.require(values, now, draft=draft, to_allot=entry_values.to_allot(entry))
     entry_values.put_values(entry, values)
     changes = entry_values.told(before, entry_values.values_of(entry))
     entry_values.touched(entry, now)

@@ -72,7 +72,7 @@ def ready(actor: Actor, centre: Centre, month: str) -> tuple[Any, ...]:
 
 def problems(entry: Entry, now: datetime) -> list[Problem]:
     """Why a row cannot go up as it stands."""
-    return errors(rules.check(entry_values.values_of(entry), now))
+    return errors(rules.check(entry_values.values_of(entry), now, to_allot=entry_values.to_allot(entry)))
 
 
 def send_rows(

@@ -150,7 +150,9 @@ def take_in_plan(actor: Actor, upload: PlanImport, numbers: Iterable[int] | None
 
 
 def _check_note(row: PreviewRow) -> str:
-    return "；".join(p.message.rstrip("。") for p in row.problems if p.severity == "warning")
+    # A place that is missing is said by the rules for as long as it is.
+    doubts = [p for p in row.problems if p.severity == "warning" and (p.field != "place" or row.values.place)]
+    return "；".join(p.message.rstrip("。") for p in doubts)
 
 
 def _again(row: PreviewRow, categories: Categories, now: datetime) -> PreviewRow:
@@ -200,7 +202,7 @@ def mend_plan_row(actor: Actor, upload: PlanImport, number: int, values: EntryVa
     mended = replace(
         row, values=values, when_text=rules.when_text(values.sessions, values.weekly), mended=True,
         category_text=text or row.category_text, category_guessed=False, unused=(),
-        problems=joined(foreign, problems_of(values, row.category_text, now)),
+        problems=joined(foreign, problems_of(values, row.category_text, now, upload.department_id is not None)),
     )  # fmt: skip
     found[number] = mark_duplicates([mended], Centres(chosen, _department(actor)), upload.month)[0]
     upload.rows = [to_json(r) for r in found.values()]
@@ -268,7 +270,7 @@ def _with(
         values = replace(values, organiser=centres.known[centre_id].name)
     settled = {*said, "centre"} if "centre_id" in said else set(said)
     kept = [p for p in row.problems if p.field not in settled]
-    anew = [p for p in problems_of(values, row.category_text, now) if p.field in said]
+    anew = [p for p in problems_of(values, row.category_text, now, centres.to_allot) if p.field in said]
     return replace(
         row, values=values, centre_id=(0 if row.centre_id == 0 and "centre_id" not in said else centre_id), mended=True,
         problems=(*kept, *anew), category_text=category or row.category_text,

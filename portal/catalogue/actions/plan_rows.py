@@ -119,6 +119,7 @@ class Centres:
         self.chosen, self.department = chosen, department
         below = () if department is not None else centre_queries.subtree(chosen)
         self.known = {centre.id: centre for centre in below} | {chosen.id: chosen}
+        self.to_allot = department is not None
         with scope.system("a plan may name any centre"):
             named = db.session.execute(select(Centre.id, Centre.name, Centre.short_name))
             every = [(number, name, short) for number, name, short in named]
@@ -270,9 +271,11 @@ class Reader:
             # A place that is the name of a room means the room (C2); it can be changed in the preview.
             values = replace(values, venue_id=self.rooms.room(self.centres.known[centre_id], values.place))
         read = [*foreign, *(Problem(FIELDS.get(p.field, p.field), p.severity, p.message) for p in row.problems), *doubt]
+        if self.centres.to_allot:  # its place may still be anywhere
+            read = [p for p in read if p.field != "place" or p.severity == "error"]
         return PreviewRow(
             number=number, excel_row=row.number, sheet=row.sheet, values=values, centre_id=centre_id,
-            problems=joined(read, problems_of(values, row.category_text, self.now)),
+            problems=joined(read, problems_of(values, row.category_text, self.now, self.centres.to_allot)),
             when_text=row.when.label or rules.when_text(values.sessions, values.weekly),
             category_text=row.category_text, raw=row.raw, unused=row.when.unused, category_guessed=guessed,
         )  # fmt: skip
@@ -295,9 +298,9 @@ def joined(read: Iterable[Problem], ruled: Iterable[Problem]) -> tuple[Problem, 
     return tuple(dict.fromkeys((*said, *kept, *more)))
 
 
-def problems_of(values: EntryValues, category_text: str, now: datetime) -> list[Problem]:
-    """What keeps a row of a plan out, or should be looked at."""
-    found = rules.check(values, now, draft=True)
+def problems_of(values: EntryValues, category_text: str, now: datetime, to_allot: bool = False) -> list[Problem]:
+    """What keeps a row of a plan out, or should be looked at. to_allot: of a department's plan."""
+    found = rules.check(values, now, draft=True, to_allot=to_allot)
     if not values.sessions:
         found = [p for p in found if p.field != "sessions"]
         found.append(error("sessions", "没有看懂时间，请选择日期和时间。"))

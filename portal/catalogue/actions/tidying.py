@@ -130,7 +130,7 @@ def _set(
 
 
 def taken_imports(actor: Actor, month: str, now: datetime) -> list[tuple[PlanImport, int]]:
-    """Plans that the actor's centre or department took in lately, with how many of their drafts nobody has touched since."""
+    """Plans that the actor's centre or department took in lately, with how many of their drafts nobody has touched."""
     if not actor.can(Permission.PLAN):
         return []
     of = Entry.import_row.like(cast(PlanImport.id, String).concat(":%"))

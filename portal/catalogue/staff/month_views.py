@@ -267,9 +267,15 @@ def _tools(actor: Actor, wanted: Filter, sums: month_board.Sums) -> dict[str, An
         "may_file": level.files_list,
         "months": sorted({*queries.months(clock.now()), wanted.month}, reverse=True),
         "list_centre": wanted.centre or own, "submit_to": next(iter(review_chain(own)), None),
-        "is_board": True, "sorts": [(code, words) for code, (words, _) in month_board.SORTS.items()],
+        "whose": _whose(actor, wanted.centre or own), "is_board": True,
+        "sorts": [(code, words) for code, (words, _) in month_board.SORTS.items()],
         "sums": sums, "open_changes": queries.open_change_count(actor),
     }  # fmt: skip
+
+
+def _whose(actor: Actor, centre: Centre) -> str:
+    """Whose list the page shows: the department's of who looks, or a centre's."""
+    return centre.label if actor.department_id is None else choice_lists.who_invites(actor, centre)[0]
 
 
 @bp.get("/staff/catalogue")

@@ -16,7 +16,17 @@ from portal.notices.models import InboxMessage
 from tests.catalogue.staff.test_import import HEAD
 
 TITLE = "政法办2026年12月服务计划"
-LAW = (1, "政策咨询服务", "民法典讲座", "讲案例", "12月9日 15:00-16:30", "全体居民", "多功能厅", "40人", "刘干事 0755-84200009")
+LAW = (
+    1,
+    "政策咨询服务",
+    "民法典讲座",
+    "讲案例",
+    "12月9日 15:00-16:30",
+    "全体居民",
+    "多功能厅",
+    "40人",
+    "刘干事 0755-84200009",
+)
 SAFE = (2, "公共服务", "平安宣传", "发资料", "12月15日 9:30-11:00", "全体居民", "广场", "不限", "刘干事 0755-84200009")
 
 
@@ -58,7 +68,11 @@ def _carry_out(session: Any) -> None:
 
 
 def _titles(session: Any, staff_id: int) -> list[str]:
-    return list(session.scalars(select(InboxMessage.title).where(InboxMessage.audience == "staff", InboxMessage.person_id == staff_id)))
+    return list(
+        session.scalars(
+            select(InboxMessage.title).where(InboxMessage.audience == "staff", InboxMessage.person_id == staff_id)
+        )
+    )
 
 
 def test_from_the_file_to_the_district_in_two_presses(
@@ -157,3 +171,27 @@ def test_the_same_file_again_knows_what_was_allotted(
     page = client.get(again).text
     assert "清单里已有 <b>1</b>" in page
     assert "可以导入 <b>1</b>" in page
+
+
+def test_without_a_place_it_is_held_at_the_community_that_gets_it(
+    client: Any, town: Any, session: Any, upload: Any, as_staff: Any
+) -> None:
+    somewhere = tuple("" if cell == "多功能厅" else cell for cell in LAW)
+    address = upload(somewhere)
+    assert "就在哪个社区的中心办" in client.get(address).text
+    client.post(f"{address}/take", data={"all": "1"})
+    board = client.get("/staff/catalogue?month=2026-12").text
+    assert "请填写地点" not in board and "政法办" in re.findall(r"<h1>(.*?)</h1>", board)[0]
+    assert "清单已交" not in board  # whose lists are in is not a department's business
+    page = client.get("/staff/catalogue/bulk?do=hand_in&all=1&month=2026-12").text
+    ids = re.search(r'name="ids" value="([\d,]+)"', page)
+    assert ids is not None
+    client.post("/staff/catalogue/bulk", data={"do": "hand_in", "ids": ids[1], "month": "2026-12"})
+    as_staff(client, town.staff["D"])
+    chosen = [str(town.centres[code].id) for code in ("A1", "B1")]
+    client.post(f"/staff/catalogue/allot/{ids[1]}", data={"centre": chosen})
+    session.rollback()
+    found = session.scalars(select(Entry).order_by(Entry.id))
+    assert [(e.status, e.place) for e in found] == [
+        ("approved", town.centres["A1"].name), ("approved", town.centres["B1"].name)
+    ]  # fmt: skip
