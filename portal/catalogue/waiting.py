@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, Select, and_, func, or_, select
+from sqlalchemy import ScalarSelect, Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from portal.cases import ladder
@@ -51,13 +51,16 @@ def _rows(actor: Actor, now: datetime) -> Waits:
     mine = Entry.department_id == actor.department_id if actor.department_id else own
     back = and_(Entry.status == RETURNED, mine)
     wanted = back if actor.department_id else or_(waits, back)
+    # A plan that stands in no community's list yet is its department's.
+    whose = case((Entry.centre_id == Entry.author_centre_id, Department.name), else_=None)
     row = packed(
         status=Entry.status, month=Entry.month, centre=label(Centre), level=_own_level(actor),
         count=func.count(Entry.id), since=func.min(Entry.waits_since), first=func.min(Entry.id),
-        moved=cutoffs.moved(Entry.month, _own_level(actor)), here=_here_since(actor),
+        moved=cutoffs.moved(Entry.month, _own_level(actor)), here=_here_since(actor), department=whose,
     )  # fmt: skip
     grouped = select(row).join(Centre, Centre.id == Entry.centre_id).where(wanted)
-    grouped = grouped.group_by(Entry.status, Entry.month, Entry.centre_id, Centre.short_name, Centre.name)
+    grouped = grouped.outerjoin(Department, Department.id == Entry.department_id)
+    grouped = grouped.group_by(Entry.status, Entry.month, Entry.centre_id, Centre.short_name, Centre.name, whose)
     count = select(func.count(Entry.id)).where(wanted).scalar_subquery()
     return Waits(SECTION, count, grouped.order_by(Entry.month), lambda found: _row(found, now))
 
@@ -69,6 +72,8 @@ def _row(found: dict[str, Any], now: datetime) -> Waiting:
     if not counts(due, moment(found["here"]) or now):
         due = None
     title = f"{found['centre']} {clock.month_name(month)}清单"
+    if found["department"]:
+        title, review = f"{found['department']} {clock.month_name(month)}计划", "分配"
     detail = f"{count} 条待{review}" if status == IN_REVIEW else f"{count} 条被退回，改好后送回"
     state = "mine" if status == IN_REVIEW else status
     link = notices.entry_link(found["first"]) if count == 1 else f"{notices.month_link(month)}&state={state}"

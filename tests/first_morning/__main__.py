@@ -21,9 +21,22 @@ from tests.browser.conftest import FLAGS, Complaints
 from tests.browser.live import Portal
 from tests.first_morning.desk import Behind
 from tests.first_morning.steps import STEPS, Morning
-from tests.servers import chromium_path
+from tests.servers import RedisServer, chromium_path
 
 MOST = 120
+
+
+class District(Portal):
+    """A portal with everything that stands behind it, Redis too."""
+
+    def __init__(self, redis: RedisServer) -> None:
+        super().__init__()
+        self.redis = redis
+
+    @property
+    def env(self) -> dict[str, str]:
+        """See Portal."""
+        return super().env | {"REDIS_URL": self.redis.url}
 
 
 def walk(portal: Portal, out: Path) -> list[str]:
@@ -56,7 +69,9 @@ def main() -> int:
     out: Path = parser.parse_args().out
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    portal = Portal()
+    redis = RedisServer()
+    redis.start()
+    portal = District(redis)
     portal.data.mkdir(parents=True)
     portal.flask("db", "upgrade")
     portal.start()
@@ -66,6 +81,7 @@ def main() -> int:
     finally:
         behind.end()
         portal.discard()
+        redis.discard()
     for complaint in complaints:
         print(f"✗ {complaint}", file=sys.stderr)
     return bool(complaints)

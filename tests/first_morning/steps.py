@@ -172,6 +172,12 @@ def plans(m: Morning) -> None:
         _plan(m, place, file, make(file), "")
 
 
+def _pass_all(desk: Desk) -> None:
+    """Also what has something to look at: the reviewer has looked."""
+    odd = desk.page.locator("main button:has-text('全部通过')").count()
+    desk.press("全部通过" if odd else "通过")
+
+
 def first_review(m: Morning) -> None:
     for place in SUBDISTRICTS:
         desk = _person(m, place)
@@ -180,7 +186,7 @@ def first_review(m: Morning) -> None:
         desk.look(f"review-{place}", phone=place == SUBDISTRICTS[0])
         desk.press("全部通过…")
         desk.look(f"review-ask-{place}")
-        desk.press("通过")
+        _pass_all(desk)
         desk.look(f"reviewed-{place}")
         desk.says("通过了")
         desk.leave()
@@ -193,19 +199,20 @@ def second_review(m: Morning) -> None:
     desk.press("去处理")
     desk.look("review-district", phone=True)
     desk.press("全部通过…")
-    desk.press("通过")
-    desk.says("通过了")
+    desk.look("review-ask-district")
+    _pass_all(desk)
+    desk.says("通过了 22 条")
     desk.look("reviewed-district")
 
 
 def allotted(m: Morning) -> None:
+    """Where the department wished it: the boxes are ticked already."""
     desk = m.manager
-    for wanted in (("葵涌社区", "溪涌社区"), ("鹏城社区",), ("葵涌社区",)):
+    for wanted in (2, 1, 1):
         desk.press("分配…")
-        desk.look(f"allot-{len(wanted)}")
-        for place in wanted:
-            desk.click(f"main label:has-text('{place}')")
-        desk.press("分配")
+        desk.look(f"allot-{wanted}", phone=wanted == 2)
+        desk.says(f"勾好了 {wanted} 个社区")
+        desk.click("main form button:has-text('分配')")
     desk.look("allotted")
 
 
@@ -241,7 +248,7 @@ def poster(m: Morning) -> None:
         codes = printed.codes_in(picture)
         assert codes and all(code.startswith(m.portal.address) for code in codes), f"sheet {number}: {codes}"
     person = m.desk()
-    person.page.goto(next(code for code in printed.codes_in(printed.picture(made, 1, dpi=100)) if "/services/" in code))
+    person.page.goto(next(code for code in codes if "/s/" in code))
     person.look("resident-service", phone=True)
     person.page.goto(f"{m.portal.address}/services")
     person.look("resident-list", phone=True)

@@ -345,7 +345,9 @@ def _twin(actor: Actor, entry: Entry, centre: Centre, now: datetime) -> Entry:
 
 def _place(actor: Actor, entry: Entry, centre: Centre, now: datetime) -> None:
     place = entry.place.strip() or centre.name
-    values = entry_values.moves(now, centre_id=centre.id, place=place, waits_at_id=None, waits_since=None, **MENDED)
+    values = entry_values.moves(
+        now, centre_id=centre.id, place=place, check_note="", waits_at_id=None, waits_since=None, **MENDED
+    )
     states.fire(ENTRY, entry, "allot", actor, now, details={"centre": centre.label}, values=values)
     entry_values.log(actor, entry, "allot", now, summary=f"{entry.title} → {centre.label}")
     payload = {"entry_id": entry.id, "centre_id": centre.id}

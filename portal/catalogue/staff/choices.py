@@ -1,5 +1,6 @@
 """Reads that only the staff pages need, beside `queries`."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select
@@ -80,6 +81,16 @@ def guide_categories() -> list[Category]:
     found = list(db.session.scalars(wanted.order_by(Category.position)))
     parents = {c.parent_id for c in found}
     return [c for c in found if c.id not in parents]
+
+
+def wished(entry: Entry, among: Iterable[Centre]) -> set[int]:
+    """Ids of the centres that a department's table names for its row: its wish stands in what is to be checked."""
+    text, found = entry.check_note, set()
+    for centre in sorted(among, key=lambda c: len(c.label), reverse=True):
+        if centre.label in text:
+            text = text.replace(centre.label, " ")
+            found.add(centre.id)
+    return found
 
 
 def allot_tree(path: str) -> list[tuple[Centre, int, bool]]:
