@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from portal.cases import ladder
 from portal.catalogue import cutoffs, notices
@@ -189,6 +189,32 @@ def on_change_refused(payload: dict[str, Any], now: datetime) -> None:
     change = queries.change(payload["id"])
     if change is not None:
         _tell_owner(change.entry, notices.change_refused(change), f"refused:{change.id}", now)
+
+
+@outbox.handler("catalogue.dates_moved")
+def on_dates_moved(payload: dict[str, Any], now: datetime) -> None:
+    """Whoever does a part until another moment than before hears both; silent when it has moved again meanwhile."""
+    month, dates = payload["month"], cutoffs.of(payload["month"])
+    what = {part.code: part.what for part in cutoffs.parts(month)}
+    for code, (old, new) in payload["moved"].items():
+        at = datetime.fromisoformat(new)
+        if dates.get(code) != at:
+            continue
+        words = notices.date_moved(month, what[code], datetime.fromisoformat(old), at)
+        ids = [i for i in db.session.scalars(_doing(code)) if i != payload["by"]]
+        key = f"date:{month}:{code}:{old[:16]}:{new[:16]}:{int(now.timestamp())}"
+        tell_staff(ids, words.kind, words.title, words.body, words.link, key, now)
+
+
+def _doing(code: str) -> Select[int]:
+    """Accounts of those who do a part of a month's list: of the departments, or of the centres of a level."""
+    wanted = select(StaffAccount.id).where(
+        StaffAccount.disabled_at.is_(None), StaffAccount.role.in_((Role.MANAGER, Role.OPERATOR))
+    )
+    if code == DEPARTMENTS:
+        return wanted.join(Department, Department.id == StaffAccount.department_id).where(Department.active)
+    centre = wanted.join(Centre, Centre.id == StaffAccount.centre_id)
+    return centre.where(Centre.level == code, Centre.active, StaffAccount.department_id.is_(None))
 
 
 @outbox.handler("catalogue.reminder")

@@ -137,6 +137,14 @@ def reminder(month: str, what: str, days: int, cutoff: datetime, waiting: int) -
     return Words(DEADLINE, f"{name}清单上交还剩 {days} 天", body, month_link(month))
 
 
+def date_moved(month: str, what: str, old: datetime, new: datetime) -> Words:
+    name = clock.month_name(month)
+    body = (
+        f"{clock.month_name(month, with_year=True)}的“{what}”原来到 {clock.stamp(old)}，现在改到 {clock.stamp(new)}。"
+    )
+    return Words(DEADLINE, f"{name}{what}改到 {clock.stamp(new)}", f"{body}提醒也按新日期。", month_link(month))
+
+
 def urged(month: str, place: str, name: str, phone: str) -> Words:
     what = clock.month_name(month)
     call = f"有困难请打电话说一声：{phone}。" if phone else "有困难请打电话说一声。"

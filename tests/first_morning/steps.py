@@ -141,6 +141,10 @@ def _plan(m: Morning, place: str, file: Path, count: int, to: str) -> None:
     desk, first = _person(m, place), place in (COMMUNITIES[0], DEPARTMENT)
     if first:
         desk.look(f"start-{place}", phone=True)
+    if place == COMMUNITIES[0]:
+        manual = desk.paper("main a:has-text('印一页说明书')", "说明书")
+        printed.picture(manual, dpi=80, grey=False).save(m.out / "manual.png")
+        assert "11月27日18:00" in "".join(printed.text_of(manual))  # the date that was moved
     desk.go("服务清单")
     if first:
         desk.look(f"empty-{place}")

@@ -53,7 +53,7 @@ def test_newcomer_registers_on_the_way_and_comes_back_to_the_same_place(
     done = client.post("/register", data={**FORM, "home": str(home), "next": target})
     assert done.location == target
     person = one(select(Resident).where(Resident.phone == NEW))
-    assert (person.name, person.home_centre_id, person.consent_version) == ("新居民", home, "2026-11")
+    assert (person.name, person.home_centre_id, person.consent_version) == ("新居民", home, "2026-12")
     assert person.consent_at == now
     assert client.get("/me/profile").status_code == 200
 
@@ -235,7 +235,7 @@ def test_new_notice_is_agreed_to_before_going_on(
     assert client.post(answer.location, data={}).status_code == 422
     assert client.post(answer.location, data={"agree": "y"}).location == "/services/7?day=2026-12-13"
     session.rollback()
-    assert town.residents[0].consent_version == "2026-11"
+    assert town.residents[0].consent_version == "2026-12"
 
 
 def test_leaving_ends_the_session_even_for_a_copied_cookie(
@@ -266,8 +266,11 @@ def test_entering_ends_what_the_browser_was_before(
 
 def test_privacy_page(client: FlaskClient) -> None:
     page = client.get("/privacy").text
-    assert "第 2026-11 版" in page
+    assert "第 2026-12 版" in page
     assert "默认打码" in page
+    assert "住址只在上门服务和紧急求助时用" in page
+    for figure in (rules.CODES_KEPT, rules.LOGINS_KEPT, rules.TEXTS_KEPT, rules.AUDIT_KEPT):
+        assert clock.lasting(figure) in page.split("留多久")[1]
 
 
 def test_no_texter_is_an_error_of_ours(session: Any, now: datetime) -> None:

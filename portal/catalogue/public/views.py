@@ -50,6 +50,10 @@ def services() -> Response:
     now = clock.now()
     wanted, label = _filters(now)
     snap = month_snapshot.snapshot(wanted.month, now)
+    following = clock.add_months(snap.month, 1)
+    if not snap.rows and not wanted.any and "month" not in request.args and _has(following):
+        # Published early, before any list of this month: what there is comes before what there is not (C9).
+        wanted, snap = replace(wanted, month=following), month_snapshot.snapshot(following, now)
     home = viewers.home_centre()
     key = ("list", snap.month, snap.stamp, request.query_string, pages.minute(now), home, viewers.elder_mode())
     shown = pages.kept(key, lambda: _listed(now, snap, wanted, label))
