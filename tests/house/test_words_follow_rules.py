@@ -259,7 +259,6 @@ SAYINGS: dict[str, Callable[[House], str]] = {
     "short password": lambda h: people_rules.password_problem("kurz", "") or "",
     "expired password": lambda h: InitialExpired().message,
     "audit": lambda h: h.page("/staff/audit", "D"),
-    "privacy": lambda h: h.page("/privacy"),
     "code": code_page,
     "told: code": code_text,
     "code too old": unproved,
@@ -379,11 +378,6 @@ CASES: dict[str, Case] = {
         ("login", "account", "new account", "expired password")),
     "length of a password": Case(
         {"portal.people.rules:MIN_PASSWORD": 14}, "至少 10 个", "至少 14 个字符", ("new password", "short password")),
-    "codes kept": Case({"portal.people.rules:CODES_KEPT": 9 * DAY}, "7 天", "都在 9 天后删除", ("privacy",)),
-    "failures kept": Case({"portal.people.rules:FAILURES_KEPT": 3 * DAY}, "24 小时", "输错的记录：3 天", ("privacy",)),
-    "logins kept": Case({"portal.people.rules:LOGINS_KEPT": 45 * DAY}, "30 天", "过期后 45 天", ("privacy",)),
-    "texts kept": Case({"portal.people.rules:TEXTS_KEPT": 99 * DAY}, "短信：184 天", "短信：99 天", ("privacy",)),
-    "backups kept": Case({"portal.people.rules:BACKUPS_KEPT": 21}, "14 份", "最多 21 份", ("privacy",)),
     "audit log": Case({"portal.people.rules:AUDIT_KEPT": 365 * DAY}, "184 天", "至少保存 365 天", ("audit",)),
     "overdue call-backs": Case(
         _case(lambda p: replace(p, after_hours=36)), "再过一天|超时一天", "再过 36 小时会.*超时 36 小时", ("told: call back late",)),

@@ -269,8 +269,26 @@ def test_privacy_page(client: FlaskClient) -> None:
     assert "第 2026-12 版" in page
     assert "默认打码" in page
     assert "住址只在上门服务和紧急求助时用" in page
-    for figure in (rules.CODES_KEPT, rules.LOGINS_KEPT, rules.TEXTS_KEPT, rules.AUDIT_KEPT):
-        assert clock.lasting(figure) in page.split("留多久")[1]
+
+
+@pytest.mark.parametrize(
+    ("what", "new", "was", "now"),
+    [
+        ("CODES", timedelta(days=9), "都在 7 天后", "都在 9 天后"),
+        ("FAILURES", timedelta(days=3), "输错的记录：24 小时", "输错的记录：3 天"),
+        ("LOGINS", timedelta(days=45), "过期后 30 天", "过期后 45 天"),
+        ("TEXTS", timedelta(days=99), "短信：184 天", "短信：99 天"),
+        ("AUDIT", timedelta(days=365), "至少 184 天", "至少 365 天"),
+        ("BACKUPS", 21, "最多 14 份", "最多 21 份"),
+    ],
+)
+def test_the_notice_says_how_long_as_the_rules_have_it(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, what: str, new: Any, was: str, now: str
+) -> None:
+    assert was in client.get("/privacy").text
+    monkeypatch.setattr(rules, f"{what}_KEPT", new)
+    page = client.get("/privacy").text
+    assert now in page and was not in page
 
 
 def test_no_texter_is_an_error_of_ours(session: Any, now: datetime) -> None:

@@ -195,3 +195,29 @@ def test_without_a_place_it_is_held_at_the_community_that_gets_it(
     assert [(e.status, e.place) for e in found] == [
         ("approved", town.centres["A1"].name), ("approved", town.centres["B1"].name)
     ]  # fmt: skip
+
+
+def test_whoever_allots_finds_the_wish_ticked_and_it_goes_with_the_step(
+    client: Any, town: Any, session: Any, upload: Any, as_staff: Any
+) -> None:
+    for code in ("A1", "B1"):
+        town.centres[code].short_name = f"{code}社区"
+    session.commit()
+    address = upload((*LAW, "A1社区、B1社区"), head=(*HEAD, "拟进社区"))
+    client.post(f"{address}/take", data={"all": "1"})
+    session.rollback()
+    entry_id = session.scalars(select(Entry.id)).one()
+    client.post("/staff/catalogue/bulk", data={"do": "hand_in", "ids": str(entry_id), "month": "2026-12"})
+    as_staff(client, town.staff["D"])
+    inbox = client.get("/staff").text
+    assert "政法办 12月计划" in inbox and "1 条待分配" in inbox
+    board = client.get("/staff/catalogue?month=2026-12&state=mine").text
+    assert f"待{town.centres['D'].label}分配" in board
+    page = client.get(f"/staff/catalogue/allot/{entry_id}").text
+    assert "勾好了 2 个社区" in page
+    ticked = re.findall(r'<input[^>]*name="centre"[^>]*value="(\d+)"[^>]*checked', page)
+    assert {int(number) for number in ticked} == {town.centres["A1"].id, town.centres["B1"].id}
+    client.post(f"/staff/catalogue/allot/{entry_id}", data={"centre": ticked})
+    session.rollback()
+    assert {entry.check_note for entry in session.scalars(select(Entry))} == {""}
+    assert "表里写的是" not in client.get("/staff/catalogue/publish?month=2026-12").text
