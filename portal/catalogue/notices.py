@@ -38,6 +38,9 @@ def _name(entry: Entry) -> str:
 
 
 def offered(entry: Entry) -> Words:
+    if entry.department is not None and entry.centre_id == entry.author_centre_id:
+        body = f"{entry.department.name}送来 {_name(entry)}，请分到社区。"
+        return Words(KIND, f"有一条计划等您分配：{entry.title}", body, entry_link(entry.id))
     body = f"{entry.centre.label}送来 {_name(entry)}，请审核。"
     return Words(KIND, f"有一条服务等您审核：{entry.title}", body, entry_link(entry.id))
 

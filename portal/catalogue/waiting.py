@@ -13,6 +13,7 @@ from portal.catalogue import cutoffs, notices
 from portal.catalogue.actions.publishing import silent_departments, silent_stations, unsubmitted
 from portal.catalogue.models import IN_REVIEW, RETURNED, Entry, EntryChange, PlanImport
 from portal.catalogue.month_rules import DEPARTMENTS, SOON, Part, counts
+from portal.catalogue.staff import month_board
 from portal.catalogue.states import ASKED, PREVIEW
 from portal.centres import profile
 from portal.centres.models import Centre, Department, label
@@ -47,7 +48,7 @@ def _here_since(actor: Actor) -> ScalarSelect[datetime]:
 def _rows(actor: Actor, now: datetime) -> Waits:
     """One line per month and centre the rows come from."""
     waits = and_(Entry.status == IN_REVIEW, Entry.waits_at_id.in_(ladder.answers_for(actor, Permission.REVIEW)))
-    own = Entry.centre_id.in_(ladder.answers_for(actor, Permission.PLAN))
+    own = Entry.centre_id.in_(ladder.answers_for(actor, Permission.PLAN)) & ~month_board.of_department()
     mine = Entry.department_id == actor.department_id if actor.department_id else own
     back = and_(Entry.status == RETURNED, mine)
     wanted = back if actor.department_id else or_(waits, back)

@@ -8,7 +8,7 @@ from flask import Blueprint, abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.catalogue import bulk_rules, rules
-from portal.catalogue.actions import bulk_steps, tidying
+from portal.catalogue.actions import bulk_steps, entry_values, tidying
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, IN_REVIEW, PUBLISHED, RETURNED, Entry
@@ -176,7 +176,7 @@ def _is_own(entry: Entry, actor: Actor) -> bool:
     if actor.department_id is not None:
         return entry.department_id == actor.department_id
     merged = entry.status == ACCEPTED and entry.waits_at_id == actor.centre_id
-    return merged or entry.centre_id == actor.centre_id
+    return merged or (entry.centre_id == actor.centre_id and not entry_values.to_allot(entry))
 
 
 def entry_or_404(entry_id: int) -> Entry:

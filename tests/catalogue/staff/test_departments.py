@@ -221,3 +221,24 @@ def test_whoever_allots_finds_the_wish_ticked_and_it_goes_with_the_step(
     session.rollback()
     assert {entry.check_note for entry in session.scalars(select(Entry))} == {""}
     assert "表里写的是" not in client.get("/staff/catalogue/publish?month=2026-12").text
+
+
+def test_what_comes_back_is_mended_by_the_department_alone(
+    client: Any, town: Any, session: Any, upload: Any, as_staff: Any
+) -> None:
+    address = upload(LAW)
+    client.post(f"{address}/take", data={"all": "1"})
+    session.rollback()
+    entry_id = session.scalars(select(Entry.id)).one()
+    as_staff(client, town.staff["D"])
+    draft = client.get("/staff/catalogue?month=2026-12").text
+    assert "民法典讲座" in draft and f'name="row" value="{entry_id}"' not in draft  # not the district's to hand in
+    as_staff(client, town.staff["ZFB"])
+    client.post("/staff/catalogue/bulk", data={"do": "hand_in", "ids": str(entry_id), "month": "2026-12"})
+    as_staff(client, town.staff["D"])
+    client.post(f"/staff/catalogue/{entry_id}/return", data={"reason": "写明集合点"})
+    assert "条被退回" not in client.get("/staff").text
+    assert "没有等您处理的" in client.get("/staff/catalogue?month=2026-12&state=mine").text
+    as_staff(client, town.staff["ZFB"])
+    page = client.get("/staff").text
+    assert "政法办 12月计划" in page and "1 条被退回，改好后送回" in page
