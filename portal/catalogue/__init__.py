@@ -8,6 +8,7 @@ from portal.core import registry
 WORDS = {
     "draft_entry": "新建服务", "edit_entry": "修改服务", "copy_entry": "复制服务", "confirm_checked": "核对服务",
     "drop_entry": "删除服务", "save_template": "存为模板", "offer": "送审", "submit_issue": "上交清单",
+    "offer_many": "整批送审",
     "accept": "并入清单", "pass_on": "审核通过", "approve": "审核通过", "return_entry": "退回", "correct": "审核更正",
     "resubmit": "改好送回", "recall": "撤回", "allot": "分配", "publish_month": "发布清单", "ask_edit": "申请变更",
     "ask_cancel": "申请取消", "apply_change": "同意变更", "refuse_change": "不同意变更",

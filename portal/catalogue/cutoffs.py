@@ -12,7 +12,7 @@ from portal.centres import profile
 from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.centres.profile import Level
-from portal.core import audit, clock
+from portal.core import audit, clock, outbox
 from portal.core.access import Actor, Permission
 from portal.core.db import UTCDateTime, db
 from portal.core.errors import DomainError, NotAllowed
@@ -80,7 +80,8 @@ def may_set(actor: Actor) -> bool:
 
 
 def set_dates(actor: Actor, month: str, dates: Mapping[str, datetime], now: datetime) -> list[str]:
-    """Write the dates of a month; what is as usual is not kept. Reminders and the late list follow by themselves.
+    """Write the dates of a month; what is as usual is not kept. Reminders and the late list follow by themselves, and
+    whoever has another date now is told.
 
     dates: of every part. Returns what changed, as '社区交清单 2月8日 18:00'. Raises NotAllowed, DatesRefused.
     """
@@ -104,5 +105,8 @@ def set_dates(actor: Actor, month: str, dates: Mapping[str, datetime], now: date
         before={part.what: clock.stamp(old[part.code]) for part in changed},
         after={part.what: clock.stamp(dates[part.code]) for part in changed},
     )  # fmt: skip
+    moves = {part.code: [old[part.code].isoformat(), dates[part.code].isoformat()] for part in changed}
+    payload = {"month": month, "moved": moves, "by": actor.id}
+    outbox.put("catalogue.dates_moved", f"{month}:{now.isoformat()}", payload, now)
     db.session.flush()
     return said

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from portal.cases import ladder
 from portal.catalogue import cutoffs, notices
@@ -56,8 +56,10 @@ def on_offered(payload: dict[str, Any], now: datetime) -> None:
 
 @outbox.handler("catalogue.submitted")
 def on_submitted(payload: dict[str, Any], now: datetime) -> None:
+    """A list has arrived at its first reviewer, a department's plan at the centre that allots it."""
     centre = db.session.get_one(Centre, payload["centre_id"])
-    above = review_chain(centre)
+    department = db.session.get(Department, payload["department_id"]) if "department_id" in payload else None
+    above = [centre] if department is not None else review_chain(centre)
     if above:
         month, count, step_id = payload["month"], payload["count"], payload.get("step_id")
         step = db.session.get(BulkStep, step_id) if step_id else None
@@ -65,7 +67,9 @@ def on_submitted(payload: dict[str, Any], now: datetime) -> None:
             return
         count = step.count if step is not None else count
         key = f"submitted:{month}:{centre.id}:{step_id or clock.stamp(now)}"
-        _tell([above[0].id], notices.submitted(centre, month, count), key, now)
+        words = notices.submitted(centre, month, count)
+        words = notices.plan_arrived(department.name, month, count) if department is not None else words
+        _tell([above[0].id], words, key, now)
 
 
 @outbox.handler("catalogue.lifted")
@@ -105,8 +109,10 @@ def on_returned_many(payload: dict[str, Any], now: datetime) -> None:
 def on_taken_back(payload: dict[str, Any], now: datetime) -> None:
     """Who was told of a bulk step hears that it was taken back."""
     who = centres.get(payload["by"])
+    department = db.session.get(Department, payload["department_id"]) if payload.get("department_id") else None
+    name = department.name if department is not None else who.label if who else ""
     for centre_id, count in payload["told"]:
-        words = notices.taken_back(who.label if who else "", payload["kind"], payload["month"], count)
+        words = notices.taken_back(name, payload["kind"], payload["month"], count)
         _tell([centre_id], words, f"taken_back:{payload['kind']}:{centre_id}:{int(now.timestamp())}", now)
 
 
@@ -183,6 +189,32 @@ def on_change_refused(payload: dict[str, Any], now: datetime) -> None:
     change = queries.change(payload["id"])
     if change is not None:
         _tell_owner(change.entry, notices.change_refused(change), f"refused:{change.id}", now)
+
+
+@outbox.handler("catalogue.dates_moved")
+def on_dates_moved(payload: dict[str, Any], now: datetime) -> None:
+    """Whoever does a part until another moment than before hears both; silent when it has moved again meanwhile."""
+    month, dates = payload["month"], cutoffs.of(payload["month"])
+    what = {part.code: part.what for part in cutoffs.parts(month)}
+    for code, (old, new) in payload["moved"].items():
+        at = datetime.fromisoformat(new)
+        if dates.get(code) != at:
+            continue
+        words = notices.date_moved(month, what[code], datetime.fromisoformat(old), at)
+        ids = [i for i in db.session.scalars(_doing(code)) if i != payload["by"]]
+        key = f"date:{month}:{code}:{old[:16]}:{new[:16]}:{int(now.timestamp())}"
+        tell_staff(ids, words.kind, words.title, words.body, words.link, key, now)
+
+
+def _doing(code: str) -> Select[int]:
+    """Accounts of those who do a part of a month's list: of the departments, or of the centres of a level."""
+    wanted = select(StaffAccount.id).where(
+        StaffAccount.disabled_at.is_(None), StaffAccount.role.in_((Role.MANAGER, Role.OPERATOR))
+    )
+    if code == DEPARTMENTS:
+        return wanted.join(Department, Department.id == StaffAccount.department_id).where(Department.active)
+    centre = wanted.join(Centre, Centre.id == StaffAccount.centre_id)
+    return centre.where(Centre.level == code, Centre.active, StaffAccount.department_id.is_(None))
 
 
 @outbox.handler("catalogue.reminder")

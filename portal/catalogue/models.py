@@ -279,6 +279,8 @@ class PlanImport(CentreScoped, Base):
     created_by: Mapped[str] = mapped_column(String(40))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     taken_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # A department's plan, for the centre it is attached to: nobody else works on it.
+    department_id: Mapped[int | None] = mapped_column(ForeignKey("department.id"))
 
     centre: Mapped[Centre] = relationship()
 
@@ -294,6 +296,7 @@ class BulkStep(CentreScoped, Base):
     month: Mapped[str] = mapped_column(String(7))
     account_id: Mapped[int] = mapped_column(ForeignKey("staff_account.id"))
     count: Mapped[int] = mapped_column(default=0)
+    department_id: Mapped[int | None] = mapped_column(ForeignKey("department.id"))  # whose people may take it back
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     undone_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 

@@ -38,6 +38,9 @@ def _name(entry: Entry) -> str:
 
 
 def offered(entry: Entry) -> Words:
+    if entry.department is not None and entry.centre_id == entry.author_centre_id:
+        body = f"{entry.department.name}送来 {_name(entry)}，请分到社区。"
+        return Words(KIND, f"有一条计划等您分配：{entry.title}", body, entry_link(entry.id))
     body = f"{entry.centre.label}送来 {_name(entry)}，请审核。"
     return Words(KIND, f"有一条服务等您审核：{entry.title}", body, entry_link(entry.id))
 
@@ -45,6 +48,11 @@ def offered(entry: Entry) -> Words:
 def submitted(centre: Centre, month: str, count: int) -> Words:
     body = f"{centre.label}已上交{clock.month_name(month, with_year=True)}服务清单，{count} 条，请逐条审核。"
     return Words(KIND, f"{centre.label}交了{clock.month_name(month)}清单", body, month_link(month))
+
+
+def plan_arrived(department: str, month: str, count: int) -> Words:
+    body = f"{department}交来{clock.month_name(month, with_year=True)}计划，{count} 条，请分到社区。"
+    return Words(KIND, f"{department}交了{clock.month_name(month)}计划", body, f"{month_link(month)}&state=mine")
 
 
 def lifted(centre: Centre, month: str, count: int) -> Words:
@@ -130,6 +138,14 @@ def reminder(month: str, what: str, days: int, cutoff: datetime, waiting: int) -
         return Words(DEADLINE, f"{name}计划还剩 {days} 天", body, month_link(month))
     body = f"{name}清单还没有上交，{clock.stamp(cutoff)} 截止（还剩 {days} 天）。可以复制上月或导入计划表。"
     return Words(DEADLINE, f"{name}清单上交还剩 {days} 天", body, month_link(month))
+
+
+def date_moved(month: str, what: str, old: datetime, new: datetime) -> Words:
+    name = clock.month_name(month)
+    body = (
+        f"{clock.month_name(month, with_year=True)}的“{what}”原来到 {clock.stamp(old)}，现在改到 {clock.stamp(new)}。"
+    )
+    return Words(DEADLINE, f"{name}{what}改到 {clock.stamp(new)}", f"{body}提醒也按新日期。", month_link(month))
 
 
 def urged(month: str, place: str, name: str, phone: str) -> Words:

@@ -95,22 +95,28 @@ DERIVED = frozenset({"month", "weekly", "groups", "service_type_id", "cover", "v
 
 
 def check(
-    values: EntryValues, now: datetime, taken: int = 0, draft: bool = False, moved: bool = False
+    values: EntryValues,
+    now: datetime,
+    taken: int = 0,
+    draft: bool = False,
+    moved: bool = False,
+    to_allot: bool = False,
 ) -> list[Problem]:
     """Everything wrong or doubtful with a row, field by field (SPEC C2, Q1).
 
     taken: places already held by sign-ups. draft: sessions and place may still be missing (a warning then).
-    moved: a change after publication, which may put off a session into a later month.
+    moved: a change after publication, which may put off a session into a later month. to_allot: a department's plan,
+    whose place the community may say to which it is allotted.
     """
     return [
-        *_check_words(values, draft),
+        *_check_words(values, draft, to_allot),
         *_check_sessions(values, now, draft, moved),
         *_check_places(values, taken),
         *_check_windows(values),
     ]
 
 
-def _check_words(values: EntryValues, draft: bool) -> list[Problem]:
+def _check_words(values: EntryValues, draft: bool, to_allot: bool) -> list[Problem]:
     found = []
     if not values.title.strip():
         found.append(error("title", "请填写服务名称。"))
@@ -121,7 +127,9 @@ def _check_words(values: EntryValues, draft: bool) -> list[Problem]:
         length = len(getattr(values, name))
         if length > most:
             found.append(error(name, f"{LABELS[name]}最多 {most} 个字，现在有 {length} 个字。"))
-    if not values.place.strip():
+    if not values.place.strip() and to_allot:
+        found.append(warning("place", "没写地点，分到哪个社区就在哪个社区的中心办。"))
+    elif not values.place.strip():
         found.append((warning if draft else error)("place", "请填写地点，居民才知道去哪里。"))
     if not values.audience.strip():
         found.append(error("audience", "请填写服务对象，例如“全体居民”。"))

@@ -235,6 +235,8 @@ CHANGE = Machine(
 
 
 def _imports(plan: PlanImport, actor: Actor) -> str | None:
+    if plan.department_id is not None or actor.department_id is not None:
+        return None if plan.department_id == actor.department_id else NOT_YOURS
     centre = db.session.get(Centre, plan.centre_id)
     return None if at_or_above(actor, centre) else NOT_YOURS
 
@@ -270,5 +272,7 @@ def status_text(entry: Entry) -> str:
     """The status in words, naming whose decision it waits for: '待葵涌街道初审'."""
     if entry.status == IN_REVIEW and entry.waits_at is not None:
         review = profile.current().level(entry.waits_at.level).review or "审核"
+        if entry.department_id is not None and entry.centre_id == entry.author_centre_id:
+            review = "分配"  # a department's plan that stands in no community's list yet
         return f"待{entry.waits_at.label}{review}"
     return ENTRY.labels[entry.status]

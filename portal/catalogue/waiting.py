@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from portal.cases import ladder
@@ -13,6 +13,7 @@ from portal.catalogue import cutoffs, notices
 from portal.catalogue.actions.publishing import silent_departments, silent_stations, unsubmitted
 from portal.catalogue.models import IN_REVIEW, RETURNED, Entry, EntryChange, PlanImport
 from portal.catalogue.month_rules import DEPARTMENTS, SOON, Part, counts
+from portal.catalogue.staff import month_board
 from portal.catalogue.states import ASKED, PREVIEW
 from portal.centres import profile
 from portal.centres.models import Centre, Department, label
@@ -32,7 +33,7 @@ def waits_for(actor: Actor, now: datetime) -> list[Waits]:
     if actor.centre_id is None or not actor.can(Permission.PLAN):
         return []
     if actor.department_id is not None:
-        return [_rows(actor, now), *_lists(actor, now)]
+        return [_rows(actor, now), _imports(actor, now), *_lists(actor, now)]
     return [_rows(actor, now), _changes(actor, now), _imports(actor, now), *_lists(actor, now)]
 
 
@@ -47,7 +48,7 @@ def _here_since(actor: Actor) -> ScalarSelect[datetime]:
 def _rows(actor: Actor, now: datetime) -> Waits:
     """One line per month and centre the rows come from."""
     waits = and_(Entry.status == IN_REVIEW, Entry.waits_at_id.in_(ladder.answers_for(actor, Permission.REVIEW)))
-    own = Entry.centre_id.in_(ladder.answers_for(actor, Permission.PLAN))
+    own = Entry.centre_id.in_(ladder.answers_for(actor, Permission.PLAN)) & ~month_board.of_department()
     mine = Entry.department_id == actor.department_id if actor.department_id else own
     back = and_(Entry.status == RETURNED, mine)
     wanted = back if actor.department_id else or_(waits, back)
@@ -56,13 +57,16 @@ def _rows(actor: Actor, now: datetime) -> Waits:
 
 
 def _grouped(actor: Actor, wanted: ColumnElement[bool]) -> Select[Any]:
+    # A plan that stands in no community's list yet is its department's.
+    whose = case((Entry.centre_id == Entry.author_centre_id, Department.name), else_=None)
     row = packed(
         status=Entry.status, month=Entry.month, centre=label(Centre), level=_own_level(actor),
         count=func.count(Entry.id), since=func.min(Entry.waits_since), first=func.min(Entry.id),
-        moved=cutoffs.moved(Entry.month, _own_level(actor)), here=_here_since(actor),
+        moved=cutoffs.moved(Entry.month, _own_level(actor)), here=_here_since(actor), department=whose,
     )  # fmt: skip
     grouped = select(row).join(Centre, Centre.id == Entry.centre_id).where(wanted)
-    grouped = grouped.group_by(Entry.status, Entry.month, Entry.centre_id, Centre.short_name, Centre.name)
+    grouped = grouped.outerjoin(Department, Department.id == Entry.department_id)
+    grouped = grouped.group_by(Entry.status, Entry.month, Entry.centre_id, Centre.short_name, Centre.name, whose)
     return grouped.order_by(Entry.month)
 
 
@@ -73,6 +77,8 @@ def _row(found: dict[str, Any], now: datetime) -> Waiting:
     if not counts(due, moment(found["here"]) or now):
         due = None
     title = f"{found['centre']} {clock.month_name(month)}清单"
+    if found["department"]:
+        title, review = f"{found['department']} {clock.month_name(month)}计划", "分配"
     detail = f"{count} 条待{review}" if status == IN_REVIEW else f"{count} 条被退回，改好后送回"
     state = "mine" if status == IN_REVIEW else status
     link = notices.entry_link(found["first"]) if count == 1 else f"{notices.month_link(month)}&state={state}"
@@ -99,7 +105,8 @@ def _changes(actor: Actor, now: datetime) -> Waits:
 
 
 def _imports(actor: Actor, now: datetime) -> Waits:
-    wanted = (PlanImport.status == PREVIEW, PlanImport.centre_id == actor.centre_id)
+    wanted = (PlanImport.status == PREVIEW, PlanImport.centre_id == actor.centre_id,
+              PlanImport.department_id == actor.department_id)  # fmt: skip
 
     def rows() -> Select[Any]:
         row = packed(id=PlanImport.id, name=PlanImport.filename, since=PlanImport.created_at)

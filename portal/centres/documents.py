@@ -19,7 +19,6 @@ class CentrePoster:
     url: str
     issued_on: date
     short_name: str = ""
-    responsible: str = ""
     phone_of: str = ""
     network: str = "党群服务阵地"
     doors: tuple[tuple[str, str], ...] = (

@@ -17,7 +17,7 @@ def posters(rows: Sequence[Centre], today: date) -> list[CentrePoster]:
             name=centre.name, phone=calls[centre.id].number, phone_of=calls[centre.id].whose, address=centre.address,
             hours=tuple(f"{days} {text}" for days, text in rules.week_text(queries.weekly_hours(centre.id))),
             issued_on=today, url=pages.absolute(f"/c/{centre.code}"), short_name=centre.label,
-            responsible=centre.responsible, network=f"{profile.current().name}党群服务阵地",
+            network=f"{profile.current().name}党群服务阵地",
         )
         for centre in rows
     ]  # fmt: skip

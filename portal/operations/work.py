@@ -20,17 +20,18 @@ from portal.operations import replay
 from portal.people import audit_proof
 from portal.people.actions import erasure_list
 from portal.people.models import LoginCode, LoginFailure, PhoneLookup, SpokenCode, StaffAccount
-from portal.people.rules import AUDIT_KEPT
+from portal.people.rules import (
+    BACKUPS_KEPT,
+    CODES_KEPT,
+    CODES_SHOWN_KEPT,
+    FAILURES_KEPT,
+    LOGINS_KEPT,
+    TEXTS_KEPT,
+)
 
 log = structlog.get_logger()
 
-KEEP_LOGINS = timedelta(days=30)
-KEEP_CODES = timedelta(days=7)
-KEEP_FAILURES = timedelta(days=1)
-KEEP_CODES_SHOWN = timedelta(days=1)
-KEEP_DELIVERIES = AUDIT_KEPT  # as long as the audit log at least (SPEC P9)
 GIVE_UP_AFTER = timedelta(hours=1)  # a daily task that began and never ended is taken up again
-BACKUPS_KEPT = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +120,15 @@ def _top_managers() -> list[int]:
 
 def clean_up(now: datetime) -> str:
     """Remove what nobody needs any more: used codes, ended sessions, old failures, texts past their time."""
-    old = now - KEEP_LOGINS
+    old = now - LOGINS_KEPT
     statements = (
-        delete(LoginCode).where(LoginCode.sent_at < now - KEEP_CODES),
-        delete(SpokenCode).where(SpokenCode.made_at < now - KEEP_CODES),
-        delete(PhoneLookup).where(PhoneLookup.at < now - KEEP_CODES),
-        delete(LoginFailure).where(LoginFailure.at < now - KEEP_FAILURES),
+        delete(LoginCode).where(LoginCode.sent_at < now - CODES_KEPT),
+        delete(SpokenCode).where(SpokenCode.made_at < now - CODES_KEPT),
+        delete(PhoneLookup).where(PhoneLookup.at < now - CODES_KEPT),
+        delete(LoginFailure).where(LoginFailure.at < now - FAILURES_KEPT),
         delete(WebSession).where((WebSession.ended_at < old) | (WebSession.expires_at < old)),
-        delete(Delivery).where(Delivery.kind == "login_code", Delivery.created_at < now - KEEP_CODES_SHOWN),
-        delete(Delivery).where(Delivery.done_at < now - KEEP_DELIVERIES),
+        delete(Delivery).where(Delivery.kind == "login_code", Delivery.created_at < now - CODES_SHOWN_KEPT),
+        delete(Delivery).where(Delivery.done_at < now - TEXTS_KEPT),
     )
     gone = 0
     for statement in statements:

@@ -120,7 +120,8 @@ class HomeForm(Form):
     """Who a resident is and where at home."""
 
     name = StringField("姓名", person_name_rules(), filters=[strip])
-    address = StringField("住址", [InputRequired("请填写住址。"), at_most(120, "住址", 2)], filters=[strip])
+    # Read by nobody but who must come (SPEC H4, H5): whoever asks for no help at home need not give it.
+    address = StringField("住址", [Optional(), at_most(120, "住址")], filters=[strip])
     home = Choose("所在社区", [InputRequired("请选择您住的社区。")])
 
     def offer_homes(self, homes: dict[str, list[tuple[str, str]]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 from portal.cases.models import CalendarYear
@@ -11,6 +12,7 @@ from portal.catalogue import cutoffs
 from portal.catalogue.actions import changing
 from portal.catalogue.models import Guide
 from portal.centres.models import Centre
+from portal.core import registry
 from portal.front import first_morning
 from portal.people.models import StaffAccount
 from tests.core import printed
@@ -61,6 +63,18 @@ def test_each_step_is_done_when_the_tables_say_so(
     page = open_page(client)
     assert "做好了" not in page and PAGE in page  # off the start page when all is done, and still to be found
     assert undone(open_page(client, PAGE)) == []
+
+
+def test_an_empty_district_is_not_told_that_all_is_done(
+    client: FlaskClient, as_staff: Any, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "waiting_lines", lambda *_: [])
+    as_staff(client, town.staff["D"])
+    page = open_page(client)
+    assert "先按下面的步骤" in page and "都处理完了" not in page
+    as_staff(client, town.staff["A1"])
+    page = open_page(client)
+    assert "第一个上午" not in page and "都处理完了" in page
 
 
 def test_a_step_offers_all_its_pages(client: FlaskClient, as_staff: Any, town: Town) -> None:

@@ -54,7 +54,7 @@ def test_newcomer_registers_on_the_way_and_comes_back_to_the_same_place(
     done = client.post("/register", data={**FORM, "home": str(home), "next": target})
     assert done.location == target
     person = one(select(Resident).where(Resident.phone == NEW))
-    assert (person.name, person.home_centre_id, person.consent_version) == ("新居民", home, "2026-11")
+    assert (person.name, person.home_centre_id, person.consent_version) == ("新居民", home, "2026-12")
     assert person.consent_at == now
     assert client.get("/me/profile").status_code == 200
 
@@ -236,7 +236,7 @@ def test_new_notice_is_agreed_to_before_going_on(
     assert client.post(answer.location, data={}).status_code == 422
     assert client.post(answer.location, data={"agree": "y"}).location == "/services/7?day=2026-12-13"
     session.rollback()
-    assert town.residents[0].consent_version == "2026-11"
+    assert town.residents[0].consent_version == "2026-12"
 
 
 def test_leaving_ends_the_session_even_for_a_copied_cookie(
@@ -267,8 +267,29 @@ def test_entering_ends_what_the_browser_was_before(
 
 def test_privacy_page(client: FlaskClient) -> None:
     page = client.get("/privacy").text
-    assert "第 2026-11 版" in page
+    assert "第 2026-12 版" in page
     assert "默认打码" in page
+    assert "住址只在上门服务和紧急求助时用" in page
+
+
+@pytest.mark.parametrize(
+    ("what", "new", "was", "now"),
+    [
+        ("CODES", timedelta(days=9), "都在 7 天后", "都在 9 天后"),
+        ("FAILURES", timedelta(days=3), "输错的记录：24 小时", "输错的记录：3 天"),
+        ("LOGINS", timedelta(days=45), "过期后 30 天", "过期后 45 天"),
+        ("TEXTS", timedelta(days=99), "短信：184 天", "短信：99 天"),
+        ("AUDIT", timedelta(days=365), "至少 184 天", "至少 365 天"),
+        ("BACKUPS", 21, "最多 14 份", "最多 21 份"),
+    ],
+)
+def test_the_notice_says_how_long_as_the_rules_have_it(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, what: str, new: Any, was: str, now: str
+) -> None:
+    assert was in client.get("/privacy").text
+    monkeypatch.setattr(rules, f"{what}_KEPT", new)
+    page = client.get("/privacy").text
+    assert now in page and was not in page
 
 
 def test_no_texter_is_an_error_of_ours(session: Any, now: datetime) -> None:

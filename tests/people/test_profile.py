@@ -57,7 +57,7 @@ def test_correct(me: FlaskClient, town: Town) -> None:
         ("name", "", "请填写姓名"),
         ("name", "王" * 41, "最多 40 个字"),
         ("name", "<b>王</b>", "不要有数字和符号"),
-        ("address", "", "请填写住址"),
+        ("address", "长" * 121, "最多 120 个字"),
         ("home", "", "请选择您住的社区"),
         ("home", "1; DROP", "请从列表里选一项"),
         ("birth_year", "五六年", "出生年份填 4 位数字"),
@@ -74,6 +74,14 @@ def test_wrong_input_changes_nothing_and_keeps_the_rest(
     if field != "address":
         assert 'value="测试花园1栋"' in answer.text
     assert one(select(Resident.name).where(Resident.id == town.residents[0].id)) == "居民甲"
+
+
+def test_an_address_is_given_by_whoever_wants_to(me: FlaskClient, town: Town) -> None:
+    assert me.post("/me/profile", data=form(town, address="")).status_code == 303
+    assert one(select(Resident.address).where(Resident.id == town.residents[0].id)) == ""
+    page = me.get("/me/profile").text
+    label = page.split('for="address"')[1].split("</label>")[0]
+    assert "选填" in label and "上门服务、紧急求助时才用" in page
 
 
 def test_signed_out_is_asked_to_sign_in(client: FlaskClient, town: Town) -> None:

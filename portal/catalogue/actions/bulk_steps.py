@@ -83,7 +83,10 @@ def remember(actor: Actor, kind: str, rows: Sequence[Entry], now: datetime, step
     if step_id is None:
         old = delete(BulkStep).where(BulkStep.at < now - bulk_rules.KEPT, BulkStep.kind.in_(bulk_rules.KINDS))
         db.session.execute(old)  # with their rows
-        step = BulkStep(kind=kind, month=rows[0].month, account_id=actor.id, centre_id=actor.centre_id, count=0, at=now)
+        step = BulkStep(
+            kind=kind, month=rows[0].month, account_id=actor.id, centre_id=actor.centre_id, count=0, at=now,
+            department_id=actor.department_id,
+        )  # fmt: skip
         db.session.add(step)
         db.session.flush()
         step_id = step.id

@@ -45,7 +45,8 @@ class NothingToCopy(DomainError):
     field = "from_month"
 
 
-def _home(actor: Actor, centre: Centre | None) -> Centre:
+def home(actor: Actor, centre: Centre | None) -> Centre:
+    """Where a row is drawn up: here or below; of a department only where it is attached. Raises NotAllowed."""
     centre = centre or centres.get(actor.centre_id)
     if centre is None:
         raise NotAllowed()
@@ -98,7 +99,7 @@ def draft_entries(
     made = []
     for each in wanted:
         if each.centre.id not in rooms:
-            _home(actor, each.centre)
+            home(actor, each.centre)
             rooms[each.centre.id] = {room.id: room.name for room in room_holds.rooms_of(each.centre)}
         values = each.values
         place = rooms[each.centre.id].get(values.venue_id or 0)
@@ -145,11 +146,11 @@ def draft_entry(actor: Actor, values: EntryValues, now: datetime, *, centre: Cen
     Raises NotAllowed, InvalidRow.
     """
     entry_values.need(actor, Permission.PLAN)
-    home = _home(actor, centre)
+    place = home(actor, centre)
     values = replace(values, service_type_id=values.service_type_id or guess_service(values.category_id, values.title))
-    values = room_holds.settled(values, home)
+    values = room_holds.settled(values, place)
     entry_values.require(values, now, draft=True)
-    entry = new_entry(actor, home, values, now)
+    entry = new_entry(actor, place, values, now)
     entry_values.note(actor, entry, "draft_entry", now)
     return entry
 
@@ -186,7 +187,7 @@ def rewrite(
     """Write the values into a locked row, note what differs, let its room follow. Raises InvalidRow (NoRoom)."""
     before = entry_values.values_of(entry)
     values = room_holds.settled(replace(values, month=entry.month), entry.centre, entry.author_centre)
-    entry_values.require(values, now, draft=draft)
+    entry_values.require(values, now, draft=draft, to_allot=entry_values.to_allot(entry))
     entry_values.put_values(entry, values)
     changes = entry_values.told(before, entry_values.values_of(entry))
     entry_values.touched(entry, now)

@@ -67,9 +67,16 @@ def put_values(entry: Entry, values: EntryValues) -> None:
     entry.first_start, entry.last_end = values.first_start, values.last_end
 
 
-def require(values: EntryValues, now: datetime, taken: int = 0, draft: bool = False, moved: bool = False) -> None:
+def require(
+    values: EntryValues,
+    now: datetime,
+    taken: int = 0,
+    draft: bool = False,
+    moved: bool = False,
+    to_allot: bool = False,
+) -> None:
     """Raises InvalidRow when the values have errors (warnings pass)."""
-    found = errors(rules.check(values, now, taken, draft, moved))
+    found = errors(rules.check(values, now, taken, draft, moved, to_allot))
     category = db.session.get(Category, values.category_id)
     if category is None:
         found.insert(0, error("category_id", "请选择类别。"))
@@ -79,6 +86,11 @@ def require(values: EntryValues, now: datetime, taken: int = 0, draft: bool = Fa
             found.append(error("service_type_id", "这个服务项目不属于所选的类别。"))
     if found:
         raise InvalidRow(found)
+
+
+def to_allot(entry: Entry) -> bool:
+    """Whether it is a department's plan that stands in no community's list yet."""
+    return entry.department_id is not None and entry.centre_id == entry.author_centre_id
 
 
 def need(actor: Actor, permission: Permission) -> None:

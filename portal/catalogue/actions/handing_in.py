@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from portal.cases import ladder
 from portal.catalogue import bulk_rules, rules
-from portal.catalogue.actions import bulk_steps, entry_values, reviewing, room_holds
+from portal.catalogue.actions import bulk_steps, drafting, entry_values, reviewing, room_holds
 from portal.catalogue.actions.bulk_steps import Left, Outcome
 from portal.catalogue.models import ACCEPTED, DRAFT, Entry, Issue
 from portal.catalogue.states import ENTRY
@@ -28,10 +28,10 @@ class NothingToSubmit(DomainError):
 
 
 def hand_in(actor: Actor, centre: Centre, month: str, now: datetime, chosen: Sequence[int] | None = None) -> Outcome:
-    """Hand in a centre's list, or the chosen rows of it, in batches that are each committed.
+    """Hand in a list, a department its plan, or the chosen rows of it, in batches that are each committed.
 
-    Rows with problems (a room that is taken among them) stay with the author and are named. Raises NotAllowed,
-    NothingToSubmit. Locks the rows, then their rooms.
+    centre: the actor's own. Rows with problems (a room that is taken among them) stay with the author and are named.
+    Raises NotAllowed, NothingToSubmit. Locks the rows, then their rooms.
     """
     ids = _ready(actor, centre, month, chosen)
     centre_id = centre.id
@@ -56,23 +56,23 @@ def submit_issue(actor: Actor, centre: Centre, month: str, now: datetime) -> int
 
 def _ready(actor: Actor, centre: Centre, month: str, chosen: Sequence[int] | None) -> list[int]:
     entry_values.need(actor, Permission.PLAN)
-    entry_values.need_inside(actor, centre)
-    wanted = select(Entry.id).where(*ready(centre.id, month)).order_by(Entry.first_start, Entry.id)
+    drafting.home(actor, centre)
+    wanted = select(Entry.id).where(*ready(actor, centre, month)).order_by(Entry.first_start, Entry.id)
     if chosen is not None:
         wanted = wanted.where(Entry.id.in_(chosen))
     return list(db.session.scalars(wanted))
 
 
-def ready(centre_id: int, month: str) -> tuple[Any, ...]:
-    """The drafts of a centre and the rows it has accepted from below: what handing in would send."""
-    own = (Entry.status == DRAFT) & (Entry.centre_id == centre_id) & Entry.department_id.is_(None)
-    merged = (Entry.status == ACCEPTED) & (Entry.waits_at_id == centre_id)
-    return Entry.month == month, own | merged
+def ready(actor: Actor, centre: Centre, month: str) -> tuple[Any, ...]:
+    """What handing in would send: the drafts of a centre and the rows it has accepted from below; a department's."""
+    own = (Entry.status == DRAFT) & (Entry.centre_id == centre.id) & (Entry.department_id == actor.department_id)
+    merged = (Entry.status == ACCEPTED) & (Entry.waits_at_id == centre.id)
+    return Entry.month == month, own if actor.department_id is not None else own | merged
 
 
 def problems(entry: Entry, now: datetime) -> list[Problem]:
     """Why a row cannot go up as it stands."""
-    return errors(rules.check(entry_values.values_of(entry), now))
+    return errors(rules.check(entry_values.values_of(entry), now, to_allot=entry_values.to_allot(entry)))
 
 
 def send_rows(
@@ -84,7 +84,7 @@ def send_rows(
     more: others of the same step follow at once, so that whoever decides is told of all of them together.
     """
     tree = entry_values.whole_tree()
-    found = bulk_steps.locked(ids, *ready(centre.id, month), sessions=True)
+    found = bulk_steps.locked(ids, *ready(actor, centre, month), sessions=True)
     wrong = {e.id: told for e in found if (told := problems(e, now))}
     wrong |= room_holds.take(actor, [e for e in found if e.id not in wrong], now)
     left = [Left(e.id, e.title, "".join(p.message for p in wrong[e.id])) for e in found if e.id in wrong]
@@ -100,11 +100,16 @@ def send_rows(
         _note(actor, centre, month, [e.id for e in good], now)
         key = f"step:{step_id}" if step_id else f"{month}:{centre.id}:{first[0]}:{first[1]}"
         payload = {"centre_id": centre.id, "month": month, "count": len(good), "step_id": step_id}
+        payload |= {"department_id": actor.department_id} if actor.department_id is not None else {}
         outbox.put("catalogue.submitted", key, payload, now, now + TOGETHER if more else None)
     return Outcome(len(good), left, step_id)
 
 
 def _note(actor: Actor, centre: Centre, month: str, ids: Sequence[int], now: datetime) -> None:
+    if actor.department_id is not None:  # its rows are no list of the centre
+        summary = f"{clock.month_name(month, with_year=True)}计划，{len(ids)} 条"
+        audit.record(actor, "offer_many", "entry", None, now, summary=summary, after={"entries": list(ids)})
+        return
     issue = issue_of(centre, month)
     if issue.submitted_at is None:
         issue.submitted_at, issue.submitted_by = now, actor.name[:40]

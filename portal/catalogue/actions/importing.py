@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from portal.catalogue import bulk_rules, rules
 from portal.catalogue.actions import drafting, entry_values, room_holds
@@ -32,11 +32,11 @@ from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import LAID_ASIDE, PLAN_IMPORT, PREVIEW
 from portal.catalogue.timetext.parts import Plan, errors
 from portal.centres import queries as centre_queries
-from portal.centres.models import Centre
+from portal.centres.models import Centre, Department
 from portal.core import audit, clock, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db, make_way, writing
-from portal.core.errors import Invalid
+from portal.core.errors import Invalid, NotAllowed
 from portal.core.tables import reading
 from portal.core.tables.reading import TableRefused
 
@@ -56,33 +56,43 @@ class NoSuchRow(Invalid):
 def preview_plan(actor: Actor, centre: Centre, month: str, filename: str, data: bytes, now: datetime) -> PlanImport:
     """Read a plan and keep what was understood; nothing enters the list yet (C7). A row may go to a centre below.
 
+    A department's plan is for the centre it is attached to, and its own.
     The same file uploaded again for the same list opens the earlier preview with its corrections.
     Raises NotAllowed, TableRefused.
     """
     entry_values.need(actor, Permission.PLAN)
-    entry_values.need_inside(actor, centre)
+    drafting.home(actor, centre)
     if not clock.is_month(month):
         raise PlanRefused("请选择月份。", field="month")
     digest = hashlib.sha256(data).hexdigest()
     earlier = select(PlanImport).where(PlanImport.centre_id == centre.id, PlanImport.month == month)
-    earlier = earlier.where(PlanImport.digest == digest, PlanImport.status == PREVIEW)
+    earlier = earlier.where(PlanImport.digest == digest, PlanImport.status == PREVIEW, whose(actor))
     known = db.session.scalars(earlier.order_by(PlanImport.id.desc())).first()
     if known is not None:
         return known
     plan: Plan = reading.read(data, month, by="portal.catalogue.excel.sheet.read_plan")
-    reader = Reader(centre, month, now)
+    reader = Reader(centre, month, now, _department(actor))
     found = reader.read(plan.rows)
     if not found:
         raise PlanRefused("表格里没有找到服务。", advice="请检查是不是选错了文件或工作表。")
     upload = PlanImport(
         centre_id=centre.id, month=month, filename=filename[-120:], digest=digest, rows=[to_json(r) for r in found],
         notes=[*(p.message for p in plan.problems), *plan.notes], question=reader.centres.question(plan.titles),
-        created_by=actor.name[:40], created_at=now,
+        created_by=actor.name[:40], created_at=now, department_id=actor.department_id,
     )  # fmt: skip
     db.session.add(upload)
     db.session.flush()
     _log(actor, upload, "preview_plan", now, f"{filename}，{len(found)} 行")
     return upload
+
+
+def whose(actor: Actor) -> ColumnElement[bool]:
+    """Plans that are this actor's to work on, wherever in the tree: those of centres, or of the actor's department."""
+    return PlanImport.department_id == actor.department_id
+
+
+def _department(actor: Actor) -> Department | None:
+    return db.session.get(Department, actor.department_id) if actor.department_id is not None else None
 
 
 def _taken_up(actor: Actor, upload: PlanImport) -> Centre:
@@ -93,7 +103,9 @@ def _taken_up(actor: Actor, upload: PlanImport) -> Centre:
     entry_values.need(actor, Permission.PLAN)
     db.session.flush()
     db.session.refresh(upload, with_for_update=True)
-    entry_values.need_inside(actor, upload.centre)
+    drafting.home(actor, upload.centre)
+    if upload.department_id != actor.department_id:
+        raise NotAllowed("部门的计划表由部门自己导入。")
     return upload.centre
 
 
@@ -167,7 +179,9 @@ def _take_in(
 
 
 def _check_note(row: PreviewRow) -> str:
-    return "；".join(p.message.rstrip("。") for p in row.problems if p.severity == "warning")
+    # A place that is missing is said by the rules for as long as it is.
+    doubts = [p for p in row.problems if p.severity == "warning" and (p.field != "place" or row.values.place)]
+    return "；".join(p.message.rstrip("。") for p in doubts)
 
 
 def _again(row: PreviewRow, categories: Categories, now: datetime) -> PreviewRow:
@@ -225,9 +239,9 @@ def mend_plan_row(actor: Actor, upload: PlanImport, number: int, values: EntryVa
     mended = replace(
         row, values=values, when_text=rules.when_text(values.sessions, values.weekly), mended=True,
         category_text=text or row.category_text, category_guessed=False, unused=(),
-        problems=joined(foreign, problems_of(values, row.category_text, now)),
+        problems=joined(foreign, problems_of(values, row.category_text, now, upload.department_id is not None)),
     )  # fmt: skip
-    found[number] = mark_duplicates([mended], chosen, upload.month)[0]
+    found[number] = mark_duplicates([mended], Centres(chosen, _department(actor)), upload.month)[0]
     upload.rows = [to_json(r) for r in found.values()]
     db.session.flush()
     return found[number]
@@ -262,7 +276,7 @@ def set_for_rows(
     said = {name: value for name, value in vars(choice).items() if value is not None}
     if not said:
         raise RowsNotReady("请先选好或填好要设的内容。")
-    centres = Centres(chosen)
+    centres = Centres(chosen, _department(actor))
     names = {category.id: category.name for category in leaf_categories()}
     if choice.centre_id is not None and choice.centre_id not in centres.known:
         raise RowsNotReady("请选择这份清单的阵地，或它下面的阵地。")
@@ -274,7 +288,7 @@ def set_for_rows(
     for row in _named(found, numbers):
         if row.entry_id is None:
             changed.append(_with(row, said, centres, rooms, names.get(choice.category_id or 0, ""), now))
-    changed = mark_duplicates(changed, chosen, upload.month)
+    changed = mark_duplicates(changed, centres, upload.month)
     found |= {row.number: row for row in changed}
     upload.rows = [to_json(row) for row in found.values()]
     db.session.flush()
@@ -289,11 +303,11 @@ def _with(
     values = replace(row.values, **{name: said[name] for name in CHANGES if name in said})
     if "place" in said or "centre_id" in said:
         values = replace(values, venue_id=rooms.room(centres.known[centre_id], values.place))
-    if "centre_id" in said and not row.values.organiser:
+    if "centre_id" in said and not row.values.organiser and centres.department is None:
         values = replace(values, organiser=centres.known[centre_id].name)
     settled = {*said, "centre"} if "centre_id" in said else set(said)
     kept = [p for p in row.problems if p.field not in settled]
-    anew = [p for p in problems_of(values, row.category_text, now) if p.field in said]
+    anew = [p for p in problems_of(values, row.category_text, now, centres.to_allot) if p.field in said]
     return replace(
         row, values=values, centre_id=(0 if row.centre_id == 0 and "centre_id" not in said else centre_id), mended=True,
         problems=(*kept, *anew), category_text=category or row.category_text,

@@ -17,7 +17,7 @@ from portal.catalogue.models import DROPPED, Category, Entry, PlanImport, Servic
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.timetext.parts import PlanRow, Problem, error, errors, warning
 from portal.centres import queries as centre_queries
-from portal.centres.models import Centre
+from portal.centres.models import Centre, Department
 from portal.core import clock, scope
 from portal.core.db import db
 from portal.core.text import fold
@@ -113,11 +113,13 @@ def _names(centres: Iterable[tuple[int, str, str]]) -> dict[str, int]:
 
 
 class Centres:
-    """Which centres a plan for `chosen` may put rows to: it and those below."""
+    """Which centres a plan for `chosen` may put rows to: it and those below; a department's, only it."""
 
-    def __init__(self, chosen: Centre) -> None:
-        self.chosen = chosen
-        self.known = {centre.id: centre for centre in centre_queries.subtree(chosen)} | {chosen.id: chosen}
+    def __init__(self, chosen: Centre, department: Department | None = None) -> None:
+        self.chosen, self.department = chosen, department
+        below = () if department is not None else centre_queries.subtree(chosen)
+        self.known = {centre.id: centre for centre in below} | {chosen.id: chosen}
+        self.to_allot = department is not None
         with scope.system("a plan may name any centre"):
             named = db.session.execute(select(Centre.id, Centre.name, Centre.short_name))
             every = [(number, name, short) for number, name, short in named]
@@ -125,10 +127,16 @@ class Centres:
         self.all = _names(every)
 
     def of(self, text: str) -> tuple[int, list[Problem]]:
-        """The centre that a cell names; 0 and a problem when the row cannot go there."""
+        """The centre that a cell names; 0 and a problem when the row cannot go there.
+
+        Where a department's row is to take place is a wish for whoever allots it, who is told.
+        """
         key = _key(text)
         if not key:
             return self.chosen.id, []
+        if self.department is not None:
+            said = f"表里写的是“{text}”，分到哪些社区由{self.chosen.label}定"
+            return self.chosen.id, [warning("centre", said)] if key != _key(self.chosen.name) else []
         found = self.own.get(key) or self.own.get(f"{key}社区")
         if found is not None:
             return found, []
@@ -232,9 +240,9 @@ def _bare(title: str) -> str:
 class Reader:
     """Turns the rows of a file into rows of a preview; asks the database once, not once a row."""
 
-    def __init__(self, centre: Centre, month: str, now: datetime) -> None:
+    def __init__(self, centre: Centre, month: str, now: datetime, department: Department | None = None) -> None:
         self.month, self.now = month, now
-        self.centres = Centres(centre)
+        self.centres = Centres(centre, department)
         self.categories = Categories(self.centres.known, month)
         self.rooms = room_holds.ByCentre()
 
@@ -244,13 +252,14 @@ class Reader:
         numbers = [row.number for row in rows]
         several = len(set(numbers)) != len(numbers)  # sheets that count their rows each from 1
         found = [self._understand(row, index if several else row.number) for index, row in enumerate(rows, 1)]
-        return mark_duplicates(found, self.centres.chosen, self.month)
+        return mark_duplicates(found, self.centres, self.month)
 
     def _understand(self, row: PlanRow, number: int) -> PreviewRow:
         category, doubt, guessed = self.categories.of(row)
         centre_id, foreign = self.centres.of(row.centre_text)
         rule = row.when.weekly
-        organiser = row.organiser or (self.centres.known[centre_id].name if centre_id else "")
+        organiser = row.organiser or (self.centres.department.name if self.centres.department is not None else "")
+        organiser = organiser or (self.centres.known[centre_id].name if centre_id else "")
         values = EntryValues(
             month=self.month, title=row.title, category_id=category.id if category else NO_CATEGORY,
             content="\n".join(filter(None, (row.content, row.remark))),
@@ -263,9 +272,11 @@ class Reader:
             # A place that is the name of a room means the room (C2); it can be changed in the preview.
             values = replace(values, venue_id=self.rooms.room(self.centres.known[centre_id], values.place))
         read = [*foreign, *(Problem(FIELDS.get(p.field, p.field), p.severity, p.message) for p in row.problems), *doubt]
+        if self.centres.to_allot:  # its place may still be anywhere
+            read = [p for p in read if p.field != "place" or p.severity == "error"]
         return PreviewRow(
             number=number, excel_row=row.number, sheet=row.sheet, values=values, centre_id=centre_id,
-            problems=joined(read, problems_of(values, row.category_text, self.now)),
+            problems=joined(read, problems_of(values, row.category_text, self.now, self.centres.to_allot)),
             when_text=row.when.label or rules.when_text(values.sessions, values.weekly),
             category_text=row.category_text, raw=row.raw, unused=row.when.unused, category_guessed=guessed,
         )  # fmt: skip
@@ -288,9 +299,9 @@ def joined(read: Iterable[Problem], ruled: Iterable[Problem]) -> tuple[Problem, 
     return tuple(dict.fromkeys((*said, *kept, *more)))
 
 
-def problems_of(values: EntryValues, category_text: str, now: datetime) -> list[Problem]:
-    """What keeps a row of a plan out, or should be looked at."""
-    found = rules.check(values, now, draft=True)
+def problems_of(values: EntryValues, category_text: str, now: datetime, to_allot: bool = False) -> list[Problem]:
+    """What keeps a row of a plan out, or should be looked at. to_allot: of a department's plan."""
+    found = rules.check(values, now, draft=True, to_allot=to_allot)
     if not values.sessions:
         found = [p for p in found if p.field != "sessions"]
         found.append(error("sessions", "没有看懂时间，请选择日期和时间。"))
@@ -300,15 +311,21 @@ def problems_of(values: EntryValues, category_text: str, now: datetime) -> list[
     return found
 
 
-def mark_duplicates(found: list[PreviewRow], chosen: Centre, month: str) -> list[PreviewRow]:
-    """The rows, each with the entry of its centre that has the same title and first session."""
+def mark_duplicates(found: list[PreviewRow], centres: Centres, month: str) -> list[PreviewRow]:
+    """The rows, each with the entry of its centre, or of the department, that has the same title and first session."""
+    chosen, department = centres.chosen, centres.department
     wanted = {row.centre_id or chosen.id for row in found}
+    # What was allotted stands in the lists of communities and is still the department's.
+    theirs = Entry.centre_id.in_(wanted) if department is None else Entry.department_id == department.id
     known = db.session.execute(
         select(Entry.title, Entry.first_start, Entry.id, Entry.centre_id).where(
-            Entry.centre_id.in_(wanted), Entry.month == month, Entry.status != DROPPED
+            theirs, Entry.month == month, Entry.status != DROPPED
         )
     )
-    there = {(centre_id, title, start): number for title, start, number, centre_id in known}
+    there = {
+        (chosen.id if department is not None else centre_id, title, start): number
+        for title, start, number, centre_id in known
+    }
     return [
         replace(r, duplicate_of=there.get((r.centre_id or chosen.id, r.values.title.strip(), r.values.first_start)))
         for r in found

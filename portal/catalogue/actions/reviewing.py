@@ -28,7 +28,7 @@ MENDED: dict[str, Any] = {"returned_by_id": None, "return_reason": "", "return_f
 
 def _refuse_unready(entry: Entry, now: datetime) -> None:
     """Raises InvalidRow when the row has errors."""
-    problems = errors(rules.check(entry_values.values_of(entry), now))
+    problems = errors(rules.check(entry_values.values_of(entry), now, to_allot=entry_values.to_allot(entry)))
     if problems:
         raise entry_values.InvalidRow(problems)
 
@@ -313,7 +313,8 @@ def allot(actor: Actor, entry: Entry, centres: Iterable[Centre], now: datetime) 
     """Place a department's plan in the lists of communities: approved at once, they are told (C4).
 
     The row itself goes to the first one and keeps its room; the others get their own copies, each in its community's
-    room of that name when there is one and it is free. Raises NotAllowed, NoCommunity, NoRoom, Stale.
+    room of that name when there is one and it is free. Without a place it is the community's centre.
+    Raises NotAllowed, NoCommunity, NoRoom, Stale.
     """
     entry_values.need(actor, Permission.REVIEW)
     chosen = list(dict.fromkeys(centres))
@@ -343,7 +344,10 @@ def _twin(actor: Actor, entry: Entry, centre: Centre, now: datetime) -> Entry:
 
 
 def _place(actor: Actor, entry: Entry, centre: Centre, now: datetime) -> None:
-    values = entry_values.moves(now, centre_id=centre.id, waits_at_id=None, waits_since=None, **MENDED)
+    place = entry.place.strip() or centre.name
+    values = entry_values.moves(
+        now, centre_id=centre.id, place=place, check_note="", waits_at_id=None, waits_since=None, **MENDED
+    )
     states.fire(ENTRY, entry, "allot", actor, now, details={"centre": centre.label}, values=values)
     entry_values.log(actor, entry, "allot", now, summary=f"{entry.title} → {centre.label}")
     payload = {"entry_id": entry.id, "centre_id": centre.id}

@@ -78,7 +78,8 @@ def _put_back(actor: Actor, step: BulkStep, rows: Sequence[BulkRow], now: dateti
         if why:
             outcome.left.append(Left(entry.id, entry.title, why))
             continue
-        told[_whom(step, entry)] = told.get(_whom(step, entry), 0) + 1
+        if not (step.department_id is not None and step.kind != "hand_in"):  # a department's own affair
+            told[_whom(step, entry)] = told.get(_whom(step, entry), 0) + 1
         ways.setdefault(row.before["status"], []).append((entry, row.before))
     for status, pairs in ways.items():
         _restore(actor, step.kind, status, pairs, now)
@@ -87,6 +88,7 @@ def _put_back(actor: Actor, step: BulkStep, rows: Sequence[BulkRow], now: dateti
     if done:
         db.session.execute(delete(BulkRow).where(BulkRow.step_id == step.id, BulkRow.entry_id.in_(done)))
         payload = {"kind": step.kind, "month": step.month, "by": actor.centre_id, "told": [*told.items()]}
+        payload |= {"department_id": step.department_id} if step.department_id is not None else {}
         outbox.put("catalogue.taken_back", f"{step.id}:{done[0]}", payload, now)
     tree.clear()
     return outcome

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, String, and_, cast, exists, func, or_, select, update
 
 from portal.catalogue import bulk_rules, rules
-from portal.catalogue.actions import bulk_steps, entry_values, room_holds
+from portal.catalogue.actions import bulk_steps, drafting, entry_values, importing, room_holds
 from portal.catalogue.actions.bulk_steps import Left, Outcome
 from portal.catalogue.models import ACCEPTED, DRAFT, DROPPED, RETURNED, Category, Entry, PlanImport, ServiceType
 from portal.catalogue.states import ENTRY, holds
@@ -145,13 +145,13 @@ def _untouched() -> ColumnElement[bool]:
 
 
 def taken_imports(actor: Actor, month: str, now: datetime) -> list[tuple[PlanImport, int]]:
-    """Plans that the actor's centre has taken in lately, with how many of their drafts nobody has touched since."""
-    if actor.department_id is not None or not actor.can(Permission.PLAN):
+    """Plans that the actor's centre or department took in lately, with how many of their drafts nobody has touched."""
+    if not actor.can(Permission.PLAN):
         return []
     of = Entry.import_row.like(cast(PlanImport.id, String).concat(":%"))
     wanted = select(PlanImport, func.count(Entry.id)).join(Entry, of)
     wanted = wanted.where(
-        PlanImport.centre_id == actor.centre_id, PlanImport.month == month,
+        PlanImport.centre_id == actor.centre_id, importing.whose(actor), PlanImport.month == month,
         PlanImport.created_at > now - bulk_rules.IMPORT_TAKE_BACK, Entry.month == month, _untouched(),
     )  # fmt: skip
     found = db.session.execute(wanted.group_by(PlanImport.id).order_by(PlanImport.id.desc()))
@@ -175,7 +175,7 @@ def rows_of_import(plan: PlanImport) -> tuple[dict[int, str], dict[int, str]]:
 def undo_import(actor: Actor, plan: PlanImport, now: datetime) -> Outcome:
     """Take the drafts of an import out again, in batches; what somebody has worked on since stays and is named."""
     entry_values.need(actor, Permission.PLAN)
-    entry_values.need_inside(actor, plan.centre)
+    drafting.home(actor, plan.centre)
     untouched, others = rows_of_import(plan)
 
     def step(some: list[int], step_id: int | None) -> Outcome:

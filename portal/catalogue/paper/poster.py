@@ -344,4 +344,5 @@ def foot_height(document: ListDocument, part: CentrePart | None, scale: float) -
     """The foot holds the phone number, what `_foot_lines` says and the line of issue; as high as it must be."""
     beside = sum(lines_of(typeset.width(line), _NARROW_TEXT) for line in _foot_lines(document, part))
     call = 33.0 if scale >= _ROOMY_FROM else 27.5
-    return max(call, beside * TEXT * 1.25 * PT + 4.0) + 8.0
+    # Beside: its white above, its lines, and below them the line of issue with the page number (poster.css).
+    return max(call + 8.0, 3.6 + beside * TEXT * 1.25 * PT + 10.9)

@@ -94,7 +94,7 @@ def list_document(
         month=month, scope_name=centre.label, scope_level_label=profile.current().level(centre.level).name,
         # A list is issued on the 1st; one that was published early says the day it was.
         issued_on=since or min(first, clock.today(now)),
-        responsible=centre.responsible or centre.name, phone=calls[centre.id].number,
+        responsible=centre.name, phone=calls[centre.id].number,
         url=f"{current_app.config['BASE_URL']}/c/{centre.code}", parts=parts,
         network=f"{profile.current().name}党群服务阵地", phone_of=calls[centre.id].whose, since=since,
     )  # fmt: skip
@@ -125,7 +125,7 @@ def _part(centre: Centre, rows: list[month_snapshot.Row], call: centres.Telephon
         code=centre.code, name=centre.name, phone=call.number, phone_of=call.whose, address=centre.address,
         hours="；".join(f"{days} {text}" for days, text in week),
         url=f"{current_app.config['BASE_URL']}/c/{centre.code}",
-        rows=tuple(dated), weekly=tuple(weekly), short_name=centre.label, responsible=centre.responsible,
+        rows=tuple(dated), weekly=tuple(weekly), short_name=centre.label, responsible=centre.name,
     )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def _wanted(do: str, ids: Sequence[int], actor: Actor, now: datetime) -> list[Co
         return [Entry.id.in_(ids), Entry.status != DROPPED, *month_board.inside(actor)]
     wanted = read_filter(asked_month(now))
     if do == "hand_in":
-        return [*handing_in.ready(own_centre(actor).id, wanted.month)]
+        return [*handing_in.ready(actor, own_centre(actor), wanted.month)]
     if do != "approve":
         return [false()]
     # Only one's own turn: "all" must not pass over the level below.
@@ -205,7 +205,7 @@ def take_back_step(step_id: int) -> Response:
 def undo_import(import_id: int) -> Response:
     """The drafts of a wrong import are taken out again, after one look at what stays."""
     actor, now = access.actor(), clock.now()
-    plan = queries.plan_import(import_id) or abort(404)
+    plan = queries.plan_import(import_id, actor) or abort(404)
     month, name = plan.month, plan.filename
     count = {p.id: n for p, n in tidying.taken_imports(actor, month, now)}.get(import_id, 0)
     board = url_for(".month", month=month)

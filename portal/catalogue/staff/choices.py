@@ -1,5 +1,6 @@
 """Reads that only the staff pages need, beside `queries`."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select
@@ -9,7 +10,7 @@ from portal.catalogue.models import Category, Entry, Guide, PlanImport, ServiceT
 from portal.catalogue.states import PREVIEW
 from portal.centres import profile
 from portal.centres import queries as centres
-from portal.centres.models import Centre
+from portal.centres.models import Centre, Department
 from portal.core import clock
 from portal.core.access import Actor
 from portal.core.db import db
@@ -24,6 +25,12 @@ def drafting_centres(actor: Actor) -> list[centres.Choice]:
     """Where this actor may draw up a row: a department hands its plans to the centre it is attached to."""
     found = centres.choices(actor.centre_path)
     return [c for c in found if c.id == actor.centre_id] if actor.department_id is not None else found
+
+
+def who_invites(actor: Actor, home: Centre) -> tuple[str, str]:
+    """Name and telephone that a blank row starts with: the department's, or the centre's."""
+    department = db.session.get(Department, actor.department_id) if actor.department_id is not None else None
+    return (home.name, home.phone) if department is None else (department.name, department.phone)
 
 
 def filing_centres(path: str) -> list[Centre]:
@@ -41,11 +48,10 @@ def service_types() -> list[ServiceType]:
 
 
 def unfinished_imports(actor: Actor) -> list[tuple[PlanImport, int]]:
-    """Uploaded plans of the actor's subtree that are not finished, newest first (at most 20), with their rows' number;
-    the rows themselves stay where they are."""
-    if actor.department_id is not None:
-        return []
+    """Uploaded plans of the actor's subtree, or department, that are not finished, newest first (at most 20), with
+    their rows' number; the rows themselves stay where they are."""
     wanted = select(PlanImport, func.json_array_length(PlanImport.rows)).where(PlanImport.status == PREVIEW)
+    wanted = wanted.where(PlanImport.department_id == actor.department_id)
     wanted = wanted.options(joinedload(PlanImport.centre), defer(PlanImport.rows))
     return [(plan, count) for plan, count in db.session.execute(wanted.order_by(PlanImport.id.desc()).limit(20))]
 
@@ -92,7 +98,18 @@ def allot_branches(path: str) -> list[tuple[Centre | None, Branch]]:
     return [(head, rows) for head, rows in under if any(choosable for _, _, choosable in rows)]
 
 
+def wished(entry: Entry, among: Iterable[Centre]) -> set[int]:
+    """Ids of the centres that a department's table names for its row: its wish stands in what is to be checked."""
+    text, found = entry.check_note, set()
+    for centre in sorted(among, key=lambda c: len(c.label), reverse=True):
+        if centre.label in text:
+            text = text.replace(centre.label, " ")
+            found.add(centre.id)
+    return found
+
+
 def _allot_tree(path: str) -> Branch:
+    """Centres between `path` and those that file lists."""
     filing = filing_centres(path)
     wanted = {i for c in filing for i in (*c.ancestor_ids, c.id)}
     found = db.session.scalars(select(Centre).where(Centre.id.in_(wanted), *centres.inside(path)))

@@ -37,7 +37,11 @@ def dates() -> Response:
             pages.refused(refusal)
             problems = dict(refusal.problems)
         else:
-            said = f"已保存：{'，'.join(changed)}。提醒和迟交名单都按新日期。" if changed else "日期没有改动。"
+            said = (
+                f"已保存：{'，'.join(changed)}。提醒和迟交名单都按新日期，要做的人会收到消息。"
+                if changed
+                else "日期没有改动。"
+            )
             return pages.said(said, url_for(".dates", month=month))
     return _page(month, parts, typed, problems)
 

@@ -93,14 +93,16 @@ def _take_picture(form: forms.EntryForm) -> None:
         form.cover_file.errors = [f"{error.message}{error.advice}"]
 
 
-def _read(form: forms.EntryForm, month: str, base: EntryValues | None, draft: bool) -> EntryValues | None:
+def _read(
+    form: forms.EntryForm, month: str, base: EntryValues | None, draft: bool, to_allot: bool
+) -> EntryValues | None:
     """The values as typed, or None with every error beside its field."""
     typed = form.read(month)
     _take_picture(form)
     if typed is None or form.cover_file.errors:
         return None
     values = form.values(month, typed, base)
-    found = errors(rules.check(values, clock.now(), draft=draft))
+    found = errors(rules.check(values, clock.now(), draft=draft, to_allot=to_allot))
     form.put(found)
     return None if found else values
 
@@ -146,13 +148,12 @@ def new() -> Response:
     form = _form(home=home)
     context: dict[str, Any] = {"home": home, "homes": picking.of(choices.drafting_centres(actor))}
     if not form.is_submitted():
-        form.organiser.data = home.name
-        form.phone.data = home.phone
+        form.organiser.data, form.phone.data = choices.who_invites(actor, home)
         form.audience.data = "全体居民"
         return _page(form, month, **context)
     if request.form.get("do") == "preview":
         return _page(form, month, **context)
-    values = _read(form, month, None, draft=request.form.get("do") != "send")
+    values = _read(form, month, None, request.form.get("do") != "send", to_allot=actor.department_id is not None)
     if values is None:
         return _page(form, month, 422, **context)
     try:
@@ -201,9 +202,8 @@ def edit(entry_id: int) -> Response:
     context: dict[str, Any] = {"entry": entry, "mode": mode, "home": entry.centre}
     if not form.is_submitted() or request.form.get("do") == "preview":
         return _page(form, entry.month, **context)
-    values = _read(
-        form, entry.month, entry_values.values_of(entry), draft=mode == "edit" and request.form.get("do") != "send"
-    )
+    draft = mode == "edit" and request.form.get("do") != "send"
+    values = _read(form, entry.month, entry_values.values_of(entry), draft, entry_values.to_allot(entry))
     if values is None:
         return _page(form, entry.month, 422, **context)
     return _save(form, entry, values, context)

@@ -16,7 +16,7 @@ from portal.catalogue.excel.sheet import MAX_ROWS
 from portal.catalogue.models import PlanImport
 from portal.catalogue.staff import choices, forms, queries, sessions_field
 from portal.catalogue.staff.entry_views import outlook_of
-from portal.catalogue.staff.month_views import asked_month, bp, not_for_departments, with_sums
+from portal.catalogue.staff.month_views import asked_month, bp, with_sums
 from portal.catalogue.states import PREVIEW, TAKEN
 from portal.centres import picking
 from portal.centres import queries as centre_queries
@@ -45,9 +45,6 @@ TONES = {"bad": "bad", "duplicate": "warn", "taken": "good"}
 def import_plan() -> Response:
     """Choose a file; the plans not finished yet are listed beside, so nothing is lost by leaving."""
     actor, now = access.actor(), clock.now()
-    elsewhere = not_for_departments(actor, choices.default_month(now))
-    if elsewhere is not None:
-        return elsewhere
     form = forms.UploadForm()
     form.centre.offer(picking.of(choices.drafting_centres(actor)))
     if not form.is_submitted():
@@ -67,7 +64,7 @@ def import_plan() -> Response:
             return pages.see_other(url_for(".plan", import_id=plan.id))
     return pages.page(
         "catalogue/staff/import.html", status=422 if form.is_submitted() else 200, form=form, now=now, most=MAX_BYTES,
-        rows_most=MAX_ROWS, unfinished=choices.unfinished_imports(actor),
+        rows_most=MAX_ROWS, department=actor.department_id is not None, unfinished=choices.unfinished_imports(actor),
     )  # fmt: skip
 
 
@@ -83,7 +80,7 @@ def plan_template() -> Response:
 
 
 def _plan_or_404(import_id: int) -> PlanImport:
-    return queries.plan_import(import_id) or abort(404)
+    return queries.plan_import(import_id, access.actor()) or abort(404)
 
 
 def state_of(row: PreviewRow) -> tuple[str, str, str]:

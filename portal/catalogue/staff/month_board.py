@@ -83,6 +83,11 @@ def usual_sort(state: str) -> str:
 # The guards of the buttons in SQL, so that a board counts what it does not load; tests hold them against each other.
 
 
+def of_department() -> ColumnElement[bool]:
+    """A department's plan that stands in no community's list (yet): nobody else mends it."""
+    return and_(Entry.department_id.is_not(None), Entry.centre_id == Entry.author_centre_id)
+
+
 def to_allot(actor: Actor) -> ColumnElement[bool]:
     """A department's plan that was handed to this centre, to be allotted to communities."""
     if actor.department_id is not None or not actor.can(Permission.REVIEW):
@@ -102,7 +107,7 @@ def to_mend(actor: Actor) -> ColumnElement[bool]:
     """Returned to this centre or department."""
     if not actor.can(Permission.PLAN):
         return false()
-    own = Entry.centre_id.in_(ladder.answers_for(actor, Permission.PLAN))
+    own = Entry.centre_id.in_(ladder.answers_for(actor, Permission.PLAN)) & ~of_department()
     return (Entry.status == RETURNED) & (Entry.department_id == actor.department_id if actor.department_id else own)
 
 
@@ -159,8 +164,11 @@ class Sums:
 
 def sums(actor: Actor, board: Sequence[ColumnElement[bool]]) -> Sums:
     """One statement over the rows of `on_board`."""
-    own_draft = and_(Entry.status == DRAFT, Entry.centre_id == actor.centre_id, Entry.department_id.is_(None))
+    own_draft = and_(
+        Entry.status == DRAFT, Entry.centre_id == actor.centre_id, Entry.department_id == actor.department_id
+    )
     merged = and_(Entry.status == ACCEPTED, Entry.waits_at_id == actor.centre_id)
+    merged = merged if actor.department_id is None else false()
     counted = (*in_state(actor, "mine"), to_decide(actor), or_(own_draft, merged), passed(actor), to_allot(actor))
     columns = [func.count(case((condition, 1))) for condition in counted]
     wanted = select(Entry.status, func.count(), *columns).where(*board).group_by(Entry.status)

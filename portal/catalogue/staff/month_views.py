@@ -8,7 +8,7 @@ from flask import Blueprint, abort, flash, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.catalogue import bulk_rules, rules
-from portal.catalogue.actions import bulk_steps, tidying
+from portal.catalogue.actions import bulk_steps, entry_values, tidying
 from portal.catalogue.actions.guides import centre_inside
 from portal.catalogue.categories import leaf_categories
 from portal.catalogue.models import ACCEPTED, APPROVED, CANCELLED, DRAFT, IN_REVIEW, PUBLISHED, RETURNED, Entry
@@ -176,7 +176,7 @@ def _is_own(entry: Entry, actor: Actor) -> bool:
     if actor.department_id is not None:
         return entry.department_id == actor.department_id
     merged = entry.status == ACCEPTED and entry.waits_at_id == actor.centre_id
-    return merged or entry.centre_id == actor.centre_id
+    return merged or (entry.centre_id == actor.centre_id and not entry_values.to_allot(entry))
 
 
 def entry_or_404(entry_id: int) -> Entry:
@@ -195,7 +195,7 @@ def own_centre(actor: Actor) -> Centre:
 
 
 def not_for_departments(actor: Actor, month: str) -> Response | None:
-    """Lists, plans and templates belong to centres; a department writes its few rows one by one."""
+    """Copies of a list and templates belong to centres."""
     if actor.department_id is None:
         return None
     flash("部门的计划请逐条填写，再由区中心分配到社区。", "gold")
@@ -263,13 +263,19 @@ def _tools(actor: Actor, wanted: Filter, sums: month_board.Sums) -> dict[str, An
     return {
         "own": own, "level": level, "centre_choices": picking.of(choices) if len(choices) > 1 else [],
         "categories": leaf_categories(), "may_plan": may_plan, "may_publish": may_publish(actor),
-        "may_submit": may_plan and actor.department_id is None and bool(sums.ready), "ready_count": sums.ready,
+        "may_submit": may_plan and bool(sums.ready), "ready_count": sums.ready,
         "may_file": level.files_list,
         "months": sorted({*queries.months(clock.now()), wanted.month}, reverse=True),
         "list_centre": wanted.centre or own, "submit_to": next(iter(review_chain(own)), None),
-        "is_board": True, "sorts": [(code, words) for code, (words, _) in month_board.SORTS.items()],
+        "whose": _whose(actor, wanted.centre or own), "is_board": True,
+        "sorts": [(code, words) for code, (words, _) in month_board.SORTS.items()],
         "sums": sums, "open_changes": queries.open_change_count(actor),
     }  # fmt: skip
+
+
+def _whose(actor: Actor, centre: Centre) -> str:
+    """Whose list the page shows: the department's of who looks, or a centre's."""
+    return centre.label if actor.department_id is None else choice_lists.who_invites(actor, centre)[0]
 
 
 @bp.get("/staff/catalogue")

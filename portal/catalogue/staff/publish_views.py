@@ -173,6 +173,7 @@ def allot(entry_id: int) -> Response:
         flash("只有还没分配的部门计划才能分配。", "gold")
         return pages.see_other(url_for(".entry", entry_id=entry.id))
     error, chosen = "", set(request.form.getlist("centre", type=record_id))
+    wished = choices.wished(entry, choices.filing_centres(actor.centre_path)) if request.method == "GET" else set()
     if request.method == "POST":
         below = {f"/{number}/" for number in request.form.getlist("below", type=record_id)}
         filing = choices.filing_centres(actor.centre_path)
@@ -188,7 +189,8 @@ def allot(entry_id: int) -> Response:
                 f"“{entry.title}”分到了 {len(placed)} 个社区，已列入它们的清单。", url_for(".month", month=entry.month)
             )
     return pages.page(
-        "catalogue/staff/allot.html", status=422 if error else 200, entry=entry, error=error, chosen=chosen,
+        "catalogue/staff/allot.html", status=422 if error else 200, entry=entry, error=error,
+        chosen=chosen | wished, wished=len(wished),
         branches=choices.allot_branches(actor.centre_path), row=queries.row(entry, actor, now),
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import contains_eager, joinedload, selectinload
 from portal.cases import ladder
 from portal.catalogue import cutoffs, rules
 from portal.catalogue.actions import entry_values as rows
-from portal.catalogue.actions import room_holds
+from portal.catalogue.actions import importing, room_holds
 from portal.catalogue.models import (
     ACCEPTED,
     CANCELLED,
@@ -31,7 +31,7 @@ from portal.catalogue.models import (
     PlanImport,
     Template,
 )
-from portal.catalogue.month_rules import counts
+from portal.catalogue.month_rules import DEPARTMENTS, counts
 from portal.catalogue.staff.month_board import SORTS, inside, my_turn
 from portal.catalogue.states import ASKED, ENTRY, URGENT, holds, status_text
 from portal.catalogue.timetext.parts import Problem, Span, errors
@@ -75,7 +75,9 @@ class Row:
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
         """Of rows still with their author."""
-        return tuple(rules.check(rows.values_of(self.entry), self.now)) if self._is_open else ()
+        if not self._is_open:
+            return ()
+        return tuple(rules.check(rows.values_of(self.entry), self.now, to_allot=rows.to_allot(self.entry)))
 
     @property
     def errors(self) -> list[Problem]:
@@ -109,8 +111,9 @@ def change(change_id: int) -> EntryChange | None:
     return db.session.scalar(found)
 
 
-def plan_import(import_id: int) -> PlanImport | None:
-    return db.session.scalar(select(PlanImport).where(PlanImport.id == import_id))
+def plan_import(import_id: int, actor: Actor) -> PlanImport | None:
+    """An uploaded plan of the actor's subtree or department; a department's is nobody else's."""
+    return db.session.scalar(select(PlanImport).where(PlanImport.id == import_id, importing.whose(actor)))
 
 
 def bulk_step(step_id: int) -> BulkStep | None:
@@ -415,6 +418,10 @@ def head(actor: Actor, month: str, now: datetime, centre: Centre | None = None) 
     level = profile.current().level(own.level) if own is not None else None
     cutoff = cutoffs.for_centre(own, dates)
     label = f"{level.short}{level.review or ('上交' if level.files_list else '')}截止" if level else ""
+    if actor.department_id is not None and own is not None:
+        expected = submitted = late_count = 0  # whose lists are in is not a department's business
+        cutoff, label = dates.get(DEPARTMENTS), "部门报计划截止"
+        cutoff = cutoff if counts(cutoff, own.created_at) else None
     return Head(
         month=month, submitted=submitted, expected=expected, waiting=db.session.scalar(at_me) or 0,
         review_days=review_days(newest, actor.centre_id),

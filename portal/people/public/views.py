@@ -17,6 +17,7 @@ from portal.people.models import Resident
 from portal.people.refusals import CodeTooSoon, when
 
 face = Blueprint("people", __name__)
+face.context_processor(lambda: {"limits": rules})
 
 # Keys of the signed cookie while somebody is on the way in.
 PHONE, VERIFIED, BROWSER = "login_phone", "login_code", "login_browser"

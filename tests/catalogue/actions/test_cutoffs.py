@@ -25,6 +25,7 @@ from tests.factories import NOW, Town
 
 USUAL = clock.at(date(2026, 11, 22), time(18))
 MOVED = clock.at(date(2026, 11, 12), time(12))
+PUT_OFF = clock.at(date(2026, 11, 24), time(12))
 PAGE = f"/staff/catalogue/dates?month={MONTH}"
 
 
@@ -208,3 +209,35 @@ def test_the_profiles_own_dates_have_no_problems(town: Town) -> None:
     for month in ("2026-12", "2027-02", "2027-03"):
         parts = cutoffs.parts(month)
         assert problems(parts, {part.code: part.usual for part in parts}, month) == {}
+
+
+def test_whoever_has_another_date_is_told_both_once(session: Any, town: Town) -> None:
+    set_usual(session, town, community=PUT_OFF)
+    outbox.run_due(NOW)
+    outbox.run_due(NOW)
+    session.commit()
+    found = session.scalars(select(InboxMessage).where(InboxMessage.title.contains("改到"))).all()
+    communities = {account.id for code, account in town.staff.items() if code in ("A1", "A2", "B1", "B2")}
+    assert communities <= {message.person_id for message in found}
+    others = {town.staff[code].id for code in ("D", "A", "A1S", "ZFB")}
+    assert not others & {message.person_id for message in found}  # their own date stands
+    assert len({message.person_id for message in found}) == len(found)
+    assert "原来到 11月22日 18:00，现在改到 11月24日 12:00" in found[0].body
+
+
+def test_departments_hear_of_their_own_date(session: Any, town: Town) -> None:
+    set_usual(session, town, **{DEPARTMENTS: MOVED})
+    outbox.run_due(NOW)
+    assert told(session, "部门报计划改到") == {town.staff["ZFB"].id}
+
+
+def test_a_date_that_moved_on_meanwhile_is_told_as_it_is(session: Any, town: Town) -> None:
+    later = PUT_OFF + timedelta(days=1)
+    set_usual(session, town, community=PUT_OFF)
+    with writing():
+        dates = cutoffs.of(MONTH) | {"community": later}
+        cutoffs.set_dates(town.actor("D"), MONTH, dates, NOW + timedelta(minutes=1))
+    outbox.run_due(NOW + timedelta(minutes=1))
+    session.commit()
+    titles = set(session.scalars(select(InboxMessage.title).where(InboxMessage.title.contains("改到"))))
+    assert titles == {"12月社区交清单改到 11月25日 12:00"}

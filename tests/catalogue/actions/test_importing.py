@@ -176,11 +176,11 @@ def test_who_may(session: Any, town: Town) -> None:
             importing.mend_plan_row(town.actor(who), upload, 3, importing.rows_of(upload)[0].values, NOW)
     with pytest.raises(importing.NoSuchRow):
         importing.take_in_plan(town.actor("A1"), upload, [999], NOW)
-    number = upload.id
+    number, neighbour = upload.id, town.actor("A2")
     session.commit()
     session.expunge_all()
     with scope.use(scope.StaffScope(town_path(session, "A2"))):
-        assert queries.plan_import(number) is None
+        assert queries.plan_import(number, neighbour) is None
 
 
 def town_path(session: Any, code: str) -> str:

@@ -91,7 +91,7 @@ def test_one_plan_confirmed_by_many(app: Flask, session: Any, town: Town) -> Non
     session.rollback()
 
     def take() -> Any:
-        found = queries.plan_import(upload_id)
+        found = queries.plan_import(upload_id, operator)
         assert found is not None
         return len(importing.take_in_plan(operator, found, numbers, NOW))
 

@@ -452,3 +452,10 @@ def test_a_small_file_of_a_million_pieces_is_refused_before_it_is_taken_apart(
 def test_rows_that_nobody_filled_in_are_not_even_looked_at() -> None:
     """WPS writes a million of them; the first row too many ends the sheet."""
     assert len(read_plan(packed(b"<row/>" * 900_000), MONTH).rows) == 1
+
+
+def test_whoever_leads_is_whom_one_rings() -> None:
+    """What centres call it on their own sheets: 牵头人, with the number in the same cell."""
+    header = tuple("牵头人" if cell == "联系人及电话" else cell for cell in HEADER)
+    row = read_plan(book(("鹏城社区2026年12月服务计划",), header, ROW), MONTH).rows[0]
+    assert (row.contact_name, row.contact_phone) == ("某社工", "0755-84200001")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
 from io import BytesIO
 from itertools import groupby
 
@@ -165,3 +166,20 @@ def test_width_is_what_the_font_says() -> None:
     assert typeset.width("亲子绘本阅读会") == 7
     assert typeset.width("会：《小") == 3.5  # of two marks in a row the first gives up its empty half
     assert 5.8 < typeset.width("15:00–16:30") < 6.1
+
+
+def boxes(made: bytes) -> list[tuple[str, float, float]]:
+    """Each word of the first page with its upper and lower edge in points from the top."""
+    told = subprocess.run(["pdftotext", "-bbox", "-l", "1", "-", "-"], input=made, capture_output=True, check=True)
+    found = re.findall(r'yMin="([\d.]+)" xMax="[\d.]+" yMax="([\d.]+)">([^<]+)<', told.stdout.decode())
+    return [(word, float(top), float(bottom)) for top, bottom, word in found]
+
+
+def test_long_hours_leave_the_line_of_issue_free() -> None:
+    part = dataclasses.replace(
+        month(centres=1, rows=8).parts[0], address="演示路4号",
+        hours="周一、周二、周四、周五 9:00–12:00、14:00–18:00；周三 9:00–12:00、14:00–18:00、19:00–21:00（晚间延时）；周六 9:00–12:00；周日 不开放",
+    )  # fmt: skip
+    words = boxes(render(poster.board_poster(only(part, name="葵涌社区"))))
+    lowest = max(bottom for word, _, bottom in words if "演示路" in word)
+    assert all(top >= lowest - 4 for word, top, _ in words if word.startswith(("第", "共")) and top > 1000)

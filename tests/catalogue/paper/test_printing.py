@@ -187,3 +187,16 @@ def test_print_list_says_why_it_writes_nothing(
     done = app.test_cli_runner().invoke(args=["print-list", *(word for pair in call.items() for word in pair)])
     assert done.exit_code != 0 and said in done.output
     assert not (tmp_path / "x.pdf").exists()
+
+
+def test_the_centre_issues_the_list_not_the_person_in_charge(
+    client: FlaskClient, month: Any, town: factories.Town, session: Any
+) -> None:
+    for code in ("A1", "A2", "A"):
+        town.centres[code].responsible = "某某某"
+    session.commit()
+    for url in ("/print/list/2026-12/A1.pdf", "/print/list/2026-12/A1.pdf?paper=a3"):
+        assert "某某某" not in words(fetched(client, url).data), url
+    session.rollback()
+    book = printing.list_document(town.centres["A"], "2026-12", factories.NOW, None)
+    assert book is not None and book.responsible == town.centres["A"].name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -98,6 +98,15 @@ def test_nothing_found_says_what_to_do(client: FlaskClient, month: Any) -> None:
 
 def test_month_without_a_list_says_when(client: FlaskClient, town: Any) -> None:
     assert "2027年3月清单 2027年3月1日公布" in text(client, "?month=2027-03")
+
+
+def test_a_first_list_published_early_is_what_is_shown(client: FlaskClient, town: Any, make: Any) -> None:
+    days = [(clock.at(datetime(2026, 12, 3).date(), datetime(2026, 1, 1, 9).time()),) * 2]
+    make.entry(town.centres["A1"], [(days[0][0], days[0][0] + timedelta(hours=2))], title="第一张清单", month="2026-12")
+    assert "第一张清单" in text(client)
+    assert "还没有公布" in text(client, "?month=2026-11")
+    make.entry(town.centres["A1"], spans(27), title="这个月的")
+    assert "这个月的" in text(client) and "第一张清单" not in text(client)
 
 
 def test_free_places_are_fresh(client: FlaskClient, month: Any, session: Any) -> None:

@@ -68,8 +68,8 @@ def _counted_as_guarded(actor: Actor) -> None:
 def _goes_along(line: month_views.Line, actor: Actor) -> bool:
     entry = line.row.entry
     if entry.status == DRAFT:
-        return entry.centre_id == actor.centre_id and entry.department_id is None
-    return entry.status == ACCEPTED and entry.waits_at_id == actor.centre_id
+        return entry.centre_id == actor.centre_id and entry.department_id == actor.department_id
+    return actor.department_id is None and entry.status == ACCEPTED and entry.waits_at_id == actor.centre_id
 
 
 @pytest.fixture

@@ -134,9 +134,9 @@ def test_a_department_draws_up_and_sees_only_its_own(
     make.entry(town.centres["A1"], title="别人的", status=DRAFT)
     as_staff(client, town.staff["ZFB"])
     assert "还没有您部门的计划" in client.get("/staff/catalogue?month=2026-12").text
-    for url in ("/staff/catalogue/import", "/staff/catalogue/templates"):
-        assert "/staff/catalogue/new" in client.get(url).location  # these belong to centres
-    assert client.get("/staff/catalogue/copy").status_code == 200  # its own plans of last month
+    assert "/staff/catalogue/new" in client.get("/staff/catalogue/templates").location  # these belong to centres
+    for url in ("/staff/catalogue/import", "/staff/catalogue/copy"):  # its own plans
+        assert client.get(url).status_code == 200
     made = client.post(
         "/staff/catalogue/new?month=2026-12",
         data={
