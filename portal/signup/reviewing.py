@@ -6,7 +6,7 @@ queue. So a wrong press reaches nobody, and there is never a place to be asked b
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, exists, insert, select
@@ -20,7 +20,6 @@ from portal.core import audit, outbox, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import NotAllowed
-from portal.people.actions.staff_accounts import actor_of
 from portal.people.models import StaffAccount
 from portal.signup import rules, waiting_list
 from portal.signup.errors import EntryGone
@@ -167,14 +166,12 @@ def _move(entry: Entry, step: BulkStep, rows: Sequence[SignUp], reason: str, now
         values |= {"ended_at": now, "refusal_reason": reason}
     account = db.session.get_one(StaffAccount, step.account_id)
     # Whoever pressed had the right then; what became of their account since does not matter.
-    who = replace(actor_of(account), kind="system")
+    who = Actor("system", account.id, account.name, account.centre_id)
     states.fire_many(MACHINE, list(rows), _FIRES[step.kind], who, now, reason, values=values)
-    ids = [row.id for row in rows]
-    db.session.scalars(select(SignUp).where(SignUp.id.in_(ids)).execution_options(populate_existing=True)).all()
-    if step.kind == REFUSE:
-        waiting_list.shift(entry, -sum(row.places for row in rows), 0)
-    else:
-        waiting_list.shift(entry, 0, 0)
+    # What was written is read again by one statement, not by one for each when its words are made.
+    again = select(SignUp).where(SignUp.id.in_([row.id for row in rows]))
+    db.session.scalars(again.execution_options(populate_existing=True)).all()
+    waiting_list.shift(entry, -sum(row.places for row in rows) if step.kind == REFUSE else 0, 0)
 
 
 def waiting_of(entry_id: int) -> dict[int, BulkStep]:
