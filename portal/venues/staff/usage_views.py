@@ -150,7 +150,7 @@ def export() -> Response:
     data = usage_export.to_xlsx(groups, idle_rooms, title)
     answer = Response(data, mimetype=usage_export.MIMETYPE)
     answer.headers["Content-Disposition"] = (
-        f"attachment; filename=rooms-{choice.month}.xlsx; filename*=UTF-8''{quote(title)}.xlsx"
+        f"attachment; filename=rooms-{choice.month}.xlsx; filename*=UTF-8''{quote(title, safe='')}.xlsx"
     )
     return answer
 
