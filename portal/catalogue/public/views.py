@@ -62,11 +62,11 @@ def service(entry_id: int) -> Response:
     # Sign-ups change what `brief` says and nothing of what is kept.
     key = ("service", entry_id, brief.revision, brief.status, brief.room_open, centres.stamp(), pages.minute(now))
     told = pages.kept(key, lambda: _told(entry_id, now))
-    panels = registry.panels(brief, access.viewer(), now)
+    panels, closing = registry.panels(brief, access.viewer(), now), windows.closes_at(brief)
     return pages.page(
         "catalogue/public/service.html", entry=brief, told=told, panels=panels, now=now,
         facts=registry.facts(brief), similar=queries.similar(brief, now), over=queries.is_over(brief, now),
-        free=windows.free_places(brief.capacity, brief.taken),
+        free=windows.free_places(brief.capacity, brief.taken), closed=closing is not None and closing <= now,
     )  # fmt: skip
 
 

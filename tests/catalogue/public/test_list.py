@@ -106,7 +106,7 @@ def test_a_first_list_published_early_is_what_is_shown(client: FlaskClient, town
     assert "第一张清单" in text(client)
     assert "还没有公布" in text(client, "?month=2026-11")
     make.entry(town.centres["A1"], spans(27), title="这个月的")
-    assert "这个月的" in text(client) and "第一张清单" not in text(client)
+    assert "这个月的" in text(client) and "第一张清单" in text(client)
 
 
 def test_free_places_are_fresh(client: FlaskClient, month: Any, session: Any) -> None:
@@ -305,3 +305,15 @@ def test_what_a_request_takes_back_is_not_kept(app: Any, client: FlaskClient, mo
     session.rollback()
     assert (row.taken, row.version) == (1, 1)
     assert "仅剩 2 位" in text(client)
+
+
+def test_one_page_says_one_thing(client: FlaskClient, town: Any, make: Any) -> None:
+    """Full and closed is not 'one may wait'; over is not 'just come' (issue 11, S4)."""
+    a1, later = town.centres["A1"], [(at(28), at(28, 11))]
+    closed = make.entry(a1, later, title="满了也截止了", capacity=5, taken=5, sign_up_until=at(25, 9))
+    full = make.entry(a1, later, title="满了", capacity=5, taken=5)
+    ended = make.entry(a1, [(at(24), at(24, 11))], title="完了", walk_in=True, capacity=None)
+    pages = {e.title: client.get(f"/services/{e.id}").get_data(as_text=True) for e in (closed, full, ended)}
+    assert "可以候补" in pages["满了"]
+    assert "已满" in pages["满了也截止了"] and "可以候补" not in pages["满了也截止了"]
+    assert "不用报名" not in pages["完了"]
