@@ -104,7 +104,7 @@ def test_numbers_belong_to_nobody(loaded: Any) -> None:
 def test_the_public_list_is_long(demo_app: Flask, loaded: Any, now: datetime) -> None:
     client = demo_app.test_client()
     page = client.get("/services").get_data(as_text=True)
-    coming = re.search(r"还有 (\d+) 项", page)
+    coming = re.search(r"接下来 (\d+) 项", page)
     snap = month_snapshot.snapshot("2026-11", now)
     assert len(snap.rows) > 300
     still = month_snapshot.select_rows(snap.rows.values(), month_snapshot.Filters(), now).coming

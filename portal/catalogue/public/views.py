@@ -9,7 +9,7 @@ from icalendar import Calendar, Event
 from markupsafe import Markup
 
 from portal.catalogue import windows
-from portal.catalogue.public import listing, month_snapshot, queries
+from portal.catalogue.public import month_snapshot, queries, rolling_list
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, registry, uploads
 from portal.core.incoming import whole_number
@@ -32,7 +32,7 @@ def _filters(now: datetime) -> tuple[month_snapshot.Filters, str]:
         group=args.get("for", "")[:32], q=args.get("q", "").strip()[:40], free=args.get("free") == "1",
         ended=args.get("ended") == "1", page=whole_number(args.get("page"), 999) or 1,
     )  # fmt: skip
-    label = dict(listing.DAY_WORDS).get(word) or (clock.day(days[0]) if days else "")
+    label = dict(rolling_list.DAY_WORDS).get(word) or (clock.day(days[0]) if days else "")
     return wanted, label
 
 
@@ -49,7 +49,7 @@ def services() -> Response:
     asked = month_snapshot.published({month: known[month] for month in sorted(known) if first <= month <= last}, now)
     home, months = viewers.home_centre(), tuple(sorted(known))
     key = ("list", asked.stamp, months, request.query_string, pages.minute(now), home, viewers.elder_mode())
-    shown = pages.kept(key, lambda: listing.drawn(now, asked, months, wanted, label))
+    shown = pages.kept(key, lambda: rolling_list.drawn(now, asked, months, wanted, label))
     return pages.page("catalogue/public/services.html", "results", shown=shown, wanted=shown.wanted)
 
 
@@ -109,7 +109,7 @@ def guides() -> Response:
     return pages.page(
         "catalogue/public/guides.html", fragment="results", q=q, category=category,
         groups=queries.guide_groups(q, category),
-        category_chips=listing.category_chips([(c.code, c.name) for c in queries.guide_tops()], category),
+        category_chips=rolling_list.category_chips([(c.code, c.name) for c in queries.guide_tops()], category),
     )  # fmt: skip
 
 

@@ -102,7 +102,7 @@ def test_cancelling_needs_a_reason(client: Any, town: Any, make: Any, session: A
     url = f"/staff/catalogue/{entry.id}/cancel"
     refused = client.post(url, data={"reason": "", "version": entry.version})
     assert refused.status_code == 422
-    assert "请写明理由" in refused.text
+    assert "请写明取消的原因" in refused.text
     assert fresh(session, Entry, entry.id).status == PUBLISHED
     done = client.post(url, data={"reason": "台风", "version": entry.version})
     assert "已报名的 3 位会收到通知" in client.get(done.location).text
@@ -118,7 +118,7 @@ def test_refused_with_a_reason_or_taken_back(client: Any, town: Any, make: Any, 
     url = f"/staff/catalogue/changes/{changes[0]}/refuse"
     silent = client.post(url, data={"reason": ""})
     assert silent.status_code == 422
-    assert "请写明理由" in silent.text
+    assert "请写明不同意的理由" in silent.text
     client.post(url, data={"reason": "请改成小班"})
     change = fresh(session, EntryChange, changes[0])
     assert (change.status, change.decision_reason) == ("refused", "请改成小班")
