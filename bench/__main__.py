@@ -101,7 +101,7 @@ def measure_wide(quick: bool, kinds: Sequence[str]) -> list[Line]:
     for kind in kinds:
         print(f"  {town.LABELS[kind]}: 418 centres, all staff pages", file=sys.stderr, flush=True)
         with http.on_core(http.SERVER_CORE):
-            told = town.run("bench.wide", {}, "--json", "--kind", kind, "--turns", "3" if quick else "20")
+            told = town.run("bench.wide", {}, "--json", "--kind", kind, "--turns", "3" if quick else "10")
         lines += wide.lines_of(kind, told)  # type: ignore[arg-type]
     return lines
 

@@ -1,6 +1,6 @@
 """A district of 418 centres made of a small one: what only that many do to a page is seen at that many.
 
-    python -m bench.wide [--kind sqlite|postgresql] [--turns 20] [--path /staff/catalogue] [--json]
+    python -m bench.wide [--kind sqlite|postgresql] [--turns 10] [--path /staff/catalogue] [--json]
 
 Each new community has its people, two rooms, rows of two months, a resident and what they were told. Every staff page
 by GET as the district and as a subdistrict: bytes, statements, milliseconds of this process (95th percentile). Ends
@@ -181,7 +181,7 @@ def _over(page: pages.Seen) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", choices=town.KINDS, default="sqlite")
-    parser.add_argument("--turns", type=int, default=20)
+    parser.add_argument("--turns", type=int, default=10)
     parser.add_argument("--path", default="/staff", help="only addresses that hold this")
     parser.add_argument("--json", action="store_true", help="for `python -m bench`")
     chosen = parser.parse_args()

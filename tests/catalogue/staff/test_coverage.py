@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from portal.catalogue.actions import service_types
 from portal.catalogue.models import Guide
-from portal.catalogue.staff import coverage
+from portal.catalogue.staff import coverage, publish_views
 from portal.core.access import system_actor
 from tests.catalogue.wording import MONTH, at_subdistrict, draft, span
 from tests.factories import NOW, Town
@@ -79,3 +79,20 @@ def test_the_number_of_queries_does_not_grow(session: Any, offer: Town, make: An
     with count_queries() as many:
         coverage.coverage(MONTH, path)
     assert [sum(q.startswith("SELECT") for q in seen) for seen in (few, many)] == [5, 5]
+
+
+def test_the_table_of_many_centres_turns_pages(
+    client: Any, as_staff: Any, town: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish_views, "COVERED", 3)
+    for key in ("A1", "B2"):
+        make.entry(town.centres[key])
+    me = as_staff(client, town.staff["D"])
+    path = "/staff/catalogue/coverage?month=2026-12"
+    first, second = me.get(path).text, me.get(path + "&page=2").text
+    assert ("乙二社区" in first.split("<tbody>")[1], "乙二社区" in second) == (False, True)
+    assert "第 1 页，共 2 页，4 个阵地" in first
+    for page in (first, second):
+        assert "合计（全部 4 个）" in page, "the sum is of all, whatever page is open"
+        assert '<b data-figure="counted:2026-12:1">2</b>' in page
+    assert "乙二社区" not in me.get(f"{path}&centre={town.centres['A'].id}").text.split("<tbody>")[1]

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from portal.venues.actions import import_csv, rooms
 from portal.venues.models import Venue
+from portal.venues.staff import room_views
 
 ROOMS = "/staff/venues/rooms"
 
@@ -213,3 +214,20 @@ def test_the_list_filters(a1: FlaskClient, town: Any, make: Any) -> None:
     assert "书吧" not in a1.get(f"{ROOMS}?kind=public").text
     odd = a1.get(f"{ROOMS}?kind=x&state=y&centre=zz&page=-1")
     assert odd.status_code == 200 and "没有这样的场地" in odd.text
+
+
+def test_many_other_rooms_are_looked_at_centre_by_centre(
+    client: Any, as_staff: Any, town: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room_views, "MOST_OTHERS", 2)
+    mine = make.venue(town.centres["D"], name="区里的", longest=240)
+    there = {key: make.venue(town.centres[key], name=f"{key}的场地") for key in ("A1", "A2", "B1")}
+    me = as_staff(client, town.staff["D"])
+    path = f"/staff/venues/rooms/{mine.id}/copy"
+    page = me.get(path).text
+    assert ("A1的场地" in page, "A2的场地" in page, "B1的场地" in page) == (True, True, False)
+    assert "一共 3 个，这里是前 2 个" in page
+    page = me.get(f"{path}?centre={town.centres['B1'].id}").text
+    assert ("A1的场地" in page, "B1的场地" in page) == (False, True)
+    sent = {"parts": "rules", "more": there["B1"].id, "centre": town.centres["B1"].id}
+    assert "套用到 1 个场地" in me.get(me.post(path, data=sent).location).text
