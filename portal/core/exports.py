@@ -69,5 +69,7 @@ def _table(job: dict[str, Any]) -> bytes:
     try:
         with scope.use(scope.StaffScope(actor.centre_path, actor.department_id)):
             return registry.exporters[job["export"]](actor, job["args"])
+    except pdf_spool.Unfinished:
+        raise
     except Exception as error:  # whatever it is: asked again it would be no better
         raise pdf.PdfFailed(f"{job['export']}: {error!r}") from error

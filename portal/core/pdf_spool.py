@@ -38,6 +38,15 @@ CLEAN_SECONDS = 60
 PRIVATE = "p-"  # begins the names of what names people
 
 
+class Unfinished(Exception):
+    """A maker has worked long enough for one turn; what waits behind its job comes first. changes: of the job, for the
+    next turn."""
+
+    def __init__(self, changes: dict[str, Any]) -> None:
+        super().__init__("one more turn")
+        self.changes = changes
+
+
 Maker = Callable[[dict[str, Any]], bytes]
 
 
@@ -99,8 +108,14 @@ class Spool:
         job = self.waiting / f"{ticket}.json"
         result = self.file(ticket)
         if not result.exists():  # somebody may have asked again in the moment it was done
+            asked: dict[str, Any] = {}
             try:
-                made = self.make(json.loads(job.read_bytes()))
+                asked = json.loads(job.read_bytes())
+                made = self.make(asked)
+            except Unfinished as turn:
+                if job.exists():
+                    _write(job, json.dumps(asked | turn.changes).encode())  # as if it had been asked for just now
+                return True
             except (pdf.PdfFailed, ValueError) as error:  # ValueError: no job at all, by a damaged disk
                 reason = getattr(error, "reason", str(error))
                 log.warning("printing failed", ticket=ticket, reason=reason)

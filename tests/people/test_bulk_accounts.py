@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event, select
 
-from portal.core import clock, exports, pdf, pdf_spool
+from portal.core import clock, exports, pdf, pdf_spool, registry
+from portal.core.access import Actor
 from portal.core.audit import AuditLog
 from portal.core.db import db
 from portal.core.outbox import Outbox
@@ -175,6 +177,35 @@ def test_a_worker_that_was_stopped_goes_on_with_the_same_passwords(
     words = "".join(printed.text_of(district.get(f"{url}.pdf").data))
     assert any(HASHER.verify(first.password_hash, secret) for secret in [calls[0]]) and calls[0] in words
     assert len(rows(select(AuditLog).where(AuditLog.verb == "open"))) == 5
+
+
+def test_papers_that_others_wait_for_come_between(
+    app: Flask, district: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of accounts are made in turns; each turn's end is the end of the line, and nothing in it is in the clear."""
+    monkeypatch.setattr(account_slips, "BATCH", 2)
+    monkeypatch.setattr(account_slips, "TURN_SECONDS", 0)
+    hashed, real = [], passwords.hash_password
+    monkeypatch.setattr(passwords, "hash_password", lambda password: (hashed.append(password), real(password))[1])
+    monkeypatch.setitem(registry.exporters, "test.paper", lambda _actor, _args: b"paper")
+    url = press(district, GOOD)
+    with app.app_context():
+        spool = pdf_spool.spool(exports.maker(app))
+    ticket = spool.line()[0][1]
+    someone = asdict(Actor("staff", 1, "甲"))
+    done = []
+    for turn in range(3):
+        spool.ask(f"other{turn}", {"export": "test.paper", "actor": someone, "args": {}})
+        assert spool.make_next()
+        done.append((len(hashed), [name for _, name in spool.line()]))
+        job = (spool.waiting / f"{ticket}.json").read_text() if turn < 2 else ""
+        assert not any(secret in job for secret in hashed)
+        assert spool.make_next() or turn == 2
+    assert done == [(2, ["other0", ticket]), (4, ["other1", ticket]), (5, ["other2"])]
+    assert all(spool.file(f"other{turn}").read_bytes() == b"paper" for turn in range(3))
+    assert "5 个账户建好了" in district.get(url).text
+    words = "".join(printed.text_of(district.get(f"{url}.pdf").data))
+    assert len(set(hashed)) == 5 and all(secret in words for secret in hashed)
 
 
 def test_it_is_said_when_nobody_works(district: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 
 The passwords are made when the button is pressed, so that a worker that is stopped in the middle goes on with the same
 ones. They lie in the spool sealed under the application's key, with the slips; both are gone when whoever asked says
-so, and after ten minutes at the latest. Hashing five hundred takes the worker half a minute, outside of transactions.
+so, and after ten minutes at the latest. Hashing five hundred takes the worker half a minute, outside of transactions
+and in turns of seconds, so that papers which others wait for come between.
 """
 
 import base64
@@ -32,6 +33,7 @@ from portal.people.paper import documents
 
 PURPOSE = "account slips"
 BATCH = 10  # accounts of one transaction, hashed before it
+TURN_SECONDS = 2.0  # then whoever waits for a paper comes first
 KEPT_MINUTES = pdf_spool.PRIVATE_SECONDS // 60
 
 
@@ -153,14 +155,28 @@ def forget(actor: Actor, token: str) -> bool:
 
 @registry.exporter
 def made(actor: Actor, asked: dict[str, Any]) -> bytes:
-    """The accounts and their slips, sealed. asked: as `ask` wrote it. Called twice it makes nothing twice."""
+    """The accounts and their slips, sealed. asked: as `ask` wrote it. Called twice it makes nothing twice.
+
+    Raises Unfinished after some seconds, with what is still to be done: one account costs a tenth of a second.
+    """
     job = json.loads(sealed.unseal(asked["sealed"], PURPOSE) or "{}")
     at, wanted = datetime.fromisoformat(asked["at"]), [Wanted(**each) for each in job["wanted"]]
-    slips, left = give(replace(actor, address=job["address"]), wanted, at)
+    slips = [documents.Slip(**each) for each in job.get("slips", ())]
+    left = [Left(**each) for each in job.get("left", ())]
+    until = time.monotonic() + TURN_SECONDS
+    while wanted:
+        some, wanted = wanted[:BATCH], wanted[BATCH:]
+        given, not_given = give(replace(actor, address=job["address"]), some, at)
+        slips, left = slips + given, left + not_given
+        if wanted and time.monotonic() >= until:
+            parts: dict[str, Sequence[Any]] = {"wanted": wanted, "slips": slips, "left": left}
+            rest = {name: [asdict(each) for each in part] for name, part in parts.items()}
+            secret = json.dumps(rest | {"address": job["address"]})
+            raise pdf_spool.Unfinished({"args": asked | {"sealed": sealed.seal(secret, PURPOSE)}})
     data = pdf.render(paper(slips, actor, at)) if slips else b""
     answer = {
-        "total": len(wanted), "done": len(slips), "renewed": asked["renewed"], "left": [asdict(each) for each in left],
-        "pdf": base64.b64encode(data).decode(),
+        "total": asked["count"], "done": len(slips), "renewed": asked["renewed"],
+        "left": [asdict(each) for each in left], "pdf": base64.b64encode(data).decode(),
     }  # fmt: skip
     return sealed.seal(json.dumps(answer), PURPOSE).encode()
 

@@ -94,9 +94,10 @@ class House:
 
 
 class Houses(list[House]):
-    """groups: the same for a select box, by code (`centres.picking`)."""
+    """groups: the same for a select box, by code (`centres.picking`); waits: what waits there, by code."""
 
     groups: picking.Groups
+    waits: dict[str, int]
 
 
 def houses(path: str) -> Houses:
@@ -110,7 +111,7 @@ def houses(path: str) -> Houses:
     found = Houses(House(number, code, name, count, pending.get(number, 0)) for number, code, name, _, count in rows)
     waits = [f"（{house.pending} 份待审批）" if house.pending else "" for house in found]
     lines = ((row.path, row.code, row[2] + wait) for row, wait in zip(rows, waits, strict=True))
-    found.groups = picking.below(path, lines)
+    found.groups, found.waits = picking.below(path, lines), {house.code: house.pending for house in found}
     return found
 
 
