@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from portal.cases import ladder
@@ -188,7 +188,7 @@ def _clashes(found: Sequence[Entry]) -> dict[int, list[str]]:
     ).join(EntrySession)  # fmt: skip
     held = held.where(
         Entry.centre_id.in_({centre for centre, _ in places}), Entry.month.in_({e.month for e in found}),
-        Entry.status.not_in(GONE), tuple_(Entry.centre_id, place).in_(places),
+        Entry.status.not_in(GONE), place.in_({bare for _, bare in places}),
         EntrySession.starts_at < max(s.ends_at for s in spans), EntrySession.ends_at > min(s.starts_at for s in spans),
     )  # fmt: skip
     sessions: dict[int, list[Span]] = {}
