@@ -385,7 +385,8 @@ def _drawn(row: Row, session: tuple[datetime, datetime], now: datetime, with_cen
     tags = [("有调整", "gold")] if row.changed and row.status != CANCELLED else []
     hours = f"{clock.hour(start)}–{clock.hour(end)}"
     note = row.weekly.replace(hours, "").strip()  # the hours stand in the line above
-    day, line = names.get(on, clock.weekday(on)), " · ".join([hours, *where])
+    weekday = clock.weekday(on) if on.month == today.month else f"{on.month}月 {clock.weekday(on)}"
+    day, line = names.get(on, weekday), " · ".join([hours, *where])
     drawn: Markup = pages.ui().card(
         f"/services/{row.id}", str(on.day), day, row.title, line, tags, on == today, note, row.kind, state(row, now)
     )

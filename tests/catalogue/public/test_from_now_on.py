@@ -185,6 +185,13 @@ def test_home_comes_first_then_near_then_the_district(client: FlaskClient, neigh
     assert page.count("公里") == 2, "only what is near says how far"
 
 
+def test_a_card_of_another_month_says_so(client: FlaskClient, town: Any, make: Any) -> None:
+    for day in (date(2026, 11, 28), date(2026, 12, 20)):
+        make.entry(town.centres["A1"], [(at(day, 9), at(day, 10))], title=f"{day.month}月的")
+    page = page_of(client, "")
+    assert "<b>28</b>周六" in page and "<b>20</b>12月 周日" in page
+
+
 def test_pages_lose_and_repeat_nothing(client: FlaskClient, neighbours: Any, town: Any, make: Any) -> None:
     for number in range(30):
         when = at(date(2026, 12, 1) + timedelta(number // 2), 14)
