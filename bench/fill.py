@@ -21,6 +21,7 @@ from portal.people.models import Resident
 from portal.signup.models import SignUp
 
 ACTIVITIES, RESIDENTS, SIGN_UPS, OLD_ENTRIES, CHUNK = 300, 100_000, 1_000_000, 5_000, 10_000
+AHEAD = 14  # days over which they are spread
 POPULAR, PLACES = 20, 30  # the activities that four of five want, and their places
 
 
@@ -70,13 +71,11 @@ def _entries(now: datetime, old: int) -> int:
     centres = [c.id for c in db.session.query(Centre).filter(Centre.level == "community")]
     category_ids = [c.id for c in categories]
     today = clock.today(now)
-    month = clock.month_of(today)
-    _, month_end = clock.month_days(month)
-    left = max(1, (month_end - today).days)
     rows, dates = [], []
     for number in range(1, ACTIVITIES + old + 1):
         fresh = number <= ACTIVITIES
-        day = today + timedelta(days=number % left) if fresh else today - timedelta(days=40 + number % 700)
+        # From tomorrow on, whatever the hour and the day of the month: the list goes on over its end.
+        day = today + timedelta(days=1 + number % AHEAD) if fresh else today - timedelta(days=40 + number % 700)
         start = clock.at(day, time(19 + number % 4 if fresh else 9, 30))
         rows.append(_entry(number, start, random.choice(centres), random.choice(category_ids), now))
         dates.append({"entry_id": number, "starts_at": start, "ends_at": start + timedelta(minutes=45)})
