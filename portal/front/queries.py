@@ -50,7 +50,8 @@ _STAMPS = select(_of_months, _of_centres, _of_rooms).select_from(
 
 def stamps(now: datetime) -> tuple[dict[str, str], str]:
     """Stamps of the months from now on, and one that is equal while centres and rooms say the same of themselves."""
-    found = [tuple(row) for row in reads.rows(_STAMPS, first=month_snapshot.first_ahead(now), last=month_snapshot.EVER)]
+    months = month_snapshot.months_from(month_snapshot.first_ahead(now))
+    found = [tuple(row) for row in reads.rows(_STAMPS, months=months)]
     return month_snapshot.stamps_of(row for row in found if row[3]), ":".join(map(str, found[0][4:]))
 
 

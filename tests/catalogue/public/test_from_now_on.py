@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from portal.catalogue import pictures
 from portal.catalogue.models import Entry
 from portal.catalogue.public import month_snapshot
 from portal.core import clock
 from portal.core.db import db
+from tests.conftest import KIND
 
 TURNS = {"of a month": date(2026, 12, 1), "of a year": date(2027, 1, 1), "of February": date(2027, 3, 1)}
 HOURS = (0, 9, 10, 20, 21, 23)
@@ -245,3 +246,11 @@ def test_states_are_told_apart(client: FlaskClient, town: Any, make: Any) -> Non
     }
     assert 'class="can green"' in cards["可报"] and 'class="can gold"' in cards["快满"]
     assert 'class="act dim"' in cards["满了"] and 'class="can blue"' in cards["走来"]
+
+
+@pytest.mark.skipif(KIND != "sqlite", reason="PostgreSQL chooses by its statistics")
+def test_stamps_read_one_index_and_nothing_else(session: Any, town: Any) -> None:
+    statement = month_snapshot.STAMPS.params(months=month_snapshot.months_from("2026-11"))
+    words = str(statement.compile(db.engine, compile_kwargs={"literal_binds": True}))
+    plan = [row[3] for row in session.execute(text(f"EXPLAIN QUERY PLAN {words}"))]
+    assert plan == ["SEARCH entry USING COVERING INDEX ix_entry_stamp (month=? AND status=?)"], plan
