@@ -84,6 +84,11 @@ def distance_km(lat1: float, lng1: float, lat2: float, lng2: float) -> float:
     return 12742 * math.asin(min(1.0, math.sqrt(a)))
 
 
+def distance_text(km: float) -> str:
+    """'608 米', '2.1 公里'."""
+    return f"{km * 1000:.0f} 米" if km < 1 else f"{km:.1f} 公里"
+
+
 PHONE = re.compile(r"[\d\-+ ()转]{5,30}")
 
 

@@ -201,9 +201,7 @@ def _kilometres(home: Centre) -> dict[str, float]:
 
 
 def _far_card(pair: Pair, far: dict[str, float], now: datetime) -> Markup:
-    kilometres = far[pair[0].centre_path]
-    words = f"{round(kilometres * 10) * 100} 米" if kilometres < 1 else f"{kilometres:.1f} 公里"
-    return month_snapshot.card(*pair, now, with_centre=True, far=words)
+    return month_snapshot.card(*pair, now, with_centre=True, far=rules.distance_text(far[pair[0].centre_path]))
 
 
 def _by_day(shown: Sequence[Pair], now: datetime, with_centre: bool) -> list[Section]:

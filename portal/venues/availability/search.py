@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, select
 
 from portal.centres import profile
 from portal.centres.models import Centre
-from portal.centres.rules import clock_text, distance_km
+from portal.centres.rules import clock_text, distance_km, distance_text
 from portal.core import clock, scope
 from portal.core.db import db
 from portal.venues import occupancy, rules
@@ -71,7 +71,7 @@ class Place:
     def far(self) -> str:
         if self.own or self.km is None:
             return ""
-        return f"{self.km * 1000:.0f} 米" if self.km < 1 else f"{self.km:.1f} 公里"
+        return distance_text(self.km)
 
 
 class Card(NamedTuple):
