@@ -46,8 +46,9 @@ NAMING = {
 }
 LONE_READ = "lone_read"  # execution option: one statement that needs no transaction around it
 SIDE_SECONDS = 0.2  # a small write that may be lost waits no longer
-WAY_SECONDS = 0.03  # SQLite looks for its lock again after 25 ms at most within the first tenth of a second
-WORK_SECONDS = 0.05  # after so much writing others get their turn
+LOOK_MILLISECONDS = 8  # SQLite looks after 1, 3 and 8 ms, then we ask it again
+WAY_SECONDS = 0.015  # long enough for others to look twice
+WORK_SECONDS = 0.03  # after so much writing others get their turn
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -123,15 +124,8 @@ def side_write(statement: Executable) -> None:
     token, side_token = _write_intent.set(True), _side_write.set(True)
     try:
         with db.engine.connect() as connection:
-            raw = connection.connection.dbapi_connection if is_sqlite() else None
-            if raw is not None:
-                raw.execute(f"PRAGMA busy_timeout={SIDE_SECONDS * 1000:.0f}")
-            try:
-                with connection.begin():
-                    connection.execute(statement)
-            finally:
-                if raw is not None:
-                    raw.execute(f"PRAGMA busy_timeout={QUEUE_SECONDS * 1000:.0f}")
+            with connection.begin():
+                connection.execute(statement)
     except SQLAlchemyError:
         return
     finally:
@@ -234,7 +228,7 @@ def _prepare_sqlite(engine: Engine) -> None:
             return
         turn = _take_turn(connection)
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _begin_to_write(connection)
         except BaseException:
             turn.end()
             raise
@@ -245,6 +239,27 @@ def _prepare_sqlite(engine: Engine) -> None:
         turn = record.record_info.pop(TURN, None)
         if turn is not None:
             turn.end()
+
+
+def _begin_to_write(connection: Connection) -> None:
+    """Take SQLite's write lock. Other processes hold it for milliseconds at a time, and SQLite's own waiting looks for
+    it every 25, then 50, then 100 ms, so that somebody who came later often has it: this looks every few milliseconds.
+
+    Raises OperationalError, as SQLite does, when it takes too long.
+    """
+    raw: Any = connection.connection.dbapi_connection
+    patience = time.monotonic() + (SIDE_SECONDS if _side_write.get() else QUEUE_SECONDS)
+    raw.execute(f"PRAGMA busy_timeout={LOOK_MILLISECONDS}")
+    try:
+        while True:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                    raise OperationalError("BEGIN IMMEDIATE", {}, error) from error
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={QUEUE_SECONDS * 1000:.0f}")
 
 
 def _take_turn(connection: Connection) -> Turn:
