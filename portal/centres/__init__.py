@@ -13,7 +13,6 @@ def register(app: Flask) -> None:
         facts,
         profile,
         staff_list,
-        views_resident,
         views_staff,
         views_table,
     )
@@ -22,7 +21,6 @@ def register(app: Flask) -> None:
         profile.load(app.config["PROFILE"])  # a misspelt deployment, level or role is said now, not on a page
     except LookupError as error:
         raise SystemExit(str(error)) from None
-    app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)
     registry.nav("centres", "阵地", "pin", "centres_staff.list_", Permission.VIEW, 60)
     registry.audit_word(**facts.LABELS)

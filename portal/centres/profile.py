@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 from flask import current_app
 
+from portal.centres.drawing import Ring
 from portal.core import clock
 from portal.core.access import Role
 
@@ -96,6 +98,17 @@ class Profile:
     @property
     def review_levels(self) -> tuple[Level, ...]:
         return tuple(lv for lv in self.levels if lv.review)
+
+
+@cache
+def outline(code: str) -> tuple[Ring, ...]:
+    """The district's border for the map, from outline.geojson of the deployment (GCJ-02); empty without that file."""
+    file = FOLDER / code / "outline.geojson"
+    if not file.exists():
+        return ()
+    shapes = [feature["geometry"] for feature in json.loads(file.read_text(encoding="utf-8"))["features"]]
+    polygons = [p for s in shapes for p in (s["coordinates"] if s["type"] == "MultiPolygon" else [s["coordinates"]])]
+    return tuple(tuple((point[0], point[1]) for point in ring) for rings in polygons for ring in rings)
 
 
 def _who(code: str, levels: tuple[Level, ...], names: Iterable[str]) -> frozenset[tuple[str, str]]:

@@ -186,10 +186,38 @@ def opening(centre_id: int, now: datetime) -> rules.Opening:
     return rules.opening(hours[today][0], there.hour * 60 + there.minute, hours[tomorrow][0], hours[today][1])
 
 
+def openings(now: datetime) -> dict[int, rules.Opening]:
+    """As `opening`, of every centre that has told its hours, by id. Two queries."""
+    today = clock.today(now)
+    days = (today, today + timedelta(days=1))
+    hours: dict[tuple[int, date], list[rules.Hours]] = {}
+    wanted = select(OpeningHours).where(OpeningHours.weekday.in_([day.weekday() for day in days]))
+    for row in db.session.scalars(wanted.order_by(OpeningHours.opens)):
+        day = days[0] if row.weekday == days[0].weekday() else days[1]
+        hours.setdefault((row.centre_id, day), []).append(rules.Hours(row.opens, row.closes, row.note))
+    why: dict[int, str] = {}
+    for special in db.session.scalars(select(OpeningException).where(OpeningException.day.in_(days))):
+        shut = special.opens is None or special.closes is None
+        span = [] if shut else [rules.Hours(special.opens or 0, special.closes or 0, special.reason)]
+        hours[special.centre_id, special.day] = span
+        if special.day == today:
+            why[special.centre_id] = special.reason
+    told = set(db.session.scalars(select(OpeningHours.centre_id).distinct())) | {centre_id for centre_id, _ in hours}
+    there = clock.local(now)
+    minute = there.hour * 60 + there.minute
+    return {
+        number: rules.opening(hours.get((number, days[0]), []), minute, hours.get((number, days[1]), []),
+                              why.get(number, ""))
+        for number in told
+    }  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A centre as the list and the map show it."""
+    """A centre as the list and the map show it. number: its place in the whole list, from 1."""
 
+    number: int
+    id: int
     code: str
     name: str
     label: str
@@ -205,22 +233,14 @@ class Place:
 def places() -> list[Place]:
     """All active centres in tree order. One query."""
     statement = select(
-        Centre.code, Centre.name, Centre.short_name, Centre.level, Centre.depth, Centre.address, Centre.phone,
-        Centre.latitude, Centre.longitude, Centre.path,
+        Centre.id, Centre.code, Centre.name, Centre.short_name, Centre.level, Centre.depth, Centre.address,
+        Centre.phone, Centre.latitude, Centre.longitude, Centre.path,
     ).where(Centre.active)  # fmt: skip
     rows = sorted(db.session.execute(statement), key=lambda r: [int(i) for i in r.path.strip("/").split("/")])
     return [
         Place(
-            r.code,
-            r.name,
-            r.short_name or r.name,
-            r.level,
-            r.depth,
-            r.address,
-            r.phone,
-            r.latitude,
-            r.longitude,
-            r.path,
+            number, r.id, r.code, r.name, r.short_name or r.name, r.level, r.depth, r.address, r.phone, r.latitude,
+            r.longitude, r.path,
         )
-        for r in rows
-    ]
+        for number, r in enumerate(rows, 1)
+    ]  # fmt: skip

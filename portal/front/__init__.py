@@ -7,9 +7,10 @@ from portal.core import registry
 
 def register(app: Flask) -> None:
     """Add this feature's pages and the staff's left column to the app."""
-    from portal.front import frame, views_resident, views_staff
+    from portal.front import frame, views_atlas, views_resident, views_staff
 
     app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)
+    app.register_blueprint(views_atlas.bp)
     registry.audit_word(first_morning="第一个上午", put_away="收起", bring_back="放回首页")
     app.context_processor(frame.context)

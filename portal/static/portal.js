@@ -32,18 +32,6 @@
       }
       if (navigator.clipboard) navigator.clipboard.writeText(box.textContent).then(done, old); else old();
     },
-    near: function (list) { // sorted in the page: the place never leaves the phone
-      navigator.geolocation.getCurrentPosition(function (p) {
-        var R = Math.PI / 180, lat = p.coords.latitude * R, lng = p.coords.longitude * R, rows = [];
-        each(list, "[data-lat]", function (li) {
-          var y = li.dataset.lat * R - lat, x = (li.dataset.lng * R - lng) * Math.cos(lat), m = 6371e3 * Math.sqrt(x * x + y * y);
-          each(li, ".far", function (s) { s.textContent = m < 1e3 ? Math.round(m) + " 米" : (m / 1e3).toFixed(1) + " 公里"; });
-          rows.push([m, li]);
-        });
-        rows.sort(function (a, b) { return a[0] - b[0]; }).forEach(function (x) { list.appendChild(x[1]); });
-        toast("已从近到远排好。");
-      }, function () { toast("没有拿到位置，请按名字找。"); }, { timeout: 8000 });
-    },
     back: function (b, t, e) { // the list as it was
       if (d.referrer.indexOf(t.href) === 0) { e.preventDefault(); history.back(); }
     },

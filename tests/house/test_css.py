@@ -16,7 +16,7 @@ from portal.core import assets, pages
 pytestmark = pytest.mark.once
 
 PORTAL = Path(__file__).parents[2] / "portal"
-SHEETS = ("portal.css", "staff.css")
+SHEETS = ("portal.css", "staff.css", "atlas.css")
 TEMPLATES = sorted(p for p in (PORTAL / "templates").rglob("*.html") if "print" not in p.parts)
 
 
@@ -130,7 +130,13 @@ def test_targets_are_large_enough() -> None:
 
 @pytest.mark.parametrize(
     ("name", "raw", "packed"),
-    [("portal.css", 45_000, 10_000), ("staff.css", 14_000, 4_000), ("portal.js", 4_400, 2_300)],
+    [
+        ("portal.css", 45_000, 10_000),
+        ("staff.css", 14_000, 4_000),
+        ("atlas.css", 3_000, 1_200),
+        ("portal.js", 4_400, 2_300),
+        ("atlas.js", 2_600, 1_400),
+    ],
 )
 def test_weight(name: str, raw: int, packed: int) -> None:
     content = (PORTAL / "static" / name).read_bytes()
