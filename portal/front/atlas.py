@@ -11,7 +11,7 @@ from portal.front import documents
 NEAREST = 3
 OPEN_UP_TO = 12  # so many centres a group shows without a press
 SCREEN_GAP = 92.0  # between numbered dots, in units of a picture a phone shows 343 px wide: 30 px
-SCREEN = drawing.Type(letter=46.0, line=130.0, radius=12.0)  # a phone's 16 px a character, 44 px to press
+SCREEN = drawing.Type(letter=52.0, line=130.0, radius=12.0)  # a phone's 16 px a character, 44 px to press
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,19 @@
   }, true);
   addEventListener("pageshow", function () { each(d, "[data-sent]", free); });
 
+  // A bar at the thumb that large type makes higher than two fifths of the screen stands in the page instead.
+  function settle(e) {
+    each(d, ".thumb", function (t) {
+      var tall = t.offsetHeight > innerHeight * 0.4;
+      t.classList.toggle("tall", tall);
+      if (tall && e && e.type === "htmx:afterSettle") t.scrollIntoView({ block: "nearest" });
+    });
+  }
+  settle();
+  addEventListener("resize", settle);
+  on("htmx:afterSettle", settle);
+  if (window.ResizeObserver) each(d, ".thumb", function (t) { new ResizeObserver(settle).observe(t); });
+
   // data-<verb>="<id>": what a press does to the element with that id.
   var verbs = {
     dialog: function (box, t, e) { if (box.showModal) { e.preventDefault(); box.showModal(); } },

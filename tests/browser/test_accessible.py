@@ -59,6 +59,10 @@ SMALL_TARGETS = """least => {
   }
   return bad;
 }"""
+LARGE = ((320, 200), (375, 150))  # pixels of the window, percent of the type
+COVERS = """() => [...document.querySelectorAll(".thumb")].filter(bar =>
+  getComputedStyle(bar).position !== "static" && bar.offsetHeight > .4 * innerHeight + 1
+).map(bar => Math.round(100 * bar.offsetHeight / innerHeight) + " % of the screen")"""
 SMALL_TEXT = """least => {
   const bad = new Set(), walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
@@ -118,9 +122,23 @@ class Inspector:
         for width in widths:
             self.page.set_viewport_size({"width": width, "height": size["height"]})
             found += [f"sideways at {width}: {t}" for t in self.page.evaluate(SIDEWAYS)]
+        if self.target >= 44:
+            found += [problem for width, percent in LARGE for problem in self._large(width, percent)]
         if widths:
             self.page.set_viewport_size(size)
         self.problems += [f"{address}: {problem}" for problem in found]
+
+
+    def _large(self, width: int, percent: int) -> Iterator[str]:
+        """What is wrong with a resident's page in large type: a sideways scroll, a bar that covers the page."""
+        self.page.set_viewport_size({"width": width, "height": 568 if width == 320 else 812})
+        self.page.evaluate("percent => { document.documentElement.style.fontSize = percent + '%'; }", percent)
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        for problem in self.page.evaluate(SIDEWAYS):
+            yield f"sideways at {width} and {percent} %: {problem}"
+        for problem in self.page.evaluate(COVERS):
+            yield f"the bar covers the page at {width} and {percent} %: {problem}"
+        self.page.evaluate("() => { document.documentElement.style.fontSize = ''; }")
 
 
 BAD_PAGE = """<!doctype html><html lang="zh-CN"><title>坏</title><meta name="viewport" content="width=device-width">
