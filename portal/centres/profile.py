@@ -71,6 +71,7 @@ class Profile:
     levels: tuple[Level, ...]
     kinds: dict[str, str]
     groups: dict[str, str]
+    group_ages: dict[str, tuple[int, int]] = field(default_factory=dict)  # full years that tell a group, both ends
     reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by feature and kind: 'catalogue.return' …
     privacy: dict[str, str] = field(default_factory=dict)
     feedback: dict[str, Any] = field(default_factory=dict)  # evaluation and call-back: days, numbers, words
@@ -132,6 +133,7 @@ def load(code: str) -> Profile:
         if table not in raw and raw.get("based_on"):
             raw[table] = getattr(load(raw["based_on"]), table)
     raw["second_factor"] = _who(code, levels, raw.pop("staff", {}).get("second_factor", ()))
+    raw["group_ages"] = {group: (low, high) for group, (low, high) in raw.get("group_ages", {}).items()}
     if "hours" in raw:
         raw["hours"] = tuple((_minutes(start), _minutes(end)) for start, end in raw["hours"]["spans"])
     if "venues" in raw:

@@ -15,6 +15,8 @@ from portal.core.db import db
 from portal.core.words import Refusal
 from portal.people.models import Relative
 from portal.signup import rules
+from portal.signup.eligibility import queries as eligibility
+from portal.signup.eligibility.rules import Person, question
 from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, LAPSED, OFFERED, PENDING, REFUSED, WAITING, SignUp
 from portal.signup.states import LABELS, MACHINE, TONES
 
@@ -98,6 +100,9 @@ class Panel:
     fresh: int = 0  # the sign-up just made
     companions: int = 0
     starts_at: datetime | None = None
+    asks: str = ""  # that it is meant for others than who is selected
+    asked: bool = False  # and they have just pressed
+    instead: tuple[str, str] | None = None  # (value, name) of somebody whom it fits
     still: bool = False  # the page says it all above: the bar need not follow the thumb
 
     @property
@@ -146,11 +151,6 @@ _OWN = (
     .where(SignUp.status.in_((*ACTIVE, *ENDED_SHOWN)))
     .order_by(SignUp.id)
 )  # fmt: skip
-_RELATIVES = (
-    select(Relative.id, Relative.name, Relative.relation)
-    .where(Relative.resident_id == bindparam("resident_id"), Relative.removed_at.is_(None))
-    .order_by(Relative.id)
-)
 
 
 def place_number(sign_up: SignUp) -> int | None:
@@ -174,25 +174,41 @@ def _own(row: Any) -> Own:
     )  # fmt: skip
 
 
-def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = "me") -> Panel:
-    """What the sign-up part of the entry's page shows. At most two statements: own sign-ups, relatives.
+def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = "") -> Panel:
+    """What the sign-up part of the entry's page shows. At most two statements: own sign-ups, the household.
 
-    The own-community window is judged by the viewer's home centre; the database judges again when it counts.
+    selected: whom they chose; else whom it fits best. The own-community window is judged by the viewer's home centre;
+    the database judges again when it counts.
     """
     resident = viewer if viewer is not None and viewer.audience == "resident" else None
     mine = own(resident.id, entry.id) if resident else []
     refusal = _refusal(entry, resident, now)
-    people = _people(resident, mine) if resident and refusal is None else [("me", "我")]
-    values = {value for value, _ in people}
-    return Panel(
-        entry_id=entry.id, title=entry.title, signed_in=resident is not None, people=tuple(people),
-        selected=selected if selected in values else (people[0][0] if people else ""),
+    household = eligibility.household(resident.id) if resident and refusal is None else []
+    taken = {str(o.relative_id or "me") for o in mine if o.live}
+    people = [one for one in household if one.value not in taken]
+    best = eligibility.best(entry, people, household, now)
+    chosen = next((one for one in people if one.value == selected), best)
+    made = Panel(
+        entry_id=entry.id, title=entry.title, signed_in=resident is not None,
+        people=tuple((one.value, one.text) for one in people), selected=chosen.value if chosen else "",
         mine=tuple(_latest(entry, mine, now)), refusal=refusal,
         full=entry.capacity is not None and (entry.waiting > 0 or entry.taken >= entry.capacity),
         ahead=entry.waiting, needs_review=entry.needs_review, most_companions=entry.max_companions, unit=entry.unit,
         leaving=rules.leaving_text(rules.leave_until(entry, now), now), phone=entry.call_phone,
         walk_in=entry.walk_in, starts_at=entry.first_start,
     )  # fmt: skip
+    return _asking(made, entry, chosen, best, household, now) if chosen else made
+
+
+def _asking(
+    made: Panel, entry: Entry, chosen: Person, best: Person | None, household: list[Person], now: datetime
+) -> Panel:
+    """The question of a panel whose chosen person it does not fit."""
+    if eligibility.fits(entry, chosen, household, now) is not False:
+        return made
+    better = best if best and best is not chosen and eligibility.fits(entry, best, household, now) else None
+    asks = question(eligibility.aim_of(entry), chosen, better)
+    return replace(made, asks=asks, instead=(better.value, better.name) if better else None)
 
 
 def _refusal(entry: Entry, resident: Viewer | None, now: datetime) -> Refusal | None:
@@ -227,13 +243,6 @@ def _latest(entry: Entry, mine: list[Own], now: datetime) -> list[Own]:
         )
         for o in by_person.values()
     ]
-
-
-def _people(viewer: Viewer, mine: list[Own]) -> list[tuple[str, str]]:
-    taken = {o.relative_id for o in mine if o.live}
-    rows = reads.own_rows(_RELATIVES, resident_id=viewer.id)
-    people = [] if None in taken else [("me", f"我（{viewer.name}）")]
-    return people + [(str(r.id), f"{r.relation}（{r.name}）") for r in rows if r.id not in taken]
 
 
 #: An entry as the rules look at it, and beside it one's sign-up under names of its own.

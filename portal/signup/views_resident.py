@@ -18,7 +18,7 @@ from portal.core.incoming import whole_number
 from portal.core.words import Refusal
 from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.signup import actions, notices, queries
-from portal.signup.errors import SignUpGone, SignUpRefused
+from portal.signup.errors import NotForThem, SignUpGone, SignUpRefused
 from portal.signup.models import ACTIVE, SignUp
 
 bp = Blueprint("signup", __name__)
@@ -28,7 +28,7 @@ TEMPLATE = "signup/answer.html"
 @registry.panel
 def panel_of(entry: Entry, viewer: Viewer | None, now: datetime) -> tuple[str, dict[str, Any]]:
     """The thumb bar of a service's page; `?for=` keeps whom one meant while signing in on the way."""
-    panel = queries.panel(entry, viewer, now, selected=request.args.get("for", "me"))
+    panel = queries.panel(entry, viewer, now, selected=request.args.get("for", ""))
     return "signup/_panel.html", {"panel": panel}
 
 
@@ -48,8 +48,13 @@ def _login_first(entry_id: int) -> Response:
     return pages.see_other(target)
 
 
+def _chosen() -> str:
+    """For whom: the one they were offered instead when that was pressed."""
+    return (request.form.get("instead") or request.form.get("for", "me")).strip()
+
+
 def _chosen_relative() -> int | None:
-    raw = request.form.get("for", "me").strip()
+    raw = _chosen()
     if raw in ("", "me"):
         return None
     number = whole_number(raw)
@@ -67,20 +72,22 @@ def _number(name: str, default: int = 0) -> int:
 
 
 def _page(
-    entry_id: int, *, fresh: int = 0, error: DomainError | None = None, said: str = "", chosen: str = "me"
+    entry_id: int, *, fresh: int = 0, error: DomainError | None = None, said: str = "", chosen: str = ""
 ) -> Response:
     """The panel: the sentence of a refusal in place, with the way out and what was chosen; or what was done."""
     now = clock.now()
     brief = public_queries.brief(entry_id) or abort(404)
     panel = queries.panel(brief, _resident(), now, selected=chosen)
+    asked = error if isinstance(error, NotForThem) else None
     if error is not None:
         companions = whole_number(request.form.get("companions"), 99) or 0
-        panel = replace(panel, error=f"{error.message}{error.advice}", companions=companions)
+        panel = replace(panel, error="" if asked else f"{error.message}{error.advice}", companions=companions)
     still = error is None and not said and not pages.wants_fragment()
-    panel = replace(panel, fresh=fresh, said=said, still=still)
+    panel = replace(panel, fresh=fresh, said=said, still=still, asked=asked is not None)
     key = ("answer", entry_id, brief.revision, centres.stamp())
     told = pages.kept(key, lambda: _told(entry_id))
-    return pages.page(TEMPLATE, "panel", panel=panel, told=told, error=error)
+    status = asked.status if asked else 0
+    return pages.page(TEMPLATE, "panel", status, panel=panel, told=told, error=None if asked else error, asked=asked)
 
 
 def _told(entry_id: int) -> dict[str, str]:
@@ -94,7 +101,7 @@ def _told(entry_id: int) -> dict[str, str]:
 def _refused(error: DomainError, entry_id: int) -> Response:
     if isinstance(error, NameMissing):
         return pages.see_other(url_for("people.profile", next=_way_back(entry_id)))
-    return _page(entry_id, error=error, chosen=request.form.get("for", "me"))
+    return _page(entry_id, error=error, chosen=_chosen())
 
 
 def _done(said: str, entry_id: int) -> Response:
@@ -109,7 +116,8 @@ def sign_up(entry_id: int) -> Response:
     """One tap, one confirm. Who is not signed in goes through login or registration and comes back here."""
     if _resident() is None:
         return _login_first(entry_id)
-    row = actions.sign_up(access.actor(), entry_id, _chosen_relative(), _number("companions"), clock.now())
+    sure = request.form.get("sure", "") == _chosen()  # what it is for was said of this person already
+    row = actions.sign_up(access.actor(), entry_id, _chosen_relative(), _number("companions"), clock.now(), sure=sure)
     url = url_for("signup.answer", entry_id=entry_id, new=row.id)
     return pages.said("", url, lambda: _page(entry_id, fresh=row.id, chosen=request.form.get("for", "me")))
 
