@@ -43,6 +43,7 @@ class Own:
     created_at: datetime
     withdraw_refusal: Refusal | None = None
     leaving: str = ""  # until when it may be left
+    reminding: str = ""  # which reminders still come
     caller_name: str = ""  # what staff typed for them, not confirmed
 
     @property
@@ -58,13 +59,8 @@ class Own:
         return TONES[self.status]
 
     def steps(self, when: str) -> list[tuple[str, str, str]]:
-        """For ui.steps, while it is live: where it stands and what comes until the day itself."""
-        if self.status == CONFIRMED:
-            before = [
-                ("报名成功", "done", "名额已经给您留好"),
-                ("开始前提醒您", "now", f"{deadlines.reminders_text()}各一次"),
-            ]
-        elif self.status == PENDING:
+        """For ui.steps, while it is not sure yet: where it stands and what comes until the day itself."""
+        if self.status == PENDING:
             before = [("已提交", "done", "名额先给您留着"), ("主办方审核", "now", "通过或不通过都会通知您")]
         elif self.status == WAITING:
             ahead = f"前面还有 {(self.number or 1) - 1} 人，有人退出按先后递补"
@@ -96,7 +92,6 @@ class Panel:
     phone: str
     walk_in: bool
     error: str = ""  # why the last try was refused, with the way out
-    said: str = ""  # what was just done
     fresh: int = 0  # the sign-up just made
     companions: int = 0
     starts_at: datetime | None = None
@@ -104,6 +99,12 @@ class Panel:
     asked: bool = False  # and they have just pressed
     instead: tuple[str, str] | None = None  # (value, name) of somebody whom it fits
     still: bool = False  # the page says it all above: the bar need not follow the thumb
+
+    @property
+    def latest(self) -> Own | None:
+        """The sign-up just made, else the last one that is still so, else the last."""
+        live = [o for o in self.mine if o.live]
+        return next((o for o in self.mine if o.id == self.fresh), (live or list(self.mine) or [None])[-1])
 
     @property
     def action(self) -> str:
@@ -126,7 +127,7 @@ class Panel:
         if o.status == CONFIRMED and o.withdraw_refusal:
             return o.withdraw_refusal.message
         if o.status == CONFIRMED:
-            return f"{o.leaving}，{deadlines.reminders_text()}会提醒"
+            return "，".join(filter(None, (o.leaving, o.reminding)))
         if o.status == OFFERED:
             return f"请在 {clock.stamp(o.accept_by) if o.accept_by else '活动开始'} 前确认，过时名额给下一位"
         return f"原因：{o.reason}" if o.status == REFUSED else NEXT.get(o.status, "")
@@ -240,6 +241,7 @@ def _latest(entry: Entry, mine: list[Own], now: datetime) -> list[Own]:
             o,
             withdraw_refusal=rules.may_withdraw(entry, o.status, o.created_at, now) if o.live else None,
             leaving=rules.leaving_text(rules.leave_until(entry, o.created_at), now),
+            reminding=rules.reminding_text(entry, now),
         )
         for o in by_person.values()
     ]

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from portal.catalogue import bulk_rules
 from portal.catalogue.windows import Windows, closes_at, opens_at, withdraw_deadline
-from portal.core import clock
+from portal.core import clock, deadlines
 from portal.core.words import Refusal
 
 Place = Literal["pending", "confirmed", "waiting"]
@@ -143,6 +143,14 @@ def leaving_text(until: datetime | None, now: datetime) -> str:
     if until is None:
         return "来不了请提前退出，把名额让给别人"
     return f"{clock.stamp(until)} 前可自行退出" if now < until else "不能自己退出，来不了请打电话告诉主办方"
+
+
+def reminding_text(entry: EntryFacts, now: datetime) -> str:
+    """'开始前一天和前 2 小时会提醒': what still comes before the first session; '' once it has begun (S5)."""
+    if entry.first_start is None or now >= entry.first_start:
+        return ""
+    left = deadlines.reminders_left(entry.first_start, now)
+    return f"开始{left}会提醒" if left else "快开始了，不再另外提醒"
 
 
 def may_withdraw(entry: EntryFacts, status: str, signed_up_at: datetime, now: datetime) -> Refusal | None:

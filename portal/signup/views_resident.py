@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, request, url_for
 from sqlalchemy import select
 
+from portal.catalogue import pictures
 from portal.catalogue.models import Entry
 from portal.catalogue.public import queries as public_queries
 from portal.centres import queries as centres
@@ -17,7 +18,7 @@ from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.core.words import Refusal
 from portal.people.refusals import NameMissing, NoSuchPerson
-from portal.signup import actions, notices, queries
+from portal.signup import actions, calendar, notices, queries
 from portal.signup.errors import NotForThem, SignUpGone, SignUpRefused
 from portal.signup.models import ACTIVE, SignUp
 
@@ -71,10 +72,8 @@ def _number(name: str, default: int = 0) -> int:
     return number
 
 
-def _page(
-    entry_id: int, *, fresh: int = 0, error: DomainError | None = None, said: str = "", chosen: str = ""
-) -> Response:
-    """The panel: the sentence of a refusal in place, with the way out and what was chosen; or what was done."""
+def _page(entry_id: int, *, fresh: int = 0, error: DomainError | None = None, chosen: str = "") -> Response:
+    """What became of it; or the sentence of a refusal in place, with the way out and what was chosen."""
     now = clock.now()
     brief = public_queries.brief(entry_id) or abort(404)
     panel = queries.panel(brief, _resident(), now, selected=chosen)
@@ -82,20 +81,26 @@ def _page(
     if error is not None:
         companions = whole_number(request.form.get("companions"), 99) or 0
         panel = replace(panel, error="" if asked else f"{error.message}{error.advice}", companions=companions)
-    still = error is None and not said and not pages.wants_fragment()
-    panel = replace(panel, fresh=fresh, said=said, still=still, asked=asked is not None)
-    key = ("answer", entry_id, brief.revision, centres.stamp())
-    told = pages.kept(key, lambda: _told(entry_id))
+    panel = replace(panel, fresh=fresh, still=not pages.wants_fragment(), asked=asked is not None)
+    key = ("answer", entry_id, brief.revision, brief.status, centres.stamp(), pages.minute(now))
+    told = pages.kept(key, lambda: _told(entry_id, now))
     status = asked.status if asked else 0
-    return pages.page(TEMPLATE, "panel", status, panel=panel, told=told, error=None if asked else error, asked=asked)
+    return pages.page(TEMPLATE, "panel", status, panel=panel, told=told, error=None if asked else error, asked=asked,
+                      wechat="MicroMessenger" in request.user_agent.string)  # fmt: skip
 
 
-def _told(entry_id: int) -> dict[str, str]:
-    """What the answer says of the entry: when and where, and the category to look further in."""
+def _told(entry_id: int, now: datetime) -> dict[str, str]:
+    """What the answer says of the entry to everybody: the ticket, words for the family, the category to look on in."""
     entry = public_queries.entry(entry_id) or abort(404)
-    return {"when": notices.when(entry), "category": entry.category.code} | pages.blocks(
-        "signup/_facts.html", entry=entry, when=notices.when(entry)
-    )
+    coming = next((s for s in entry.sessions if s.ends_at > now), None)
+    url = pages.absolute(url_for("catalogue.short", entry_id=entry_id))
+    said = notices.when(entry, now)
+    return {
+        "when": said, "category": entry.category.code, "family": notices.for_family(entry, now, url),
+    } | pages.blocks(
+        "signup/_facts.html", entry=entry, when=said, coming=coming, bring=notices.to_bring(entry.content),
+        picture=pictures.of(entry.title, entry.groups),
+    )  # fmt: skip
 
 
 def _refused(error: DomainError, entry_id: int) -> Response:
@@ -106,7 +111,7 @@ def _refused(error: DomainError, entry_id: int) -> Response:
 
 def _done(said: str, entry_id: int) -> Response:
     url = url_for("catalogue.service", entry_id=entry_id)
-    return pages.said(said, url, lambda: _page(entry_id, said=said))
+    return pages.said(said, url)
 
 
 @bp.post("/services/<int:entry_id>/sign-up")
@@ -119,7 +124,7 @@ def sign_up(entry_id: int) -> Response:
     sure = request.form.get("sure", "") == _chosen()  # what it is for was said of this person already
     row = actions.sign_up(access.actor(), entry_id, _chosen_relative(), _number("companions"), clock.now(), sure=sure)
     url = url_for("signup.answer", entry_id=entry_id, new=row.id)
-    return pages.said("", url, lambda: _page(entry_id, fresh=row.id, chosen=request.form.get("for", "me")))
+    return pages.see_other(url)
 
 
 @bp.get("/services/<int:entry_id>/sign-up")
@@ -127,6 +132,17 @@ def sign_up(entry_id: int) -> Response:
 def answer(entry_id: int) -> Response:
     """What became of it: place or number in the queue, what happens next, until when."""
     return _page(entry_id, fresh=whole_number(request.args.get("new")) or 0)
+
+
+@bp.get("/services/<int:entry_id>/sign-up.ics")
+@access.public
+def own_calendar(entry_id: int) -> Response:
+    """The activity's dates for the phone's calendar. Public, for nothing private is in it and the browser to which
+    WeChat hands it on knows nobody."""
+    entry = public_queries.entry(entry_id) or abort(404)
+    body = Response(calendar.book(entry, clock.now()), mimetype="text/calendar")
+    body.headers["Content-Disposition"] = f'attachment; filename="activity-{entry.id}.ics"'
+    return body
 
 
 def _own_row(entry_id: int) -> SignUp:
