@@ -127,7 +127,7 @@ class Panel:
         if o.status == CONFIRMED and o.withdraw_refusal:
             return o.withdraw_refusal.message
         if o.status == CONFIRMED:
-            return "，".join(filter(None, (o.leaving, o.reminding)))
+            return "，".join(filter(None, (o.leaving, "" if self.still else o.reminding)))
         if o.status == OFFERED:
             return f"请在 {clock.stamp(o.accept_by) if o.accept_by else '活动开始'} 前确认，过时名额给下一位"
         return f"原因：{o.reason}" if o.status == REFUSED else NEXT.get(o.status, "")
