@@ -23,6 +23,8 @@ def when_of(sessions: Sequence[Any], weekly: str | None, now: datetime | None = 
     if not sessions:
         return "时间另行通知"
     coming = [s for s in sessions if now is None or s.ends_at > now]
+    if not coming and weekly:
+        return weekly
     if not coming or len(coming) == len(sessions):
         return when_text(clock.span(sessions[0].starts_at, sessions[0].ends_at), len(sessions), weekly)
     following = f"下一次 {clock.span(coming[0].starts_at, coming[0].ends_at)}"
@@ -144,8 +146,10 @@ def reinstated(entry: Entry, s: SignUp, sentence: str) -> Words:
 
 def changed(entry: Entry, s: SignUp, sentence: str) -> Words:
     """sentence: before, after and why, in the catalogue's own words."""
+    until = rules.leave_until(entry, s.created_at)
+    tap = "打开这条消息点一下就能退出，" if until is None or told_at(entry, s) < until else ""
     return Words("change.changed", f"活动有变动：《{entry.title}》",
-                 f"{sentence}{whom(s)}的名额还在；如果来不了，{leaving(entry, s)}"
+                 f"{sentence}{whom(s)}的名额还在；如果来不了，{tap}{leaving(entry, s)}"
                  f"{call(entry)}", urgent=True)  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from portal.signup.states import LABELS, MACHINE, TONES
 
 ENDED_SHOWN = ("refused", "lapsed", "cancelled")
 NEXT = {
-    PENDING: "主办方审核后通知您，名额先留着", WAITING: "有人退出按先后递补，轮到了马上通知",
+    PENDING: "主办方审核后通知您，名额先留着",
     LAPSED: "没有在期限前确认，名额已给下一位", CANCELLED: "活动已取消，不用来了",
 }  # fmt: skip
 
@@ -44,6 +44,8 @@ class Own:
     withdraw_refusal: Refusal | None = None
     leaving: str = ""  # until when it may be left
     reminding: str = ""  # which reminders still come
+    next_text: str = ""  # what comes next, or what became of it, in one sentence
+    settled: bool = False  # nothing more comes of it: over, not moved up, or not accepted in time
     caller_name: str = ""  # what staff typed for them, not confirmed
 
     @property
@@ -67,8 +69,7 @@ class Own:
             turn = ("轮到了马上通知", "wait", deadlines.late_text())
             before = [(f"候补第 {self.number} 位", "now", ahead), turn]
         else:
-            until = f"{clock.stamp(self.accept_by)} 前点下面的“我要参加”" if self.accept_by else ""
-            before = [("有空位了", "done", "按先后轮到您"), ("请您确认", "now", until)]
+            before = [("有空位了", "done", "按先后轮到您"), ("请您确认", "now", self.next_text)]
         return [*before, ("到场参加", "wait", when)]
 
 
@@ -103,8 +104,8 @@ class Panel:
     @property
     def latest(self) -> Own | None:
         """The sign-up just made, else the last one that is still so, else the last."""
-        live = [o for o in self.mine if o.live]
-        return next((o for o in self.mine if o.id == self.fresh), (live or list(self.mine) or [None])[-1])
+        made = [o for o in self.mine if o.id == self.fresh]
+        return next(iter(made or [o for o in reversed(self.mine) if o.live] or reversed(self.mine)), None)
 
     @property
     def action(self) -> str:
@@ -121,16 +122,6 @@ class Panel:
         if self.full:
             return f"已经满了，前面 {self.ahead} 人在等，有人退出按先后递补"
         return f"{'主办方审核后通知您，' if self.needs_review else ''}{self.leaving}"
-
-    def next_step(self, o: Own) -> str:
-        """What comes next for a sign-up, or what became of it, in one sentence."""
-        if o.status == CONFIRMED and o.withdraw_refusal:
-            return o.withdraw_refusal.message
-        if o.status == CONFIRMED:
-            return "，".join(filter(None, (o.leaving, "" if self.still else o.reminding)))
-        if o.status == OFFERED:
-            return f"请在 {clock.stamp(o.accept_by) if o.accept_by else '活动开始'} 前确认，过时名额给下一位"
-        return f"原因：{o.reason}" if o.status == REFUSED else NEXT.get(o.status, "")
 
 
 _other = aliased(SignUp)
@@ -236,21 +227,45 @@ def _latest(entry: Entry, mine: list[Own], now: datetime) -> list[Own]:
     for row in mine:
         if row.live or not (row.relative_id in by_person and by_person[row.relative_id].live):
             by_person[row.relative_id] = row
-    return [
-        replace(
-            o,
-            withdraw_refusal=rules.may_withdraw(entry, o.status, o.created_at, now) if o.live else None,
-            leaving=rules.leaving_text(rules.leave_until(entry, o.created_at), now),
-            reminding=rules.reminding_text(entry, now),
-        )
-        for o in by_person.values()
-    ]
+    return [_seen(entry, o, now) for o in by_person.values()]
+
+
+def _seen(entry: Entry, o: Own, now: datetime) -> Own:
+    """A sign-up with what is true of it at this moment."""
+    leaving = rules.leaving_text(rules.leave_until(entry, o.created_at), now)
+    return replace(
+        o,
+        withdraw_refusal=rules.may_withdraw(entry, o.status, o.created_at, now) if o.live else None,
+        leaving=leaving, reminding=rules.reminding_text(entry, now),
+        next_text=next_text(entry, o.status, leaving, o.accept_by, o.reason, now),
+        settled=_settled(entry, o, now),
+    )  # fmt: skip
+
+
+def _settled(entry: Entry, o: Own, now: datetime) -> bool:
+    over = entry.last_end is not None and now >= entry.last_end
+    late = o.status == OFFERED and o.accept_by is not None and now >= o.accept_by
+    return over or late or (o.status == WAITING and not rules.may_move_up(entry, now))
+
+
+def next_text(entry: Any, status: str, leaving: str, accept_by: datetime | None, reason: str, now: datetime) -> str:
+    """What comes next for a sign-up, or what became of it, in one sentence; entry: one, or its columns."""
+    if status in ACTIVE and entry.last_end is not None and now >= entry.last_end:
+        return "活动已经结束"
+    if status == CONFIRMED:
+        return leaving
+    if status == WAITING:
+        return rules.waiting_text(entry, now)
+    if status == OFFERED:
+        return rules.offer_text(accept_by, now)
+    return f"原因：{reason}" if status == REFUSED else NEXT.get(status, "")
 
 
 #: An entry as the rules look at it, and beside it one's sign-up under names of its own.
 _MINE = (
     select(
-        Entry.id, Entry.title, Entry.place, Entry.weekly, Entry.first_start, Entry.last_end, Entry.changed_at,
+        Entry.id, Entry.title, Entry.place, Entry.weekly, Entry.status, Entry.first_start, Entry.last_end,
+        Entry.changed_at,
         Entry.sign_up_from, Entry.sign_up_until, Entry.own_first_until, Entry.withdraw_until,
         SignUp.status.label("mine"), SignUp.created_at.label("signed_up_at"), SignUp.accept_by, SignUp.refusal_reason,
         Relative.name.label("relative"), _NUMBER.label("number"),

@@ -10,7 +10,7 @@ from portal.core.access import Actor, Permission
 from portal.core.db import moment
 from portal.core.registry import Mine, Waiting, Waits
 from portal.signup import actions, notices, queries, queries_staff, rules
-from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING
+from portal.signup.models import ACTIVE, CONFIRMED, WAITING
 from portal.signup.states import LABELS, TONES
 
 
@@ -36,18 +36,8 @@ def _mine(row: Any, sessions: list[Any], now: datetime) -> Mine:
 
 
 def _next(row: Any, now: datetime) -> str:
-    if row.mine == CONFIRMED:
-        refusal = rules.may_withdraw(row, row.mine, row.signed_up_at, now)
-        return (
-            "来不了请打电话告诉主办方" if refusal else rules.leaving_text(rules.leave_until(row, row.signed_up_at), now)
-        )
-    if row.mine == OFFERED and row.accept_by is not None:
-        return f"请在 {clock.stamp(row.accept_by)} 前确认，过时名额给下一位"
-    if row.mine == WAITING:
-        return "有人退出就按先后递补，轮到了通知您"
-    if row.mine == PENDING:
-        return "主办方审核后通知您，名额先留着"
-    return str(row.refusal_reason)
+    leaving = rules.leaving_text(rules.leave_until(row, row.signed_up_at), now)
+    return queries.next_text(row, row.mine, leaving, row.accept_by, row.refusal_reason, now)
 
 
 _ADDRESS = re.compile(r"/services/(\d{1,9})(/sign-up)?")

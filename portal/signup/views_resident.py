@@ -8,6 +8,7 @@ from flask import Blueprint, Response, abort, request, url_for
 from sqlalchemy import select
 
 from portal.catalogue import pictures
+from portal.catalogue.actions import changing
 from portal.catalogue.models import Entry
 from portal.catalogue.public import queries as public_queries
 from portal.centres import queries as centres
@@ -72,7 +73,9 @@ def _number(name: str, default: int = 0) -> int:
     return number
 
 
-def _page(entry_id: int, *, fresh: int = 0, error: DomainError | None = None, chosen: str = "") -> Response:
+def _page(
+    entry_id: int, *, fresh: int = 0, change: int = 0, error: DomainError | None = None, chosen: str = ""
+) -> Response:
     """What became of it; or the sentence of a refusal in place, with the way out and what was chosen."""
     now = clock.now()
     brief = public_queries.brief(entry_id) or abort(404)
@@ -85,7 +88,9 @@ def _page(entry_id: int, *, fresh: int = 0, error: DomainError | None = None, ch
     key = ("answer", entry_id, brief.revision, brief.status, centres.stamp(), pages.minute(now))
     told = pages.kept(key, lambda: _told(entry_id, now))
     status = asked.status if asked else 0
+    moved = public_queries.change(entry_id, change) if change and any(o.live for o in panel.mine) else None
     return pages.page(TEMPLATE, "panel", status, panel=panel, told=told, error=None if asked else error, asked=asked,
+        moved=changing.sentence(moved) if moved else "",
                       wechat="MicroMessenger" in request.user_agent.string)  # fmt: skip
 
 
@@ -130,8 +135,10 @@ def sign_up(entry_id: int) -> Response:
 @bp.get("/services/<int:entry_id>/sign-up")
 @access.resident
 def answer(entry_id: int) -> Response:
-    """What became of it: place or number in the queue, what happens next, until when."""
-    return _page(entry_id, fresh=whole_number(request.args.get("new")) or 0)
+    """What became of it: place or number in the queue, what happens next, until when. `?change=`: from the message
+    on a change of the activity, old and new, and leaving is one tap (C8)."""
+    fresh, change = (whole_number(request.args.get(word)) or 0 for word in ("new", "change"))
+    return _page(entry_id, fresh=fresh, change=change)
 
 
 @bp.get("/services/<int:entry_id>/sign-up.ics")
