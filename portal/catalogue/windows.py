@@ -29,6 +29,8 @@ class Windows(Window, Protocol):
     @property
     def own_first_until(self) -> datetime | None: ...
     @property
+    def groups_first_until(self) -> datetime | None: ...
+    @property
     def withdraw_until(self) -> datetime | None: ...
 
 
@@ -130,6 +132,17 @@ def withdrawing_now(entry: Moving, now: datetime) -> str:
     return said
 
 
+def groups_first_text(entry: Windows) -> str:
+    """'12月3日 9:00 前适合人群优先'; '' where nobody comes first."""
+    return f"{clock.stamp(entry.groups_first_until)} 前适合人群优先" if entry.groups_first_until else ""
+
+
+def groups_first_now(entry: Windows, now: datetime, who: str) -> str:
+    """'长者先报，12月1日 9:00 起都可以报'; '' once everybody may. who: the groups in words."""
+    until = entry.groups_first_until
+    return f"{who}先报，{clock.stamp(until)} 起都可以报" if until and now < until else ""
+
+
 def withdraw_text(entry: Windows) -> str:
     """'12月12日 20:00 前可自行退出', '活动开始前都可自行退出'."""
     deadline = withdraw_deadline(entry)
@@ -147,6 +160,7 @@ class _Usual:
     sign_up_from: None = None
     sign_up_until: None = None
     own_first_until: None = None
+    groups_first_until: None = None
     withdraw_until: None = None
 
 

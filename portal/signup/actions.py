@@ -55,9 +55,20 @@ def sign_up(
         refusal = rules.may_sign_up(entry, person.home_path, _path(entry), now, 1 + companions)
         if refusal is not None:
             raise SignUpRefused(refusal)
+        _check_groups(entry, person, now)
         if not sure:
             _ask_for_whom(entry, person, now)
         return enter(entry, person, 1 + companions, actor, now)
+
+
+def _check_groups(entry: Entry, person: Person, now: datetime) -> None:
+    """Raises SignUpRefused where only some groups may join at this moment; two statements then, else none (S3)."""
+    if eligibility.demand_of(entry, now) is None:
+        return
+    household = eligibility.household(person.resident_id)
+    refusal = eligibility.refusals(entry, person.resident_id, household, now).get(str(person.relative_id or ME))
+    if refusal is not None:
+        raise SignUpRefused(refusal)
 
 
 def _ask_for_whom(entry: Entry, person: Person, now: datetime) -> None:

@@ -16,7 +16,7 @@ from portal.core.words import Refusal
 from portal.people.models import Relative
 from portal.signup import rules
 from portal.signup.eligibility import queries as eligibility
-from portal.signup.eligibility.rules import Person, question
+from portal.signup.eligibility.rules import STANDINGS, Person, question
 from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, LAPSED, OFFERED, PENDING, REFUSED, WAITING, SignUp
 from portal.signup.states import LABELS, MACHINE, TONES
 
@@ -98,6 +98,7 @@ class Panel:
     starts_at: datetime | None = None
     asks: str = ""  # that it is meant for others than who is selected
     asked: bool = False  # and they have just pressed
+    to_confirm: tuple[tuple[str, str], ...] = ()  # (value, words) of those whose group the community may be asked about
     instead: tuple[str, str] | None = None  # (value, name) of somebody whom it fits
     still: bool = False  # the page says it all above: the bar need not follow the thumb
 
@@ -177,7 +178,10 @@ def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = ""
     refusal = _refusal(entry, resident, now)
     household = eligibility.household(resident.id) if resident and refusal is None else []
     taken = {str(o.relative_id or "me") for o in mine if o.live}
-    people = [one for one in household if one.value not in taken]
+    barred = eligibility.refusals(entry, resident.id, household, now) if resident else {}
+    people = [one for one in household if one.value not in taken and one.value not in barred]
+    if household and not people and barred:
+        refusal = min(barred.values(), key=lambda why: STANDINGS.index(why.code.removeprefix("group_")))
     best = eligibility.best(entry, people, household, now)
     chosen = next((one for one in people if one.value == selected), best)
     made = Panel(
@@ -188,8 +192,13 @@ def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = ""
         ahead=entry.waiting, needs_review=entry.needs_review, most_companions=entry.max_companions, unit=entry.unit,
         leaving=rules.leaving_text(rules.leave_until(entry, now), now), phone=entry.call_phone,
         walk_in=entry.walk_in, starts_at=entry.first_start,
+        to_confirm=tuple((one.value, one.text) for one in household if _may_be_asked(barred.get(one.value))),
     )  # fmt: skip
     return _asking(made, entry, chosen, best, household, now) if chosen else made
+
+
+def _may_be_asked(refusal: Refusal | None) -> bool:
+    return refusal is not None and refusal.code in ("group_unconfirmed", "group_refused")
 
 
 def _asking(

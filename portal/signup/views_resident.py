@@ -20,6 +20,7 @@ from portal.core.incoming import whole_number
 from portal.core.words import Refusal
 from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.signup import actions, calendar, notices, queries
+from portal.signup.eligibility import actions as eligibility
 from portal.signup.errors import NotForThem, SignUpGone, SignUpRefused
 from portal.signup.models import ACTIVE, SignUp
 
@@ -178,6 +179,16 @@ def withdraw(entry_id: int) -> str:
     waited = row.status == "waiting"
     actions.withdraw(access.actor(), row.id, now)
     return "已退出候补。" if waited else "已退出，名额让给下一位。谢谢您提前告知。"
+
+
+@bp.post("/services/<int:entry_id>/ask-community")
+@access.resident
+@pages.act(_refused, _done)
+def ask_community(entry_id: int) -> str:
+    """The activity is for some groups: my community confirms once that I, or whom I act for, belong to one (S3)."""
+    entry, now = public_queries.entry(entry_id) or abort(404), clock.now()
+    eligibility.ask(access.actor(), entry, _chosen(), now)
+    return "已请您的社区确认，确认后马上通知您。"
 
 
 @bp.post("/services/<int:entry_id>/confirm-name")

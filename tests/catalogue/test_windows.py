@@ -15,7 +15,7 @@ START = clock.at(date(2026, 12, 13), time(8, 30))
 
 
 def entry(**values: Any) -> Any:
-    usual = dict.fromkeys(("sign_up_from", "sign_up_until", "own_first_until", "withdraw_until"))
+    usual = dict.fromkeys(("sign_up_from", "sign_up_until", "own_first_until", "groups_first_until", "withdraw_until"))
     return SimpleNamespace(**({**usual, "first_start": START, "last_end": START + timedelta(days=8)} | values))
 
 

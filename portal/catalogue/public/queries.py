@@ -26,7 +26,7 @@ _BRIEF = (
         Entry.id, Entry.revision, Entry.month, Entry.title, Entry.status, Entry.centre_id, Entry.capacity, Entry.unit,
         Entry.taken, Entry.waiting, Entry.walk_in, Entry.needs_review, Entry.max_companions, Entry.changed_at,
         Entry.own_first_until, Entry.sign_up_from, Entry.sign_up_until, Entry.withdraw_until, Entry.first_start,
-        Entry.last_end, Entry.groups, Entry.audience,
+        Entry.last_end, Entry.groups, Entry.audience, Entry.groups_only, Entry.groups_first_until,
         func.coalesce(func.nullif(Entry.phone, ""), Centre.phone).label("call_phone"),
         Venue.active.label("room_open"),
     )

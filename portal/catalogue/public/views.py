@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from portal.catalogue import windows
 from portal.catalogue.public import month_snapshot, queries, rolling_list
+from portal.centres import profile
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, registry, uploads
 from portal.core.incoming import whole_number
@@ -78,7 +79,7 @@ def _told(entry_id: int, now: datetime) -> dict[str, Markup]:
     return pages.blocks(
         "catalogue/public/_service.html", entry=entry, now=now, windows=windows, over=queries.is_over(entry, now),
         sessions=queries.sessions_view(entry, now), changes=made, short_url=short_url,
-        moved=queries.old_and_new(entry, made, now),
+        moved=queries.old_and_new(entry, made, now), group_words=profile.group_words(entry.groups),
         share_text=queries.share_text(entry, short_url),
     )  # fmt: skip
 

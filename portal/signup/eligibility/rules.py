@@ -5,11 +5,15 @@ nobody is stopped or asked because of it.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
+from typing import Protocol
 
 from portal.catalogue.rules import groups_in
+from portal.core import clock
+from portal.core.words import Refusal
 
 Ages = tuple[int, int]  # full years, both ends included
 OLDEST = 150
@@ -155,3 +159,92 @@ def question(aim: Aim, chosen: Person, instead: Person | None) -> str:
     if instead is not None:
         return f"{said}，要换成{instead.name}吗？"
     return f"{said}。要给家人报，可以先把家人加上；确实合适，也可以照样报。"
+
+
+# What a rule demands --------------------------------------------------------------------------------------------------
+
+# How a person stands to a demand, the best first. CLAIM_* are also the statuses of models.GroupClaim.
+YES, CLAIM_ASKED, UNCONFIRMED, CLAIM_REFUSED, UNKNOWN, NO = (
+    "confirmed",
+    "asked",
+    "unconfirmed",
+    "refused",
+    "unknown",
+    "no",
+)
+STANDINGS = (YES, CLAIM_ASKED, UNCONFIRMED, CLAIM_REFUSED, UNKNOWN, NO)
+
+
+class Demanding(Protocol):
+    """The columns of an entry that say who alone may join."""
+
+    groups: Sequence[str]
+    groups_only: bool
+    groups_first_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Who alone may join at this moment: those of one of the groups. words: the groups'. until: None: for good."""
+
+    groups: tuple[str, ...]
+    words: str
+    until: datetime | None = None
+
+
+def demand(entry: Demanding, words: str, now: datetime) -> Demand | None:
+    """What an entry demands at this moment of whoever joins; None: nothing (S3)."""
+    if not entry.groups:
+        return None
+    if entry.groups_only:
+        return Demand(tuple(entry.groups), words)
+    until = entry.groups_first_until
+    return Demand(tuple(entry.groups), words, until) if until is not None and now < until else None
+
+
+def standing(
+    wanted: Demand, person: Person, year: int, group_ages: Mapping[str, Ages], confirmed: Collection[str],
+    claims: Mapping[str, str],
+) -> str:  # fmt: skip
+    """How a person stands to a demand: one of STANDINGS.
+
+    confirmed: codes on whose own word nothing rests (the deployment's). claims: status of what was asked, by code.
+    """
+    found = {_stands(code, person, year, group_ages, confirmed, claims.get(code)) for code in wanted.groups}
+    return min(found, key=STANDINGS.index)
+
+
+def _stands(
+    code: str, person: Person, year: int, group_ages: Mapping[str, Ages], confirmed: Collection[str],
+    claim: str | None,
+) -> str:  # fmt: skip
+    if claim == YES:
+        return YES
+    told = _fits_part(Part((code,)), person, year, group_ages, ())
+    if told is False:
+        return NO
+    if code in confirmed:
+        return claim or UNCONFIRMED
+    return YES if told else UNKNOWN
+
+
+def refusal(wanted: Demand, stands: str, name: str, why: str = "") -> Refusal | None:
+    """Why somebody called `name` may not join now, and what to do; None when they may. why: of a refused claim."""
+    if stands == YES:
+        return None
+    only = f"现在先由{wanted.words}报名" if wanted.until else f"这个活动只限{wanted.words}报名"
+    later = f"{clock.stamp(wanted.until)} 起都可以报，到时候再来。" if wanted.until else ""
+    said = {
+        CLAIM_ASKED: (f"{only}，已请社区确认{name}的情况。", f"确认后马上通知您。{later}"),
+        UNCONFIRMED: (f"{only}，要由社区确认一次。", f"点“请社区确认”，确认后通知您，以后不用再办。{later}"),
+        CLAIM_REFUSED: (f"{only}，社区没有确认{name}：{why}。", f"情况有变可以再请社区确认。{later}"),
+        UNKNOWN: (f"{only}。", f"先填上{name}的出生年份或人群，再回来报。{later}"),
+        NO: (f"{only}。", later or "可以看看别的活动，或者给合适的家人报名。"),
+    }[stands]
+    return Refusal(f"group_{stands}", *said, until=wanted.until)
+
+
+def to_ask(wanted: Demand, person: Person, confirmed: Collection[str], claims: Mapping[str, str]) -> tuple[str, ...]:
+    """Which groups the community is asked about: those the person ticked of the demanded, else all of them."""
+    open_ones = [c for c in wanted.groups if c in confirmed and claims.get(c) not in (YES, CLAIM_ASKED)]
+    return tuple(c for c in open_ones if c in person.groups) or tuple(open_ones)
