@@ -130,7 +130,7 @@ def load(code: str) -> Profile:
     reasons = dict(load(raw["based_on"]).reasons) if raw.get("based_on") else {}
     for feature, kinds in raw.pop("reasons", {}).items():
         reasons |= {f"{feature}.{kind}": tuple(words) for kind, words in kinds.items()}
-    for table in ("feedback", "cases"):
+    for table in ("feedback", "cases", "group_ages", "confirmed_groups"):
         if table not in raw and raw.get("based_on"):
             raw[table] = getattr(load(raw["based_on"]), table)
     raw["second_factor"] = _who(code, levels, raw.pop("staff", {}).get("second_factor", ()))

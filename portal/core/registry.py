@@ -68,10 +68,12 @@ class NavItem:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What somebody is about to do at an address: '报名《四点半课堂》', and whom to ring instead ('' when unknown)."""
+    """What somebody is about to do at an address: '报名《四点半课堂》'. phone: whom to ring instead; centre_id: whose
+    it is, for who comes the first time by a poster most likely lives there."""
 
     words: str
     phone: str = ""
+    centre_id: int | None = None
 
 
 WaitingSource = Callable[[Actor, datetime], list[Waits]]

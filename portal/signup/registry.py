@@ -51,7 +51,7 @@ def about_to(path: str) -> registry.Errand | None:
     if found is None or brief is None:
         return None
     words = "看您报的" if found[2] else "看" if brief.walk_in else "报名"
-    return registry.Errand(f"{words}《{brief.title}》", brief.call_phone)
+    return registry.Errand(f"{words}《{brief.title}》", brief.call_phone, brief.centre_id)
 
 
 @registry.waiting

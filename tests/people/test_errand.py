@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from portal.core.sessions import WebSession
+from portal.people.models import LoginCode
 from tests.factories import NOW, Make, Town
 
 SignIn = Callable[[FlaskClient, Any], FlaskClient]
@@ -23,6 +24,26 @@ def test_the_activity_stands_above_the_first_field(town: Town, make: Make, clien
         assert "0755-8420 0001" in page and "登录过期了" not in page  # the organiser's number
     client.post("/login", data={"phone": "19900001234", "next": f"/services/{entry.id}"})
     assert "报名《四点半课堂》" in client.get(f"/login/code?next=/services/{entry.id}").text
+
+
+def test_who_comes_by_a_poster_most_likely_lives_there(
+    session: Any, town: Town, make: Make, client: FlaskClient
+) -> None:
+    a2 = town.centres["A2"]
+    entry = make.entry(a2)
+    with client.session_transaction() as cookie:
+        cookie["login_code"] = proved(session)
+    page = client.get(f"/register?next=/services/{entry.id}").text
+    assert f'<option selected value="{a2.id}">' in page
+    district = make.entry(town.centres["D"])  # nobody is at home there
+    assert "<option selected" not in client.get(f"/register?next=/services/{district.id}").text
+
+
+def proved(session: Any) -> int:
+    row = LoginCode(phone="19900004321", code_hash="x", sent_at=NOW, expires_at=NOW, used_at=NOW)
+    session.add(row)
+    session.commit()
+    return row.id
 
 
 def test_a_room_says_so_too(town: Town, make: Make, client: FlaskClient) -> None:

@@ -197,9 +197,10 @@ def register() -> Any:
     phone = login_codes.verified_phone(session.get(VERIFIED), clock.now())
     if phone is None:
         return pages.see_other(url_for("people.login", next=_target()))
-    form, near = _register_form(), viewer.chosen_centre()
-    if near is not None:
-        form.home.data = str(near.id)
+    form, near, wanted = _register_form(), viewer.chosen_centre(), errand()
+    here = near.id if near is not None else wanted.centre_id if wanted is not None else None
+    if any(here is not None and choice.value == str(here) for choice in form.home.choices or ()):
+        form.home.data = str(here)
     return _register_page(form, phone)
 
 

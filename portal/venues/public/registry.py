@@ -37,7 +37,9 @@ def about_to(path: str) -> registry.Errand | None:
     """Booking a room."""
     found = _ADDRESS.fullmatch(path)
     room = queries.venue(int(found[1])) if found else None
-    return registry.Errand(f"订{room.name}", room.phone or room.centre.phone) if room is not None else None
+    if room is None:
+        return None
+    return registry.Errand(f"订{room.name}", room.phone or room.centre.phone, room.centre_id)
 
 
 @registry.personal
