@@ -71,8 +71,7 @@ def build(town: Town, make: Make) -> World:
     )
     relative = Relative(resident_id=person.id, name=SECRET[:6], relation="母亲", created_at=NOW)
     rows: dict[str, Any] = {
-        "claim": _claim(town, public),
-        "sheet": _sheet(town),
+        "sheet": _sheet(town), "claim": _claim(town, public),
         "draft": draft, "sign_up": sign_up, "change": change, "plan": plan, "message": message, "relative": relative,
         "template": Template(centre_id=a1.id, name=SECRET, values=VALUES, created_at=NOW),
         "photo": _photo("centre", a1.id, a1.id),
