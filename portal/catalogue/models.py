@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, UniqueConstraint, true
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.catalogue import windows
@@ -134,6 +145,10 @@ class Entry(CentreScoped, Base):
     max_companions: Mapped[int] = mapped_column(default=0)
     # None: the usual. What each means, and what is usual, windows.py says.
     own_first_until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # own community only, until then
+    groups_first_until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # those of `groups` only, until then
+    groups_only: Mapped[bool] = mapped_column(
+        default=False, server_default=false()
+    )  # those of `groups` and nobody else
     sign_up_from: Mapped[datetime | None] = mapped_column(UTCDateTime)
     sign_up_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     withdraw_until: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -44,6 +44,8 @@ class EntryValues:
     needs_review: bool = False
     max_companions: int = 0
     own_first_until: datetime | None = None
+    groups_first_until: datetime | None = None
+    groups_only: bool = False
     sign_up_from: datetime | None = None
     sign_up_until: datetime | None = None
     withdraw_until: datetime | None = None
@@ -80,6 +82,8 @@ LABELS = {
     "needs_review": "报名需审核",
     "max_companions": "可带同行人数",
     "own_first_until": "本社区优先至",
+    "groups_first_until": "适合人群优先至",
+    "groups_only": "只限适合人群",
     "sign_up_from": "报名开始",
     "sign_up_until": "报名截止",
     "withdraw_until": "退出截止",
@@ -205,6 +209,11 @@ def _check_windows(values: EntryValues) -> list[Problem]:
         found.append(error("withdraw_until", "退出截止不能晚于活动结束。"))
     if values.own_first_until and closes and values.own_first_until > closes:
         found.append(error("own_first_until", "本社区优先的时间不能晚于报名截止。"))
+    first = values.groups_first_until
+    if first and closes and first > closes:
+        found.append(error("groups_first_until", "适合人群优先的时间不能晚于报名截止。"))
+    if (first or values.groups_only) and not (values.groups or groups_in(values.audience)):
+        found.append(error("groups", "要限定或优先适合人群，请先勾选是哪些人群。"))
     return found
 
 
@@ -264,7 +273,7 @@ def move_to_month(values: EntryValues, month: str) -> tuple[EntryValues, list[st
     return replace(values, month=month, sessions=sessions, weekly=rule, **windows), notes
 
 
-WINDOWS = ("own_first_until", "sign_up_from", "sign_up_until", "withdraw_until")
+WINDOWS = ("own_first_until", "groups_first_until", "sign_up_from", "sign_up_until", "withdraw_until")
 
 
 def _move_sessions(sessions: Iterable[Span], month: str) -> tuple[tuple[Span, ...], list[str]]:

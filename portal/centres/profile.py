@@ -73,6 +73,8 @@ class Profile:
     levels: tuple[Level, ...]
     kinds: dict[str, str]
     groups: dict[str, str]
+    group_ages: dict[str, tuple[int, int]] = field(default_factory=dict)  # full years that tell a group, both ends
+    confirmed_groups: tuple[str, ...] = ()  # on whose word no rule rests: the community confirms them once
     reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by feature and kind: 'catalogue.return' …
     privacy: dict[str, str] = field(default_factory=dict)
     feedback: dict[str, Any] = field(default_factory=dict)  # evaluation and call-back: days, numbers, words
@@ -141,10 +143,12 @@ def load(code: str) -> Profile:
     reasons = dict(load(raw["based_on"]).reasons) if raw.get("based_on") else {}
     for feature, kinds in raw.pop("reasons", {}).items():
         reasons |= {f"{feature}.{kind}": tuple(words) for kind, words in kinds.items()}
-    for table in ("feedback", "cases"):
+    for table in ("feedback", "cases", "group_ages", "confirmed_groups"):
         if table not in raw and raw.get("based_on"):
             raw[table] = getattr(load(raw["based_on"]), table)
     raw["second_factor"] = _who(code, levels, raw.pop("staff", {}).get("second_factor", ()))
+    raw["confirmed_groups"] = tuple(raw.get("confirmed_groups", ()))
+    raw["group_ages"] = {group: (low, high) for group, (low, high) in raw.get("group_ages", {}).items()}
     if "hours" in raw:
         raw["hours"] = tuple((_minutes(start), _minutes(end)) for start, end in raw["hours"]["spans"])
     if "venues" in raw:
@@ -157,6 +161,12 @@ def load(code: str) -> Profile:
 def current() -> Profile:
     """The profile this app runs with (PORTAL_PROFILE)."""
     return load(current_app.config["PROFILE"])
+
+
+def group_words(codes: Iterable[str]) -> str:
+    """'长者、党员': groups of this deployment in words."""
+    known = current().groups
+    return "、".join(known[code] for code in codes if code in known)
 
 
 def reasons(kind: str) -> tuple[str, ...]:

@@ -35,6 +35,11 @@ def reminders_text() -> str:
     return f"前{clock.said(DAY_BEFORE)}和前{clock.said(HOURS_BEFORE)}"
 
 
+def reminders_left(start: datetime, now: datetime) -> str:
+    """Those reminders that still come before `start`: '前一天和前 2 小时', '前 2 小时', '' for none."""
+    return "和".join(f"前{clock.said(lead)}" for lead in (DAY_BEFORE, HOURS_BEFORE) if now <= start - lead)
+
+
 def late_text() -> str:
     """When what becomes free is offered instead of given (S2, V5)."""
     return f"开始前{clock.said(LATE)}内轮到，要请您确认一下"

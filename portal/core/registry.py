@@ -66,6 +66,16 @@ class NavItem:
     also: tuple[str, ...] = ()  # pages of the section at another address
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What somebody is about to do at an address: '报名《四点半课堂》'. phone: whom to ring instead; centre_id: whose
+    it is, for who comes the first time by a poster most likely lives there."""
+
+    words: str
+    phone: str = ""
+    centre_id: int | None = None
+
+
 WaitingSource = Callable[[Actor, datetime], list[Waits]]
 MineSource = Callable[[int, datetime, bool], list[Mine]]  # resident, now, only what is to come
 DueJob = Callable[[datetime], int]
@@ -73,6 +83,7 @@ Part = tuple[str, dict[str, Any]]  # a template and its context
 Exporter = Callable[[Actor, dict[str, Any]], bytes]  # on whose behalf, and what they asked for
 PanelSource = Callable[[Any, Any, datetime], Part]  # entry, viewer or None, now
 FactSource = Callable[[Any], Part]
+ErrandSource = Callable[[str], Errand | None]  # a path of this portal
 
 waiting_sources: dict[str, WaitingSource] = {}
 mine_sources: dict[str, MineSource] = {}
@@ -81,6 +92,7 @@ personal_sources: dict[str, Callable[[int], dict[str, Any]]] = {}
 exporters: dict[str, Exporter] = {}
 erasers: dict[str, Callable[[int, datetime], None]] = {}
 nav_items: dict[str, NavItem] = {}
+errand_sources: dict[str, ErrandSource] = {}
 panel_sources: dict[str, PanelSource] = {}
 fact_sources: dict[str, FactSource] = {}
 
@@ -179,6 +191,18 @@ def panels(entry: Any, viewer: Viewer | None, now: datetime) -> list[Part]:
 def facts(entry: Any) -> list[Part]:
     """All further facts of an entry, to be included as `panels` are."""
     return [source(entry) for source in fact_sources.values()]
+
+
+def errand(source: ErrandSource) -> ErrandSource:
+    """fn(path) -> Errand: what an address of this feature's is for, so that the page that asks people to sign in first
+    says what comes after; None for addresses that are not its own."""
+    errand_sources[name_of(source)] = source
+    return source
+
+
+def errand_at(path: str) -> Errand | None:
+    """What the feature whose address it is says of it."""
+    return next((found for source in errand_sources.values() if (found := source(path)) is not None), None)
 
 
 def nav(section: str, label: str, icon: str, endpoint: str, permission: Permission, position: int, *also: str) -> None:

@@ -17,7 +17,7 @@ from wtforms import (
 )
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional, Regexp
-from wtforms.widgets import CheckboxInput, ListWidget
+from wtforms.widgets import CheckboxInput, ListWidget, TextInput
 
 from portal.centres import rules as centre_rules
 from portal.centres.picking import Groups
@@ -70,7 +70,10 @@ class Pick(Choose, RadioField):
 
 
 class YearField(IntegerField):
-    """A four-digit year; what was typed stays when it is no number."""
+    """A four-digit year; what was typed stays when it is no number. A field of text, for a field of numbers takes no
+    full-width digits."""
+
+    widget = TextInput()
 
     def process_formdata(self, valuelist: list[str]) -> None:
         raw = (strip(valuelist[0]) or "").translate(FULL_WIDTH).removesuffix("年") if valuelist else ""

@@ -16,6 +16,9 @@ def register(app: Flask) -> None:
         views_review,
         views_staff,
     )
+    from portal.signup.eligibility import handlers as _group_handlers  # noqa: F401
+    from portal.signup.eligibility import registry as _groups  # noqa: F401
+    from portal.signup.eligibility import views_staff as _group_pages  # noqa: F401
 
     app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)

@@ -15,7 +15,9 @@ from portal.core.words import Refusal
 from portal.people.models import Relative, Resident
 from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.signup import rules, waiting_list
-from portal.signup.errors import EntryGone, OfferOver, SignUpGone, SignUpRefused, WithdrawRefused
+from portal.signup.eligibility import queries as eligibility
+from portal.signup.eligibility.rules import ME
+from portal.signup.errors import EntryGone, NotForThem, OfferOver, SignUpGone, SignUpRefused, WithdrawRefused
 from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, OFFERED, PENDING, WAITING, SignUp, SignUpReview
 from portal.signup.states import BACK, MACHINE
 
@@ -34,9 +36,12 @@ class Person:
     last_no: int
 
 
-def sign_up(actor: Actor, entry_id: int, for_relative_id: int | None, companions: int, now: datetime) -> SignUp:
+def sign_up(
+    actor: Actor, entry_id: int, for_relative_id: int | None, companions: int, now: datetime, *, sure: bool = True
+) -> SignUp:
     """Sign the acting resident, or a relative of theirs, up with `companions` more people (S1, S2).
 
+    sure: they have read for whom it is; else NotForThem is raised where it is meant for others (P2).
     Six statements: lock the entry, read the person, insert, count, history, outbox. A second submit answers with the
     sign-up that is already there. Raises EntryGone, SignUpRefused, NoSuchPerson, NameMissing. Lock: the entry's row.
     """
@@ -50,7 +55,30 @@ def sign_up(actor: Actor, entry_id: int, for_relative_id: int | None, companions
         refusal = rules.may_sign_up(entry, person.home_path, _path(entry), now, 1 + companions)
         if refusal is not None:
             raise SignUpRefused(refusal)
+        _check_groups(entry, person, now)
+        if not sure:
+            _ask_for_whom(entry, person, now)
         return enter(entry, person, 1 + companions, actor, now)
+
+
+def _check_groups(entry: Entry, person: Person, now: datetime) -> None:
+    """Raises SignUpRefused where only some groups may join at this moment; two statements then, else none (S3)."""
+    if eligibility.demand_of(entry, now) is None:
+        return
+    household = eligibility.household(person.resident_id)
+    refusal = eligibility.refusals(entry, person.resident_id, household, now).get(str(person.relative_id or ME))
+    if refusal is not None:
+        raise SignUpRefused(refusal)
+
+
+def _ask_for_whom(entry: Entry, person: Person, now: datetime) -> None:
+    """Raises NotForThem when the entry is surely meant for others; parents may have told nothing of a child."""
+    if not eligibility.aim_of(entry).parts:
+        return
+    household = eligibility.household(person.resident_id)
+    chosen = next((one for one in household if one.value == str(person.relative_id or ME)), None)
+    if chosen is not None and eligibility.fits(entry, chosen, household, now) is False:
+        raise NotForThem(Refusal("fit", "请再看一下为谁报名。", f"这个活动给{entry.audience}。", "for"))
 
 
 def _path(entry: Entry) -> str:

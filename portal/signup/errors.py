@@ -8,6 +8,10 @@ class SignUpRefused(Refused):
     """The entry's rules forbid it."""
 
 
+class NotForThem(SignUpRefused):
+    """It is meant for others: asked once, never forbidden."""
+
+
 class WithdrawRefused(SignUpRefused):
     """Too late to leave by oneself."""
 

@@ -41,7 +41,7 @@ def _tell(
     """Tell the owner of one sign-up, while it is still so: who has left meanwhile, or has heard of something newer,
     would only be misled."""
     row = _sign_up(payload["id"])
-    if row is None or row.status not in still:
+    if row is None or row.status not in still or (row.accept_by is not None and now >= row.accept_by):
         return
     words = word(row.entry, row)
     key = f"{topic}:{row.id}:{payload.get('history_id', 'new')}"
@@ -118,8 +118,10 @@ def _everybody(entry_id: int) -> list[SignUp]:
     return list(db.session.scalars(live.options(joinedload(SignUp.relative)).order_by(SignUp.id)))
 
 
-def _tell_all(entry: Entry, rows: list[SignUp], occasion: str, now: datetime, word: Callable[[SignUp], Words]) -> int:
-    """Everybody in a fixed number of statements per 1,000, each with their own name in it."""
+def _tell_all(
+    entry: Entry, rows: list[SignUp], occasion: str, now: datetime, word: Callable[[SignUp], Words], url: str = ""
+) -> int:
+    """Everybody in a fixed number of statements per 1,000, each with their own name in it. url: else the activity."""
     told, first = [], None
     for row in rows:
         words = word(row)
@@ -128,7 +130,7 @@ def _tell_all(entry: Entry, rows: list[SignUp], occasion: str, now: datetime, wo
     if first is None:
         return 0
     return tell_residents(
-        told, first.kind, first.title, first.body, link(entry.id), now, urgent=first.urgent, sms=first.sms
+        told, first.kind, first.title, first.body, url or link(entry.id), now, urgent=first.urgent, sms=first.sms
     )
 
 
@@ -146,6 +148,7 @@ def on_entry_changed(payload: dict[str, Any], now: datetime) -> None:
         f"change:{change.id}:{change.status}",
         now,
         lambda s: notices.changed(entry, s, sentence),
+        f"{link(entry.id)}/sign-up?change={change.id}",
     )
     actions.move_up(entry.id, now)
 

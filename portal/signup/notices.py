@@ -1,25 +1,36 @@
 """The wording of every message about sign-ups, in one place (SPEC M3). Plain words; what happens next; until when."""
 
+import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from portal.catalogue.models import Entry, EntrySession
 from portal.core import clock
+from portal.core.pages import phone_text
 from portal.core.words import Words
 from portal.signup import rules
 from portal.signup.models import SignUp
 
 
-def when(entry: Entry) -> str:
-    """'12月13日（周日）8:30–11:00'; of a series the rule and its first date."""
-    return when_of(entry.sessions, (entry.weekly or {}).get("label"))
+def when(entry: Entry, now: datetime | None = None) -> str:
+    """'12月13日（周日）8:30–11:00'; of a series the rule and its first date, of one that runs at `now` its next."""
+    return when_of(entry.sessions, (entry.weekly or {}).get("label"), now)
 
 
-def when_of(sessions: Sequence[Any], weekly: str | None) -> str:
+def when_of(sessions: Sequence[Any], weekly: str | None, now: datetime | None = None) -> str:
     """As `when`, of sessions in order."""
     if not sessions:
         return "时间另行通知"
-    return when_text(clock.span(sessions[0].starts_at, sessions[0].ends_at), len(sessions), weekly)
+    coming = [s for s in sessions if now is None or s.ends_at > now]
+    if not coming and weekly:
+        return weekly
+    if not coming or len(coming) == len(sessions):
+        return when_text(clock.span(sessions[0].starts_at, sessions[0].ends_at), len(sessions), weekly)
+    following = f"下一次 {clock.span(coming[0].starts_at, coming[0].ends_at)}"
+    if weekly:
+        return f"{weekly}，{following}"
+    return following if len(coming) == 1 else f"{following}，还有 {len(coming)} 场"
 
 
 def when_text(first: str, dates: int, weekly: str | None) -> str:
@@ -35,10 +46,25 @@ def whom(sign_up: SignUp) -> str:
     return name if sign_up.places == 1 else f"{name}等 {sign_up.places} 位"
 
 
+def told_at(entry: Entry, s: SignUp) -> datetime:
+    """When they hear of their place or of a change: what a message says is true at that moment."""
+    return max(moment for moment in (s.created_at, s.decided_at, entry.changed_at) if moment is not None)
+
+
+def when_for(entry: Entry, s: SignUp) -> str:
+    """As `when`, at that moment."""
+    return when(entry, told_at(entry, s))
+
+
 def leaving(entry: Entry, s: SignUp) -> str:
     """'12月12日 20:00 前可自行退出。', as it stands when they hear of their place or of a change."""
-    told = max(moment for moment in (s.created_at, s.decided_at, entry.changed_at) if moment is not None)
-    return rules.leaving_text(rules.leave_until(entry, s.created_at), told) + "。"
+    return rules.leaving_text(rules.leave_until(entry, s.created_at), told_at(entry, s)) + "。"
+
+
+def reminding(entry: Entry, s: SignUp) -> str:
+    """'开始前一天和前 2 小时会提醒。'; '' where none comes any more."""
+    said = rules.reminding_text(entry, told_at(entry, s))
+    return f"{said}。" if said else ""
 
 
 def call(entry: Entry) -> str:
@@ -52,8 +78,8 @@ def by_staff(sign_up: SignUp) -> str:
 
 def confirmed(entry: Entry, s: SignUp) -> Words:
     return Words("sign_up.confirmed", f"已报上《{entry.title}》",
-                 f"{whom(s)}已报上{by_staff(s)}。{when(entry)}，{entry.place}。"
-                 f"{leaving(entry, s)}开始前会再提醒。")  # fmt: skip
+                 f"{whom(s)}已报上{by_staff(s)}。{when_for(entry, s)}，{entry.place}。"
+                 f"{leaving(entry, s)}{reminding(entry, s)}")  # fmt: skip
 
 
 def received(entry: Entry, s: SignUp) -> Words:
@@ -71,21 +97,21 @@ def waiting(entry: Entry, s: SignUp, number: int | None) -> Words:
 
 def moved_up(entry: Entry, s: SignUp) -> Words:
     return Words("place.moved_up", f"候补成功：《{entry.title}》",
-                 f"有了空位，{whom(s)}已报上。{when(entry)}，{entry.place}。"
-                 f"来不了请尽快退出。{leaving(entry, s)}", urgent=True)  # fmt: skip
+                 f"有了空位，{whom(s)}已报上。{when_for(entry, s)}，{entry.place}。"
+                 f"{leaving(entry, s)}", urgent=True)  # fmt: skip
 
 
 def offered(entry: Entry, s: SignUp) -> Words:
     until = clock.stamp(s.accept_by) if s.accept_by else "活动开始"
     return Words("place.offered", f"轮到您了：《{entry.title}》有空位",
-                 f"{when(entry)}，{entry.place}。{whom(s)}还去吗？"
+                 f"{when_for(entry, s)}，{entry.place}。{whom(s)}还去吗？"
                  f"请在 {until} 前打开确认，过时名额给下一位。", urgent=True)  # fmt: skip
 
 
 def merged(entry: Entry, s: SignUp) -> Words:
     until = clock.stamp(s.accept_by) if s.accept_by else "活动开始"
     return Words("place.merged", f"请您改参加《{entry.title}》",
-                 f"{s.note}。给{whom(s)}留了名额：{when(entry)}，{entry.place}。"
+                 f"{s.note}。给{whom(s)}留了名额：{when_for(entry, s)}，{entry.place}。"
                  f"同意请在 {until} 前打开确认；不同意不用管，到时自动放弃。")  # fmt: skip
 
 
@@ -107,20 +133,23 @@ def withdrawn(entry: Entry, s: SignUp, reason: str) -> Words:
 def cancelled(entry: Entry, s: SignUp, reason: str) -> Words:
     why = f"原因：{reason}。" if reason else ""
     return Words("change.cancelled", f"活动取消：《{entry.title}》",
-                 f"{when(entry)}的活动不办了，{whom(s)}不用来了。"
+                 f"{when_for(entry, s)}的活动不办了，{whom(s)}不用来了。"
                  f"{why}可以看看其他活动。{call(entry)}", urgent=True)  # fmt: skip
 
 
 def reinstated(entry: Entry, s: SignUp, sentence: str) -> Words:
     return Words("change.reinstated", f"活动照常举行：《{entry.title}》",
-                 f"{sentence}{when(entry)}，{entry.place}，{whom(s)}的报名恢复了；如果来不了，{leaving(entry, s)}"
+                 f"{sentence}{when_for(entry, s)}，{entry.place}，{whom(s)}的报名恢复了；"
+                 f"如果来不了，{leaving(entry, s)}"
                  f"{call(entry)}", urgent=True)  # fmt: skip
 
 
 def changed(entry: Entry, s: SignUp, sentence: str) -> Words:
     """sentence: before, after and why, in the catalogue's own words."""
+    until = rules.leave_until(entry, s.created_at)
+    tap = "打开这条消息点一下就能退出，" if until is None or told_at(entry, s) < until else ""
     return Words("change.changed", f"活动有变动：《{entry.title}》",
-                 f"{sentence}{whom(s)}的名额还在；如果来不了，{leaving(entry, s)}"
+                 f"{sentence}{whom(s)}的名额还在；如果来不了，{tap}{leaving(entry, s)}"
                  f"{call(entry)}", urgent=True)  # fmt: skip
 
 
@@ -136,3 +165,23 @@ def low(entry: Entry) -> Words:
     return Words("work.low", f"报名人数不足：《{entry.title}》",
                  f"{when(entry)}，名额 {entry.capacity} {entry.unit}，只报了 {entry.taken} {entry.unit}。"
                  "可以延长报名、并到别的活动或取消。")  # fmt: skip
+
+
+_BRING = re.compile(r"[^。；;！!\n]*(?:自带|自备|请带|带上|携带|穿着|请穿|备好)[^。；;！!\n]*")
+
+
+def to_bring(content: str) -> str:
+    """What the description says one should bring or wear, in its own words; '' when it says nothing of it."""
+    return "；".join(found.strip(" ，,：:") for found in _BRING.findall(content))[:120]
+
+
+def for_family(entry: Entry, now: datetime, url: str) -> str:
+    """Ready words to send on, after '妈妈报上了': what, when, where, what to bring, whom to call. Nothing private."""
+    lines = [f"《{entry.title}》", f"时间：{when(entry, now)}", f"地点：{entry.place or entry.centre.label}"]
+    if entry.centre.address:
+        lines.append(f"地址：{entry.centre.address}")
+    if bring := to_bring(entry.content):
+        lines.append(f"准备：{bring}")
+    if entry.call_phone:
+        lines.append(f"有事打电话：{entry.contact} {phone_text(entry.call_phone)}")
+    return "\n".join([*lines, f"详情：{url}"])

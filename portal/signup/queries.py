@@ -15,12 +15,14 @@ from portal.core.db import db
 from portal.core.words import Refusal
 from portal.people.models import Relative
 from portal.signup import rules
+from portal.signup.eligibility import queries as eligibility
+from portal.signup.eligibility.rules import STANDINGS, Person, question
 from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, LAPSED, OFFERED, PENDING, REFUSED, WAITING, SignUp
 from portal.signup.states import LABELS, MACHINE, TONES
 
 ENDED_SHOWN = ("refused", "lapsed", "cancelled")
 NEXT = {
-    PENDING: "主办方审核后通知您，名额先留着", WAITING: "有人退出按先后递补，轮到了马上通知",
+    PENDING: "主办方审核后通知您，名额先留着",
     LAPSED: "没有在期限前确认，名额已给下一位", CANCELLED: "活动已取消，不用来了",
 }  # fmt: skip
 
@@ -41,6 +43,9 @@ class Own:
     created_at: datetime
     withdraw_refusal: Refusal | None = None
     leaving: str = ""  # until when it may be left
+    reminding: str = ""  # which reminders still come
+    next_text: str = ""  # what comes next, or what became of it, in one sentence
+    settled: bool = False  # nothing more comes of it: over, not moved up, or not accepted in time
     caller_name: str = ""  # what staff typed for them, not confirmed
 
     @property
@@ -56,21 +61,15 @@ class Own:
         return TONES[self.status]
 
     def steps(self, when: str) -> list[tuple[str, str, str]]:
-        """For ui.steps, while it is live: where it stands and what comes until the day itself."""
-        if self.status == CONFIRMED:
-            before = [
-                ("报名成功", "done", "名额已经给您留好"),
-                ("开始前提醒您", "now", f"{deadlines.reminders_text()}各一次"),
-            ]
-        elif self.status == PENDING:
+        """For ui.steps, while it is not sure yet: where it stands and what comes until the day itself."""
+        if self.status == PENDING:
             before = [("已提交", "done", "名额先给您留着"), ("主办方审核", "now", "通过或不通过都会通知您")]
         elif self.status == WAITING:
             ahead = f"前面还有 {(self.number or 1) - 1} 人，有人退出按先后递补"
             turn = ("轮到了马上通知", "wait", deadlines.late_text())
             before = [(f"候补第 {self.number} 位", "now", ahead), turn]
         else:
-            until = f"{clock.stamp(self.accept_by)} 前点下面的“我要参加”" if self.accept_by else ""
-            before = [("有空位了", "done", "按先后轮到您"), ("请您确认", "now", until)]
+            before = [("有空位了", "done", "按先后轮到您"), ("请您确认", "now", self.next_text)]
         return [*before, ("到场参加", "wait", when)]
 
 
@@ -94,11 +93,20 @@ class Panel:
     phone: str
     walk_in: bool
     error: str = ""  # why the last try was refused, with the way out
-    said: str = ""  # what was just done
     fresh: int = 0  # the sign-up just made
     companions: int = 0
     starts_at: datetime | None = None
+    asks: str = ""  # that it is meant for others than who is selected
+    asked: bool = False  # and they have just pressed
+    to_confirm: tuple[tuple[str, str], ...] = ()  # (value, words) of those whose group the community may be asked about
+    instead: tuple[str, str] | None = None  # (value, name) of somebody whom it fits
     still: bool = False  # the page says it all above: the bar need not follow the thumb
+
+    @property
+    def latest(self) -> Own | None:
+        """The sign-up just made, else the last one that is still so, else the last."""
+        made = [o for o in self.mine if o.id == self.fresh]
+        return next(iter(made or [o for o in reversed(self.mine) if o.live] or reversed(self.mine)), None)
 
     @property
     def action(self) -> str:
@@ -115,16 +123,6 @@ class Panel:
         if self.full:
             return f"已经满了，前面 {self.ahead} 人在等，有人退出按先后递补"
         return f"{'主办方审核后通知您，' if self.needs_review else ''}{self.leaving}"
-
-    def next_step(self, o: Own) -> str:
-        """What comes next for a sign-up, or what became of it, in one sentence."""
-        if o.status == CONFIRMED and o.withdraw_refusal:
-            return o.withdraw_refusal.message
-        if o.status == CONFIRMED:
-            return f"{o.leaving}，{deadlines.reminders_text()}会提醒"
-        if o.status == OFFERED:
-            return f"请在 {clock.stamp(o.accept_by) if o.accept_by else '活动开始'} 前确认，过时名额给下一位"
-        return f"原因：{o.reason}" if o.status == REFUSED else NEXT.get(o.status, "")
 
 
 _other = aliased(SignUp)
@@ -146,11 +144,6 @@ _OWN = (
     .where(SignUp.status.in_((*ACTIVE, *ENDED_SHOWN)))
     .order_by(SignUp.id)
 )  # fmt: skip
-_RELATIVES = (
-    select(Relative.id, Relative.name, Relative.relation)
-    .where(Relative.resident_id == bindparam("resident_id"), Relative.removed_at.is_(None))
-    .order_by(Relative.id)
-)
 
 
 def place_number(sign_up: SignUp) -> int | None:
@@ -174,25 +167,49 @@ def _own(row: Any) -> Own:
     )  # fmt: skip
 
 
-def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = "me") -> Panel:
-    """What the sign-up part of the entry's page shows. At most two statements: own sign-ups, relatives.
+def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = "") -> Panel:
+    """What the sign-up part of the entry's page shows. At most two statements: own sign-ups, the household.
 
-    The own-community window is judged by the viewer's home centre; the database judges again when it counts.
+    selected: whom they chose; else whom it fits best. The own-community window is judged by the viewer's home centre;
+    the database judges again when it counts.
     """
     resident = viewer if viewer is not None and viewer.audience == "resident" else None
     mine = own(resident.id, entry.id) if resident else []
     refusal = _refusal(entry, resident, now)
-    people = _people(resident, mine) if resident and refusal is None else [("me", "我")]
-    values = {value for value, _ in people}
-    return Panel(
-        entry_id=entry.id, title=entry.title, signed_in=resident is not None, people=tuple(people),
-        selected=selected if selected in values else (people[0][0] if people else ""),
+    household = eligibility.household(resident.id) if resident and refusal is None else []
+    taken = {str(o.relative_id or "me") for o in mine if o.live}
+    barred = eligibility.refusals(entry, resident.id, household, now) if resident else {}
+    people = [one for one in household if one.value not in taken and one.value not in barred]
+    if household and not people and barred:
+        refusal = min(barred.values(), key=lambda why: STANDINGS.index(why.code.removeprefix("group_")))
+    best = eligibility.best(entry, people, household, now)
+    chosen = next((one for one in people if one.value == selected), best)
+    made = Panel(
+        entry_id=entry.id, title=entry.title, signed_in=resident is not None,
+        people=tuple((one.value, one.text) for one in people), selected=chosen.value if chosen else "",
         mine=tuple(_latest(entry, mine, now)), refusal=refusal,
         full=entry.capacity is not None and (entry.waiting > 0 or entry.taken >= entry.capacity),
         ahead=entry.waiting, needs_review=entry.needs_review, most_companions=entry.max_companions, unit=entry.unit,
         leaving=rules.leaving_text(rules.leave_until(entry, now), now), phone=entry.call_phone,
         walk_in=entry.walk_in, starts_at=entry.first_start,
+        to_confirm=tuple((one.value, one.text) for one in household if _may_be_asked(barred.get(one.value))),
     )  # fmt: skip
+    return _asking(made, entry, chosen, best, household, now) if chosen else made
+
+
+def _may_be_asked(refusal: Refusal | None) -> bool:
+    return refusal is not None and refusal.code in ("group_unconfirmed", "group_refused")
+
+
+def _asking(
+    made: Panel, entry: Entry, chosen: Person, best: Person | None, household: list[Person], now: datetime
+) -> Panel:
+    """The question of a panel whose chosen person it does not fit."""
+    if eligibility.fits(entry, chosen, household, now) is not False:
+        return made
+    better = best if best and best is not chosen and eligibility.fits(entry, best, household, now) else None
+    asks = question(eligibility.aim_of(entry), chosen, better)
+    return replace(made, asks=asks, instead=(better.value, better.name) if better else None)
 
 
 def _refusal(entry: Entry, resident: Viewer | None, now: datetime) -> Refusal | None:
@@ -219,27 +236,45 @@ def _latest(entry: Entry, mine: list[Own], now: datetime) -> list[Own]:
     for row in mine:
         if row.live or not (row.relative_id in by_person and by_person[row.relative_id].live):
             by_person[row.relative_id] = row
-    return [
-        replace(
-            o,
-            withdraw_refusal=rules.may_withdraw(entry, o.status, o.created_at, now) if o.live else None,
-            leaving=rules.leaving_text(rules.leave_until(entry, o.created_at), now),
-        )
-        for o in by_person.values()
-    ]
+    return [_seen(entry, o, now) for o in by_person.values()]
 
 
-def _people(viewer: Viewer, mine: list[Own]) -> list[tuple[str, str]]:
-    taken = {o.relative_id for o in mine if o.live}
-    rows = reads.own_rows(_RELATIVES, resident_id=viewer.id)
-    people = [] if None in taken else [("me", f"我（{viewer.name}）")]
-    return people + [(str(r.id), f"{r.relation}（{r.name}）") for r in rows if r.id not in taken]
+def _seen(entry: Entry, o: Own, now: datetime) -> Own:
+    """A sign-up with what is true of it at this moment."""
+    leaving = rules.leaving_text(rules.leave_until(entry, o.created_at), now)
+    return replace(
+        o,
+        withdraw_refusal=rules.may_withdraw(entry, o.status, o.created_at, now) if o.live else None,
+        leaving=leaving, reminding=rules.reminding_text(entry, now),
+        next_text=next_text(entry, o.status, leaving, o.accept_by, o.reason, now),
+        settled=_settled(entry, o, now),
+    )  # fmt: skip
+
+
+def _settled(entry: Entry, o: Own, now: datetime) -> bool:
+    over = entry.last_end is not None and now >= entry.last_end
+    late = o.status == OFFERED and o.accept_by is not None and now >= o.accept_by
+    return over or late or (o.status == WAITING and not rules.may_move_up(entry, now))
+
+
+def next_text(entry: Any, status: str, leaving: str, accept_by: datetime | None, reason: str, now: datetime) -> str:
+    """What comes next for a sign-up, or what became of it, in one sentence; entry: one, or its columns."""
+    if status in ACTIVE and entry.last_end is not None and now >= entry.last_end:
+        return "活动已经结束"
+    if status == CONFIRMED:
+        return leaving
+    if status == WAITING:
+        return rules.waiting_text(entry, now)
+    if status == OFFERED:
+        return rules.offer_text(accept_by, now)
+    return f"原因：{reason}" if status == REFUSED else NEXT.get(status, "")
 
 
 #: An entry as the rules look at it, and beside it one's sign-up under names of its own.
 _MINE = (
     select(
-        Entry.id, Entry.title, Entry.place, Entry.weekly, Entry.first_start, Entry.last_end, Entry.changed_at,
+        Entry.id, Entry.title, Entry.place, Entry.weekly, Entry.status, Entry.first_start, Entry.last_end,
+        Entry.changed_at,
         Entry.sign_up_from, Entry.sign_up_until, Entry.own_first_until, Entry.withdraw_until,
         SignUp.status.label("mine"), SignUp.created_at.label("signed_up_at"), SignUp.accept_by, SignUp.refusal_reason,
         Relative.name.label("relative"), _NUMBER.label("number"),

@@ -1,14 +1,16 @@
 """What this feature registers for the features above: my services, waiting for me, own data (SPEC S9, C6, P8)."""
 
+import re
 from datetime import datetime
 from typing import Any
 
+from portal.catalogue.public import queries as public_queries
 from portal.core import clock, pdf_spool, registry
 from portal.core.access import Actor, Permission
 from portal.core.db import moment
 from portal.core.registry import Mine, Waiting, Waits
 from portal.signup import actions, notices, queries, queries_staff, rules
-from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING
+from portal.signup.models import ACTIVE, CONFIRMED, WAITING
 from portal.signup.states import LABELS, TONES
 
 
@@ -24,36 +26,32 @@ def _mine(row: Any, sessions: list[Any], now: datetime) -> Mine:
     over = row.last_end is not None and now >= row.last_end
     section = "past" if over or row.mine not in ACTIVE else "upcoming" if row.mine == CONFIRMED else "waiting"
     coming = [s for s in sessions if s.ends_at > now]
+    when = notices.when_of(sessions, (row.weekly or {}).get("label"), now)
     return Mine(
-        section=section, title=row.title, when=_when(row, sessions, coming), place=row.place,
+        section=section, title=row.title, when=when, place=row.place,
         status_text=f"候补第 {row.number} 位" if row.mine == WAITING else LABELS[row.mine],
         tone=TONES[row.mine], next_text="" if over else _next(row, now), url=f"/services/{row.id}",
         starts_at=coming[0].starts_at if coming else row.first_start, person=row.relative or "",
     )  # fmt: skip
 
 
-def _when(row: Any, sessions: list[Any], coming: list[Any]) -> str:
-    """Of a series the date that comes next, since the first may be long past."""
-    label = (row.weekly or {}).get("label")
-    if len(sessions) < 2 or not coming:
-        return notices.when_of(sessions, label)
-    following = f"下一次 {clock.span(coming[0].starts_at, coming[0].ends_at)}"
-    return f"{label}，{following}" if label else f"{following}，还有 {len(coming)} 场"
-
-
 def _next(row: Any, now: datetime) -> str:
-    if row.mine == CONFIRMED:
-        refusal = rules.may_withdraw(row, row.mine, row.signed_up_at, now)
-        return (
-            "来不了请打电话告诉主办方" if refusal else rules.leaving_text(rules.leave_until(row, row.signed_up_at), now)
-        )
-    if row.mine == OFFERED and row.accept_by is not None:
-        return f"请在 {clock.stamp(row.accept_by)} 前确认，过时名额给下一位"
-    if row.mine == WAITING:
-        return "有人退出就按先后递补，轮到了通知您"
-    if row.mine == PENDING:
-        return "主办方审核后通知您，名额先留着"
-    return str(row.refusal_reason)
+    leaving = rules.leaving_text(rules.leave_until(row, row.signed_up_at), now)
+    return queries.next_text(row, row.mine, leaving, row.accept_by, row.refusal_reason, now)
+
+
+_ADDRESS = re.compile(r"/services/(\d{1,9})(/sign-up)?")
+
+
+@registry.errand
+def about_to(path: str) -> registry.Errand | None:
+    """Signing up for an activity, or looking after one's own sign-up."""
+    found = _ADDRESS.fullmatch(path)
+    brief = public_queries.brief(int(found[1])) if found else None
+    if found is None or brief is None:
+        return None
+    words = "看您报的" if found[2] else "看" if brief.walk_in else "报名"
+    return registry.Errand(f"{words}《{brief.title}》", brief.call_phone, brief.centre_id)
 
 
 @registry.waiting

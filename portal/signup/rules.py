@@ -9,13 +9,12 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from portal.catalogue import bulk_rules
-from portal.catalogue.windows import Windows, closes_at, opens_at, withdraw_deadline
-from portal.core import clock
+from portal.catalogue.windows import GRACE, Windows, closes_at, opens_at, withdraw_deadline
+from portal.core import clock, deadlines
 from portal.core.words import Refusal
 
 Place = Literal["pending", "confirmed", "waiting"]
 
-GRACE = timedelta(hours=1)  # who has just signed up may think better of it, also after the deadline
 SHORTEST_OFFER = timedelta(hours=2)  # to ask the family and answer
 LOW_LEAD = timedelta(hours=48)  # low enrolment is told so long before the start …
 LOW_WINDOW_LEAD = timedelta(hours=24)  # … and so long before sign-up closes, whichever is earlier
@@ -142,7 +141,29 @@ def leaving_text(until: datetime | None, now: datetime) -> str:
     """'12月12日 20:00 前可自行退出'; past that moment, what to do instead (S4)."""
     if until is None:
         return "来不了请提前退出，把名额让给别人"
-    return f"{clock.stamp(until)} 前可自行退出" if now < until else "不能自己退出，来不了请打电话告诉主办方"
+    return f"{clock.stamp(until)} {'前可自行退出' if now < until else '以后不能自己退出了，来不了请打电话告诉主办方'}"
+
+
+def reminding_text(entry: EntryFacts, now: datetime) -> str:
+    """'开始前一天和前 2 小时会提醒': what still comes before the first session; '' once it has begun (S5)."""
+    if entry.first_start is None or now >= entry.first_start:
+        return ""
+    left = deadlines.reminders_left(entry.first_start, now)
+    return f"开始{left}会提醒" if left else "快开始了，不再另外提醒"
+
+
+def waiting_text(entry: EntryFacts, now: datetime) -> str:
+    """What whoever waits may still hope for (S2)."""
+    if may_move_up(entry, now):
+        return "有人退出按先后递补，轮到了马上通知"
+    return "活动已经开始，没有轮到，不用再等了"
+
+
+def offer_text(accept_by: datetime | None, now: datetime) -> str:
+    """Until when an offered place is kept."""
+    if accept_by is not None and now >= accept_by:
+        return "确认的时间已经过了，名额给了下一位"
+    return f"请在 {clock.stamp(accept_by) if accept_by else '活动开始'} 前确认，过时名额给下一位"
 
 
 def may_withdraw(entry: EntryFacts, status: str, signed_up_at: datetime, now: datetime) -> Refusal | None:

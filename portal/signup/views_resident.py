@@ -7,6 +7,8 @@ from typing import Any
 from flask import Blueprint, Response, abort, request, url_for
 from sqlalchemy import select
 
+from portal.catalogue import pictures
+from portal.catalogue.actions import changing
 from portal.catalogue.models import Entry
 from portal.catalogue.public import queries as public_queries
 from portal.centres import queries as centres
@@ -17,8 +19,9 @@ from portal.core.errors import DomainError
 from portal.core.incoming import whole_number
 from portal.core.words import Refusal
 from portal.people.refusals import NameMissing, NoSuchPerson
-from portal.signup import actions, notices, queries
-from portal.signup.errors import SignUpGone, SignUpRefused
+from portal.signup import actions, calendar, notices, queries
+from portal.signup.eligibility import actions as eligibility
+from portal.signup.errors import NotForThem, SignUpGone, SignUpRefused
 from portal.signup.models import ACTIVE, SignUp
 
 bp = Blueprint("signup", __name__)
@@ -28,7 +31,7 @@ TEMPLATE = "signup/answer.html"
 @registry.panel
 def panel_of(entry: Entry, viewer: Viewer | None, now: datetime) -> tuple[str, dict[str, Any]]:
     """The thumb bar of a service's page; `?for=` keeps whom one meant while signing in on the way."""
-    panel = queries.panel(entry, viewer, now, selected=request.args.get("for", "me"))
+    panel = queries.panel(entry, viewer, now, selected=request.args.get("for", ""))
     return "signup/_panel.html", {"panel": panel}
 
 
@@ -48,8 +51,13 @@ def _login_first(entry_id: int) -> Response:
     return pages.see_other(target)
 
 
+def _chosen() -> str:
+    """For whom: the one they were offered instead when that was pressed."""
+    return (request.form.get("instead") or request.form.get("for", "me")).strip()
+
+
 def _chosen_relative() -> int | None:
-    raw = request.form.get("for", "me").strip()
+    raw = _chosen()
     if raw in ("", "me"):
         return None
     number = whole_number(raw)
@@ -67,39 +75,49 @@ def _number(name: str, default: int = 0) -> int:
 
 
 def _page(
-    entry_id: int, *, fresh: int = 0, error: DomainError | None = None, said: str = "", chosen: str = "me"
+    entry_id: int, *, fresh: int = 0, change: int = 0, error: DomainError | None = None, chosen: str = ""
 ) -> Response:
-    """The panel: the sentence of a refusal in place, with the way out and what was chosen; or what was done."""
+    """What became of it; or the sentence of a refusal in place, with the way out and what was chosen."""
     now = clock.now()
     brief = public_queries.brief(entry_id) or abort(404)
     panel = queries.panel(brief, _resident(), now, selected=chosen)
+    asked = error if isinstance(error, NotForThem) else None
     if error is not None:
         companions = whole_number(request.form.get("companions"), 99) or 0
-        panel = replace(panel, error=f"{error.message}{error.advice}", companions=companions)
-    still = error is None and not said and not pages.wants_fragment()
-    panel = replace(panel, fresh=fresh, said=said, still=still)
-    key = ("answer", entry_id, brief.revision, centres.stamp())
-    told = pages.kept(key, lambda: _told(entry_id))
-    return pages.page(TEMPLATE, "panel", panel=panel, told=told, error=error)
+        panel = replace(panel, error="" if asked else f"{error.message}{error.advice}", companions=companions)
+    panel = replace(panel, fresh=fresh, still=not pages.wants_fragment(), asked=asked is not None)
+    key = ("answer", entry_id, brief.revision, brief.status, centres.stamp(), pages.minute(now))
+    told = pages.kept(key, lambda: _told(entry_id, now))
+    status = asked.status if asked else 0
+    moved = public_queries.change(entry_id, change) if change and any(o.live for o in panel.mine) else None
+    return pages.page(TEMPLATE, "panel", status, panel=panel, told=told, error=None if asked else error, asked=asked,
+        moved=changing.sentence(moved) if moved else "",
+                      wechat="MicroMessenger" in request.user_agent.string)  # fmt: skip
 
 
-def _told(entry_id: int) -> dict[str, str]:
-    """What the answer says of the entry: when and where, and the category to look further in."""
+def _told(entry_id: int, now: datetime) -> dict[str, str]:
+    """What the answer says of the entry to everybody: the ticket, words for the family, the category to look on in."""
     entry = public_queries.entry(entry_id) or abort(404)
-    return {"when": notices.when(entry), "category": entry.category.code} | pages.blocks(
-        "signup/_facts.html", entry=entry, when=notices.when(entry)
-    )
+    coming = next((s for s in entry.sessions if s.ends_at > now), None)
+    url = pages.absolute(url_for("catalogue.short", entry_id=entry_id))
+    said = notices.when(entry, now)
+    return {
+        "when": said, "category": entry.category.code, "family": notices.for_family(entry, now, url),
+    } | pages.blocks(
+        "signup/_facts.html", entry=entry, when=said, coming=coming, bring=notices.to_bring(entry.content),
+        picture=pictures.of(entry.title, entry.groups),
+    )  # fmt: skip
 
 
 def _refused(error: DomainError, entry_id: int) -> Response:
     if isinstance(error, NameMissing):
         return pages.see_other(url_for("people.profile", next=_way_back(entry_id)))
-    return _page(entry_id, error=error, chosen=request.form.get("for", "me"))
+    return _page(entry_id, error=error, chosen=_chosen())
 
 
 def _done(said: str, entry_id: int) -> Response:
     url = url_for("catalogue.service", entry_id=entry_id)
-    return pages.said(said, url, lambda: _page(entry_id, said=said))
+    return pages.said(said, url)
 
 
 @bp.post("/services/<int:entry_id>/sign-up")
@@ -109,16 +127,30 @@ def sign_up(entry_id: int) -> Response:
     """One tap, one confirm. Who is not signed in goes through login or registration and comes back here."""
     if _resident() is None:
         return _login_first(entry_id)
-    row = actions.sign_up(access.actor(), entry_id, _chosen_relative(), _number("companions"), clock.now())
+    sure = request.form.get("sure", "") == _chosen()  # what it is for was said of this person already
+    row = actions.sign_up(access.actor(), entry_id, _chosen_relative(), _number("companions"), clock.now(), sure=sure)
     url = url_for("signup.answer", entry_id=entry_id, new=row.id)
-    return pages.said("", url, lambda: _page(entry_id, fresh=row.id, chosen=request.form.get("for", "me")))
+    return pages.see_other(url)
 
 
 @bp.get("/services/<int:entry_id>/sign-up")
 @access.resident
 def answer(entry_id: int) -> Response:
-    """What became of it: place or number in the queue, what happens next, until when."""
-    return _page(entry_id, fresh=whole_number(request.args.get("new")) or 0)
+    """What became of it: place or number in the queue, what happens next, until when. `?change=`: from the message
+    on a change of the activity, old and new, and leaving is one tap (C8)."""
+    fresh, change = (whole_number(request.args.get(word)) or 0 for word in ("new", "change"))
+    return _page(entry_id, fresh=fresh, change=change)
+
+
+@bp.get("/services/<int:entry_id>/sign-up.ics")
+@access.public
+def own_calendar(entry_id: int) -> Response:
+    """The activity's dates for the phone's calendar. Public, for nothing private is in it and the browser to which
+    WeChat hands it on knows nobody."""
+    entry = public_queries.entry(entry_id) or abort(404)
+    body = Response(calendar.book(entry, clock.now()), mimetype="text/calendar")
+    body.headers["Content-Disposition"] = f'attachment; filename="activity-{entry.id}.ics"'
+    return body
 
 
 def _own_row(entry_id: int) -> SignUp:
@@ -147,6 +179,16 @@ def withdraw(entry_id: int) -> str:
     waited = row.status == "waiting"
     actions.withdraw(access.actor(), row.id, now)
     return "已退出候补。" if waited else "已退出，名额让给下一位。谢谢您提前告知。"
+
+
+@bp.post("/services/<int:entry_id>/ask-community")
+@access.resident
+@pages.act(_refused, _done)
+def ask_community(entry_id: int) -> str:
+    """The activity is for some groups: my community confirms once that I, or whom I act for, belong to one (S3)."""
+    entry, now = public_queries.entry(entry_id) or abort(404), clock.now()
+    eligibility.ask(access.actor(), entry, _chosen(), now)
+    return "已请您的社区确认，确认后马上通知您。"
 
 
 @bp.post("/services/<int:entry_id>/confirm-name")

@@ -42,7 +42,7 @@ def test_reload_after_signing_up(house: House, visit: Visit, js: bool) -> None:
     page = visit(house.portal, js=js, cookies=house.as_resident(person))
     page.goto(f"/services/{entry}")
     press(page, "确认报名")
-    says(page, "报名成功")
+    says(page, "报上了")
     page.reload()
     page.reload()
     assert live(house, entry) == 1
@@ -59,7 +59,7 @@ def test_back_shows_what_is_true_now(house: House, visit: Visit, js: bool) -> No
     page.goto(f"/services?month={MONTH}&q={title}")
     page.locator("a.act", has_text=title).click()
     press(page, "确认报名")
-    says(page, "报名成功")
+    says(page, "报上了")
     page.goto("/me")
     page.go_back()
     old, leave = page.get_by_role("button", name="确认报名"), page.get_by_role("button", name="退出")
@@ -95,7 +95,7 @@ def test_a_double_click_is_one_sign_up(house: House, visit: Visit) -> None:
     page.on("request", lambda r: sent.append(r.url) if r.method == "POST" else None)
     page.goto(f"/services/{entry}")
     page.get_by_role("button", name="确认报名").dblclick()
-    says(page, "报名成功")
+    says(page, "报上了")
     assert live(house, entry) == 1
     assert len([url for url in sent if url.endswith("/sign-up")]) == 1
 
@@ -108,7 +108,7 @@ def test_two_tabs_of_one_phone(house: House, visit: Visit) -> None:
     for tab in (first, second):
         tab.goto(f"/services/{entry}")
     press(first, "确认报名")
-    says(first, "报名成功")
+    says(first, "报上了")
     press(second, "确认报名")
     expect(second.get_by_role("button", name="退出")).to_be_visible()
     assert live(house, entry) == 1
@@ -128,7 +128,7 @@ def test_the_last_place_went_to_somebody_else(house: House, visit: Visit) -> Non
     quick = visit(house.portal, cookies=house.as_resident(house.resident()))
     quick.goto(f"/services/{entry}")
     press(quick, "确认报名")
-    says(quick, "报名成功")
+    says(quick, "报上了")
     press(slow, "确认报名")
     says(slow, "候补第 1 位")
     assert live(house, entry) == 1

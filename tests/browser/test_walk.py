@@ -165,9 +165,9 @@ class Walk:
         entry = int(page.url.split("?")[0].rsplit("/", 1)[1])
         press(page, "我要报名")
         self.register(page)
-        expect(page).to_have_url(re.compile(rf"/services/{entry}\?for=me$"))
+        expect(page).to_have_url(re.compile(rf"/services/{entry}$"))
         press(page, "确认报名")
-        says(page, "报名成功")
+        says(page, "报上了")
         page.goto("/me")
         says(page, CHOSEN)
         return entry

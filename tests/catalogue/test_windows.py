@@ -15,7 +15,7 @@ START = clock.at(date(2026, 12, 13), time(8, 30))
 
 
 def entry(**values: Any) -> Any:
-    usual = dict.fromkeys(("sign_up_from", "sign_up_until", "own_first_until", "withdraw_until"))
+    usual = dict.fromkeys(("sign_up_from", "sign_up_until", "own_first_until", "groups_first_until", "withdraw_until"))
     return SimpleNamespace(**({**usual, "first_start": START, "last_end": START + timedelta(days=8)} | values))
 
 
@@ -50,3 +50,22 @@ def test_the_hint_of_a_field_comes_from_the_rule(lead: timedelta, said: str) -> 
         return one.first_start - lead if one.first_start else None
 
     assert windows.usual_text(rule) == said
+
+
+def test_what_a_page_says_is_true_at_the_moment() -> None:
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    one = entry(
+        sign_up_from=START - 5 * day, own_first_until=START - 4 * day, sign_up_until=START - hour,
+        withdraw_until=START - day, changed_at=None,
+    )  # fmt: skip
+    before, between, late = START - 6 * day, START - 2 * hour, START - hour
+    assert windows.opening_now(one, before) == "12月8日 8:30 开始" and windows.opening_now(one, START - 5 * day) == ""
+    assert windows.own_first_now(one, before) == "本社区居民先报，12月9日 8:30 起都可以报"
+    assert windows.own_first_now(one, START - 4 * day) == ""
+    assert windows.closing_now(one, between) == "12月13日 7:30 前报名"
+    assert windows.closing_now(one, late) == "报名已截止（12月13日 7:30）"
+    assert windows.withdrawing_now(one, before) == "12月12日 8:30 前可自行退出"
+    assert windows.withdrawing_now(one, between) == "12月12日 8:30 以后退出请打电话；刚报名的，1 小时内还可自行退出"
+    assert windows.withdrawing_now(one, late) == "12月12日 8:30 以后退出请打电话"
+    assert "调整前就报名的" in windows.withdrawing_now(entry(withdraw_until=START - day, changed_at=before), late)
+    assert windows.open_at(one, START - 5 * day) and not windows.open_at(one, before) and not windows.open_at(one, late)

@@ -42,7 +42,7 @@ def url(app: Flask, rule: Rule, world: World) -> str:
     unknown = rule.arguments - world.ids.keys()
     assert not unknown, f"{rule.rule}: say in tests/house/world.py what {unknown} is for A1"
     values = {name: world.ids[name] for name in rule.arguments}
-    if rule.endpoint.startswith("signup"):
+    if rule.endpoint.startswith("signup") and rule.endpoint != "signup.own_calendar":
         values["entry_id"] = world.ids["public_entry_id"]
     if rule.endpoint.startswith("notices_staff") and "message_id" in values:
         values["message_id"] = world.ids["message_id"]

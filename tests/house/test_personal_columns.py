@@ -25,6 +25,7 @@ from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.actions import resident_records
 from portal.people.models import LoginCode, Relative, Resident
+from portal.signup.eligibility.models import GroupClaim
 from portal.signup.models import CONFIRMED, SignUp, SignUpReview
 from tests import marks
 from tests.factories import NOW, Make, Town
@@ -36,6 +37,7 @@ PERSONS = {
     "case_file": "detail",
     "delivery": "recipient tail body last_error",
     "evaluation": "words token caller_name",
+    "group_claim": "reason",
     "handover": "reason tried decline_reason",
     "inbox_message": "title body",
     "login_code": "phone code_hash address browser",
@@ -72,6 +74,7 @@ NOBODYS = {
     "entry_change": "kind before after reason status asked_by decided_by decision_reason",
     "entry_template": "name values",
     "evaluation": "subject_kind group_key title when_text person_key tags given_via",  # title: of a service or room
+    "group_claim": "person_key group_code status decided_by",
     "guide": "title summary phone link steps materials time_limit fee address",
     "handover": "kind status decided_by",
     "inbox_message": "audience kind link key",
@@ -143,8 +146,12 @@ def planted(session: Any, town: Town, make: Make) -> dict[str, str]:
     session.add_all([relative, sign_up, code, step])
     session.flush()
     session.add(SignUpReview(sign_up_id=sign_up.id, step_id=step.id, reason="x"))
+    claim = GroupClaim(centre_id=room.centre_id, resident_id=me.id, person_key=f"r{me.id}", group_code="elder",
+                       entry_id=sign_up.entry_id, status="refused", asked_at=NOW, reason="x")  # fmt: skip
+    session.add(claim)
+    session.flush()
     call = called_back(session, town)
-    for kind, number in (("sign_up", sign_up.id), ("booking", booking.id), ("call_back", call.id),
+    for kind, number in (("sign_up", sign_up.id), ("group_claim", claim.id), ("booking", booking.id), ("call_back", call.id),
                          ("case_file", call.case_id), ("handover", session.scalar(select(Handover.id)))):  # fmt: skip
         remarks.write(kind, number, "x")
     letters(session, town, booking.id, call.id)

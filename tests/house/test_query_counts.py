@@ -25,6 +25,7 @@ from portal.feedback.actions import give
 from portal.feedback.models import Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative, StaffAccount
+from portal.signup.eligibility.models import GroupClaim
 from portal.signup.models import SignUp
 from portal.venues.availability import room_snapshot
 from portal.venues.models import BookingSeries
@@ -40,7 +41,7 @@ RICH = {"/": 28, "/c/A1": 28, "/c/D": 28} | dict.fromkeys(
 )
 RESIDENT = (
     "/", "/services", "/services?q=活动", "/services?ended=1", "/services?centre=A1",
-    "/services/{entry}", "/guides", "/centres", "/help", "/c/A1", "/c/D", "/me",
+    "/services/{entry}", "/services/{entry}/sign-up", "/guides", "/centres", "/help", "/c/A1", "/c/D", "/me",
     "/me/inbox", "/me/profile", "/me/relatives", "/me/devices", "/me/data", "/me/proof", "/api/v1/services", "/me/evaluations",
     "/venues", "/venues?centre=A1", "/venues?centre=A1&day=tomorrow&from=14:00&to=15:00",
     "/venues?day=tomorrow&people=999", "/venues/{room}", "/venues/{room}?week=2026-11-23",
@@ -50,7 +51,7 @@ RESIDENT = (
 STAFF = (
     "/staff", "/staff/catalogue?month=2026-11", "/staff/catalogue?month=2026-12",
     "/staff/catalogue/changes", "/staff/catalogue/coverage", "/staff/catalogue/late",
-    "/staff/catalogue/templates", "/staff/guides", "/staff/sign-ups", "/staff/sign-ups/{entry}",
+    "/staff/catalogue/templates", "/staff/guides", "/staff/sign-ups", "/staff/sign-ups/{entry}", "/staff/sign-ups/groups",
     "/staff/accounts", "/staff/sessions", "/staff/let-in", "/staff/second-factor", "/staff/audit", "/staff/messages",
     "/staff/messages?tail=0000&kind=signup&first=2026-11-01", "/staff/messages/residents/{resident}",
     "/staff/accounts?q=经办&role=operator&sort=login", "/staff/catalogue/late?q=甲&month=2026-12",
@@ -127,6 +128,10 @@ class Rows:
             must_change=False, created_at=NOW,
         ))  # fmt: skip
         db.session.add(Relative(resident_id=me.id, name=f"家人{number}", relation="母亲", created_at=NOW))
+        db.session.add(GroupClaim(
+            centre_id=a1.id, resident_id=me.id, person_key=f"v{number}", group_code="elder", entry_id=self.full.id,
+            status="asked", asked_at=NOW,
+        ))  # fmt: skip
         for audience, person in (("staff", self.town.staff["A1"].id), ("resident", me.id)):
             db.session.add(WebSession(
                 id=f"{audience[0]}{number:063d}", audience=audience, person_id=person, created_at=NOW, last_seen_at=NOW,

@@ -160,7 +160,7 @@ def test_signing_up_twice_with_one_form(
     for _ in range(2):
         answer = post(client, page, f"{page}/sign-up", {"csrf_token": token, "for": "me"})
         assert answer.status_code == 303
-        assert "报名成功" in client.get(answer.location).text
+        assert "报上了" in client.get(answer.location).text
     session.rollback()
     assert session.scalar(select(func.count(SignUp.id))) == 1
 

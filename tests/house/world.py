@@ -20,6 +20,7 @@ from portal.feedback.actions import give
 from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative
+from portal.signup.eligibility.models import GroupClaim
 from portal.signup.models import SignUp
 from portal.venues.models import BookingSeries
 from tests.factories import NOW, Make, Town
@@ -70,7 +71,7 @@ def build(town: Town, make: Make) -> World:
     )
     relative = Relative(resident_id=person.id, name=SECRET[:6], relation="母亲", created_at=NOW)
     rows: dict[str, Any] = {
-        "sheet": _sheet(town),
+        "sheet": _sheet(town), "claim": _claim(town, public),
         "draft": draft, "sign_up": sign_up, "change": change, "plan": plan, "message": message, "relative": relative,
         "template": Template(centre_id=a1.id, name=SECRET, values=VALUES, created_at=NOW),
         "photo": _photo("centre", a1.id, a1.id),
@@ -95,7 +96,7 @@ def build(town: Town, make: Make) -> World:
         "entry_id": draft.id, "sign_up_id": sign_up.id, "change_id": change.id, "import_id": plan.id,
         "step_id": rows["step"].id, "plan_id": plan.id, "template_id": rows["template"].id, "account_id": town.staff["A1"].id,
         "sheet_id": rows["sheet"].id, "centre_id": a1.id, "department_id": town.staff["ZFB"].department_id,
-        "photo_id": rows["photo"].id, "document_id": rows["document"].id, "pack_id": rows["pack"].id, "form": "zip",
+        "claim_id": rows["claim"].id, "photo_id": rows["photo"].id, "document_id": rows["document"].id, "pack_id": rows["pack"].id, "form": "zip",
         "guide_id": rows["guide"].id, "message_id": message.id, "relative_id": relative.id, "resident_id": person.id,
         "session_id": rows["web_session"].id, "delivery_id": rows["delivery"].id, "code": "A1", "month": "2026-12",
         "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4", "name": "0" * 32 + ".webp", "filename": "portal.css",
@@ -132,6 +133,14 @@ def _photo(kind: str, subject_id: int, centre_id: int) -> Attachment:
     return Attachment(
         subject_kind=kind, subject_id=subject_id, centre_id=centre_id, file="x.jpg", caption="公开的照片",
         created_at=NOW,
+    )  # fmt: skip
+
+
+def _claim(town: Town, public: Entry) -> GroupClaim:
+    """What A1 is asked to confirm of the first resident."""
+    return GroupClaim(
+        centre_id=town.centres["A1"].id, resident_id=town.residents[0].id, person_key="house", group_code="elder",
+        entry_id=public.id, status="asked", asked_at=NOW, reason=SECRET,
     )  # fmt: skip
 
 

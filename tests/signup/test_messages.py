@@ -136,8 +136,35 @@ def test_change_is_told_to_everyone_and_more_places_move_up(
     for person in town.residents[:4]:
         told = [m for m in inbox(session, person) if m.kind == "change.changed"]
         assert len(told) == 1
-        assert all(word in told[0].body for word in ("一楼大厅", "二楼书吧", "一楼装修", "退出"))
+        assert all(word in told[0].body for word in ("一楼大厅", "二楼书吧", "一楼装修", "点一下就能退出"))
+        assert told[0].link.startswith(f"/services/{entry.id}/sign-up?change=")
     assert [r.status for r in rows] == ["confirmed"] * 3 + ["waiting"]
+
+
+def test_a_message_of_a_running_series_names_its_next_date(session: Any, town: Town, make: Make, now: datetime) -> None:
+    week, hour = timedelta(days=7), timedelta(hours=2)
+    sessions = [(now - week, now - week + hour), (now + week, now + week + hour)]
+    entry = make.entry(
+        town.centres["A1"], sessions, sign_up_until=now + week, weekly={"label": "每周三 10:00–12:00"}
+    )  # fmt: skip
+    fill(session, town, entry, now, 1)
+    outbox.run_due(now)
+    body = inbox(session, town.residents[0])[0].body
+    assert f"下一次 {clock.span(*sessions[1])}" in body and "第一次" not in body
+    # It had begun: no reminder of its first date is promised, and an hour is left to think again.
+    assert f"{clock.stamp(now + timedelta(hours=1))} 前可自行退出" in body and "提醒" not in body
+
+
+def test_an_offer_whose_time_is_over_is_told_to_nobody(session: Any, town: Town, entry: Entry, now: datetime) -> None:
+    rows = fill(session, town, entry, now, 3)
+    outbox.run_due(now)
+    late = clock.at(datetime(2026, 12, 12).date(), datetime(2026, 1, 1, 12).time())
+    with writing():
+        actions.withdraw(town.resident_actor(0), rows[0].id, late)
+    session.expire_all()
+    assert rows[2].status == "offered" and rows[2].accept_by is not None
+    outbox.run_due(rows[2].accept_by)
+    assert [m.kind for m in inbox(session, town.residents[2])] == ["sign_up.waiting"]
 
 
 def test_cancelling_ends_and_tells_everybody_once(session: Any, town: Town, entry: Entry, now: datetime) -> None:

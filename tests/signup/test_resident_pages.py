@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from icalendar import Calendar
 from sqlalchemy import select
 
 from portal.catalogue.models import Entry
@@ -48,24 +49,54 @@ def test_one_confirm(session: Any, town: Town, entry: Entry, client: FlaskClient
     row = mine(session, town.residents[0])[0]
     assert answer.location == f"/services/{entry.id}/sign-up?new={row.id}"
     after = client.get(answer.location).text
-    assert "<h1>报名成功</h1>" in after
-    assert '<b>12月13日（周日）<span class="whole">8:30–11:00</span></b>' in after
+    assert '<h1 tabindex="-1" autofocus>报上了</h1>' in after
+    assert '12月13日（周日）<span class="whole">8:30–11:00</span>' in after
     again = client.post(f"/services/{entry.id}/sign-up", data={"for": "me"})
     assert again.location == answer.location
     assert counts(session, entry) == (1, 0)
 
 
-def test_fragment_is_the_block_of_the_page(
-    session: Any, town: Town, entry: Entry, client: FlaskClient, as_resident: SignIn
+def test_one_page_for_everybody_tells_all_of_it(
+    session: Any, town: Town, make: Make, client: FlaskClient, as_resident: SignIn
 ) -> None:
+    """With JavaScript as without: who, when, where, what to bring, until when, calendar, family, my services (S1)."""
+    entry = make.entry(
+        town.centres["A1"], title="净滩行动", max_companions=2, content="一起捡垃圾。请自带水杯和防滑鞋；手套我们发。",
+        withdraw_until=NOW + timedelta(days=10),
+    )  # fmt: skip
     as_resident(client, town.residents[0])
-    answer = client.post(f"/services/{entry.id}/sign-up", data={"for": "me", "companions": "1"}, headers=HTMX)
-    assert answer.status_code == 200
-    assert answer.text.lstrip().startswith('<section class="thumb sign-up" id="sign-up"')
-    assert "报名成功" in answer.text
-    assert "共 2 人" in answer.text
-    assert "Vary" in answer.headers
-    assert mine(session, town.residents[0])[0].places == 2
+    form = {"for": "me", "companions": "1"}
+    scripted = client.post(f"/services/{entry.id}/sign-up", data=form, headers=HTMX)
+    row = mine(session, town.residents[0])[0]
+    address = f"/services/{entry.id}/sign-up?new={row.id}"
+    assert (scripted.status_code, scripted.headers["HX-Redirect"], row.places) == (200, address, 2)
+    assert client.post(f"/services/{entry.id}/sign-up", data=form).location == address
+    page = client.get(address).text
+    for words in (
+        "报上了", "共 2 位", "<b>13</b> 12月 周日", "净滩行动", "一楼大厅", "请自带水杯和防滑鞋", "陈社工",
+        "12月5日 10:00 前可自行退出", "开始前一天和前 2 小时会提醒", f"/services/{entry.id}/sign-up.ics", 'href="/me"',
+        "我报上了《净滩行动》", "有事打电话：陈社工 0755-8420 0001",
+    ):  # fmt: skip
+        assert words in page, words
+    assert "浏览器打开" not in page
+    wechat = client.get(address, headers={"User-Agent": "Mozilla/5.0 MicroMessenger/8.0"}).text
+    assert "在浏览器打开" in wechat
+
+
+def test_calendar_of_a_sign_up(session: Any, town: Town, make: Make, client: FlaskClient) -> None:
+    """The sessions to come, each under its name in the centre's calendar; open to the browser WeChat hands on to."""
+    a1, day = town.centres["A1"], timedelta(days=1)
+    entry = make.entry(a1, [(NOW - day, NOW - day + timedelta(hours=1)), (NOW + day, NOW + day + timedelta(hours=1))])
+    answer = client.get(f"/services/{entry.id}/sign-up.ics")
+    assert answer.mimetype == "text/calendar" and "activity-" in answer.headers["Content-Disposition"]
+    events = list(Calendar.from_ical(answer.data).walk("VEVENT"))
+    assert [e.decoded("dtstart") for e in events] == [NOW + day]
+    assert str(events[0]["uid"]) == f"entry-{entry.id}-{entry.sessions[1].id}@saoma-diandan"
+    assert b"BEGIN:VALARM" in answer.data and b"TZID" not in answer.data
+    entry.status = "cancelled"
+    session.commit()
+    assert b"STATUS:CANCELLED" in client.get(f"/services/{entry.id}/sign-up.ics").data
+    assert client.get("/services/99999/sign-up.ics").status_code == 404
 
 
 def test_full_shows_the_number_in_the_queue(
@@ -74,17 +105,17 @@ def test_full_shows_the_number_in_the_queue(
     take(session, town, entry, 3)
     as_resident(client, town.residents[3])
     assert "加入候补" in client.get(f"/services/{entry.id}").text
-    answer = client.post(f"/services/{entry.id}/sign-up", data={"for": "me"}, headers=HTMX)
-    assert "候补第 2 位" in answer.text
+    client.post(f"/services/{entry.id}/sign-up", data={"for": "me"}, headers=HTMX)
     full = client.get(f"/services/{entry.id}/sign-up").text
-    assert "前面还有 1 人" in full
+    assert "候补第 2 位" in full and "前面还有 1 人" in full
+    assert "存到手机日历" not in full and "报上了" not in full  # nothing is sure yet
 
 
 def test_signing_in_on_the_way_keeps_the_intention(
     session: Any, town: Town, entry: Entry, client: FlaskClient, as_resident: SignIn
 ) -> None:
     page = client.get(f"/services/{entry.id}").text
-    assert f"/login?next=/services/{entry.id}?for%3Dme" in page
+    assert f'/login?next=/services/{entry.id}"' in page
     answer = client.post(f"/services/{entry.id}/sign-up", data={"for": "7"})
     assert (answer.status_code, answer.location) == (303, f"/login?next=/services/{entry.id}?for%3D7")
     lost = client.post(f"/services/{entry.id}/sign-up", data={"for": "7"}, headers=HTMX)
@@ -176,11 +207,9 @@ def test_withdraw(
     rows = take(session, town, entry, 3)
     as_resident(client, town.residents[0])
     answer = client.post(f"/services/{entry.id}/withdraw", data={"sign_up": rows[0].id}, headers=headers)
-    if headers:
-        assert "已退出，名额让给下一位" in answer.text
-    else:
-        assert (answer.status_code, answer.location) == (303, f"/services/{entry.id}")
-        assert "已退出，名额让给下一位" in client.get(answer.location).text
+    target = answer.headers["HX-Redirect"] if headers else answer.location
+    assert (answer.status_code, target) == (200 if headers else 303, f"/services/{entry.id}")
+    assert "已退出，名额让给下一位" in client.get(target).text
     session.rollback()
     assert [r.status for r in rows] == ["withdrawn", "confirmed", "confirmed"]
 
@@ -198,11 +227,15 @@ def test_withdraw_without_naming_it(
 def test_keeping_part_of_a_party(
     session: Any, town: Town, entry: Entry, client: FlaskClient, as_resident: SignIn
 ) -> None:
-    rows = take(session, town, entry, 1, 1)
+    entry.capacity = 3
+    session.commit()
+    rows = take(session, town, entry, 1, 2)
     as_resident(client, town.residents[0])
-    assert "只留 1 位" in client.get(f"/services/{entry.id}").text
-    client.post(f"/services/{entry.id}/withdraw", data={"sign_up": rows[0].id, "keep": "1"})
-    assert mine(session, town.residents[0])[0].places == 1
+    page = client.get(f"/services/{entry.id}").text
+    assert "1 位不来，只留 2 位" in page and "2 位不来，只留 1 位" in page and "都不来了，全部退出" in page
+    for left in (2, 1):  # one of three companions first, then another
+        client.post(f"/services/{entry.id}/withdraw", data={"sign_up": rows[0].id, "keep": str(left)})
+        assert mine(session, town.residents[0])[0].places == left and counts(session, entry) == (left, 0)
     for keep in ("2", "x"):
         answer = client.post(f"/services/{entry.id}/withdraw", data={"sign_up": rows[0].id, "keep": keep})
         assert answer.status_code == 409

@@ -18,7 +18,7 @@ from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import Invalid, NotAllowed, NotYourTurn, Stale
 
-DATES = frozenset({"own_first_until", "sign_up_from", "sign_up_until", "withdraw_until"})
+DATES = frozenset({"own_first_until", "groups_first_until", "sign_up_from", "sign_up_until", "withdraw_until"})
 # Columns of Entry that carry a value of the same name.
 PLAIN = tuple(f.name for f in fields(EntryValues) if f.name not in {"sessions", "groups"})
 
@@ -54,6 +54,7 @@ def put_values(entry: Entry, values: EntryValues) -> None:
     entry.weekly = rules.still_weekly(values)
     if values.walk_in:
         entry.sign_up_from = entry.sign_up_until = entry.own_first_until = entry.withdraw_until = None
+        entry.groups_first_until, entry.groups_only = None, False
     wanted = set(values.sessions)
     kept = [s for s in entry.sessions if Span(s.starts_at, s.ends_at) in wanted]
     known = {Span(s.starts_at, s.ends_at) for s in kept}

@@ -1,5 +1,6 @@
 """Reads for residents' pages. Run under a ResidentScope, so drafts do not exist here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,20 +9,25 @@ from markupsafe import Markup
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
+from portal.catalogue.actions import changing
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntryChange, Guide
 from portal.catalogue.public import month_snapshot, words
+from portal.catalogue.states import APPLIED, UNDONE, URGENT
 from portal.catalogue.windows import free_places
 from portal.centres.models import Centre
 from portal.core import clock, pages, reads, scope
 from portal.core.db import db
 from portal.venues.models import Venue
 
+EFFECTIVE = (APPLIED, URGENT, UNDONE)  # changes that moved something, be it back
+
 _BRIEF = (
     select(
         Entry.id, Entry.revision, Entry.month, Entry.title, Entry.status, Entry.centre_id, Entry.capacity, Entry.unit,
         Entry.taken, Entry.waiting, Entry.walk_in, Entry.needs_review, Entry.max_companions, Entry.changed_at,
         Entry.own_first_until, Entry.sign_up_from, Entry.sign_up_until, Entry.withdraw_until, Entry.first_start,
-        Entry.last_end, func.coalesce(func.nullif(Entry.phone, ""), Centre.phone).label("call_phone"),
+        Entry.last_end, Entry.groups, Entry.audience, Entry.groups_only, Entry.groups_first_until,
+        func.coalesce(func.nullif(Entry.phone, ""), Centre.phone).label("call_phone"),
         Venue.active.label("room_open"),
     )
     .join(Centre, Centre.id == Entry.centre_id)
@@ -89,10 +95,24 @@ def sessions_view(item: Entry, now: datetime) -> SessionsView:
 
 
 def changes(entry_id: int) -> list[EntryChange]:
-    """Changes that have been made after publication, newest first; a fact of the public page."""
-    statement = select(EntryChange).where(EntryChange.entry_id == entry_id, EntryChange.status == "applied")
+    """Changes that took effect after publication, newest first; a fact of the public page."""
+    statement = select(EntryChange).where(EntryChange.entry_id == entry_id, EntryChange.status.in_(EFFECTIVE))
     with scope.system("applied changes are shown on the public page (C8)"):
-        return list(db.session.scalars(statement.order_by(EntryChange.decided_at.desc())))
+        return list(db.session.scalars(statement.order_by(EntryChange.decided_at.desc(), EntryChange.id.desc())))
+
+
+def change(entry_id: int, change_id: int) -> EntryChange | None:
+    """One of these."""
+    return next((one for one in changes(entry_id) if one.id == change_id), None)
+
+
+def old_and_new(item: Entry, made: Sequence[EntryChange], now: datetime) -> list[str]:
+    """What is other than it was published, each change in a sentence with old and new, newest first: until the day of
+    the last session is over (C8)."""
+    if item.last_end is not None and clock.today(now) > clock.local(item.last_end).date():
+        return []
+    told = [changing.sentence(one) for one in made]
+    return told if not item.change_note or item.change_note in told else [item.change_note, *told]
 
 
 def is_over(item: Any, now: datetime) -> bool:

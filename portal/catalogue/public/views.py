@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from portal.catalogue import windows
 from portal.catalogue.public import month_snapshot, queries, rolling_list
+from portal.centres import profile
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, registry, uploads
 from portal.core.incoming import whole_number
@@ -62,11 +63,11 @@ def service(entry_id: int) -> Response:
     # Sign-ups change what `brief` says and nothing of what is kept.
     key = ("service", entry_id, brief.revision, brief.status, brief.room_open, centres.stamp(), pages.minute(now))
     told = pages.kept(key, lambda: _told(entry_id, now))
-    panels, closing = registry.panels(brief, access.viewer(), now), windows.closes_at(brief)
+    panels = registry.panels(brief, access.viewer(), now)
     return pages.page(
         "catalogue/public/service.html", entry=brief, told=told, panels=panels, now=now,
         facts=registry.facts(brief), similar=queries.similar(brief, now), over=queries.is_over(brief, now),
-        free=windows.free_places(brief.capacity, brief.taken), closed=closing is not None and closing <= now,
+        free=windows.free_places(brief.capacity, brief.taken), closed=not windows.open_at(brief, now),
     )  # fmt: skip
 
 
@@ -74,9 +75,11 @@ def _told(entry_id: int, now: datetime) -> dict[str, Markup]:
     """What a service's page says to everybody whatever happens to its places, drawn: the blocks of its template."""
     entry = queries.entry(entry_id) or abort(404)
     short_url = pages.absolute(url_for("catalogue.short", entry_id=entry.id))
+    made = queries.changes(entry.id)
     return pages.blocks(
         "catalogue/public/_service.html", entry=entry, now=now, windows=windows, over=queries.is_over(entry, now),
-        sessions=queries.sessions_view(entry, now), changes=queries.changes(entry.id), short_url=short_url,
+        sessions=queries.sessions_view(entry, now), changes=made, short_url=short_url,
+        moved=queries.old_and_new(entry, made, now), group_words=profile.group_words(entry.groups),
         share_text=queries.share_text(entry, short_url),
     )  # fmt: skip
 

@@ -229,6 +229,8 @@ class EntryForm(StoredForm):
         validators=[Optional(), NumberRange(0, rules.COMPANIONS_MAX, f"应在 0 到 {rules.COMPANIONS_MAX} 之间。")],
     )  # fmt: skip
     own_first_until = MomentField("本社区优先到", "这之前只有本社区居民能报")
+    groups_first_until = MomentField("适合人群优先到", "这之前只有上面勾的人群能报")
+    groups_only = BooleanField("只限适合人群", description="勾上后，别的人不能报；有的人群要由社区确认一次")
     sign_up_from = MomentField("报名开始", "不填就是发布后马上开始")
     sign_up_until = MomentField("报名截止")
     withdraw_until = MomentField("自行退出截止")
@@ -251,8 +253,7 @@ class EntryForm(StoredForm):
     def load(self, values: EntryValues) -> None:
         super().load(values)
         for name in (
-            "service_type_id", "needs_review", "max_companions", "own_first_until", "sign_up_from", "sign_up_until",
-            "withdraw_until", "cover",
+            "service_type_id", "needs_review", "max_companions", *rules.WINDOWS, "groups_only", "cover",
         ):  # fmt: skip
             self[name].process_data(getattr(values, name))
         self.groups.data = list(values.groups)
@@ -263,7 +264,8 @@ class EntryForm(StoredForm):
         named: dict[str, Any] = {n: self[n].moment for n in rules.WINDOWS}
         named |= {
             "service_type_id": self.service_type_id.data, "groups": tuple(self.groups.data or ()),
-            "needs_review": self.needs_review.data, "max_companions": self.max_companions.data or 0,
+            "needs_review": self.needs_review.data, "groups_only": self.groups_only.data,
+            "max_companions": self.max_companions.data or 0,
             "fee": int(((self.fee.data or Decimal(0)) * 100).to_integral_value()),
             "cover": "" if self.remove_cover.data else self.cover.data or "",
         }  # fmt: skip
@@ -274,9 +276,9 @@ class EntryForm(StoredForm):
     @property
     def has_terms(self) -> bool:
         """Whether anything but the usual is said of signing up and fees, or is wrong there."""
-        windows = (self.sign_up_from, self.sign_up_until, self.withdraw_until, self.own_first_until)
+        windows = (self[name] for name in rules.WINDOWS)
         said = any(f.data or f.errors for f in (*windows, self.max_companions, self.fee))
-        typed = self.needs_review.data or self.own_first_until.raw_data
+        typed = self.needs_review.data or self.groups_only.data or self.own_first_until.raw_data
         return bool(said or typed or self.service_type_id.errors)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, request, session, url_for
 
 from portal.centres import profile
-from portal.core import access, clock, cookies, db, pages, sealed
+from portal.core import access, clock, cookies, db, pages, registry, sealed
 from portal.core.access import safe_next
 from portal.core.errors import DomainError
 from portal.people import forms, queries, rules, signing, viewer
@@ -17,7 +17,7 @@ from portal.people.models import Resident
 from portal.people.refusals import CodeTooSoon, when
 
 face = Blueprint("people", __name__)
-face.context_processor(lambda: {"limits": rules})
+face.context_processor(lambda: {"limits": rules, "errand": errand, "hotline": profile.current().hotline})
 
 # Keys of the signed cookie while somebody is on the way in.
 PHONE, VERIFIED, BROWSER = "login_phone", "login_code", "login_browser"
@@ -64,6 +64,16 @@ def _target() -> str:
     )
 
 
+def errand() -> registry.Errand | None:
+    """What comes after signing in, in words."""
+    return registry.errand_at(_target().split("?")[0])
+
+
+def _lost() -> bool:
+    """Whether this browser was signed in and is no more."""
+    return "_user_id" in session and access.viewer() is None
+
+
 def _is_resident() -> bool:
     user = access.viewer()
     return user is not None and user.audience == "resident"
@@ -77,7 +87,7 @@ def login() -> Any:
     browser()
     form = forms.PhoneForm()
     form.phone.data = form.phone.data or session.get(PHONE, "")
-    return pages.page("people/public/login.html", form=form, target=_target())
+    return pages.page("people/public/login.html", form=form, target=_target(), lost=_lost())
 
 
 @face.post("/login")
@@ -187,9 +197,10 @@ def register() -> Any:
     phone = login_codes.verified_phone(session.get(VERIFIED), clock.now())
     if phone is None:
         return pages.see_other(url_for("people.login", next=_target()))
-    form, near = _register_form(), viewer.chosen_centre()
-    if near is not None:
-        form.home.data = str(near.id)
+    form, near, wanted = _register_form(), viewer.chosen_centre(), errand()
+    here = near.id if near is not None else wanted.centre_id if wanted is not None else None
+    if any(here is not None and choice.value == str(here) for choice in form.home.choices or ()):
+        form.home.data = str(here)
     return _register_page(form, phone)
 
 

@@ -1,5 +1,6 @@
 """What this feature registers for the features above: my services, own data (SPEC S9, P8)."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,19 @@ def _mine(one: Own, now: datetime) -> Mine:
         place=row.venue.centre.label, status_text=one.label, tone=one.tone, next_text=queries.next_step(one, now),
         url=f"/venues/bookings/{row.id}", starts_at=row.starts_at, person=row.relative.name if row.relative else "",
     )  # fmt: skip
+
+
+_ADDRESS = re.compile(r"/venues/(\d{1,9})")
+
+
+@registry.errand
+def about_to(path: str) -> registry.Errand | None:
+    """Booking a room."""
+    found = _ADDRESS.fullmatch(path)
+    room = queries.venue(int(found[1])) if found else None
+    if room is None:
+        return None
+    return registry.Errand(f"订{room.name}", room.phone or room.centre.phone, room.centre_id)
 
 
 @registry.personal
