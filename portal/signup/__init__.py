@@ -1,4 +1,4 @@
-"""Sign-up (报名): places, the waiting list, reminders, rosters (SPEC S1-S5, S9, S10)."""
+"""Sign-up (报名): places, the waiting list, reminders, rosters, who came (SPEC S1-S6, S9, S10)."""
 
 from flask import Flask
 
@@ -16,6 +16,8 @@ def register(app: Flask) -> None:
         views_review,
         views_staff,
     )
+    from portal.signup.attendance import views_resident as check_in
+    from portal.signup.attendance import views_staff as check_in_staff
 
-    app.register_blueprint(views_resident.bp)
-    app.register_blueprint(views_staff.bp)
+    for blueprint in (views_resident.bp, views_staff.bp, check_in.bp, check_in_staff.bp):
+        app.register_blueprint(blueprint)

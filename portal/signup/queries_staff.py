@@ -139,7 +139,10 @@ class Row:
     reason: str
     note: str
     home: str = ""
-    checked_in: bool = False
+
+    @property
+    def person_key(self) -> str:
+        return f"v{self.relative_id}" if self.relative_id else f"r{self.resident_id}"
 
     @property
     def label(self) -> str:
@@ -188,7 +191,6 @@ def _row(
         by=name if relative else "", phone=relative_phone or phone or "", places=s.places, status=s.status,
         number=number if s.status == WAITING else None, accept_by=s.accept_by, created_by=s.created_by,
         created_at=s.created_at, reason=s.refusal_reason, note=s.note, home=home or "",
-        checked_in=s.checked_in_at is not None,
     )  # fmt: skip
 
 

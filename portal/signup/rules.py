@@ -54,9 +54,15 @@ def may_sign_up(
     )  # fmt: skip
 
 
+def cancelled(entry: EntryFacts) -> Refusal | None:
+    """Said wherever somebody wants to take part in what does not take place."""
+    why = Refusal("cancelled", "这个活动已经取消了。", "可以看看同类的其他活动。")
+    return why if entry.status == CANCELLED else None
+
+
 def _open_at_all(entry: EntryFacts, now: datetime) -> Refusal | None:
-    if entry.status == CANCELLED:
-        return Refusal("cancelled", "这个活动已经取消了。", "可以看看同类的其他活动。")
+    if refusal := cancelled(entry):
+        return refusal
     if entry.status != PUBLISHED:
         return Refusal("gone", "这个活动现在不接受报名。", "可以看看同类的其他活动。")
     if entry.last_end and now >= entry.last_end:

@@ -25,11 +25,13 @@ from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.actions import resident_records
 from portal.people.models import LoginCode, Relative, Resident
+from portal.signup.attendance.models import Attendance
 from portal.signup.models import CONFIRMED, SignUp, SignUpReview
 from tests import marks
 from tests.factories import NOW, Make, Town
 
 PERSONS = {
+    "attendance": "surname tail",
     "attachment": "caption",  # of those that a resident gave
     "booking": "contact_name contact_phone caller_name title needs reason",
     "call_back": "outcome_words",
@@ -50,6 +52,8 @@ PERSONS = {
 # The district's own words, words of lists, names and numbers of staff, keys and codes.
 NOBODYS = {
     "attachment": "subject_kind kind created_by file",  # file: a hash; the file itself goes with its row
+    "attendance": "person_key via marked_by",
+    "attendance_mark": "key via by",
     "audit_head": "hash key_id seal",
     "audit_log": "actor_kind actor_name centre_path address verb object_type summary before after previous hash key_id",
     "booking": "source function status created_by",
@@ -85,6 +89,7 @@ NOBODYS = {
     "printed_document": "month paper digest data status file error",
     "remark": "object_type",
     "resident": "consent_version",
+    "roster_check": "checked_by",
     "service_type": "name source",
     "setting": "key value",
     "sign_up": "person_key status created_by",
@@ -133,6 +138,10 @@ def planted(session: Any, town: Town, make: Make) -> dict[str, str]:
     relative = Relative(resident_id=me.id, name="x", relation="x", created_at=NOW)
     sign_up = SignUp(entry_id=make.entry(town.centres["A1"], taken=1).id, centre_id=town.centres["A1"].id, resident_id=me.id,
                      person_key="r1", status=CONFIRMED, created_at=NOW)  # fmt: skip
+    here = make.entry(town.centres["A1"])
+    here_id = here.sessions[0].id
+    session.add(Attendance(centre_id=here.centre_id, session_id=here_id, entry_id=here.id, resident_id=me.id, person_key="r1",
+                           came=True, via="tail", marked_at=NOW))  # fmt: skip
     booking = make.booking(room, NOW - timedelta(days=2), resident=me)
     make.booking(room, NOW - timedelta(days=3), contact_phone=me.phone)
     make.note(room, booking_id=booking.id)
