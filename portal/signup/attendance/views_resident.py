@@ -59,7 +59,7 @@ def _place(date_id: int, door_key: str, error: DomainError | None = None) -> Res
     taken = {p.value for p in (*here.expected, *here.there)}
     return pages.page(
         "signup/attendance/place.html", date=date, entry=date.entry, now=now, here=here, error=error,
-        signed_in=viewer is not None, refusal=rules.own_refusal(date, now),
+        signed_in=viewer is not None, refusal=rules.own_refusal(date, now), tail=rules.TAIL,
         family=[one for one in family if one[0] not in taken],
     )  # fmt: skip
 
@@ -86,7 +86,7 @@ def arrive(date_id: int, door_key: str) -> Response:
         actions.check_in(actor, date_id, door_key, chosen, now)
     else:
         actions.walk_in(actor, date_id, door_key, _relative(), now)
-    return pages.said("签到好了，请进。", url_for("check_in.place", date_id=date_id, door_key=door_key))
+    return pages.see_other(url_for("check_in.place", date_id=date_id, door_key=door_key))
 
 
 def _relative() -> int | None:
