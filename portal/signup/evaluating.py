@@ -3,9 +3,6 @@
 The asking itself, the answers and the call-backs are portal.feedback's.
 """
 
-import hashlib
-import re
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,27 +23,11 @@ from portal.signup import notices
 from portal.signup.attendance import queries as attendance
 from portal.signup.attendance.models import Attendance
 from portal.signup.models import CONFIRMED, SignUp
+from portal.signup.series import KIND, series_key
 
-KIND = "activity"
 AFTER = timedelta(hours=1)  # people are home, and still remember
 LATEST = timedelta(days=7)  # whoever was not asked by then is not asked any more
 LONGEST_SERIES = timedelta(days=62)  # an entry belongs to one month; its sessions lie within two
-
-# What tells one date of the same activity from another: '（第三期）', '第12讲', '12月', '2026年'.
-_ISSUE = re.compile(r"第[0-9一二三四五六七八九十百]+[期讲场次届季课回]|[0-9]{4}年|[0-9]{1,2}月(?:份|[0-9]{1,2}日)?")
-
-
-def series_key(centre_id: int, title: str) -> str:
-    """The group an activity's average is about: what recurs, that is the same title at the same centre.
-
-    An entry is one row of one month's list, so its own id would never gather enough answers, and the average could
-    not help anybody choose: the activity is over. Titles are folded (width, case, spaces, punctuation, number of the
-    issue, month), hashed because a key has a fixed length. Another centre's activity of the same title is another one:
-    other people hold it.
-    """
-    folded = _ISSUE.sub("", unicodedata.normalize("NFKC", title).lower())
-    kept = "".join(c for c in folded if c.isalnum()) or title
-    return f"{KIND}:{centre_id}:{hashlib.sha256(kept.encode()).hexdigest()[:16]}"
 
 
 def describe(ids: Sequence[int]) -> dict[int, Described]:

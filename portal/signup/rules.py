@@ -177,9 +177,12 @@ def is_low(entry: EntryFacts, now: datetime) -> bool:
 
 
 def extension_limit(entry: EntryFacts, until: datetime, now: datetime) -> Refusal | None:
-    """Sign-up may be extended to a later moment, at most to the last session's end."""
+    """Sign-up may be extended to a moment later than now and no earlier than it closes, at most to the last session's end."""
     if until <= now:
         return Refusal("past", "新的截止时间已经过去了。", "请选一个将来的时间。")
+    closing = closes_at(entry)
+    if closing is not None and until < closing:
+        return Refusal("earlier", f"现在是 {clock.stamp(closing)} 截止。", "请选更晚的时间；想提前截止，请申请变更。")
     end = entry.last_end or entry.first_start
     if end is not None and until > end:
         return Refusal("after", "截止时间不能晚于活动结束。", f"最晚到{clock.stamp(end)}。")
