@@ -1,4 +1,4 @@
-"""Who came to which date of an activity; the one mark of a sign-up moves there"""
+"""Who came to which date of an activity (the one mark of a sign-up moves there); messages of organisers"""
 
 from __future__ import annotations
 
@@ -62,6 +62,21 @@ def upgrade() -> None:
         sa.Column("checked_by", sa.String(40), nullable=False),
         sa.Column("checked_at", MOMENT, nullable=False),
     )
+    op.create_table(
+        "organiser_message",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("centre_id", sa.Integer(), _key("organiser_message", "centre_id", "centre"), nullable=False),
+        sa.Column("entry_id", sa.Integer(), _key("organiser_message", "entry_id", "entry", "CASCADE"), nullable=False),
+        sa.Column("words", sa.String(300), nullable=False),
+        sa.Column("audience", sa.String(60), nullable=False),
+        sa.Column("once", sa.String(40), nullable=False),
+        sa.Column("sent_by", sa.String(40), nullable=False),
+        sa.Column("sent_at", MOMENT, nullable=False),
+        sa.Column("told", sa.Integer(), nullable=True),
+        sa.UniqueConstraint("once", name="uq_organiser_message_once"),
+    )
+    op.create_index("ix_organiser_message_centre_id", "organiser_message", ["centre_id"])
+    op.create_index("ix_organiser_message_entry", "organiser_message", ["entry_id", "sent_at"])
     # What was noted of a sign-up was about its first date.
     op.execute(
         """
@@ -88,5 +103,5 @@ def downgrade() -> None:
         WHERE status = 'confirmed'
         """
     )
-    for table in ("roster_check", "attendance_mark", "attendance"):
+    for table in ("organiser_message", "roster_check", "attendance_mark", "attendance"):
         op.drop_table(table)

@@ -177,7 +177,7 @@ def is_low(entry: EntryFacts, now: datetime) -> bool:
 
 
 def extension_limit(entry: EntryFacts, until: datetime, now: datetime) -> Refusal | None:
-    """Sign-up may be extended to a moment later than now and no earlier than it closes, at most to the last session's end."""
+    """Sign-up may be extended to a moment that is to come and not before it closes, at most to the end of all."""
     if until <= now:
         return Refusal("past", "新的截止时间已经过去了。", "请选一个将来的时间。")
     closing = closes_at(entry)

@@ -84,6 +84,7 @@ NOBODYS = {
     "login_failure": "key address",
     "opening_exception": "reason",
     "opening_hours": "note",
+    "organiser_message": "words audience once sent_by",  # words to many about an activity
     "outbox": "topic key payload last_error",
     "plan_import": "question month filename digest rows notes status created_by",
     "printed_document": "month paper digest data status file error",

@@ -50,7 +50,7 @@ RESIDENT = (
 STAFF = (
     "/staff", "/staff/catalogue?month=2026-11", "/staff/catalogue?month=2026-12",
     "/staff/catalogue/changes", "/staff/catalogue/coverage", "/staff/catalogue/late",
-    "/staff/catalogue/templates", "/staff/guides", "/staff/sign-ups", "/staff/sign-ups/{entry}", "/staff/check-in", "/staff/check-in/{date}",
+    "/staff/catalogue/templates", "/staff/guides", "/staff/sign-ups", "/staff/sign-ups/{entry}", "/staff/check-in", "/staff/check-in/{date}", "/staff/activities/{entry}",
     "/staff/accounts", "/staff/sessions", "/staff/let-in", "/staff/second-factor", "/staff/audit", "/staff/messages",
     "/staff/messages?tail=0000&kind=signup&first=2026-11-01", "/staff/messages/residents/{resident}",
     "/staff/accounts?q=经办&role=operator&sort=login", "/staff/catalogue/late?q=甲&month=2026-12",
