@@ -1,4 +1,4 @@
-"""Who came to which date of an activity (the one mark of a sign-up moves there); messages of organisers"""
+"""Who came to which date of an activity (the one mark of a sign-up moves there), who did not; messages of organisers"""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_organiser_message_centre_id", "organiser_message", ["centre_id"])
     op.create_index("ix_organiser_message_entry", "organiser_message", ["entry_id", "sent_at"])
+    _no_shows()
     # What was noted of a sign-up was about its first date.
     op.execute(
         """
@@ -93,6 +94,32 @@ def upgrade() -> None:
     op.drop_column("sign_up", "checked_in_at")
 
 
+def _no_shows() -> None:
+    op.create_table(
+        "no_show",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("centre_id", sa.Integer(), _key("no_show", "centre_id", "centre"), nullable=False),
+        sa.Column(
+            "session_id", sa.Integer(), _key("no_show", "session_id", "entry_session", "CASCADE"), nullable=False
+        ),
+        sa.Column("entry_id", sa.Integer(), _key("no_show", "entry_id", "entry", "CASCADE"), nullable=False),
+        sa.Column("resident_id", sa.Integer(), _key("no_show", "resident_id", "resident"), nullable=False),
+        sa.Column("relative_id", sa.Integer(), _key("no_show", "relative_id", "relative"), nullable=True),
+        sa.Column("person_key", sa.String(16), nullable=False),
+        sa.Column("status", sa.String(12), nullable=False),
+        sa.Column("counted_at", MOMENT, nullable=False),
+        sa.Column("appeal", sa.String(200), nullable=False),
+        sa.Column("appealed_at", MOMENT, nullable=True),
+        sa.Column("answer", sa.String(300), nullable=False),
+        sa.Column("decided_at", MOMENT, nullable=True),
+    )
+    op.create_index("ix_no_show_centre_id", "no_show", ["centre_id"])
+    op.create_index("uq_no_show_person", "no_show", ["session_id", "person_key"], unique=True)
+    op.create_index("ix_no_show_resident", "no_show", ["resident_id"])
+    waits = sa.text("status = 'appealed'")
+    op.create_index("ix_no_show_appealed", "no_show", ["centre_id"], sqlite_where=waits, postgresql_where=waits)
+
+
 def downgrade() -> None:
     op.add_column("sign_up", sa.Column("checked_in_at", MOMENT, nullable=True))
     op.execute(
@@ -103,5 +130,5 @@ def downgrade() -> None:
         WHERE status = 'confirmed'
         """
     )
-    for table in ("organiser_message", "roster_check", "attendance_mark", "attendance"):
+    for table in ("no_show", "organiser_message", "roster_check", "attendance_mark", "attendance"):
         op.drop_table(table)

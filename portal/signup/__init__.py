@@ -18,7 +18,9 @@ def register(app: Flask) -> None:
     )
     from portal.signup.attendance import views_resident as check_in
     from portal.signup.attendance import views_staff as check_in_staff
+    from portal.signup.no_shows import registry as _  # noqa: F401
+    from portal.signup.no_shows import views as no_shows
     from portal.signup.organiser import views as organiser
 
-    for blueprint in (views_resident.bp, views_staff.bp, check_in.bp, check_in_staff.bp, organiser.bp):
+    for blueprint in (views_resident.bp, views_staff.bp, check_in.bp, check_in_staff.bp, organiser.bp, no_shows.bp):
         app.register_blueprint(blueprint)

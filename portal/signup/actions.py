@@ -17,6 +17,8 @@ from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.signup import rules, waiting_list
 from portal.signup.errors import EntryGone, OfferOver, SignUpGone, SignUpRefused, WithdrawRefused
 from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, OFFERED, PENDING, WAITING, SignUp, SignUpReview
+from portal.signup.no_shows import queries as no_shows
+from portal.signup.no_shows import rules as no_show_rules
 from portal.signup.states import BACK, MACHINE
 
 FIRST_TOPIC = {CONFIRMED: "signup.confirmed", PENDING: "signup.received", WAITING: "signup.waiting"}
@@ -48,9 +50,16 @@ def sign_up(actor: Actor, entry_id: int, for_relative_id: int | None, companions
         if person.live_id is not None:
             return db.session.get_one(SignUp, person.live_id)
         refusal = rules.may_sign_up(entry, person.home_path, _path(entry), now, 1 + companions)
+        refusal = refusal or _stayed_away(person.key, now)
         if refusal is not None:
             raise SignUpRefused(refusal)
         return enter(entry, person, 1 + companions, actor, now)
+
+
+def _stayed_away(person_key: str, now: datetime) -> Refusal | None:
+    """By the district's rule on who signs up and does not come (S8); without one nothing is asked."""
+    rule = no_shows.policy()
+    return no_show_rules.sign_up_refusal(no_shows.counted(person_key), rule, now) if rule.on else None
 
 
 def _path(entry: Entry) -> str:

@@ -27,6 +27,7 @@ from portal.people.actions import resident_records
 from portal.people.models import LoginCode, Relative, Resident
 from portal.signup.attendance.models import Attendance
 from portal.signup.models import CONFIRMED, SignUp, SignUpReview
+from portal.signup.no_shows.models import NoShow
 from tests import marks
 from tests.factories import NOW, Make, Town
 
@@ -40,6 +41,7 @@ PERSONS = {
     "evaluation": "words token caller_name",
     "handover": "reason tried decline_reason",
     "inbox_message": "title body",
+    "no_show": "appeal answer",
     "login_code": "phone code_hash address browser",
     "relative": "name relation phone",
     "remark": "words salt",
@@ -84,6 +86,7 @@ NOBODYS = {
     "login_failure": "key address",
     "opening_exception": "reason",
     "opening_hours": "note",
+    "no_show": "person_key status",
     "organiser_message": "words audience once sent_by",  # words to many about an activity
     "outbox": "topic key payload last_error",
     "plan_import": "question month filename digest rows notes status created_by",
@@ -143,6 +146,8 @@ def planted(session: Any, town: Town, make: Make) -> dict[str, str]:
     here_id = here.sessions[0].id
     session.add(Attendance(centre_id=here.centre_id, session_id=here_id, entry_id=here.id, resident_id=me.id, person_key="r1",
                            came=True, via="tail", marked_at=NOW))  # fmt: skip
+    session.add(NoShow(centre_id=here.centre_id, session_id=here_id, entry_id=here.id, resident_id=me.id, person_key="r1",
+                       counted_at=NOW))  # fmt: skip
     booking = make.booking(room, NOW - timedelta(days=2), resident=me)
     make.booking(room, NOW - timedelta(days=3), contact_phone=me.phone)
     make.note(room, booking_id=booking.id)

@@ -25,6 +25,7 @@ from portal.signup.attendance import codes, queries, rules
 from portal.signup.attendance.models import DOOR, Attendance, AttendanceMark, RosterCheck
 from portal.signup.errors import EntryGone, SignUpRefused
 from portal.signup.models import CONFIRMED, PENDING, SignUp
+from portal.signup.no_shows.rules import SETTLES
 from portal.signup.states import MACHINE
 
 
@@ -290,6 +291,7 @@ def close(actor: Actor, session_id: int, now: datetime) -> int:
         raise NotNow(rules.not_begun())
     missing = [p for p in queries.roster(date) if not p.came and not p.walk_in]
     if outbox.insert_once(RosterCheck, [{"session_id": date.id, "checked_by": actor.name, "checked_at": now}]):
+        outbox.put("attendance.checked", str(date.id), {"session_id": date.id}, now, due_at=now + SETTLES)
         audit.record(
             actor, "attendance.check", "entry", date.entry_id, now, centre_id=date.entry.centre_id,
             summary=f"签到名单核对完成，{len(missing)} 份未到", after={"session": date.id, "absent": len(missing)},

@@ -54,6 +54,8 @@ def preview(entry_id: int) -> Response:
     """The message as people will read it, and whom it goes to, before anything is sent."""
     entry, form, now = _entry(entry_id), request.form, clock.now()
     words, to = form.get("words", ""), form.getlist("to")
+    if form.get("edit"):
+        return _page(entry_id)
     people = actions.check(entry, words, to, now)
     return pages.page(
         "signup/organiser/preview.html", entry=entry, message=actions.words_of(entry, words), people=people,
