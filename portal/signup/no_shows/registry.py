@@ -28,8 +28,8 @@ def mine(resident_id: int, _now: datetime, coming: bool) -> list[Mine]:
     return [
         Mine(
             "past", f"报名没到：{row.entry.title}", clock.stamp(row.date.starts_at), row.entry.place,
-            LABELS[row.status], TONES[row.status], "记错了可以申诉" if row.status == COUNTED else "", actions.PAGE, row.date.starts_at,
-            row.relative.name if row.relative else "",
+            LABELS[row.status], TONES[row.status], "记错了可以申诉" if row.status == COUNTED else "", actions.PAGE,
+            row.date.starts_at, row.relative.name if row.relative else "",
         )
         for row in queries.own(resident_id)
     ]  # fmt: skip
