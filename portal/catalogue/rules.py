@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
+from portal.catalogue import windows
 from portal.catalogue.timetext.parts import Problem, Span, error, warning
 from portal.catalogue.timetext.render import weekdays_text
 from portal.core import clock
@@ -446,6 +447,12 @@ def starts_soon(sessions: Iterable[Span], now: datetime) -> bool:
 def only_moves(before: EntryValues, after: EntryValues) -> bool:
     """Nothing but the time and the place differ."""
     return set(differing(before, after)) <= MOVES
+
+
+def only_extends(before: EntryValues, after: EntryValues) -> bool:
+    """Nothing but that people may sign up longer: it takes nothing from anybody."""
+    closes, later = windows.closes_at(before), after.sign_up_until
+    return differing(before, after) == ["sign_up_until"] and bool(closes and later and later > closes)
 
 
 def because(reason: str) -> str:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from sqlalchemy import insert, select, update
 
-from portal.catalogue.models import PUBLISHED, Entry
+from portal.catalogue.models import PUBLISHED, Entry, EntrySession
 from portal.centres import profile
 from portal.core import clock, scope
 from portal.core.access import Actor
@@ -19,6 +19,7 @@ from portal.demo.stage import Stage
 from portal.operations import work
 from portal.people.models import Relative, Resident
 from portal.signup import actions, staff_actions
+from portal.signup.attendance.models import LIST, Attendance, RosterCheck
 from portal.signup.models import CONFIRMED, PENDING, WAITING, SignUp
 
 NIGHT = (23, 7)  # nobody signs up then
@@ -139,6 +140,7 @@ def _past(stage: Stage, entry: Entry, crowd: list[Person]) -> None:
     if not rows:
         return
     db.session.execute(insert(SignUp), rows)
+    _check_in(stage, entry, inside)
     ids = select(SignUp).where(SignUp.entry_id == entry.id).order_by(SignUp.id)
     lines = [line for row in db.session.scalars(ids) for line in _history(stage, entry, row)]
     db.session.execute(insert(StateHistory), lines)
@@ -154,14 +156,31 @@ def _row(stage: Stage, entry: Entry, person: Person, status: str, queue_no: int 
     start = entry.first_start or stage.now
     latest = min(entry.sign_up_until or start, start, stage.now)
     at = _moment(stage, stage.published_at, latest)
-    came = status == CONFIRMED and stage.dice.random() < 0.86
-    arrived = min(start - timedelta(minutes=stage.dice.randint(1, 14)), stage.now)
     return {
         "entry_id": entry.id, "centre_id": entry.centre_id, "resident_id": person.resident_id,
         "relative_id": person.relative_id, "person_key": person.key, "places": 1, "status": status,
         "queue_no": queue_no, "created_at": at, "note": "", "refusal_reason": "", "created_by": "",
         "decided_at": at if status == CONFIRMED and entry.needs_review else None, "accept_by": None, "ended_at": None,
-        "checked_in_at": arrived if came else None,
+    }  # fmt: skip
+
+
+def _check_in(stage: Stage, entry: Entry, people: list[Person]) -> None:
+    """Who came to the dates that are over, as staff noted it and then went through the roster."""
+    over = [d for d in entry.sessions if d.ends_at < stage.now]
+    rows = [_mark(stage, entry, date, person) for date in over for person in people]
+    if rows:
+        db.session.execute(insert(Attendance), rows)
+    checks = [{"session_id": d.id, "checked_by": "值班社工", "checked_at": d.ends_at} for d in over]
+    if checks:
+        db.session.execute(insert(RosterCheck), checks)
+
+
+def _mark(stage: Stage, entry: Entry, date: EntrySession, person: Person) -> dict[str, object]:
+    arrived = date.starts_at - timedelta(minutes=stage.dice.randint(1, 14))
+    return {
+        "centre_id": entry.centre_id, "session_id": date.id, "entry_id": entry.id, "resident_id": person.resident_id,
+        "relative_id": person.relative_id, "person_key": person.key, "surname": "", "tail": "",
+        "came": stage.dice.random() < 0.86, "via": LIST, "marked_at": arrived, "marked_by": "值班社工",
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import exists, insert, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.catalogue.models import PUBLISHED, Entry
@@ -18,9 +18,10 @@ from portal.demo.stage import Stage
 from portal.feedback import actions, calling, queries, rules
 from portal.feedback.models import CallBack, Evaluation
 from portal.people.models import Resident
-from portal.signup import evaluating as activities
 from portal.signup import notices
+from portal.signup.attendance.models import Attendance
 from portal.signup.models import CONFIRMED, SignUp
+from portal.signup.series import KIND, series_key
 from portal.venues import evaluating
 from portal.venues.models import APPROVED, Booking
 
@@ -72,11 +73,14 @@ def _of_activities(stage: Stage, luck: random.Random) -> Iterator[dict[str, Any]
         Entry.status == PUBLISHED, Entry.last_end < stage.now - DAY, Entry.walk_in.is_(False), Entry.taken > 0
     ).options(selectinload(Entry.sessions))  # fmt: skip
     entries = {e.id: e for e in db.session.scalars(over.order_by(Entry.id))}
-    came = select(SignUp).where(SignUp.status == CONFIRMED, SignUp.entry_id.in_(entries)).order_by(SignUp.id)
+    there = exists().where(
+        Attendance.entry_id == SignUp.entry_id, Attendance.person_key == SignUp.person_key, Attendance.came
+    )
+    came = select(SignUp).where(SignUp.status == CONFIRMED, SignUp.entry_id.in_(entries), there).order_by(SignUp.id)
     about = {
         e.id: {
-            "centre_id": e.centre_id, "subject_kind": activities.KIND, "subject_id": e.id, "title": e.title,
-            "group_key": activities.series_key(e.centre_id, e.title), "when_text": notices.when(e)[:120],
+            "centre_id": e.centre_id, "subject_kind": KIND, "subject_id": e.id, "title": e.title,
+            "group_key": series_key(e.centre_id, e.title), "when_text": notices.when(e)[:120],
         }
         for e in entries.values()
     }  # fmt: skip
@@ -93,7 +97,7 @@ def _said(
     answer: dict[str, Any] = {"stars": None, "tags": [], "words": "", "given_at": None, "given_via": ""}
     if luck.random() < 0.75:
         stars = luck.choice(STARS)
-        kind = evaluating.KIND if isinstance(row, Booking) else activities.KIND
+        kind = evaluating.KIND if isinstance(row, Booking) else KIND
         tags = luck.sample(rules.tags_for(policy, kind, stars), luck.choice((0, 1, 1, 2)))
         answer = {
             "stars": stars, "tags": rules.fitting(policy, kind, stars, tags), "given_via": "link",

@@ -28,6 +28,7 @@ from portal.people.rules import (
     LOGINS_KEPT,
     TEXTS_KEPT,
 )
+from portal.signup.attendance import actions as attendance
 
 log = structlog.get_logger()
 
@@ -134,6 +135,8 @@ def clean_up(now: datetime) -> str:
     for statement in statements:
         with writing():
             gone += hit(statement, synchronize_session=False)
+    with writing():
+        gone += attendance.forget_walk_ins(now)
     return f"清理 {gone} 行"
 
 

@@ -51,6 +51,7 @@ FAILURES_KEPT = timedelta(days=1)
 LOGINS_KEPT = timedelta(days=30)  # after it ended
 TEXTS_KEPT = AUDIT_KEPT  # text messages that were sent
 BACKUPS_KEPT = 14  # nights
+WALK_INS_KEPT = timedelta(days=90)  # surname and last digits of who came without a sign-up; that somebody came stays
 MIN_PASSWORD = 10
 SHORTEST_WORD = 2  # of a name or username: a single letter would forbid every password with it
 MAX_PASSWORD = 128

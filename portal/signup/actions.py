@@ -19,6 +19,8 @@ from portal.signup.eligibility import queries as eligibility
 from portal.signup.eligibility.rules import ME
 from portal.signup.errors import EntryGone, NotForThem, OfferOver, SignUpGone, SignUpRefused, WithdrawRefused
 from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, OFFERED, PENDING, WAITING, SignUp, SignUpReview
+from portal.signup.no_shows import queries as no_shows
+from portal.signup.no_shows import rules as no_show_rules
 from portal.signup.states import BACK, MACHINE
 
 FIRST_TOPIC = {CONFIRMED: "signup.confirmed", PENDING: "signup.received", WAITING: "signup.waiting"}
@@ -53,6 +55,7 @@ def sign_up(
         if person.live_id is not None:
             return db.session.get_one(SignUp, person.live_id)
         refusal = rules.may_sign_up(entry, person.home_path, _path(entry), now, 1 + companions)
+        refusal = refusal or _stayed_away(person.key, now)
         if refusal is not None:
             raise SignUpRefused(refusal)
         _check_groups(entry, person, now)
@@ -79,6 +82,12 @@ def _ask_for_whom(entry: Entry, person: Person, now: datetime) -> None:
     chosen = next((one for one in household if one.value == str(person.relative_id or ME)), None)
     if chosen is not None and eligibility.fits(entry, chosen, household, now) is False:
         raise NotForThem(Refusal("fit", "请再看一下为谁报名。", f"这个活动给{entry.audience}。", "for"))
+
+
+def _stayed_away(person_key: str, now: datetime) -> Refusal | None:
+    """By the district's rule on who signs up and does not come (S8); without one nothing is asked."""
+    rule = no_shows.policy()
+    return no_show_rules.sign_up_refusal(no_shows.counted(person_key), rule, now) if rule.on else None
 
 
 def _path(entry: Entry) -> str:

@@ -1,16 +1,13 @@
-"""Activities are evaluated: who is asked, when, and what an average is about (SPEC S7).
+"""Activities are evaluated: who is asked (who came), when, and what an average is about (SPEC S6, S7).
 
 The asking itself, the answers and the call-backs are portal.feedback's.
 """
 
-import hashlib
-import re
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.catalogue.models import PUBLISHED, Entry
@@ -23,28 +20,14 @@ from portal.feedback.actions import Ask
 from portal.feedback.models import Evaluation
 from portal.feedback.subjects import Described, Subject
 from portal.signup import notices
+from portal.signup.attendance import queries as attendance
+from portal.signup.attendance.models import Attendance
 from portal.signup.models import CONFIRMED, SignUp
+from portal.signup.series import KIND, series_key
 
-KIND = "activity"
 AFTER = timedelta(hours=1)  # people are home, and still remember
 LATEST = timedelta(days=7)  # whoever was not asked by then is not asked any more
 LONGEST_SERIES = timedelta(days=62)  # an entry belongs to one month; its sessions lie within two
-
-# What tells one date of the same activity from another: '（第三期）', '第12讲', '12月', '2026年'.
-_ISSUE = re.compile(r"第[0-9一二三四五六七八九十百]+[期讲场次届季课回]|[0-9]{4}年|[0-9]{1,2}月(?:份|[0-9]{1,2}日)?")
-
-
-def series_key(centre_id: int, title: str) -> str:
-    """The group an activity's average is about: what recurs, that is the same title at the same centre.
-
-    An entry is one row of one month's list, so its own id would never gather enough answers, and the average could
-    not help anybody choose: the activity is over. Titles are folded (width, case, spaces, punctuation, number of the
-    issue, month), hashed because a key has a fixed length. Another centre's activity of the same title is another one:
-    other people hold it.
-    """
-    folded = _ISSUE.sub("", unicodedata.normalize("NFKC", title).lower())
-    kept = "".join(c for c in folded if c.isalnum()) or title
-    return f"{KIND}:{centre_id}:{hashlib.sha256(kept.encode()).hexdigest()[:16]}"
 
 
 def describe(ids: Sequence[int]) -> dict[int, Described]:
@@ -69,11 +52,12 @@ def ask_after(now: datetime) -> int:
     """
     with scope.system("activities that are over"):
         asked = exists().where(Evaluation.subject_kind == KIND, Evaluation.subject_id == Entry.id)
+        came = exists().where(Attendance.entry_id == Entry.id, Attendance.resident_id.is_not(None), Attendance.came)
         statement = select(Entry.id).where(
             Entry.status == PUBLISHED, Entry.last_end > now - LATEST, Entry.last_end <= now - AFTER,
             # By the index of lists: no series is longer, so nothing older can have ended only now.
             Entry.first_start > now - LATEST - LONGEST_SERIES, Entry.first_start < now,
-            Entry.walk_in.is_(False), Entry.taken > 0, ~asked,
+            or_(Entry.taken > 0, came), ~asked,
         )  # fmt: skip
         wanted = {str(i): {"entry_id": i} for i in db.session.scalars(statement.order_by(Entry.id))}
         return outbox.put_new("signup.evaluate", wanted, now)
@@ -81,12 +65,15 @@ def ask_after(now: datetime) -> int:
 
 @outbox.handler("signup.evaluate")
 def on_evaluate(payload: dict[str, Any], now: datetime) -> None:
-    """Ask everybody who had a place. Dropped when the activity was cancelled meanwhile."""
+    """Ask everybody who came. Dropped when the activity was cancelled meanwhile."""
     ask(payload["entry_id"], now)
 
 
 def ask(entry_id: int, now: datetime) -> int:
-    """Ask every confirmed person of an activity that is over; once, however often it is called. Returns how many."""
+    """Ask how it was: whoever had a place and is not known to have stayed away, and whoever came without one.
+
+    Of an activity that is over; once, however often it is called. Returns how many.
+    """
     with scope.system("everybody of an activity that is over"):
         statement = select(Entry).where(Entry.id == entry_id, Entry.status == PUBLISHED)
         entry = db.session.scalars(statement.options(selectinload(Entry.sessions))).one_or_none()
@@ -94,15 +81,19 @@ def ask(entry_id: int, now: datetime) -> int:
             return 0
         people = select(SignUp).where(SignUp.entry_id == entry.id, SignUp.status == CONFIRMED)
         rows = list(db.session.scalars(people.options(joinedload(SignUp.relative)).order_by(SignUp.id)))
-        return feedback.invite([_ask(entry, row) for row in rows], now)
+        known = attendance.came_to(entry)
+        asks = [
+            _ask(entry, row, row.resident_id, row.caller_name) for row in rows if row.person_key not in known.absent
+        ]
+        return feedback.invite([*asks, *(_ask(entry, row, owner) for owner, row in known.walk_ins)], now)
 
 
-def _ask(entry: Entry, row: SignUp) -> Ask:
+def _ask(entry: Entry, row: SignUp | Attendance, resident_id: int, caller_name: str = "") -> Ask:
     return Ask(
         subject_kind=KIND, subject_id=entry.id, group_key=series_key(entry.centre_id, entry.title),
-        centre_id=entry.centre_id, resident_id=row.resident_id, relative_id=row.relative_id, title=entry.title,
+        centre_id=entry.centre_id, resident_id=resident_id, relative_id=row.relative_id, title=entry.title,
         when_text=notices.when(entry), person=row.relative.name if row.relative else "",
-        caller_name=row.caller_name,
+        caller_name=caller_name,
     )  # fmt: skip
 
 

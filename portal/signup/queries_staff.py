@@ -19,6 +19,7 @@ from portal.core.db import db, packed
 from portal.people.models import Relative, Resident
 from portal.signup import reviewing, rules
 from portal.signup.models import ACTIVE, CONFIRMED, OFFERED, PENDING, WAITING, SignUp, SignUpReview
+from portal.signup.series import series_key
 from portal.signup.states import LABELS, TONES
 
 
@@ -139,7 +140,10 @@ class Row:
     reason: str
     note: str
     home: str = ""
-    checked_in: bool = False
+
+    @property
+    def person_key(self) -> str:
+        return f"v{self.relative_id}" if self.relative_id else f"r{self.resident_id}"
 
     @property
     def label(self) -> str:
@@ -188,18 +192,23 @@ def _row(
         by=name if relative else "", phone=relative_phone or phone or "", places=s.places, status=s.status,
         number=number if s.status == WAITING else None, accept_by=s.accept_by, created_by=s.created_by,
         created_at=s.created_at, reason=s.refusal_reason, note=s.note, home=home or "",
-        checked_in=s.checked_in_at is not None,
     )  # fmt: skip
 
 
 def merge_targets(entry: Entry, now: datetime) -> list[Entry]:
-    """Open entries of the viewer's subtree that could take this one's people: same category first, soonest first."""
+    """Open entries of the viewer's subtree that could take all of this one's people: other issues of the same series
+    first, then the same category, the soonest first."""
     statement = select(Entry).where(
         Entry.status == "published", Entry.walk_in.is_(False), Entry.id != entry.id, Entry.first_start > now,
     )  # fmt: skip
     rows = db.session.scalars(statement.order_by(Entry.first_start, Entry.id).limit(200))
-    open_ones = [e for e in rows if e.free is None or e.free > 0]
-    return sorted(open_ones, key=lambda e: e.category_id != entry.category_id)[:30]
+    enough = [e for e in rows if not e.waiting and (e.free is None or e.free >= entry.taken + entry.waiting)]
+    return sorted(enough, key=lambda e: (not same_series(e, entry), e.category_id != entry.category_id))[:30]
+
+
+def same_series(one: Entry, other: Entry) -> bool:
+    """Whether two entries are issues of one thing, by centre and title."""
+    return series_key(one.centre_id, one.title) == series_key(other.centre_id, other.title)
 
 
 Counted = tuple[ScalarSelect[int], Callable[[], Select[Any]]]  # how many; and what makes the SELECT of their rows

@@ -10,6 +10,8 @@ from portal.core.access import Actor, Permission
 from portal.core.db import moment
 from portal.core.registry import Mine, Waiting, Waits
 from portal.signup import actions, notices, queries, queries_staff, rules
+from portal.signup.attendance import actions as check_ins
+from portal.signup.attendance import queries as attendance
 from portal.signup.models import ACTIVE, CONFIRMED, WAITING
 from portal.signup.states import LABELS, TONES
 
@@ -85,7 +87,7 @@ def _too_few(found: dict[str, Any], now: datetime) -> Waiting:
 @registry.personal
 def personal(resident_id: int) -> dict[str, Any]:
     """This feature's part of the export of own data."""
-    return {"报名": queries.personal(resident_id)}
+    return {"报名": queries.personal(resident_id), "签到": attendance.personal(resident_id)}
 
 
 @registry.acquaintance
@@ -98,4 +100,5 @@ def has_signed_up(resident_id: int, centre_id: int, since: datetime) -> bool:
 def erase(resident_id: int, now: datetime) -> None:
     """Future sign-ups end, their places go on; rosters printed lately are not kept."""
     actions.erase(resident_id, now)
+    check_ins.erase(resident_id)
     pdf_spool.spool().forget_private()

@@ -53,9 +53,15 @@ def may_sign_up(
     )  # fmt: skip
 
 
+def cancelled(entry: EntryFacts) -> Refusal | None:
+    """Said wherever somebody wants to take part in what does not take place."""
+    why = Refusal("cancelled", "这个活动已经取消了。", "可以看看同类的其他活动。")
+    return why if entry.status == CANCELLED else None
+
+
 def _open_at_all(entry: EntryFacts, now: datetime) -> Refusal | None:
-    if entry.status == CANCELLED:
-        return Refusal("cancelled", "这个活动已经取消了。", "可以看看同类的其他活动。")
+    if refusal := cancelled(entry):
+        return refusal
     if entry.status != PUBLISHED:
         return Refusal("gone", "这个活动现在不接受报名。", "可以看看同类的其他活动。")
     if entry.last_end and now >= entry.last_end:
@@ -192,9 +198,12 @@ def is_low(entry: EntryFacts, now: datetime) -> bool:
 
 
 def extension_limit(entry: EntryFacts, until: datetime, now: datetime) -> Refusal | None:
-    """Sign-up may be extended to a later moment, at most to the last session's end."""
+    """Sign-up may be extended to a moment that is to come and not before it closes, at most to the end of all."""
     if until <= now:
         return Refusal("past", "新的截止时间已经过去了。", "请选一个将来的时间。")
+    closing = closes_at(entry)
+    if closing is not None and until < closing:
+        return Refusal("earlier", f"现在是 {clock.stamp(closing)} 截止。", "请选更晚的时间；想提前截止，请申请变更。")
     end = entry.last_end or entry.first_start
     if end is not None and until > end:
         return Refusal("after", "截止时间不能晚于活动结束。", f"最晚到{clock.stamp(end)}。")

@@ -1,13 +1,14 @@
 """Writes of staff on sign-ups (SPEC S3, S5): decide, enter a caller, longer sign-up, move everybody elsewhere."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
 
-from portal.catalogue import windows
+from portal.catalogue.actions import changing, entry_values
 from portal.catalogue.models import PUBLISHED, Entry
-from portal.core import audit, clock, deadlines, outbox, scope, states
+from portal.core import audit, deadlines, outbox, scope, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import Invalid, NotAllowed
@@ -115,21 +116,18 @@ def _staff_refusal(entry: Entry, places: int, now: datetime) -> Refusal | None:
 
 
 def extend(actor: Actor, entry_id: int, until: datetime, now: datetime) -> Entry:
-    """Let people sign up until a later moment (S5). Raises EntryGone, CannotExtend. Lock: the entry's row."""
+    """Let people sign up until a later moment (S5): a change of what is published that takes effect at once, is told to
+    everybody and may be undone by the publisher (C8).
+
+    Raises EntryGone, CannotExtend, what `changing.ask_change` raises. Lock: the entry's row.
+    """
     _must(actor)
     entry = waiting_list.lock(entry_id)
     refusal = rules.extension_limit(entry, until, now)
     if refusal is not None:
         raise CannotExtend(refusal.message, advice=refusal.advice)
-    before = windows.closes_at(entry)
-    entry.sign_up_until = until
-    entry.version += 1
-    entry.updated_at = now
-    audit.record(
-        actor, "sign_up.extend", "entry", entry.id, now, summary=f"报名延长到{clock.stamp(until)}",
-        centre_id=entry.centre_id, before={"sign_up_until": before}, after={"sign_up_until": until},
-    )  # fmt: skip
-    db.session.flush()
+    values = replace(entry_values.values_of(entry), sign_up_until=until)
+    changing.ask_change(actor, entry, values, "报名人数不足，延长报名时间", now)
     return entry
 
 

@@ -15,6 +15,7 @@ from portal.core.incoming import whole_number
 from portal.core.text import csv_table
 from portal.people import proof
 from portal.signup import documents, queries_staff
+from portal.signup.attendance import queries as attendance
 from portal.signup.models import CONFIRMED
 from portal.signup.views_staff import bp
 
@@ -92,10 +93,11 @@ def _sessions(entry: Entry, wanted: str, now: datetime) -> Sequence[EntrySession
 
 
 def _roster(entry: Entry, sessions: Sequence[EntrySession], filed: bool, now: datetime) -> documents.Roster:
+    known = attendance.known_of(sessions)
     people = [
         documents.RosterPerson(
             name=r.name, phone=r.phone, companions=r.places - 1, for_whom=f"{r.by}代报" if r.by else "", note=r.note,
-            attended=(True,) if r.checked_in and len(sessions) == 1 else (),
+            attended=known(r.person_key),
         )
         for r in queries_staff.for_entry(entry.id, live_only=True) if r.status == CONFIRMED
     ]  # fmt: skip

@@ -76,6 +76,7 @@ def _page(
         offered=sum(r.status == "offered" for r in live), closes=windows.closes_at(found), may=may,
         low=rules.is_low(found, now), error=error, where=where, shown=shown or {},
         typed=request.form, open_change=changing.open_change(found.id), may_plan=actor.can(Permission.PLAN),
+        same_series=queries_staff.same_series,
         targets=queries_staff.merge_targets(found, now) if may else [], may_print=actor.can(Permission.SIGN_UPS),
         may_unmask=actor.can(Permission.UNMASK),
     )  # fmt: skip

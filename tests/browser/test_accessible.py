@@ -128,7 +128,6 @@ class Inspector:
             self.page.set_viewport_size(size)
         self.problems += [f"{address}: {problem}" for problem in found]
 
-
     def _large(self, width: int, percent: int) -> Iterator[str]:
         """What is wrong with a resident's page in large type: a sideways scroll, a bar that covers the page."""
         self.page.set_viewport_size({"width": width, "height": 568 if width == 320 else 812})

@@ -227,7 +227,7 @@ def test_averages_need_a_minimum_and_one_statement(session: Any, town: Town, ask
 def test_an_activitys_page_shows_the_average_of_its_series(
     session: Any, town: Town, make: Any, client: FlaskClient, asked: Asked
 ) -> None:
-    from portal.signup.evaluating import series_key
+    from portal.signup.series import series_key
 
     entry = make.entry(town.centres["A1"], title="书法课（第九期）")
     group = series_key(entry.centre_id, "书法课")

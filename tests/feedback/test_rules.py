@@ -14,7 +14,7 @@ from portal.centres import profile
 from portal.core import clock
 from portal.feedback import rules
 from portal.feedback.rules import Policy, Tags
-from portal.signup.evaluating import series_key
+from portal.signup.series import series_key
 from tests.factories import NOW
 
 P = Policy(tags={"default": Tags(("好",), ("差",)), "venue": Tags(("干净",), ("太吵",))})

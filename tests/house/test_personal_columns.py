@@ -25,12 +25,15 @@ from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.actions import resident_records
 from portal.people.models import LoginCode, Relative, Resident
+from portal.signup.attendance.models import Attendance
 from portal.signup.eligibility.models import GroupClaim
 from portal.signup.models import CONFIRMED, SignUp, SignUpReview
+from portal.signup.no_shows.models import NoShow
 from tests import marks
 from tests.factories import NOW, Make, Town
 
 PERSONS = {
+    "attendance": "surname tail",
     "attachment": "caption",  # of those that a resident gave
     "booking": "contact_name contact_phone caller_name title needs reason",
     "call_back": "outcome_words",
@@ -40,6 +43,7 @@ PERSONS = {
     "group_claim": "reason",
     "handover": "reason tried decline_reason",
     "inbox_message": "title body",
+    "no_show": "appeal answer",
     "login_code": "phone code_hash address browser",
     "relative": "name relation phone",
     "remark": "words salt",
@@ -52,6 +56,8 @@ PERSONS = {
 # The district's own words, words of lists, names and numbers of staff, keys and codes.
 NOBODYS = {
     "attachment": "subject_kind kind created_by file",  # file: a hash; the file itself goes with its row
+    "attendance": "person_key via marked_by",
+    "attendance_mark": "key via by",
     "audit_head": "hash key_id seal",
     "audit_log": "actor_kind actor_name centre_path address verb object_type summary before after previous hash key_id",
     "booking": "source function status created_by",
@@ -83,11 +89,14 @@ NOBODYS = {
     "login_failure": "key address",
     "opening_exception": "reason",
     "opening_hours": "note",
+    "no_show": "person_key status",
+    "organiser_message": "words audience once sent_by",  # words to many about an activity
     "outbox": "topic key payload last_error",
     "plan_import": "question month filename digest rows notes status created_by",
     "printed_document": "month paper digest data status file error",
     "remark": "object_type",
     "resident": "consent_version",
+    "roster_check": "checked_by",
     "service_type": "name source",
     "setting": "key value",
     "sign_up": "person_key status created_by",
@@ -136,6 +145,12 @@ def planted(session: Any, town: Town, make: Make) -> dict[str, str]:
     relative = Relative(resident_id=me.id, name="x", relation="x", created_at=NOW)
     sign_up = SignUp(entry_id=make.entry(town.centres["A1"], taken=1).id, centre_id=town.centres["A1"].id, resident_id=me.id,
                      person_key="r1", status=CONFIRMED, created_at=NOW)  # fmt: skip
+    here = make.entry(town.centres["A1"])
+    here_id = here.sessions[0].id
+    session.add(Attendance(centre_id=here.centre_id, session_id=here_id, entry_id=here.id, resident_id=me.id, person_key="r1",
+                           came=True, via="tail", marked_at=NOW))  # fmt: skip
+    session.add(NoShow(centre_id=here.centre_id, session_id=here_id, entry_id=here.id, resident_id=me.id, person_key="r1",
+                       counted_at=NOW))  # fmt: skip
     booking = make.booking(room, NOW - timedelta(days=2), resident=me)
     make.booking(room, NOW - timedelta(days=3), contact_phone=me.phone)
     make.note(room, booking_id=booking.id)

@@ -22,6 +22,7 @@ from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative
 from portal.signup.eligibility.models import GroupClaim
 from portal.signup.models import SignUp
+from portal.signup.no_shows.models import NoShow
 from portal.venues.models import BookingSeries
 from tests.factories import NOW, Make, Town
 
@@ -100,7 +101,7 @@ def build(town: Town, make: Make) -> World:
         "guide_id": rows["guide"].id, "message_id": message.id, "relative_id": relative.id, "resident_id": person.id,
         "session_id": rows["web_session"].id, "delivery_id": rows["delivery"].id, "code": "A1", "month": "2026-12",
         "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4", "name": "0" * 32 + ".webp", "filename": "portal.css",
-        "public_entry_id": public.id, **_feedback(town, public), **room_ids,
+        "public_entry_id": public.id, "date_id": public.sessions[0].id, "no_show_id": _no_show(public, person.id), **_feedback(town, public), **room_ids,
     }  # fmt: skip
     db.session.commit()
     return World(town, ids, {})
@@ -170,6 +171,17 @@ def _asked(town: Town, public: Entry) -> tuple[SignUp, EntryChange]:
         asked_at=NOW,
     )
     return sign_up, change
+
+
+def _no_show(entry: Entry, person: int) -> int:
+    """Counted against the first resident, who says why it should not be."""
+    row = NoShow(
+        centre_id=entry.centre_id, session_id=entry.sessions[0].id, entry_id=entry.id, resident_id=person,
+        person_key=f"r{person}", status="appealed", counted_at=NOW, appeal=SECRET, appealed_at=NOW,
+    )  # fmt: skip
+    db.session.add(row)
+    db.session.flush()
+    return row.id
 
 
 def _room(town: Town, make: Make) -> dict[str, Any]:

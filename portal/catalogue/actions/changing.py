@@ -111,8 +111,11 @@ def _ask(
 
 
 def is_urgent(change: EntryChange, now: datetime) -> bool:
-    """A cancellation or a move of what begins within hours: those who would come in vain cannot wait for a yes."""
+    """A cancellation or a move of what begins within hours: those who would come in vain cannot wait for a yes. And
+    longer sign-up, which would be allowed when it is closed."""
     before = entry_values.from_json(change.before)
+    if change.kind == EDIT and rules.only_extends(before, entry_values.from_json(change.after)):
+        return True
     if not rules.starts_soon(before.sessions, now):
         return False
     return change.kind == CANCEL or rules.only_moves(before, entry_values.from_json(change.after))

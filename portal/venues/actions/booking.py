@@ -81,7 +81,7 @@ def _ask(actor: Actor, wish: Wish, now: datetime, queue_up: bool) -> Booking:
             return double
         _must_be_known(actor.id or 0, wish.relative_id)
         wish = _check(venue, wish, person[1], now)
-        _check_limits(venue, actor.id or 0, wish)
+        check_limits(venue, actor.id or 0, wish)
         free = occupancy.is_free(venue.id, rules.held(wish.span, venue.buffer))
         if not free and not (queue_up and venue.waiting_list):
             raise SlotTaken(wish, advice="" if venue.waiting_list else "请看看下面相近的时间和别的场地。")
@@ -140,8 +140,8 @@ def worded(venue: Venue, wish: Wish, must_say: bool = True) -> Wish:
     return replace(wish, function=function, title=title or "使用场地", needs=" ".join(wish.needs.split())[:NEEDS_MAX])
 
 
-def _check_limits(venue: Venue, resident_id: int, wish: Wish, but: int = 0) -> None:
-    """What this person holds in the venue's centre, counted under the person's lock."""
+def check_limits(venue: Venue, resident_id: int, wish: Wish, but: int = 0) -> None:
+    """What this person holds in the venue's centre, counted under the person's lock. Raises LimitReached."""
     if venue.hours_per_week is None and venue.bookings_per_month is None:
         return
     first, last = clock.month_span(clock.month_of(wish.start))
@@ -259,7 +259,7 @@ def change(
         less = within and party <= row.people
         wish = _check(venue, wish, person[1] if person else "", now, within)
         if not within:
-            _check_limits(venue, actor.id or 0, wish, but=row.id)
+            check_limits(venue, actor.id or 0, wish, but=row.id)
             if not occupancy.is_free(venue.id, rules.held(wish.span, venue.buffer), but=(row.id,)):
                 raise SlotTaken(wish)
         shift(old_venue, venue, row, wish, actor, now)

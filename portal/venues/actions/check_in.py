@@ -40,7 +40,7 @@ def check_in(actor: Actor, venue_id: int, door_key: str, now: datetime) -> Booki
         row = db.session.scalars(mine.order_by(Booking.checked_in_at.is_not(None), Booking.starts_at)).first()
         if row is None:
             raise _nothing_here(venue, actor, now)
-        return _arrive(venue, row, actor, now)
+        return arrive(venue, row, actor, now)
 
 
 def _nothing_here(venue: Venue, actor: Actor, now: datetime) -> NotHere:
@@ -61,10 +61,11 @@ def check_in_by_staff(actor: Actor, booking_id: int, now: datetime) -> Booking:
     venue, row = locks.find(booking_id)
     if row.status != APPROVED or not row.starts_at - EARLY <= now < row.ends_at + LOOK_BACK:
         raise NotHere("这份预约现在不能登记到场。", advice=f"已订上的预约，从{eligibility.noted_text()}都可以登记。")
-    return _arrive(venue, row, actor, now)
+    return arrive(venue, row, actor, now)
 
 
-def _arrive(venue: Venue, row: Booking, actor: Actor, now: datetime) -> Booking:
+def arrive(venue: Venue, row: Booking, actor: Actor, now: datetime) -> Booking:
+    """Somebody is there: once. Needs the venue's lock."""
     if row.checked_in_at is None:
         row.checked_in_at = now
         row.revision += 1

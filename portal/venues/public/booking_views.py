@@ -16,8 +16,8 @@ from portal.feedback import queries as feedback
 from portal.feedback.models import Evaluation
 from portal.people import viewer as viewers
 from portal.people.refusals import NameMissing
-from portal.venues import evaluating
-from portal.venues.actions import booking
+from portal.venues import evaluating, rules
+from portal.venues.actions import booking, taking
 from portal.venues.actions import check_in as check_in_actions
 from portal.venues.availability import room_snapshot, search
 from portal.venues.availability.room_snapshot import Snapshot
@@ -26,7 +26,7 @@ from portal.venues.models import APPROVED, OFFERED, PENDING, STAFF_ONLY, Booking
 from portal.venues.public import booking_panel, queries
 from portal.venues.public.queries import Own
 from portal.venues.public.views import bp, home_path, room_page, strip_from, venue_of
-from portal.venues.rules import Span, day_words
+from portal.venues.rules import Span, day_words, eligibility
 from portal.venues.rules.eligibility import EARLY, Wish
 
 Write = Callable[[Any, Wish, datetime], Booking]
@@ -237,12 +237,15 @@ def _at_door(venue_id: int, door_key: str) -> Venue:
 def _door_page(venue: Venue, now: datetime, error: DomainError | None = None) -> Response:
     viewer, today = _resident(), clock.today(now)
     shown = search.room_day(venue, today, today, now)
+    span = day_words.now_span(shown.terms, shown.taken, now)
+    home = home_path(room_snapshot.current(now)) if viewer is not None else None
     begin = next((s for _name, starts in shown.starts for s in starts), None)
     open_to_all = venue.who_may != STAFF_ONLY
     return pages.page(
         "venues/public/door.html", venue=venue, now=now, error=error, signed_in=viewer is not None,
         door=queries.door(venue, viewer.id if viewer else None, now),
         until=day_words.free_now(shown.terms, shown.taken, now),
+        take=span if eligibility.may_take_now(venue, home) is None else None, terms=rules.terms_text(shown.terms),
         begin=begin if open_to_all else None, closed=shown.day.closed, home_centre=viewers.brief_of(venue.centre),
         early=EARLY,
     )  # fmt: skip
@@ -260,3 +263,18 @@ def check_in(venue_id: int, door_key: str) -> Response:
     _at_door(venue_id, door_key)  # says what is wrong with the code
     row = check_in_actions.check_in(access.actor(), venue_id, door_key, clock.now())
     return pages.said("签到好了，请进。", url_for("venues.own_booking", booking_id=row.id))
+
+
+@bp.post("/venues/<int:venue_id>/door/<door_key>/take")
+@access.resident
+@pages.act(_not_in, pages.said)
+def take(venue_id: int, door_key: str) -> Response:
+    """现在用: a free room, until the next booking."""
+    _at_door(venue_id, door_key)
+    try:
+        row = taking.take_now(access.actor(), venue_id, door_key, clock.now())
+    except NameMissing:
+        give_up()
+        back = url_for("venues.door", venue_id=venue_id, door_key=door_key)
+        return pages.see_other(url_for("people.profile", next=back))
+    return pages.said(f"可以用到 {clock.hour(row.ends_at)}，请进。", url_for("venues.own_booking", booking_id=row.id))

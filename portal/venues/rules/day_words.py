@@ -130,6 +130,16 @@ def free_now(terms: Terms, taken: Iterable[Span], now: datetime) -> datetime | N
     return until if until - now >= timedelta(minutes=terms.shortest) else None
 
 
+def now_span(terms: Terms, taken: Iterable[Span], now: datetime) -> Span | None:
+    """What somebody at the door may take: from this minute until the next booking, at most the longest time (V5)."""
+    until = free_now(terms, taken, now)
+    start = rules.whole_minute(now)
+    if until is None:
+        return None
+    end = min(until, start + timedelta(minutes=rules.longest_of(terms)))
+    return Span(start, end) if end - start >= timedelta(minutes=terms.shortest) else None
+
+
 def pieces(terms: Terms, day: date, taken: Sequence[Span], public: Sequence[Public], now: datetime) -> list[Piece]:
     """The whole opening time of `day` in order, each stretch with its words; closures of that day too.
 

@@ -45,6 +45,13 @@ def may_book(venue: Venue, home_path: str | None) -> Refusal | None:
     return None
 
 
+def may_take_now(venue: Venue, home_path: str | None) -> Refusal | None:
+    """Whether somebody who stands at its door may use it at once: as `may_book`, and nobody has to approve."""
+    if venue.needs_approval:
+        return Refusal("approval", "这个场地要先审批，不能当场用。", "请找工作人员，或在网上订后面的时间。", "")
+    return may_book(venue, home_path)
+
+
 def early_text() -> str:
     """'开始前 30 分钟': from when on one may check in (V5)."""
     return f"开始前 {clock.lasting(EARLY)}"
