@@ -1,7 +1,7 @@
 """Every way to tell somebody something. All of it is written in the caller's transaction (SPEC M1)."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from portal.core import audit, outbox, pages
 from portal.core.access import Actor
 from portal.core.db import db, hit
 from portal.core.errors import DomainError
-from portal.notices import kinds, queries, rules, wording
+from portal.notices import gateways, kinds, queries, rules, wording
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Resident
 
@@ -73,9 +73,20 @@ def forget_staff(links: Iterable[str]) -> None:
         db.session.execute(statement, execution_options={"synchronize_session": False})
 
 
-def text_phone(phone: str, body: str, kind: str, key: str, now: datetime, urgent: bool = True) -> None:
-    """One SMS that belongs to no account (a login code). Leaves at once after the commit, even at night."""
-    row = delivery_row(rules.SMS, phone, body, kind, None, f"sms:{key}", urgent, now)
+def text_phone(
+    phone: str,
+    body: str,
+    kind: str,
+    key: str,
+    now: datetime,
+    urgent: bool = True,
+    parts: Mapping[str, str] | None = None,
+) -> None:
+    """One SMS that belongs to no account (a login code). Leaves at once after the commit, even at night.
+
+    parts: what a provider's template is filled with, beside title, text, link and time, which every message has.
+    """
+    row = delivery_row(rules.SMS, phone, body, kind, None, f"sms:{key}", urgent, now, parts or {})
     if _insert(Delivery, [row]) and row["due_at"] <= now:
         outbox.wake()
 
@@ -102,20 +113,23 @@ def _inbox_row(
 
 
 def delivery_row(
-    channel: str, recipient: str, body: str, kind: str, message_id: int | None, key: str, urgent: bool, now: datetime
-) -> dict[str, Any]:
-    """A text on its way, as a row to be inserted. recipient: a telephone number; key: at most once."""
+    channel: str, recipient: str, body: str, kind: str, message_id: int | None, key: str, urgent: bool, now: datetime,
+    parts: Mapping[str, str],
+) -> dict[str, Any]:  # fmt: skip
+    """A text on its way, as a row to be inserted. recipient: a telephone number; key: at most once; parts: what a
+    provider's template is filled with."""
     return {
         "channel": channel, "recipient": recipient, "tail": recipient[-rules.TAIL :], "body": body, "kind": kind,
         "message_id": message_id, "key": _key(key), "urgent": urgent, "created_at": now,
-        "due_at": rules.due_at(now, urgent), "outcome": "", "attempts": 0, "last_error": "",
+        "due_at": rules.due_at(now, urgent), "done_at": None, "outcome": "", "attempts": 0, "last_error": "",
+        "parts": dict(parts), "rank": rules.rank(kinds.is_secret(kind), urgent),
     }  # fmt: skip
 
 
 def _text_residents(keys: list[str], kind: str, urgent: bool, now: datetime, with_link: bool = False) -> None:
     """Deliveries for the given inbox messages, to those who have a phone and did not switch the kind off."""
     known = kinds.of(kind)
-    wechat = bool(current_app.config["WECHAT_URL"])
+    wechat = gateways.connected(current_app.config)[rules.WECHAT]
     statement = (
         select(
             InboxMessage.id, InboxMessage.key, InboxMessage.title, InboxMessage.body, InboxMessage.link, Resident.phone,
@@ -130,8 +144,9 @@ def _text_residents(keys: list[str], kind: str, urgent: bool, now: datetime, wit
             continue
         channel = rules.way(quiet, wechat)
         text = f"【扫码点单】{title}：{body}" + (f" {pages.absolute(link)}" if with_link and link else "")
+        parts = {"title": title, "text": body, "link": pages.absolute(link if with_link and link else "/me/inbox")}
         # The channel is no part of the key: somebody who changes the way gets nothing a second time.
-        values.append(delivery_row(channel, phone, text, kind, message_id, f"text:{key}", urgent, now))
+        values.append(delivery_row(channel, phone, text, kind, message_id, f"text:{key}", urgent, now, parts))
     if _insert(Delivery, values) and rules.due_at(now, urgent) <= now:
         outbox.wake()
 
@@ -182,7 +197,9 @@ def send_again(actor: Actor, delivery_ids: Sequence[int], now: datetime) -> int:
     if not useful:
         raise TooLate()
     statement = update(Delivery).where(Delivery.id.in_(useful), Delivery.outcome == "failed")
-    again = statement.values(outcome="", done_at=None, leased_until=None, attempts=0, due_at=now)
+    again = statement.values(
+        outcome="", done_at=None, leased_until=None, attempts=0, due_at=now, doubts=0, doubt_at=None
+    )
     done = hit(again, synchronize_session=False)
     audit.record(
         actor, "send_again", "delivery", useful[0], now, summary=f"重发 {len(useful)} 条消息", after={"ids": useful}

@@ -31,6 +31,7 @@ from portal.people.rules import (
 
 log = structlog.get_logger()
 
+TEXTS = 1000  # of one run, some ten seconds: then the worker looks at what else waits, and comes back at once
 GIVE_UP_AFTER = timedelta(hours=1)  # a daily task that began and never ended is taken up again
 
 
@@ -52,10 +53,13 @@ def sweep(now: datetime, limit: int = 5000) -> Swept:
     """Carry out due effects and hand over due texts; safe to run twice and side by side. Commits in small steps."""
     with scope.system("sweep"):
         # First what is already written: a login code must not wait behind a thousand reminders.
-        texts = deliveries.deliver_due(now)
+        texts = deliveries.deliver_due(now, TEXTS)
         effects = outbox.run_due(now, limit)
         if effects:
-            texts += deliveries.deliver_due(now)
+            texts += deliveries.deliver_due(now, TEXTS)
+        if max(sum(texts.values()), effects) >= TEXTS:  # there may be more: others first, then the rest at once
+            with writing():
+                outbox.wake()
         db.session.remove()
     return Swept(effects, dict(texts))
 

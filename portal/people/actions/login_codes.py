@@ -50,7 +50,8 @@ def send_code(phone: str, address: str, now: datetime, browser: str = "", known:
     db.session.flush()
     valid = f"【{profile.current().product}】验证码 {code}，{clock.lasting(rules.CODE_LIFE)}内有效。"
     body = f"{valid}请不要告诉别人；不是您本人操作，请忽略。"
-    registry.text_phone(phone, body, "login_code", f"login-code:{row.id}", now)
+    parts = {"code": code, "minutes": str(rules.CODE_LIFE // timedelta(minutes=1))}
+    registry.text_phone(phone, body, "login_code", f"login-code:{row.id}", now, parts)
     return row
 
 
