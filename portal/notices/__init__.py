@@ -5,7 +5,7 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and commands to the app."""
-    from portal.notices import cli, gateways, handlers, views_hooks, views_resident, views_staff
+    from portal.notices import cli, gateways, handlers, views_hooks, views_resident, views_staff, views_wechat
 
     try:
         gateways.configured(app.config)
@@ -16,5 +16,6 @@ def register(app: Flask) -> None:
     app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)
     app.register_blueprint(views_hooks.bp)
+    app.register_blueprint(views_wechat.bp)
     for hook in (views_hooks.sms_receipts, views_hooks.wechat_event):  # called by machines, which prove themselves
         app.extensions["csrf"].exempt(hook)

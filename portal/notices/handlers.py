@@ -121,6 +121,7 @@ def erase(resident_id: int, now: datetime) -> None:
 def install() -> None:
     """Register the lines of the left column, and take on the sending of texts for features below."""
     registry.set_texter(actions.text_phone)
-    registry.audit_word(look_up="查发给居民的消息", send_again="重发", delivery="消息")
+    registry.audit_word(look_up="查发给居民的消息", send_again="重发", delivery="消息", bind_wechat="绑定微信",
+                        unbind_wechat="解除微信")  # fmt: skip
     registry.nav("my_messages", "我的消息", "bell", "notices_staff.inbox", Permission.VIEW, 85)
     registry.nav("messages", "消息出口", "mail", "notices_staff.deliveries", Permission.MESSAGES, 86)

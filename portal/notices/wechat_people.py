@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import or_, select, update
 
-from portal.core import clock, outbox
+from portal.core import audit, clock, outbox
+from portal.core.access import Actor
 from portal.core.db import db, hit, writing
+from portal.core.errors import DomainError
 from portal.notices import rules
 from portal.notices.claims import Claimed
 from portal.notices.gateways import GatewayError, Trouble
@@ -97,3 +100,52 @@ def follows(open_id: str, event: str, now: datetime) -> None:
         return
     theirs = update(WechatBinding).where(WechatBinding.open_id == open_id)
     hit(theirs.values(left_at=now if event == "unsubscribe" else None), synchronize_session=False)
+
+
+class TakenWechat(DomainError):
+    message = "这个微信已经绑定了另一个账户。"
+    advice = "请先在那个账户里解除绑定；忘了是哪个，请打电话问社区。"
+
+
+def api(config: Mapping[str, Any]) -> Api:
+    """The calls of the official account of the settings."""
+    return Api(config["WECHAT_ENDPOINT"], config["WECHAT_APP_ID"], config["WECHAT_SECRET"])
+
+
+def resident_of(open_id: str) -> Resident | None:
+    """Whose WeChat it is; None for one that nobody bound."""
+    if not open_id:
+        return None
+    wanted = select(Resident).join(WechatBinding, WechatBinding.resident_id == Resident.id)
+    return db.session.scalar(wanted.where(WechatBinding.open_id == open_id, Resident.erased_at.is_(None)))
+
+
+def binding(resident_id: int) -> WechatBinding | None:
+    """A resident's WeChat, if it is bound."""
+    return db.session.get(WechatBinding, resident_id)
+
+
+def bind(resident: Resident, open_id: str, now: datetime) -> None:
+    """Bind, in place of what was bound before; messages go there from now on. Raises TakenWechat. Never commits."""
+    before = db.session.get(WechatBinding, resident.id)
+    if before is not None:
+        db.session.delete(before)
+        db.session.flush()
+    row = {"resident_id": resident.id, "open_id": open_id, "bound_at": now, "left_at": None}
+    if outbox.insert_once(WechatBinding, [row]) != 1:
+        raise TakenWechat()
+    resident.quiet = {**(resident.quiet or {}), "way": rules.WECHAT}
+    actor = Actor(kind="resident", id=resident.id, name="居民")
+    audit.record(actor, "bind_wechat", "resident", resident.id, now, summary="居民绑定了微信")
+
+
+def unbind(resident: Resident, now: datetime) -> bool:
+    """Whether there was something to unbind. Never commits."""
+    row = db.session.get(WechatBinding, resident.id)
+    if row is None:
+        return False
+    db.session.delete(row)
+    resident.quiet = {**(resident.quiet or {}), "way": rules.SMS}
+    actor = Actor(kind="resident", id=resident.id, name="居民")
+    audit.record(actor, "unbind_wechat", "resident", resident.id, now, summary="居民解除了微信绑定")
+    return True

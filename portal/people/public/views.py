@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, request, session, url_for
 
 from portal.centres import profile
-from portal.core import access, clock, cookies, db, pages, sealed
+from portal.core import access, clock, cookies, db, pages, registry, sealed
 from portal.core.access import safe_next
 from portal.core.errors import DomainError
 from portal.people import forms, queries, rules, signing, viewer
@@ -74,6 +74,9 @@ def _is_resident() -> bool:
 def login() -> Any:
     if _is_resident():
         return pages.see_other(_target())
+    first = next((way for find in registry.ways_in if (way := find(_target()))), "")
+    if first:
+        return pages.see_other(first)
     browser()
     form = forms.PhoneForm()
     form.phone.data = form.phone.data or session.get(PHONE, "")

@@ -88,7 +88,7 @@ class Storm:
             "PORTAL_DATA_DIR": str(folder / "data"), "REDIS_URL": "redis://127.0.0.1:1/0", "PORTAL_SMS_RATE": "0",
             "PORTAL_LOG_LEVEL": "CRITICAL",
         }  # fmt: skip
-        self.child("prepare", str(people)).wait()
+        self.child("prepare", str(people)).communicate()
 
     def child(self, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.notices.gateways.storm_child", *arguments]
@@ -115,12 +115,14 @@ class Storm:
             while child.poll() is None and sum(self.provider.took.values()) < target and time.monotonic() < until:
                 time.sleep(0.001)
             child.send_signal(signal.SIGKILL)
-            child.wait()
+            child.communicate()
         for _ in range(60):
             if not self.undone():
                 break
-            self.child("sweep", next(times).isoformat()).wait()
-        return replace(self.weather(kills), seconds=round(time.monotonic() - began, 1))
+            self.child("sweep", next(times).isoformat()).communicate()
+        found = replace(self.weather(kills), seconds=round(time.monotonic() - began, 1))
+        self.engine.dispose()
+        return found
 
     def weather(self, kills: int) -> Weather:
         took = self.provider.took
