@@ -1,15 +1,16 @@
 """Every way to tell somebody something. All of it is written in the caller's transaction (SPEC M1)."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import func, or_, select, update
 
-from portal.core import audit, outbox, pages
+from portal.core import audit, clock, outbox, pages
 from portal.core.access import Actor
 from portal.core.db import db, hit
 from portal.core.errors import DomainError
@@ -128,8 +129,7 @@ def delivery_row(
 
 def _text_residents(keys: list[str], kind: str, urgent: bool, now: datetime, with_link: bool = False) -> None:
     """Deliveries for the given inbox messages, to those who have a phone and did not switch the kind off."""
-    known = kinds.of(kind)
-    wechat = gateways.connected(current_app.config)[rules.WECHAT]
+    known, there = kinds.of(kind), gateways.connected(current_app.config)
     statement = (
         select(
             InboxMessage.id, InboxMessage.key, InboxMessage.title, InboxMessage.body, InboxMessage.link, Resident.phone,
@@ -138,17 +138,50 @@ def _text_residents(keys: list[str], kind: str, urgent: bool, now: datetime, wit
         .where(InboxMessage.key.in_(keys), Resident.phone.is_not(None))
         .order_by(InboxMessage.id)
     )  # fmt: skip
+    rows = db.session.execute(statement).all()
+    counted = _texts_today([row.phone for row in rows], now) if known.switchable and not urgent else None
     values = []
-    for message_id, key, title, body, link, phone, quiet in db.session.execute(statement):
-        if known.switchable and known.code in rules.switched_off(quiet):
+    for row in rows:
+        if known.switchable and known.code in rules.switched_off(row.quiet):
             continue
-        channel = rules.way(quiet, wechat)
-        text = f"【扫码点单】{title}：{body}" + (f" {pages.absolute(link)}" if with_link and link else "")
-        parts = {"title": title, "text": body, "link": pages.absolute(link if with_link and link else "/me/inbox")}
-        # The channel is no part of the key: somebody who changes the way gets nothing a second time.
-        values.append(delivery_row(channel, phone, text, kind, message_id, f"text:{key}", urgent, now, parts))
+        values += _texts_of(row, kind, urgent, now, with_link, there)
+        if counted is not None:
+            counted[row.phone] += 1
+            if counted[row.phone] > rules.PER_DAY:  # stays in the inbox; the row says why no phone rang
+                values[-1] |= {"outcome": "capped", "done_at": now}
     if _insert(Delivery, values) and rules.due_at(now, urgent) <= now:
         outbox.wake()
+
+
+def _texts_of(
+    row: Any, kind: str, urgent: bool, now: datetime, with_link: bool, there: Mapping[str, bool]
+) -> list[dict[str, Any]]:
+    """What goes to one phone: a call too, of what is urgent, to those who wish so; calls never at night."""
+    address = pages.absolute(row.link) if with_link and row.link else ""
+    text = f"【扫码点单】{row.title}：{row.body}" + (f" {address}" if address else "")
+    parts = {"title": row.title, "text": row.body, "link": address or pages.absolute("/me/inbox")}
+    # The channel is no part of the key: somebody who changes the way gets nothing a second time.
+    way, key = rules.way(row.quiet, there[rules.WECHAT]), f"text:{row.key}"
+    found = [delivery_row(way, row.phone, text, kind, row.id, key, urgent, now, parts)]
+    if urgent and kinds.of(kind).rings and there[rules.VOICE] and rules.wants_calls(row.quiet):
+        call = delivery_row(rules.VOICE, row.phone, text, kind, row.id, f"call:{row.key}", True, now, parts)
+        found.append(call | {"due_at": rules.due_at(now, urgent=False)})
+    return found
+
+
+def _texts_today(phones: Sequence[str], now: datetime) -> Counter[str]:
+    """How many texts that count for the day's limit each number has had since midnight in Shanghai. One statement."""
+    start = clock.at(clock.today(now), time())
+    limited = or_(*(
+        (Delivery.kind == kind.code) | Delivery.kind.startswith(f"{kind.code}.")
+        for kind in kinds.TABLE if kind.switchable
+    ))  # fmt: skip
+    statement = select(Delivery.recipient, func.count()).where(
+        Delivery.recipient.in_(phones), Delivery.created_at >= start, Delivery.urgent.is_(False), limited,
+        Delivery.outcome != "capped",
+    )  # fmt: skip
+    found = db.session.execute(statement.group_by(Delivery.recipient)).all() if phones else []
+    return Counter({row[0]: row[1] for row in found})
 
 
 def mark_read(audience: str, person_id: int, message_id: int, now: datetime) -> str | None:
@@ -168,11 +201,15 @@ def mark_all_read(audience: str, person_id: int, now: datetime) -> int:
     return hit(statement.values(read_at=now))
 
 
-def choose(resident: Resident, wanted: Iterable[str], way: str) -> None:
-    """Keep which kinds reach the resident's phone, and how (SPEC M3). Flushes with the request's commit."""
+def choose(resident: Resident, wanted: Iterable[str], way: str, calls: bool = False) -> None:
+    """Keep which kinds reach the resident's phone, and how (SPEC M3). Flushes with the request's commit.
+
+    calls: ring when something urgent changes.
+    """
     keep = set(wanted)
     off = [kind.code for kind in kinds.switchable() if kind.code not in keep]
-    resident.quiet = {**(resident.quiet or {}), "off": off, "way": rules.WECHAT if way == rules.WECHAT else rules.SMS}
+    chosen = {"off": off, "way": rules.WECHAT if way == rules.WECHAT else rules.SMS, "calls": calls}
+    resident.quiet = {**(resident.quiet or {}), **chosen}
 
 
 class NothingToSend(DomainError):
@@ -196,10 +233,11 @@ def send_again(actor: Actor, delivery_ids: Sequence[int], now: datetime) -> int:
     useful = [row.id for row in failed if not queries.is_stale(row.kind, row.created_at, now)]
     if not useful:
         raise TooLate()
-    statement = update(Delivery).where(Delivery.id.in_(useful), Delivery.outcome == "failed")
+    statement = update(Delivery).where(Delivery.id.in_(useful), Delivery.outcome.in_(["failed", "unknown", "sent"]))
     again = statement.values(
-        outcome="", done_at=None, leased_until=None, attempts=0, due_at=now, doubts=0, doubt_at=None
-    )
+        outcome="", done_at=None, leased_until=None, attempts=0, due_at=now, doubts=0, doubt_at=None,
+        received=None, receipt="", receipt_at=None,
+    )  # fmt: skip
     done = hit(again, synchronize_session=False)
     audit.record(
         actor, "send_again", "delivery", useful[0], now, summary=f"重发 {len(useful)} 条消息", after={"ids": useful}

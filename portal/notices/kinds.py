@@ -4,6 +4,7 @@ Whatever is switched off still stands in the inbox: only the text message is not
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from portal.core import deadlines
@@ -76,7 +77,22 @@ def without_link(code: str, text: str) -> str:
 
 
 def switchable() -> list[Kind]:
-    return [kind for kind in TABLE if kind.switchable]
+    """What residents may switch off on the phone: of what nobody says anything yet there is no switch."""
+    told = [code for source in _told for code in source()]
+    return [kind for kind in TABLE if kind.switchable and (kind.code in told or not _told)]
+
+
+def fixed() -> list[Kind]:
+    """What always comes, and its note says why."""
+    return [kind for kind in TABLE if kind.note and not kind.switchable]
+
+
+_told: list[Callable[[], frozenset[str]]] = []
+
+
+def told_by(source: Callable[[], frozenset[str]]) -> None:
+    """fn() -> the codes of all kinds that some wording belongs to."""
+    _told[:] = [source]
 
 
 def to_residents() -> list[Kind]:

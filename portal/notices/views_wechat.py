@@ -1,8 +1,8 @@
 """/wechat/…, /me/wechat: a resident's WeChat bound to the account, and coming in by it without a code (SPEC M2).
 
-WeChat says who somebody is by leading back to us (网页授权, snsapi_base). The state it brings back must be the one of this
-browser's session, once. Nothing is written by that visit: what it proves is kept in the session, and a press on our own
-page signs in or binds, so no foreign page can do either in somebody's name.
+WeChat says who somebody is by leading back to us (网页授权, snsapi_base). The state it brings back must be the one
+of this browser's session, once. Nothing is written by that visit: what it proves is kept in the session, and a press
+on our own page signs in or binds, so no foreign page can do either in somebody's name.
 """
 
 import hmac

@@ -14,7 +14,7 @@ from portal.core import clock, outbox, registry, scope
 from portal.core.access import Role
 from portal.core.db import db, hit, writing
 from portal.core.sessions import WebSession
-from portal.notices import actions, deliveries
+from portal.notices import actions, deliveries, wording
 from portal.notices.models import Delivery
 from portal.operations import replay
 from portal.people import audit_proof
@@ -109,7 +109,7 @@ def check_audit(now: datetime) -> str:
     if broken is None:
         return f"操作记录完整，校验到第 {proof.upto} 条，共 {proof.count} 条，末尾 {proof.head[:16]}"
     with writing():
-        title, body = "操作记录被改动过", f"第 {broken} 条{proof.why}。请保全数据库并联系维护人员。"
+        title, body = wording.audit_broken(broken, proof.why)
         actions.tell_staff(_top_managers(), "system", title, body, "/staff/audit", f"audit-broken:{broken}", now)
     raise RuntimeError(f"audit chain broken at row {broken}: {proof.why}")
 
