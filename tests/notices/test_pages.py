@@ -118,7 +118,7 @@ def test_choices_are_kept(client: Any, as_resident: Any, town: Any, now: datetim
     quiet = db.session.get_one(Resident, town.residents[0].id).quiet
     off = [kind.code for kind in kinds.switchable() if kind.code != "sign_up"]
     assert quiet == {"off": off, "way": "sms", "calls": False} and {"booking", "reminder", "evaluation"} <= set(off)
-    assert me.get("/me/inbox/choices").text.count("checked") == 3
+    assert me.get("/me/inbox/choices").text.count("checked") == 1 + len(kinds.fixed())
     tell(town, now)
     assert db.session.scalars(select(Delivery)).one().kind == "sign_up"
 
