@@ -8,7 +8,7 @@ JOBS ?= 2
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgresql lint fmt bench wide load fuzz attack drill faults bundle bundle-trial pins setup setup-lint setup-test clean first-morning clicks figures
+.PHONY: help run test test-sqlite test-postgresql lint fmt bench wide load fuzz attack drill faults bundle bundle-trial pins setup setup-lint setup-test clean first-morning clicks figures storm
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ attack: setup-test  ## Attacks on what `make run` starts, with visitors beside t
 faults: setup-test  ## kill -9, full and read-only disks, a clock set back, in the middle of writes (root for the disks)
 	PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -m faults $(T)
 	PORTAL_TEST_DATABASE=postgresql $(PY) -m pytest -m faults $(T)
+
+storm: setup-test  ## 5,000 notices through providers that err, 50 times kill -9 in the middle, some ten minutes; PEOPLE=, KILLS=
+	$(PY) -m tests.notices.gateways.storm
 
 drill: setup  ## Bring the newest backup (or one made now) back into a scratch database and compare every table
 	@$(PY) -m flask --app wsgi restore-drill

@@ -75,6 +75,25 @@ LARGEST = {
 }
 
 
+# Of the providers that carry messages out: secrets and names as they stand in their consoles, '' where not used.
+GATEWAY_NAMES = (
+    "SMS_PROVIDER", "SMS_KEY_ID", "SMS_KEY_SECRET", "SMS_APP_ID", "SMS_SIGN", "SMS_REGION", "VOICE_PROVIDER",
+    "VOICE_URL", "VOICE_TOKEN", "VOICE_KEY_ID", "VOICE_KEY_SECRET", "VOICE_APP_ID", "VOICE_SHOWN", "WECHAT_APP_ID",
+    "WECHAT_SECRET", "WECHAT_ENDPOINT", "WECHAT_EVENT_TOKEN", "RECEIPT_TOKEN",
+)  # fmt: skip
+
+
+def _gateways(env: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        **{name: env.get(f"PORTAL_{name}", "").strip() for name in GATEWAY_NAMES},
+        "TEMPLATES_FILE": env.get("PORTAL_TEMPLATES", ""),
+        "SMS_RATE": float(env.get("PORTAL_SMS_RATE", "100")),
+        "SMS_SIDE_BY_SIDE": int(env.get("PORTAL_SMS_SIDE_BY_SIDE", "16")),
+        "SMS_PRICE": float(env.get("PORTAL_SMS_PRICE", "0")),
+        "VOICE_PRICE": float(env.get("PORTAL_VOICE_PRICE", "0")),
+    }
+
+
 def from_environment(env: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Build the Flask configuration from environment variables."""
     env = os.environ if env is None else env
@@ -93,6 +112,7 @@ def from_environment(env: Mapping[str, str] | None = None) -> dict[str, Any]:
         "SMS_TOKEN": env.get("PORTAL_SMS_TOKEN", ""),
         "WECHAT_URL": env.get("PORTAL_WECHAT_URL", ""),
         "WECHAT_TOKEN": env.get("PORTAL_WECHAT_TOKEN", ""),
+        **_gateways(env),
         "METRICS_TOKEN": env.get("PORTAL_METRICS_TOKEN", ""),
         "BACKUP_DIR": env.get("PORTAL_BACKUP_DIR", ""),
         "BACKUP_KEY_FILE": env.get("PORTAL_BACKUP_KEY_FILE", ""),

@@ -17,3 +17,8 @@ def mask_address(address: str | None) -> str:
     if not address:
         return ""
     return re.sub(r"\d.*$", "***", address, count=1) if re.search(r"\d", address) else address[:6] + "***"
+
+
+def mask_name(name: str) -> str:
+    """'陈**': enough for its bearer to know it by."""
+    return name[:1] + "*" * max(1, len(name) - 1) if name else ""

@@ -1,6 +1,6 @@
 """Hooks: where features register what upper features show together, so that lower ones need not know them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -243,6 +243,15 @@ def acquaintance(source: Acquaintance) -> Acquaintance:
     return source
 
 
+ways_in: list[Callable[[str], str]] = []
+
+
+def way_in(find: Callable[[str], str]) -> Callable[[str], str]:
+    """fn(target) -> where somebody who wants to sign in goes first, before a number is asked; '' for nowhere."""
+    ways_in[:] = [*(way for way in ways_in if name_of(way) != name_of(find)), find]
+    return find
+
+
 Texter = Callable[..., None]
 InitStep = Callable[[datetime], str]
 
@@ -271,15 +280,20 @@ def staffing_changed(now: datetime) -> None:
 
 
 def set_texter(texter: Texter) -> None:
-    """fn(phone, body, kind, key, now, urgent=True): one text message that belongs to no inbox (a login code)."""
+    """fn(phone, body, kind, key, now, urgent=True, parts=None): one text that belongs to no inbox (a login code)."""
     _texter[:] = [texter]
 
 
-def text_phone(phone: str, body: str, kind: str, key: str, now: datetime) -> None:
-    """Send an urgent text message to a number in this transaction. Raises RuntimeError when no feature can send one."""
+def text_phone(
+    phone: str, body: str, kind: str, key: str, now: datetime, parts: Mapping[str, str] | None = None
+) -> None:
+    """Send an urgent text message to a number in this transaction. Raises RuntimeError when no feature can send one.
+
+    parts: what a provider's template is filled with (a login code's code and minutes).
+    """
     if not _texter:
         raise RuntimeError("no feature has registered a texter")
-    _texter[0](phone, body, kind, key, now, urgent=True)
+    _texter[0](phone, body, kind, key, now, urgent=True, parts=parts)
 
 
 def audit_word(**words: str) -> None:

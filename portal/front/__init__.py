@@ -3,11 +3,14 @@
 from flask import Flask
 
 from portal.core import registry
+from portal.notices import kinds
 
 
 def register(app: Flask) -> None:
     """Add this feature's pages and the staff's left column to the app."""
-    from portal.front import frame, views_atlas, views_resident, views_staff
+    from portal.front import frame, message_samples, views_atlas, views_resident, views_staff
+
+    kinds.told_by(message_samples.spoken)
 
     app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)

@@ -6,7 +6,8 @@ from portal.centres import profile, queries, staff_list
 from portal.centres.actions import may_import
 from portal.core import access, clock, pages, pdf_spool, registry
 from portal.core.access import Actor, Permission
-from portal.front import documents, first_morning, frame, manuals
+from portal.front import documents, first_morning, frame, manuals, message_samples
+from portal.notices import rules as notice_rules
 
 bp = Blueprint("front_staff", __name__)
 SHOWN_GAPS = 6  # centres on the start page; the list of centres has all of them
@@ -75,3 +76,13 @@ def manual() -> Response:
         abort(404)
     told = manuals.manual_of(centre, clock.now())
     return pdf_spool.answer(documents.manual(told), f"{centre.label}经办人一页通.pdf")
+
+
+@bp.get("/staff/messages/wording")
+@access.staff(Permission.MESSAGES)
+def wording() -> Response:
+    """How every message reads, with made-up names: all kinds, all variants."""
+    return pages.page(
+        "front/wording.html", groups=message_samples.groups(clock.now()), quiet=notice_rules.quiet_text(),
+        per_day=notice_rules.per_day_text(),
+    )  # fmt: skip

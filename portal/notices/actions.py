@@ -1,19 +1,20 @@
 """Every way to tell somebody something. All of it is written in the caller's transaction (SPEC M1)."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import func, or_, select, update
 
-from portal.core import audit, outbox, pages
+from portal.core import audit, clock, outbox, pages
 from portal.core.access import Actor
 from portal.core.db import db, hit
 from portal.core.errors import DomainError
-from portal.notices import kinds, queries, rules, wording
+from portal.notices import gateways, kinds, queries, rules, wording
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Resident
 
@@ -73,9 +74,20 @@ def forget_staff(links: Iterable[str]) -> None:
         db.session.execute(statement, execution_options={"synchronize_session": False})
 
 
-def text_phone(phone: str, body: str, kind: str, key: str, now: datetime, urgent: bool = True) -> None:
-    """One SMS that belongs to no account (a login code). Leaves at once after the commit, even at night."""
-    row = delivery_row(rules.SMS, phone, body, kind, None, f"sms:{key}", urgent, now)
+def text_phone(
+    phone: str,
+    body: str,
+    kind: str,
+    key: str,
+    now: datetime,
+    urgent: bool = True,
+    parts: Mapping[str, str] | None = None,
+) -> None:
+    """One SMS that belongs to no account (a login code). Leaves at once after the commit, even at night.
+
+    parts: what a provider's template is filled with, beside title, text, link and time, which every message has.
+    """
+    row = delivery_row(rules.SMS, phone, body, kind, None, f"sms:{key}", urgent, now, parts or {})
     if _insert(Delivery, [row]) and row["due_at"] <= now:
         outbox.wake()
 
@@ -102,20 +114,22 @@ def _inbox_row(
 
 
 def delivery_row(
-    channel: str, recipient: str, body: str, kind: str, message_id: int | None, key: str, urgent: bool, now: datetime
-) -> dict[str, Any]:
-    """A text on its way, as a row to be inserted. recipient: a telephone number; key: at most once."""
+    channel: str, recipient: str, body: str, kind: str, message_id: int | None, key: str, urgent: bool, now: datetime,
+    parts: Mapping[str, str],
+) -> dict[str, Any]:  # fmt: skip
+    """A text on its way, as a row to be inserted. recipient: a telephone number; key: at most once; parts: what a
+    provider's template is filled with."""
     return {
         "channel": channel, "recipient": recipient, "tail": recipient[-rules.TAIL :], "body": body, "kind": kind,
         "message_id": message_id, "key": _key(key), "urgent": urgent, "created_at": now,
-        "due_at": rules.due_at(now, urgent), "outcome": "", "attempts": 0, "last_error": "",
+        "due_at": rules.due_at(now, urgent), "done_at": None, "outcome": "", "attempts": 0, "last_error": "",
+        "parts": dict(parts), "rank": rules.rank(kinds.is_secret(kind), urgent),
     }  # fmt: skip
 
 
 def _text_residents(keys: list[str], kind: str, urgent: bool, now: datetime, with_link: bool = False) -> None:
     """Deliveries for the given inbox messages, to those who have a phone and did not switch the kind off."""
-    known = kinds.of(kind)
-    wechat = bool(current_app.config["WECHAT_URL"])
+    known, there = kinds.of(kind), gateways.connected(current_app.config)
     statement = (
         select(
             InboxMessage.id, InboxMessage.key, InboxMessage.title, InboxMessage.body, InboxMessage.link, Resident.phone,
@@ -124,16 +138,50 @@ def _text_residents(keys: list[str], kind: str, urgent: bool, now: datetime, wit
         .where(InboxMessage.key.in_(keys), Resident.phone.is_not(None))
         .order_by(InboxMessage.id)
     )  # fmt: skip
+    rows = db.session.execute(statement).all()
+    counted = _texts_today([row.phone for row in rows], now) if known.switchable and not urgent else None
     values = []
-    for message_id, key, title, body, link, phone, quiet in db.session.execute(statement):
-        if known.switchable and known.code in rules.switched_off(quiet):
+    for row in rows:
+        if known.switchable and known.code in rules.switched_off(row.quiet):
             continue
-        channel = rules.way(quiet, wechat)
-        text = f"【扫码点单】{title}：{body}" + (f" {pages.absolute(link)}" if with_link and link else "")
-        # The channel is no part of the key: somebody who changes the way gets nothing a second time.
-        values.append(delivery_row(channel, phone, text, kind, message_id, f"text:{key}", urgent, now))
+        values += _texts_of(row, kind, urgent, now, with_link, there)
+        if counted is not None:
+            counted[row.phone] += 1
+            if counted[row.phone] > rules.PER_DAY:  # stays in the inbox; the row says why no phone rang
+                values[-1] |= {"outcome": "capped", "done_at": now}
     if _insert(Delivery, values) and rules.due_at(now, urgent) <= now:
         outbox.wake()
+
+
+def _texts_of(
+    row: Any, kind: str, urgent: bool, now: datetime, with_link: bool, there: Mapping[str, bool]
+) -> list[dict[str, Any]]:
+    """What goes to one phone: a call too, of what is urgent, to those who wish so; calls never at night."""
+    address = pages.absolute(row.link) if with_link and row.link else ""
+    text = f"【扫码点单】{row.title}：{row.body}" + (f" {address}" if address else "")
+    parts = {"title": row.title, "text": row.body, "link": address or pages.absolute("/me/inbox")}
+    # The channel is no part of the key: somebody who changes the way gets nothing a second time.
+    way, key = rules.way(row.quiet, there[rules.WECHAT]), f"text:{row.key}"
+    found = [delivery_row(way, row.phone, text, kind, row.id, key, urgent, now, parts)]
+    if urgent and kinds.of(kind).rings and there[rules.VOICE] and rules.wants_calls(row.quiet):
+        call = delivery_row(rules.VOICE, row.phone, text, kind, row.id, f"call:{row.key}", True, now, parts)
+        found.append(call | {"due_at": rules.due_at(now, urgent=False)})
+    return found
+
+
+def _texts_today(phones: Sequence[str], now: datetime) -> Counter[str]:
+    """How many texts that count for the day's limit each number has had since midnight in Shanghai. One statement."""
+    start = clock.at(clock.today(now), time())
+    limited = or_(*(
+        (Delivery.kind == kind.code) | Delivery.kind.startswith(f"{kind.code}.")
+        for kind in kinds.TABLE if kind.switchable
+    ))  # fmt: skip
+    statement = select(Delivery.recipient, func.count()).where(
+        Delivery.recipient.in_(phones), Delivery.created_at >= start, Delivery.urgent.is_(False), limited,
+        Delivery.outcome != "capped",
+    )  # fmt: skip
+    found = db.session.execute(statement.group_by(Delivery.recipient)).all() if phones else []
+    return Counter({row[0]: row[1] for row in found})
 
 
 def mark_read(audience: str, person_id: int, message_id: int, now: datetime) -> str | None:
@@ -153,11 +201,15 @@ def mark_all_read(audience: str, person_id: int, now: datetime) -> int:
     return hit(statement.values(read_at=now))
 
 
-def choose(resident: Resident, wanted: Iterable[str], way: str) -> None:
-    """Keep which kinds reach the resident's phone, and how (SPEC M3). Flushes with the request's commit."""
+def choose(resident: Resident, wanted: Iterable[str], way: str, calls: bool = False) -> None:
+    """Keep which kinds reach the resident's phone, and how (SPEC M3). Flushes with the request's commit.
+
+    calls: ring when something urgent changes.
+    """
     keep = set(wanted)
     off = [kind.code for kind in kinds.switchable() if kind.code not in keep]
-    resident.quiet = {**(resident.quiet or {}), "off": off, "way": rules.WECHAT if way == rules.WECHAT else rules.SMS}
+    chosen = {"off": off, "way": rules.WECHAT if way == rules.WECHAT else rules.SMS, "calls": calls}
+    resident.quiet = {**(resident.quiet or {}), **chosen}
 
 
 class NothingToSend(DomainError):
@@ -181,8 +233,11 @@ def send_again(actor: Actor, delivery_ids: Sequence[int], now: datetime) -> int:
     useful = [row.id for row in failed if not queries.is_stale(row.kind, row.created_at, now)]
     if not useful:
         raise TooLate()
-    statement = update(Delivery).where(Delivery.id.in_(useful), Delivery.outcome == "failed")
-    again = statement.values(outcome="", done_at=None, leased_until=None, attempts=0, due_at=now)
+    statement = update(Delivery).where(Delivery.id.in_(useful), Delivery.outcome.in_(["failed", "unknown", "sent"]))
+    again = statement.values(
+        outcome="", done_at=None, leased_until=None, attempts=0, due_at=now, doubts=0, doubt_at=None,
+        received=None, receipt="", receipt_at=None,
+    )  # fmt: skip
     done = hit(again, synchronize_session=False)
     audit.record(
         actor, "send_again", "delivery", useful[0], now, summary=f"重发 {len(useful)} 条消息", after={"ids": useful}

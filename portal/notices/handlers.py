@@ -12,7 +12,7 @@ from portal.core.access import Actor, Permission, Role
 from portal.core.db import db, moment
 from portal.core.registry import Waiting, Waits
 from portal.notices import actions, queries, wording
-from portal.notices.models import Delivery, InboxMessage
+from portal.notices.models import Delivery, InboxMessage, WechatBinding
 from portal.people.models import Resident, SpokenCode, StaffAccount
 
 RECENT = timedelta(days=3)
@@ -95,7 +95,11 @@ def _failed(row: dict[str, Any], now: datetime) -> Waiting:
 @registry.personal
 def personal(resident_id: int) -> dict[str, Any]:
     """The messages a resident was sent, for the export of personal data."""
-    return {"消息": queries.texts_of(resident_id)}
+    told: dict[str, Any] = {"消息": queries.texts_of(resident_id)}
+    bound = db.session.get(WechatBinding, resident_id)
+    if bound is not None:
+        told["微信"] = {"公众号里的编号": bound.open_id, "绑定时间": bound.bound_at.isoformat()}
+    return told
 
 
 @registry.erase
@@ -107,6 +111,8 @@ def erase(resident_id: int, now: datetime) -> None:
     gone = [Delivery.message_id.in_(own), Delivery.key.startswith(f"sms:resident:{resident_id}:")]
     gone += [Delivery.recipient == phone] if phone else []
     plain = {"synchronize_session": False}
+    bound = delete(WechatBinding).where(WechatBinding.resident_id == resident_id)
+    db.session.execute(bound, execution_options=plain)
     db.session.execute(delete(Delivery).where(or_(*gone)), execution_options=plain)
     statement = delete(InboxMessage).where(InboxMessage.audience == "resident", InboxMessage.person_id == resident_id)
     db.session.execute(statement, execution_options=plain)
@@ -115,6 +121,7 @@ def erase(resident_id: int, now: datetime) -> None:
 def install() -> None:
     """Register the lines of the left column, and take on the sending of texts for features below."""
     registry.set_texter(actions.text_phone)
-    registry.audit_word(look_up="查发给居民的消息", send_again="重发", delivery="消息")
+    registry.audit_word(look_up="查发给居民的消息", send_again="重发", delivery="消息", bind_wechat="绑定微信",
+                        unbind_wechat="解除微信")  # fmt: skip
     registry.nav("my_messages", "我的消息", "bell", "notices_staff.inbox", Permission.VIEW, 85)
     registry.nav("messages", "消息出口", "mail", "notices_staff.deliveries", Permission.MESSAGES, 86)

@@ -4,6 +4,7 @@ Whatever is switched off still stands in the inbox: only the text message is not
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from portal.core import deadlines
@@ -13,6 +14,7 @@ from portal.core import deadlines
 class Kind:
     """keep_minutes: how long a text message is worth sending at all; None: for ever.
 
+    rings: what is urgent of it is also told by a call to those who wish so. staff: only staff are told, in the portal.
     own_link: its text may end with an address by which the addressee acts without signing in; nobody else reads it.
     """
 
@@ -22,6 +24,8 @@ class Kind:
     switchable: bool = False
     keep_minutes: int | None = None
     own_link: bool = False
+    rings: bool = False
+    staff: bool = False
 
     @property
     def said(self) -> str:
@@ -37,14 +41,14 @@ TABLE = (
     Kind("booking", "场地预约", "订上了、没订上、审批结果", switchable=True),
     Kind("place", "候补有位", "候补轮到您，要在期限内确认，所以不能关"),
     Kind("reminder", "活动和场地提醒", "{reminders}提醒一次", switchable=True, keep_minutes=12 * 60),
-    Kind("change", "活动和场地变动", "改时间、换地点、取消，免得您白跑，所以不能关"),
+    Kind("change", "活动和场地变动", "改时间、换地点、取消，免得您白跑，所以不能关", rings=True),
     Kind("evaluation", "服务评价", "用完服务请您评一评", switchable=True, own_link=True),
     Kind("call_back", "回访", "您提的意见怎么处理的，要告诉您，所以不能关", own_link=True),
     Kind("follow", "关注更新", "您关注的中心和类别有新活动", switchable=True),
-    Kind("catalogue", "清单审核"),
-    Kind("deadline", "截止提醒"),
-    Kind("work", "工作提醒"),
-    Kind("system", "系统消息"),
+    Kind("catalogue", "清单审核", staff=True),
+    Kind("deadline", "截止提醒", staff=True),
+    Kind("work", "工作提醒", staff=True),
+    Kind("system", "系统消息", staff=True),
 )
 _BY_CODE = {kind.code: kind for kind in TABLE}
 CODES = frozenset(_BY_CODE)
@@ -73,4 +77,24 @@ def without_link(code: str, text: str) -> str:
 
 
 def switchable() -> list[Kind]:
-    return [kind for kind in TABLE if kind.switchable]
+    """What residents may switch off on the phone: of what nobody says anything yet there is no switch."""
+    told = [code for source in _told for code in source()]
+    return [kind for kind in TABLE if kind.switchable and (kind.code in told or not _told)]
+
+
+def fixed() -> list[Kind]:
+    """What always comes, and its note says why."""
+    return [kind for kind in TABLE if kind.note and not kind.switchable]
+
+
+_told: list[Callable[[], frozenset[str]]] = []
+
+
+def told_by(source: Callable[[], frozenset[str]]) -> None:
+    """fn() -> the codes of all kinds that some wording belongs to."""
+    _told[:] = [source]
+
+
+def to_residents() -> list[Kind]:
+    """What residents are told, login codes too: each may leave by a gateway."""
+    return [kind for kind in TABLE if not kind.staff]

@@ -22,6 +22,22 @@ from portal.people.models import Resident
 CODES = 5  # of the last login codes that are shown
 
 
+# What to do in states that say all by themselves.
+OTHER = {
+    "unreceived": "运营商说手机没有收到：停机、关机或拦截。请核对号码，急的打电话；可以按“重发”。",
+    "unknown": "发的时候没有等到答复，可能已经收到。请先问本人；没收到再按“重发”。",
+    "local": "当时没有接短信网关，手机没收到。请直接告诉本人，或请他打开网页上的“我的消息”。",
+    "capped": f"当天已经给这个号码发过 {rules.per_day_text()}，这一条只放在网页的“我的消息”里。",
+}
+
+RECEIVED = "运营商说手机已经收到。请本人看看被拦截的短信；急的直接告诉本人。"
+GONE = {
+    rules.SMS: "已交给运营商。请本人看看被拦截的短信，再核对手机号；急的直接告诉本人。",
+    rules.WECHAT: "已发到微信，请本人看看服务通知；急的直接告诉本人。",
+    rules.VOICE: "已打过电话。没有接到的，请直接告诉本人。",
+}
+
+
 class NoNumber(DomainError):
     status = 422
     message = f"请填 {rules.MOBILE} 位手机号，或者后 {rules.TAIL} 位数字。"
@@ -100,20 +116,22 @@ def codes(resident: Resident) -> Sequence[Any]:
 def what_to_do(text: Any, now: datetime) -> str:
     """What whoever answers the telephone says of a text. text: a row of queries.SHOWN."""
     if text.done_at is None:
-        if text.attempts:
-            return f"发送不顺利，{clock.stamp(text.due_at)} 再试；急的请直接告诉本人。"
-        if text.due_at > now:
-            return f"{rules.quiet_text()}不打扰居民，{clock.stamp(text.due_at)} 发出。"
-        return "马上就发，请本人稍等几分钟再看。"
-    if text.outcome == "sent" and text.channel == rules.WECHAT:
-        return "已发到微信，请本人看看服务通知；急的直接告诉本人。"
+        return _waits(text, now)
+    if text.state in OTHER:
+        return OTHER[text.state]
     if text.outcome == "sent":
-        return "已交给运营商。请本人看看被拦截的短信，再核对手机号；急的直接告诉本人。"
-    if text.outcome == "local":
-        return "当时没有接短信网关，手机没收到。请直接告诉本人，或请他打开网页上的“我的消息”。"
+        return RECEIVED if text.received else GONE.get(text.channel, GONE[rules.SMS])
     if queries.is_stale(text.kind, text.created_at, now):
         return "没发出，现在已经过时，不再重发。请直接告诉本人。"
     return "没发出。可以按“重发”；号码停机、换号的，请直接告诉本人。"
+
+
+def _waits(text: Any, now: datetime) -> str:
+    if text.attempts:
+        return f"发送不顺利，{clock.stamp(text.due_at)} 再试；急的请直接告诉本人。"
+    if text.due_at > now:
+        return f"{rules.quiet_text()}不打扰居民，{clock.stamp(text.due_at)} 发出。"
+    return "马上就发，请本人稍等几分钟再看。"
 
 
 def why_no_text(message: Told, resident: Resident) -> str:

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.db import Base, UTCDateTime
+from portal.notices import rules
 
 
 class InboxMessage(Base):
@@ -38,7 +39,7 @@ class Delivery(Base):
     __tablename__ = "delivery"
     __table_args__ = (
         Index(
-            "ix_delivery_due", "due_at", "id",
+            "ix_delivery_due", "rank", "due_at", "id",
             sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL"),
         ),
         Index("ix_delivery_created_at", "created_at"),
@@ -47,10 +48,15 @@ class Delivery(Base):
             sqlite_where=text("outcome = 'failed'"), postgresql_where=text("outcome = 'failed'"),
         ),
         Index("ix_delivery_tail", "tail", "id"),
+        Index("ix_delivery_recipient", "recipient", "created_at"),
+        Index(
+            "ix_delivery_serial", "serial",
+            sqlite_where=text("serial <> ''"), postgresql_where=text("serial <> ''"),
+        ),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    channel: Mapped[str] = mapped_column(String(10))  # sms, wechat
+    channel: Mapped[str] = mapped_column(String(10))  # sms, wechat, voice
     recipient: Mapped[str] = mapped_column(String(80))
     tail: Mapped[str] = mapped_column(String(8), default="", server_default="")  # of the number, to look it up by
     body: Mapped[str] = mapped_column(Text)
@@ -62,6 +68,41 @@ class Delivery(Base):
     due_at: Mapped[datetime] = mapped_column(UTCDateTime)
     leased_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    outcome: Mapped[str] = mapped_column(String(12), default="")  # sent, local, failed
+    outcome: Mapped[str] = mapped_column(String(12), default="")  # sent, local, failed, unknown, capped
+    parts: Mapped[dict[str, str]] = mapped_column(
+        JSON, default=dict, server_default="{}"
+    )  # what templates are filled with
+    rank: Mapped[int] = mapped_column(default=rules.LAST, server_default=str(rules.LAST))  # rules.rank: who goes first
+    serial: Mapped[str] = mapped_column(String(80), default="", server_default="")  # the provider's number of it
+    pieces: Mapped[int] = mapped_column(default=0, server_default="0")  # what the provider counts and is paid for
+    # The last try of which nobody knows whether it arrived; how many such tries there were.
+    doubt_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    doubts: Mapped[int] = mapped_column(default=0, server_default="0")
+    # The provider's report: when, whether the telephone has it, and its code.
+    receipt_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    received: Mapped[bool | None]
+    receipt: Mapped[str] = mapped_column(String(80), default="", server_default="")
     attempts: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str] = mapped_column(String(300), default="")
+
+
+class WechatBinding(Base):
+    """A resident's WeChat, as the official account knows it. One person has one, and it is one person's."""
+
+    __tablename__ = "wechat_binding"
+
+    resident_id: Mapped[int] = mapped_column(ForeignKey("resident.id"), primary_key=True)
+    open_id: Mapped[str] = mapped_column(String(64), unique=True)
+    bound_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    left_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # no longer follows the account: nothing reaches them
+
+
+class WechatToken(Base):
+    """The official account's access token, one for all processes; whoever holds the lease renews it."""
+
+    __tablename__ = "wechat_token"
+
+    app_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    token: Mapped[str] = mapped_column(String(600), default="")
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    leased_until: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -10,14 +10,18 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, exists, 
 from portal.centres.models import Centre
 from portal.core import clock
 from portal.core.access import Actor, Role
-from portal.core.db import db, packed
+from portal.core.db import db, is_sqlite, packed
 from portal.notices import kinds
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Resident
 
 PAGE = 20
 COUNTED = timedelta(days=30)  # how far back the page of deliveries counts
-STATES = {"waiting": "待发", "failed": "没发出", "local": "只在本页", "sent": "已发出"}
+STATES = {
+    "waiting": "待发", "failed": "没发出", "unknown": "不确定", "unreceived": "没送到", "capped": "当天已满",
+    "local": "只在本页", "sent": "已发出",
+}  # fmt: skip
+PROBLEMS = ("failed", "unknown", "unreceived")  # what somebody has to look at, and may send again
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +166,22 @@ class Wanted:
 def _in_state(state: str) -> ColumnElement[bool] | None:
     if state == "waiting":
         return Delivery.done_at.is_(None)
-    return Delivery.outcome == state if state in STATES else None
+    return _state() == state if state in STATES else None
+
+
+def _state() -> ColumnElement[str]:
+    """In which of STATES a delivery stands: one expression for lists, tabs and what is sent again."""
+    return case(
+        (Delivery.done_at.is_(None), "waiting"),
+        (and_(Delivery.outcome == "sent", Delivery.received.is_(False)), "unreceived"),
+        else_=Delivery.outcome,
+    )
 
 
 SHOWN = (
     Delivery.id, Delivery.channel, Delivery.recipient, Delivery.body, Delivery.kind, Delivery.created_at,
     Delivery.due_at, Delivery.done_at, Delivery.outcome, Delivery.attempts, Delivery.last_error, Delivery.message_id,
+    Delivery.received, Delivery.receipt, Delivery.receipt_at, _state().label("state"),
 )  # fmt: skip
 
 
@@ -186,7 +200,7 @@ def delivery_counts(actor: Actor, wanted: Wanted, now: datetime) -> dict[str, in
     seen = visible(actor)
     if seen is None:
         return dict.fromkeys(STATES, 0)
-    state = case((Delivery.done_at.is_(None), "waiting"), else_=Delivery.outcome)
+    state = _state()
     statement = select(state, func.count()).where(seen, *wanted.conditions())
     if wanted.first is None and wanted.last is None:
         statement = statement.where(Delivery.created_at >= now - COUNTED)
@@ -195,13 +209,15 @@ def delivery_counts(actor: Actor, wanted: Wanted, now: datetime) -> dict[str, in
 
 
 def failed_deliveries(actor: Actor, ids: Sequence[int], limit: int = 500) -> Sequence[Any]:
-    """Failed ones among `ids` (all failed ones when `ids` is empty) that the actor may see, the newest first."""
+    """Those of `ids` that did not arrive (all that failed when it is empty) and the actor may see, newest first."""
     seen = visible(actor)
     if seen is None:
         return []
-    statement = select(Delivery.id, Delivery.kind, Delivery.created_at).where(seen, Delivery.outcome == "failed")
+    statement = select(Delivery.id, Delivery.kind, Delivery.created_at).where(seen)
     if ids:
-        statement = statement.where(Delivery.id.in_(ids))
+        statement = statement.where(Delivery.id.in_(ids), _state().in_(PROBLEMS))
+    else:
+        statement = statement.where(Delivery.outcome == "failed")
     return db.session.execute(statement.order_by(Delivery.created_at.desc()).limit(limit)).all()
 
 
@@ -222,3 +238,56 @@ def texts_of(resident_id: int) -> list[dict[str, Any]]:
     )
     rows = db.session.execute(statement.order_by(InboxMessage.id))
     return [{"时间": row.created_at.isoformat(), "标题": row.title, "内容": row.body} for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What left in one month: messages and what providers count (pieces); `lost`: failed or not received."""
+
+    month: str
+    kind: str
+    channel: str
+    sent: int
+    pieces: int
+    lost: int
+
+
+def costs(actor: Actor) -> list[Cost]:
+    """What left, by month in Shanghai, kind and channel, the newest month first; one query, for page and totals."""
+    seen = visible(actor)
+    if seen is None:
+        return []
+    month = _month(Delivery.created_at)
+    gone = Delivery.outcome == "sent"
+    statement = select(
+        month.label("month"), Delivery.kind, Delivery.channel, func.sum(case((gone, 1), else_=0)).label("sent"),
+        func.sum(case((gone, Delivery.pieces), else_=0)).label("pieces"),
+        func.sum(case((_state().in_(PROBLEMS), 1), else_=0)).label("lost"),
+    ).where(seen, Delivery.done_at.is_not(None), Delivery.outcome.in_(["sent", "failed", "unknown"]))  # fmt: skip
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for row in db.session.execute(statement.group_by(month, Delivery.kind, Delivery.channel)):
+        sums = found.setdefault((row.month, kinds.of(row.kind).code, row.channel), [0, 0, 0])
+        for place, number in enumerate((row.sent, row.pieces, row.lost)):
+            sums[place] += int(number)
+    order = {kind.code: place for place, kind in enumerate(kinds.TABLE)}
+    keys = sorted(found, key=lambda key: (order.get(key[1], len(order)), key[2]))
+    return [Cost(*key, *found[key]) for key in sorted(keys, key=lambda key: key[0], reverse=True)]
+
+
+def _month(moment: Any) -> ColumnElement[str]:
+    """'YYYY-MM' of a moment on Shanghai's clock, which has no summer time."""
+    if is_sqlite():
+        return func.strftime("%Y-%m", moment, "+8 hours")
+    return func.to_char(func.timezone("Asia/Shanghai", moment), "YYYY-MM")
+
+
+def reasons(actor: Actor, now: datetime, limit: int = 8) -> Sequence[Any]:
+    """Why messages of the last days (COUNTED) did not arrive: channel, reason, state, how many; the most first."""
+    seen = visible(actor)
+    if seen is None:
+        return []
+    state, why = _state(), case((Delivery.outcome == "sent", Delivery.receipt), else_=Delivery.last_error)
+    statement = select(Delivery.channel, state.label("state"), why.label("why"), func.count().label("number"))
+    statement = statement.where(seen, Delivery.created_at >= now - COUNTED, state.in_(PROBLEMS))
+    grouped = statement.group_by(Delivery.channel, state, why).order_by(func.count().desc(), why)
+    return db.session.execute(grouped.limit(limit)).all()

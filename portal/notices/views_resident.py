@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 from portal.core import access, clock, pages
 from portal.core.db import db
 from portal.core.incoming import record_id
-from portal.notices import actions, kinds, queries, rules
+from portal.notices import actions, gateways, kinds, queries, rules, wechat_people
 from portal.people.models import Resident
 
 bp = Blueprint("notices", __name__)
@@ -18,7 +18,8 @@ def inbox() -> Response:
     me = access.signed_in()
     unread_only = request.args.get("only") == "unread"
     found = queries.inbox("resident", me.id, request.args.get("before", type=record_id), unread_only)
-    return pages.page("notices/inbox.html", messages=found, unread_only=unread_only, kind_label=kinds.label)
+    return pages.page("notices/inbox.html", messages=found, unread_only=unread_only, kind_label=kinds.label,
+                      quiet=rules.quiet_text())  # fmt: skip
 
 
 @bp.post("/me/inbox/<int:message_id>/open")
@@ -44,11 +45,15 @@ def choices() -> Response:
     """Which kinds of messages also come as a text, and by which way."""
     resident = db.session.get(Resident, access.signed_in().id) or abort(404)
     if request.method == "POST":
-        actions.choose(resident, request.form.getlist("kind"), request.form.get("way", rules.SMS))
+        calls = request.form.get("calls") == "1"
+        actions.choose(resident, request.form.getlist("kind"), request.form.get("way", rules.SMS), calls)
         return pages.said("已经记下来了。", url_for("notices.inbox"))
-    wechat = bool(current_app.config["WECHAT_URL"])
+    there, own = gateways.connected(current_app.config), bool(current_app.config["WECHAT_APP_ID"])
+    bound = wechat_people.binding(resident.id) if own else None
+    wechat = there[rules.WECHAT] and (bound is not None or not own)
     return pages.page(
         "notices/choices.html", switchable=kinds.switchable(), off=rules.switched_off(resident.quiet), wechat=wechat,
-        quiet=rules.quiet_text(),
-        fixed=(kinds.of("change"), kinds.of("place")), way=rules.way(resident.quiet, wechat),
+        quiet=rules.quiet_text(), per_day=rules.per_day_text(), fixed=kinds.fixed(),
+        way=rules.way(resident.quiet, wechat), own_wechat=own, bound=bound,
+        rings=there[rules.VOICE], calls=rules.wants_calls(resident.quiet),
     )  # fmt: skip

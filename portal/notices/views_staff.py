@@ -11,7 +11,8 @@ from portal.core.access import Permission
 from portal.core.db import keep_on_refusal
 from portal.core.errors import DomainError
 from portal.core.incoming import days_asked, record_id
-from portal.notices import actions, kinds, lookup, queries, rules
+from portal.notices import actions, gateways, kinds, lookup, queries, rules
+from portal.people.rules import TEXTS_KEPT
 
 bp = Blueprint("notices_staff", __name__)
 
@@ -34,7 +35,7 @@ def deliveries() -> Response:
 def _list(
     wanted: queries.Wanted, problems: list[str] | None = None, error: DomainError | None = None, typed: str = ""
 ) -> Response:
-    actor, now, config = access.actor(), clock.now(), current_app.config
+    actor, now, there = access.actor(), clock.now(), gateways.connected(current_app.config)
     counts = queries.delivery_counts(actor, wanted, now)
     every = queries.delivery_counts(actor, queries.Wanted(), now) if wanted.narrowed else counts
     return pages.page(
@@ -42,8 +43,9 @@ def _list(
         states=queries.STATES, counts=every, counted=queries.COUNTED, whole=queries.sees_all(actor),
         kinds=[(kind.code, kind.label) for kind in kinds.TABLE],
         found=queries.deliveries(actor, wanted, request.args.get("before", type=record_id)),
-        has_sms=bool(config["SMS_URL"]), has_wechat=bool(config["WECHAT_URL"]),
-        shows_codes=queries.sees_login_codes(actor, bool(config["SMS_URL"])), rules=rules,
+        has_sms=there[rules.SMS], has_wechat=there[rules.WECHAT], problems_of=queries.PROBLEMS,
+        shows_codes=queries.sees_login_codes(actor, there[rules.SMS]), rules=rules,
+        reasons=queries.reasons(actor, now) if not wanted.narrowed and not wanted.state else (),
         state_tabs=_tabs(wanted.state, counts), **_words(now),
     )  # fmt: skip
 
@@ -94,7 +96,7 @@ def person(resident_id: int) -> Response:
     return pages.page(
         "notices/staff_person.html", resident=found,
         told=lookup.told(found.id, request.args.get("before", type=record_id)), codes=lookup.codes(found), off=off,
-        has_sms=bool(current_app.config["SMS_URL"]),
+        has_sms=gateways.connected(current_app.config)[rules.SMS],
         may_let_in=actor.can(Permission.LET_IN), why_no_text=lambda row: lookup.why_no_text(row, found), **_words(now),
     )  # fmt: skip
 
@@ -105,6 +107,25 @@ def retry() -> Response:
     """Try failed messages again: one (`id`), or all the viewer may see."""
     number = actions.send_again(access.actor(), request.form.getlist("id", type=record_id), clock.now())
     return pages.said(f"{number} 条消息会马上再发一次。", url_for("notices_staff.deliveries", state="waiting"))
+
+
+@bp.get("/staff/messages/costs")
+@access.staff(Permission.MESSAGES)
+def costs() -> Response:
+    """How many left in each month, by kind and way, and about what it costs."""
+    actor, config = access.actor(), current_app.config
+    prices = {rules.SMS: config["SMS_PRICE"], rules.VOICE: config["VOICE_PRICE"]}
+    months: dict[str, list[queries.Cost]] = {}
+    for row in queries.costs(actor):
+        months.setdefault(row.month, []).append(row)
+
+    def price(rows: list[queries.Cost]) -> float:
+        return float(sum(row.pieces * prices.get(row.channel, 0.0) for row in rows))
+
+    return pages.page(
+        "notices/staff_costs.html", months=months, price=price, priced=any(prices.values()), kind_label=kinds.label,
+        whole=queries.sees_all(actor), kept=TEXTS_KEPT,
+    )  # fmt: skip
 
 
 @bp.get("/staff/inbox-messages")

@@ -27,6 +27,7 @@ _TO_HOLDER = {
     "password_changed": Wording("密码已修改", "您的密码刚被修改，其他登录已退出。如果不是您本人，请马上告诉上级。"),
 }
 _UNKNOWN = Wording("账户有变动", "{by}对您的账户做了一项操作，详情见操作记录。")
+EVENTS = tuple(_TO_HOLDER)
 _DEEDS = {
     "created": "开通了账户", "reset": "重置了密码", "disabled": "停用了账户", "enabled": "恢复了账户",
     "handed_over": "办理了管理员变动", "role_changed": "调整了权限", "transferred": "调动了账户",
@@ -66,3 +67,8 @@ def unread(number: int) -> str:
 
 def failed(number: int) -> Wording:
     return Wording(f"{number} 条短信没有发出", "试了几次都没有成功，请看原因；必要时打电话告知。")
+
+
+def audit_broken(row: int, why: str) -> tuple[str, str]:
+    """Title and body for the managers at the top. why: what does not hold, as the proof says it."""
+    return "操作记录被改动过", f"第 {row} 条{why}。请保全数据库并联系维护人员。"

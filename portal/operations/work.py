@@ -14,7 +14,7 @@ from portal.core import clock, outbox, registry, scope
 from portal.core.access import Role
 from portal.core.db import db, hit, writing
 from portal.core.sessions import WebSession
-from portal.notices import actions, deliveries
+from portal.notices import actions, deliveries, wording
 from portal.notices.models import Delivery
 from portal.operations import replay
 from portal.people import audit_proof
@@ -32,6 +32,7 @@ from portal.signup.attendance import actions as attendance
 
 log = structlog.get_logger()
 
+TEXTS = 1000  # of one run, some ten seconds: then the worker looks at what else waits, and comes back at once
 GIVE_UP_AFTER = timedelta(hours=1)  # a daily task that began and never ended is taken up again
 
 
@@ -53,10 +54,13 @@ def sweep(now: datetime, limit: int = 5000) -> Swept:
     """Carry out due effects and hand over due texts; safe to run twice and side by side. Commits in small steps."""
     with scope.system("sweep"):
         # First what is already written: a login code must not wait behind a thousand reminders.
-        texts = deliveries.deliver_due(now)
+        texts = deliveries.deliver_due(now, TEXTS)
         effects = outbox.run_due(now, limit)
         if effects:
-            texts += deliveries.deliver_due(now)
+            texts += deliveries.deliver_due(now, TEXTS)
+        if max(sum(texts.values()), effects) >= TEXTS:  # there may be more: others first, then the rest at once
+            with writing():
+                outbox.wake()
         db.session.remove()
     return Swept(effects, dict(texts))
 
@@ -106,7 +110,7 @@ def check_audit(now: datetime) -> str:
     if broken is None:
         return f"操作记录完整，校验到第 {proof.upto} 条，共 {proof.count} 条，末尾 {proof.head[:16]}"
     with writing():
-        title, body = "操作记录被改动过", f"第 {broken} 条{proof.why}。请保全数据库并联系维护人员。"
+        title, body = wording.audit_broken(broken, proof.why)
         actions.tell_staff(_top_managers(), "system", title, body, "/staff/audit", f"audit-broken:{broken}", now)
     raise RuntimeError(f"audit chain broken at row {broken}: {proof.why}")
 

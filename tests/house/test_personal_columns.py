@@ -22,7 +22,7 @@ from portal.core import attachments, outbox, remarks, scope, sessions
 from portal.core.db import Base, db
 from portal.core.remarks import Remark
 from portal.feedback.models import CallBack, Evaluation
-from portal.notices.models import Delivery, InboxMessage
+from portal.notices.models import Delivery, InboxMessage, WechatBinding
 from portal.people.actions import resident_records
 from portal.people.models import LoginCode, Relative, Resident
 from portal.signup.attendance.models import Attendance
@@ -38,7 +38,7 @@ PERSONS = {
     "booking": "contact_name contact_phone caller_name title needs reason",
     "call_back": "outcome_words",
     "case_file": "detail",
-    "delivery": "recipient tail body last_error",
+    "delivery": "recipient tail body parts last_error",
     "evaluation": "words token caller_name",
     "group_claim": "reason",
     "handover": "reason tried decline_reason",
@@ -52,6 +52,7 @@ PERSONS = {
     "sign_up_review": "reason",
     "venue_note": "body",  # of those about a booking
     "web_session": "address agent",
+    "wechat_binding": "open_id",
 }
 # The district's own words, words of lists, names and numbers of staff, keys and codes.
 NOBODYS = {
@@ -73,7 +74,7 @@ NOBODYS = {
     "centre": "code name short_name level kind path address phone functions responsible intro note",
     "centre_sheet": "filename rows head unused created_by",
     "cutoff": "month level set_by",
-    "delivery": "channel kind key outcome",
+    "delivery": "channel kind key outcome serial receipt",
     "department": "code name phone",
     "entry": "month title content organiser place audience groups unit contact phone cover weekly status return_reason "
     "return_field check_note change_note import_row",
@@ -109,11 +110,12 @@ NOBODYS = {
     "who_may staff_notes door_key import_key",
     "venue_closure": "reason created_by",
     "venue_note": "created_by solved_by",
+    "wechat_token": "app_id token",
     "web_session": "id audience ended_why let_in_by",  # let_in_by: a centre
 }
 # Not in the export: secrets and technical copies of what is in it.
 NOT_TOLD = {
-    "delivery.recipient", "delivery.tail", "delivery.body", "delivery.last_error", "login_code.phone", "evaluation.token",
+    "delivery.recipient", "delivery.tail", "delivery.body", "delivery.parts", "delivery.last_error", "login_code.phone", "evaluation.token",
     "login_code.code_hash", "login_code.address", "login_code.browser", "remark.salt", "resident.quiet", "case_file.detail",
     "sign_up_review.reason",  # of a decision that has not been taken yet
     "handover.reason", "handover.tried", "handover.decline_reason",  # their remarks are
@@ -158,7 +160,7 @@ def planted(session: Any, town: Town, make: Make) -> dict[str, str]:
     step = BulkStep(
         kind="sign_refuse", month="2026-12", account_id=town.staff["A1"].id, centre_id=room.centre_id, at=NOW
     )
-    session.add_all([relative, sign_up, code, step])
+    session.add_all([relative, sign_up, code, step, WechatBinding(resident_id=me.id, open_id="x", bound_at=NOW)])
     session.flush()
     session.add(SignUpReview(sign_up_id=sign_up.id, step_id=step.id, reason="x"))
     claim = GroupClaim(centre_id=room.centre_id, resident_id=me.id, person_key=f"r{me.id}", group_code="elder",
@@ -224,7 +226,11 @@ def mark_all(session: Any, phone: str) -> dict[str, str]:
         if table == "remark":  # only blanking is allowed: written anew instead
             continue
         value: Any = (
-            [found[name]] if column == "groups" else {"off": [found[name]]} if column == "quiet" else found[name]
+            [found[name]]
+            if column == "groups"
+            else {"off": [found[name]]}
+            if column in ("quiet", "parts")
+            else found[name]
         )
         session.execute(which.values({column: value}))
     for kind, number in session.execute(select(Remark.object_type, Remark.object_id)).all():

@@ -15,10 +15,10 @@ from flask import Flask, request
 import jobs
 from portal import door as doors
 from portal.core import access, clock, outbox
-from portal.notices import actions, deliveries
+from portal.notices import actions, claims
 
 # A killed sender's texts come back after the lease: minutes in life, seconds here.
-deliveries.LEASE = timedelta(seconds=3)
+claims.LEASE = timedelta(seconds=3)
 
 
 @outbox.handler("tests.tell")

@@ -13,9 +13,11 @@ from structlog.testing import capture_logs
 
 from portal.core import registry
 from portal.core.db import db
-from portal.notices import actions, deliveries, rules
-from portal.notices.gateways import GatewayError, SmsGateway, WechatGateway, configured
+from portal.notices import actions, claims, deliveries, rules, side_by_side
+from portal.notices.gateways import GatewayError, Text, configured
+from portal.notices.gateways.relay import SmsRelay, WechatRelay
 from portal.notices.models import Delivery
+from portal.notices.outcomes import RETRY_MINUTES
 from tests.conftest import KIND
 from tests.notices import gateway_server
 from tests.notices.gateway_server import FakeGateway
@@ -80,7 +82,7 @@ def test_given_up_after_the_last_try(session: Any, gateway: FakeGateway, now: da
     outcomes = []
     while row(one).done_at is None:
         outcomes.append(deliveries.deliver_due(row(one).due_at))
-    assert outcomes == [{"later": 1}] * len(deliveries.RETRY_MINUTES) + [{"failed": 1}]
+    assert outcomes == [{"later": 1}] * len(RETRY_MINUTES) + [{"failed": 1}]
     assert (row(one).outcome, row(one).last_error) == ("failed", "短信网关：对方答复 500")
 
 
@@ -94,22 +96,22 @@ def test_a_permanent_refusal_is_not_tried_again(session: Any, gateway: FakeGatew
 def test_a_dead_gateway_is_left_alone_until_the_next_sweep(session: Any, gateway: FakeGateway, now: datetime) -> None:
     ids = put(now, 10)
     gateway.answers = [503] * 100
-    assert deliveries.deliver_due(now) == {"later": deliveries.IN_A_ROW}
-    assert len(gateway.received) == deliveries.IN_A_ROW
-    assert all(row(i).leased_until is None and row(i).attempts == 0 for i in ids[deliveries.IN_A_ROW :])
+    assert deliveries.deliver_due(now) == {"later": side_by_side.IN_A_ROW}
+    assert len(gateway.received) == side_by_side.IN_A_ROW
+    assert all(row(i).leased_until is None and row(i).attempts == 0 for i in ids[side_by_side.IN_A_ROW :])
     gateway.answers = []
-    assert deliveries.deliver_due(now)["sent"] == 10 - deliveries.IN_A_ROW
+    assert deliveries.deliver_due(now)["sent"] == 10 - side_by_side.IN_A_ROW
 
 
 def test_a_sender_that_died_loses_its_lease(session: Any, gateway: FakeGateway, now: datetime) -> None:
     (one,) = put(now)
-    claimed = deliveries.claim(rules.SMS, now, 20)
+    claimed = claims.claim([rules.SMS], now, 20)
     assert [c.id for c in claimed] == [one]
     assert deliveries.deliver_due(now) == {}
-    later = now + deliveries.LEASE
+    later = now + claims.LEASE
     assert deliveries.deliver_due(later) == {"sent": 1}
     # The first one wakes up again: its lease is gone, so it may not mark.
-    assert deliveries._mark(claimed, later, outcome="failed", done_at=later) == 0
+    assert claims.mark(claimed, outcome="failed", done_at=later) == 0
     assert row(one).outcome == "sent"
 
 
@@ -137,7 +139,7 @@ def test_a_locked_row_is_skipped(app: Any, session: Any, now: datetime) -> None:
     ids = put(now, 3)
     with db.engine.connect() as other, other.begin():
         other.execute(select(Delivery.id).where(Delivery.id == ids[0]).with_for_update())
-        assert [c.id for c in deliveries.claim(rules.SMS, now, 20)] == ids[1:]
+        assert [c.id for c in claims.claim([rules.SMS], now, 20)] == ids[1:]
 
 
 def test_urgent_first(session: Any, gateway: FakeGateway, now: datetime) -> None:
@@ -198,14 +200,14 @@ def test_wechat_falls_back_to_sms(
 
 @pytest.mark.once
 def test_errors_say_whether_to_try_again_and_never_whom() -> None:
-    nobody = SmsGateway("http://127.0.0.1:1/", "t")
+    nobody = SmsRelay("http://127.0.0.1:1/", "t")
     with pytest.raises(GatewayError) as failed:
-        nobody.send("19900000000", "text", "k")
+        nobody.send(Text("19900000000", "text", "k"))
     assert failed.value.temporary
     assert "1990000" not in str(failed.value)
     for url in ("ftp://x/", "", "http:///path"):
         with pytest.raises(ValueError):
-            WechatGateway(url, "")
+            WechatRelay(url, "")
     settings = {
         "SMS_URL": "",
         "SMS_TOKEN": "",
@@ -213,7 +215,7 @@ def test_errors_say_whether_to_try_again_and_never_whom() -> None:
         "WECHAT_TOKEN": "t",
         "HTTPS": False,
     }
-    assert [type(g).__name__ for g in configured(settings).values()] == ["LocalGateway", "WechatGateway"]
+    assert [type(g).__name__ for g in configured(settings).values()] == ["Local", "WechatRelay", "Local"]
 
 
 @pytest.mark.once
@@ -222,8 +224,8 @@ def test_a_gateway_that_never_answers_costs_its_timeout_only() -> None:
     import time
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        gateway = SmsGateway(f"http://127.0.0.1:{silent.getsockname()[1]}/", "", timeout=0.2)
+        gateway = SmsRelay(f"http://127.0.0.1:{silent.getsockname()[1]}/", "", timeout=0.2)
         began = time.monotonic()
         with pytest.raises(GatewayError):
-            gateway.send("19900000000", "text", "k")
+            gateway.send(Text("19900000000", "text", "k"))
         assert time.monotonic() - began < 30  # it would never have answered

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from portal.core import registry
 from portal.core.audit import AuditLog
 from portal.core.db import db
-from portal.notices import actions, deliveries
+from portal.notices import actions, deliveries, kinds
 from portal.notices.actions import Told
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Resident
@@ -110,14 +110,15 @@ def test_strangers_are_asked_to_sign_in(client: Any, session: Any, path: str) ->
 def test_choices_are_kept(client: Any, as_resident: Any, town: Any, now: datetime) -> None:
     me = as_resident(client, town.residents[0])
     page = me.get("/me/inbox/choices").text
-    assert page.count("checked") == 7  # five to choose, two fixed
+    assert page.count("checked") == len(kinds.switchable()) + len(kinds.fixed())
     assert "微信" not in page
     assert me.post("/me/inbox/choices", data={"kind": ["sign_up", "bogus"]}).status_code == 303
     db.session.rollback()
     db.session.expire_all()
     quiet = db.session.get_one(Resident, town.residents[0].id).quiet
-    assert quiet == {"off": ["booking", "reminder", "evaluation", "follow"], "way": "sms"}
-    assert me.get("/me/inbox/choices").text.count("checked") == 3
+    off = [kind.code for kind in kinds.switchable() if kind.code != "sign_up"]
+    assert quiet == {"off": off, "way": "sms", "calls": False} and {"booking", "reminder", "evaluation"} <= set(off)
+    assert me.get("/me/inbox/choices").text.count("checked") == 1 + len(kinds.fixed())
     tell(town, now)
     assert db.session.scalars(select(Delivery)).one().kind == "sign_up"
 

@@ -20,7 +20,8 @@ class Texts:
 
     sent: list[tuple[str, str]] = field(default_factory=list)
 
-    def __call__(self, phone: str, body: str, kind: str, key: str, now: datetime, urgent: bool = False) -> None:
+    def __call__(self, phone: str, body: str, kind: str, key: str, now: datetime, urgent: bool = False,
+                 parts: dict[str, str] | None = None) -> None:  # fmt: skip
         assert urgent
         self.sent.append((phone, body))
 

@@ -48,10 +48,15 @@ def send_code(phone: str, address: str, now: datetime, browser: str = "", known:
     )  # fmt: skip
     db.session.add(row)
     db.session.flush()
-    valid = f"【{profile.current().product}】验证码 {code}，{clock.lasting(rules.CODE_LIFE)}内有效。"
-    body = f"{valid}请不要告诉别人；不是您本人操作，请忽略。"
-    registry.text_phone(phone, body, "login_code", f"login-code:{row.id}", now)
+    parts = {"code": code, "minutes": str(rules.CODE_LIFE // timedelta(minutes=1))}
+    registry.text_phone(phone, words(code), "login_code", f"login-code:{row.id}", now, parts)
     return row
+
+
+def words(code: str) -> str:
+    """The text message that brings a code."""
+    valid = f"【{profile.current().product}】验证码 {code}，{clock.lasting(rules.CODE_LIFE)}内有效。"
+    return f"{valid}请不要告诉别人；不是您本人操作，请忽略。"
 
 
 def is_full(now: datetime) -> bool:

@@ -104,10 +104,15 @@ def change_phone(actor: Actor, person: Resident, phone: str, now: datetime, keep
     db.session.flush()
     sessions.end_all("resident", person.id, now, "phone changed", keep=keep_session)
     _note(actor, "change_phone", person, now, "居民换了手机号", f"尾号 {before[-4:]} 换成尾号 {phone[-4:]}")
-    current, home = profile.current(), person.home_centre
-    call = (home.phone if home else "") or current.hotline
-    body = f"【{current.product}】您的账户已换成尾号 {phone[-4:]} 的手机号登录。不是您本人换的，请马上打电话 {call}。"
+    home = person.home_centre
+    body = phone_changed(phone[-4:], (home.phone if home else "") or profile.current().hotline)
     registry.text_phone(before, body, "account", f"resident:{person.id}:phone:{now.isoformat()}", now)
+
+
+def phone_changed(tail: str, call: str) -> str:
+    """The text message to the number before. tail: the last digits of the new one."""
+    product = profile.current().product
+    return f"【{product}】您的账户已换成尾号 {tail} 的手机号登录。不是您本人换的，请马上打电话 {call}。"
 
 
 def _note(actor: Actor, verb: str, person: Resident, now: datetime, summary: str, words: str = "") -> None:

@@ -84,6 +84,9 @@ def _is_resident() -> bool:
 def login() -> Any:
     if _is_resident():
         return pages.see_other(_target())
+    first = next((way for find in registry.ways_in if (way := find(_target()))), "")
+    if first:
+        return pages.see_other(first)
     browser()
     form = forms.PhoneForm()
     form.phone.data = form.phone.data or session.get(PHONE, "")
