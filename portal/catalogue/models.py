@@ -235,6 +235,16 @@ class EntryChange(CentreScoped, Base):
     entry: Mapped[Entry] = relationship()
 
 
+class SynonymList(Base):
+    """One row: the district's own groups of words that mean the same, one group a line, beside the profile's (C9)."""
+
+    __tablename__ = "synonym_list"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    text: Mapped[str] = mapped_column(Text)
+    version: Mapped[int]  # rises with each save: what is kept of searches, and a form, is compared with it
+
+
 class Guide(Base):
     """生活指南, 政策咨询: nothing to sign up for; phone, link, steps, address (C3). Public once `active`."""
 

@@ -134,18 +134,19 @@ def guide_tops() -> list[Category]:
     return list(db.session.scalars(select(Category).where(Category.id.in_(ids)).order_by(Category.position)))
 
 
-def guide_groups(q: str = "", category: str = "", kind: str = "guide") -> list[tuple[str, list[Guide]]]:
-    """Guides under the names of their categories, in the order of the profile. Two queries."""
+def guide_groups(
+    wanted: words.Wanted = words.NOTHING, category: str = "", kind: str = "guide"
+) -> list[tuple[str, list[Guide]]]:
+    """Guides that have the words, under the names of their categories, in the order of the profile. One query."""
     statement = select(Guide).join(Category, Category.id == Guide.category_id).where(Guide.active)
     statement = statement.where(Category.kind == kind).options(joinedload(Guide.category).joinedload(Category.parent))
     if category:
         parents = select(Category.id).where(Category.code == category)
         statement = statement.where(or_(Category.code == category, Category.parent_id.in_(parents)))
     groups: dict[str, list[Guide]] = {}
-    wanted = words.terms(q)
     for item in db.session.scalars(statement.order_by(Category.position, Guide.position, Guide.id)):
         text = words.searchable([item.title, item.summary or "", item.category.name, item.steps or ""])
-        if words.found_in(wanted, text):
+        if wanted.found_in(text):
             groups.setdefault(item.category.name, []).append(item)
     return list(groups.items())
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from portal.catalogue.public import month_snapshot, queries, words
 from portal.catalogue.public.month_snapshot import Filters, Published, Row
+from portal.catalogue.public.wishes import Part
 from portal.centres import profile, rules
 from portal.centres import queries as centres
 from portal.centres.models import Centre
@@ -46,8 +47,11 @@ class Section:
     more: tuple[str, str] = ("", "")
 
 
-def drawn(now: datetime, asked: Published, months: tuple[str, ...], wanted: Filters, label: str) -> Listed:
-    """What matches of `asked`. months: all that are published, of which this may be about; label: of the day chosen."""
+def drawn(
+    now: datetime, asked: Published, months: tuple[str, ...], wanted: Filters, label: str, parts: Sequence[Part] = ()
+) -> Listed:
+    """What matches of `asked`. months: all that are published, of which this may be about; label: of the day chosen;
+    parts: what was understood of the words typed."""
     everything = month_snapshot.select_rows(asked.rows, wanted, now)
     found = everything.over if wanted.ended else everything.coming
     last_page = max(1, -(-len(found) // month_snapshot.PAGE_SIZE))
@@ -63,14 +67,25 @@ def drawn(now: datetime, asked: Published, months: tuple[str, ...], wanted: Filt
         of_past=of_past, sections=_sections(found, wanted.page, own, centre, now), groups=profile.current().groups,
         over=[(row, clock.span(*session)) for row, session in over[:OVER_AT_ONCE]], over_count=len(over),
         of_what=_of_what(wanted, label, now), later=_not_yet(wanted, months, now), day_words=DAY_WORDS, home=home,
+        understood=_chips(parts),
         centre=centre, months=sorted({*months, this}), categories=queries.activity_categories(),
-        elsewhere=_elsewhere(wanted.q, now), examples=_examples(asked.rows, now),
+        elsewhere=_elsewhere(wanted, now), examples=_examples(asked.rows, now),
         **(_instead(asked, wanted, own or centre, now) if not found else {}),
     )  # fmt: skip
     named = centre or own
     line = _line([pair for pair in found if named is None or pair[0].centre_path.startswith(named.path)], wanted, now)
     title = named.short_name or named.label if named else profile.current().name
     return Listed(wanted, title, line, Markup(results))  # noqa: S704 drawn by a template
+
+
+MARKS = {"day": "calendar", "hours": "clock", "group": "users", "centre": "pin", "word": "search"}
+
+
+def _chips(parts: Sequence[Part]) -> list[tuple[str, str, str]]:
+    """What was understood of a wish: its icon, its words, and the address without it. One plain word needs no chip."""
+    if len(parts) == 1 and parts[0].kind == "word":
+        return []
+    return [(MARKS[part.kind], part.label, pages.with_args(q=part.left)) for part in parts]
 
 
 def category_chips(categories: list[tuple[str, str]], chosen: str) -> list[tuple[str, str, bool]]:
@@ -82,7 +97,7 @@ def category_chips(categories: list[tuple[str, str]], chosen: str) -> list[tuple
 # What else ------------------------------------------------------------------------------------------------------------
 
 EXAMPLES = ("太极", "手机", "义诊", "绘本", "书法", "亲子", "瑜伽", "课堂", "电影", "舞蹈", "普法", "长者", "讲座")
-ELSEWHERE, POPULAR = 5, 3  # guides and rooms under the activities, of each; what most people go to
+ELSEWHERE, POPULAR, NEAREST = 5, 3, 6  # guides and rooms under the activities, of each; what most people go to
 
 
 def _examples(rows: Sequence[Row], now: datetime) -> list[str]:
@@ -92,18 +107,18 @@ def _examples(rows: Sequence[Row], now: datetime) -> list[str]:
     return list(islice(hits, 2))
 
 
-def _elsewhere(q: str, now: datetime) -> list[tuple[str, str, str]]:
+def _elsewhere(wanted: Filters, now: datetime) -> list[tuple[str, str, str]]:
     """Guides and rooms that have the words: title, where or what, address."""
-    wanted = words.terms(q)
-    if not wanted:
+    if not wanted.words:
         return []
-    guides = [item for _, items in queries.guide_groups(q) for item in items][:ELSEWHERE]
+    found = queries.guide_groups(wanted=wanted.words)
+    guides = [item for _, items in found for item in items][:ELSEWHERE]
     rooms = [
         room for room in room_snapshot.current(now).rooms.values()
-        if words.found_in(wanted, words.searchable([room.name, room.centre.label]))
+        if wanted.words.found_in(words.searchable([room.name, room.centre.label]))
     ][:ELSEWHERE]  # fmt: skip
-    found = [(item.title, f"指南 · {item.category.name}", f"/guides/{item.id}") for item in guides]
-    return found + [(room.name, f"场地 · {room.centre.label}", f"/venues/{room.id}") for room in rooms]
+    links = [(item.title, f"指南 · {item.category.name}", f"/guides/{item.id}") for item in guides]
+    return links + [(room.name, f"场地 · {room.centre.label}", f"/venues/{room.id}") for room in rooms]
 
 
 def _call(centre: Centre | None) -> centres.Telephone:
@@ -113,13 +128,15 @@ def _call(centre: Centre | None) -> centres.Telephone:
 
 
 def _instead(asked: Published, wanted: Filters, centre: Centre | None, now: datetime) -> dict[str, Any]:
-    """When nothing is found: what comes nearest, else what most people go to; and whom to ring."""
+    """When nothing is found: the same at another time, what comes nearest, or what most people go to; whom to ring."""
     if not wanted.q or wanted.ended:
         return {"call": _call(centre)}
-    near, heading = month_snapshot.nearest(asked.rows, wanted, now), "最接近的"
+    heading, near = "换个时间有", month_snapshot.select_rows(asked.rows, wanted.any_time, now).coming[:NEAREST]
     if not near:
-        coming = month_snapshot.select_rows(asked.rows, replace(wanted, q=""), now).coming
-        near, heading = sorted(coming, key=lambda pair: -pair[0].taken)[:POPULAR], "很多人在报的"
+        heading, near = "最接近的", month_snapshot.nearest(asked.rows, wanted.any_time, now)
+    if not near:
+        coming = month_snapshot.select_rows(asked.rows, replace(wanted.any_time, words=words.NOTHING), now).coming
+        heading, near = "很多人在报的", sorted(coming, key=lambda pair: -pair[0].taken)[:POPULAR]
     cards = [month_snapshot.card(*pair, now, with_centre=True) for pair in near]
     return {"call": _call(centre), "instead": Section(heading, "", cards) if cards else None}
 

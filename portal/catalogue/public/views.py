@@ -9,7 +9,7 @@ from icalendar import Calendar, Event
 from markupsafe import Markup
 
 from portal.catalogue import windows
-from portal.catalogue.public import month_snapshot, queries, rolling_list
+from portal.catalogue.public import month_snapshot, queries, rolling_list, synonyms, wishes, words
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, registry, uploads
 from portal.core.incoming import whole_number
@@ -18,22 +18,29 @@ from portal.people import viewer as viewers
 bp = Blueprint("catalogue", __name__)
 
 
-def _filters(now: datetime) -> tuple[month_snapshot.Filters, str]:
-    """The checked filters, and the words for the day chosen ('' for none)."""
+def _filters(now: datetime) -> tuple[month_snapshot.Filters, str, wishes.Wish]:
+    """The checked filters, the words for the day chosen ('' for none), and what was understood of the words typed.
+
+    A day that was pressed goes before one that was typed.
+    """
     args = request.args
     today = clock.today(now)
-    month = args.get("month", "")
-    word = args.get("day", "")
+    month, word, q = args.get("month", ""), args.get("day", ""), args.get("q", "").strip()[:40]
     days = month_snapshot.day_range(word, today) if word else None
+    wish = wishes.read(q, now, synonyms.names(), synonyms.current().same) if q else wishes.Wish()
+    month = month if clock.is_month(month) and not days else ""
+    typed = wish.days is not None and days is None and not month
     centre = centres.by_code(args["centre"]) if args.get("centre") else None
     wanted = month_snapshot.Filters(
-        month=month if clock.is_month(month) and not days else "", category=args.get("category", "")[:32],
-        centre=centre.code if centre else "", centre_path=centre.path if centre else "", days=days,
-        group=args.get("for", "")[:32], q=args.get("q", "").strip()[:40], free=args.get("free") == "1",
-        ended=args.get("ended") == "1", page=whole_number(args.get("page"), 999) or 1,
+        month=month, category=args.get("category", "")[:32],
+        centre=centre.code if centre else "", centre_path=centre.path if centre else "",
+        days=wish.days if typed else days,
+        group=args.get("for", "")[:32], q=q, free=args.get("free") == "1", ended=args.get("ended") == "1",
+        page=whole_number(args.get("page"), 999) or 1, weekdays=wish.weekdays if typed else (), hours=wish.hours,
+        words=words.terms(wish.q, synonyms.current().same) if wish.q else words.NOTHING,
     )  # fmt: skip
     label = dict(rolling_list.DAY_WORDS).get(word) or (clock.day(days[0]) if days else "")
-    return wanted, label
+    return wanted, label or (wish.when if typed else ""), wish
 
 
 @bp.get("/services")
@@ -41,15 +48,16 @@ def _filters(now: datetime) -> tuple[month_snapshot.Filters, str]:
 def services() -> Response:
     """One list from now on: what everybody sees of it is kept while the months' stamps stand (month_snapshot)."""
     now = clock.now()
-    wanted, label = _filters(now)
+    wanted, label, wish = _filters(now)
     known = month_snapshot.read_stamps(clock.add_months(clock.month_of(clock.today(now)), -1))
     first, last = wanted.asked_months(clock.today(now))
     if first < min(known, default=first):  # of long ago
         known |= month_snapshot.read_stamps(first, last)
     asked = month_snapshot.published({month: known[month] for month in sorted(known) if first <= month <= last}, now)
     home, months = viewers.home_centre(), tuple(sorted(known))
-    key = ("list", asked.stamp, months, request.query_string, pages.minute(now), home, viewers.elder_mode())
-    shown = pages.kept(key, lambda: rolling_list.drawn(now, asked, months, wanted, label))
+    version = synonyms.current().version if wanted.q else 0
+    key = ("list", asked.stamp, months, request.query_string, pages.minute(now), home, viewers.elder_mode(), version)
+    shown = pages.kept(key, lambda: rolling_list.drawn(now, asked, months, wanted, label, wish.parts))
     return pages.page("catalogue/public/services.html", "results", shown=shown, wanted=shown.wanted)
 
 
@@ -108,7 +116,7 @@ def guides() -> Response:
     category = request.args.get("category", "")[:32]
     return pages.page(
         "catalogue/public/guides.html", fragment="results", q=q, category=category,
-        groups=queries.guide_groups(q, category),
+        groups=queries.guide_groups(synonyms.terms(q), category),
         category_chips=rolling_list.category_chips([(c.code, c.name) for c in queries.guide_tops()], category),
     )  # fmt: skip
 
