@@ -90,6 +90,7 @@ NOBODYS = {
     "sign_up": "person_key status created_by",
     "recovery_code": "code_hash",
     "spoken_code": "code_hash",
+    "synonym_list": "text",
     "staff_account": "username name phone role password_hash totp_secret",
     "state_history": "object_type name from_status to_status actor_kind actor_name reason about details",
     "urge": "month urged_by",

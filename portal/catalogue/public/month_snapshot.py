@@ -19,9 +19,8 @@ from markupsafe import Markup
 from sqlalchemy import bindparam, case, func, inspect, select
 from sqlalchemy.orm import aliased
 
-from portal.catalogue import pictures, windows
+from portal.catalogue import pictures, windows, words
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntrySession
-from portal.catalogue.public import words
 from portal.centres.models import Centre
 from portal.core import clock, pages, reads
 
@@ -250,7 +249,8 @@ def _row(said: dict[str, Any], sessions: list[Any]) -> Row:
 class Filters:
     """What the resident asked for, already checked. month: '' from now on; days: half-open; ended: what is over.
 
-    weekdays: 0 is Monday, () is each; hours: half-open minutes of the day; q: as typed; words: what must be found.
+    weekdays: 0 is Monday, () is each; hours: half-open minutes of the day; q: as typed; terms: what must be found;
+    subject: those of them that say what it is about.
     """
 
     month: str = ""
@@ -265,11 +265,16 @@ class Filters:
     page: int = 1
     weekdays: tuple[int, ...] = ()
     hours: tuple[int, int] | None = None
-    words: words.Wanted = words.NOTHING
+    terms: words.Wanted = words.NOTHING
+    subject: words.Wanted = words.NOTHING
 
     @property
     def any(self) -> bool:
         return bool(self.category or self.centre or self.days or self.group or self.q or self.free)
+
+    def only_mentions(self, row: Row) -> bool:
+        """Whether what was asked for is said somewhere else than in the title; such rows stand behind the others."""
+        return bool(self.subject) and not self.subject.touches(row.search.partition("|")[0])
 
     @property
     def any_time(self) -> Filters:
@@ -322,7 +327,9 @@ def day_range(word: str, today: date) -> tuple[date, date] | None:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Rows that match, each with the session that stands for it. coming: the nearest first; over: the latest first."""
+    """Rows that match, each with the session that stands for it. over: the latest first; coming: the nearest first, of
+    a search those that have it in their title before those that only mention it.
+    """
 
     coming: list[tuple[Row, tuple[datetime, datetime]]]
     over: list[tuple[Row, tuple[datetime, datetime]]]
@@ -332,11 +339,11 @@ def select_rows(rows: Iterable[Row], want: Filters, now: datetime) -> Found:
     """What matches among `rows`: what is to come apart from what is over, which never stands before it."""
     found = Found([], [])
     for row in rows:
-        fits = _matches(row, want) and want.words.found_in(row.search)
+        fits = _matches(row, want) and want.terms.found_in(row.search)
         session = row.session_for(want, now) if fits else None
         if session is not None:
             (found.coming if session[1] > now else found.over).append((row, session))
-    found.coming.sort(key=lambda pair: (pair[1][0], pair[0].id))
+    found.coming.sort(key=lambda pair: (want.only_mentions(pair[0]), pair[1][0], pair[0].id))
     found.over.sort(key=lambda pair: (pair[1][0], pair[0].id), reverse=True)
     return found
 
@@ -347,7 +354,7 @@ def nearest(rows: Iterable[Row], want: Filters, now: datetime) -> list[tuple[Row
     for row in rows:
         session = row.session_for(want, now) if _matches(row, want) else None
         if session is not None and session[1] > now:
-            share = want.words.nearness(row.search)
+            share = want.terms.nearness(row.search)
             if share >= NEAR_ENOUGH:
                 near.append((-share, session[0], row.id, row, session))
     return [(row, session) for *_, row, session in sorted(near, key=lambda found: found[:3])[:NEAREST]]

@@ -8,8 +8,9 @@ from markupsafe import Markup
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
+from portal.catalogue import words
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntryChange, Guide
-from portal.catalogue.public import month_snapshot, words
+from portal.catalogue.public import month_snapshot
 from portal.catalogue.windows import free_places
 from portal.centres.models import Centre
 from portal.core import clock, pages, reads, scope
@@ -145,10 +146,42 @@ def guide_groups(
         statement = statement.where(or_(Category.code == category, Category.parent_id.in_(parents)))
     groups: dict[str, list[Guide]] = {}
     for item in db.session.scalars(statement.order_by(Category.position, Guide.position, Guide.id)):
-        text = words.searchable([item.title, item.summary or "", item.category.name, item.steps or ""])
-        if wanted.found_in(text):
+        if wanted.found_in(_guide_text(item.title, item.summary, item.category.name, item.steps)):
             groups.setdefault(item.category.name, []).append(item)
     return list(groups.items())
+
+
+@dataclass(frozen=True, slots=True)
+class GuideLine:
+    """A guide as it stands under the activities that a search finds."""
+
+    id: int
+    title: str
+    category: str
+    search: str
+
+
+_IS_GUIDE = (Guide.active, Category.kind == "guide", Category.id == Guide.category_id)
+_GUIDES = select(func.count(Guide.id), func.max(Guide.updated_at)).where(*_IS_GUIDE)
+_GUIDE_LINES = (
+    select(Guide.id, Guide.title, Guide.summary, Guide.steps, Category.name)
+    .where(*_IS_GUIDE)
+    .order_by(Category.position, Guide.position, Guide.id)
+)
+
+
+def guide_lines() -> list[GuideLine]:
+    """All guides that a search looks through, in the order of the profile; kept while none of them has changed."""
+    return pages.kept(("guides", *reads.rows(_GUIDES)[0]), _guide_lines)
+
+
+def _guide_lines() -> list[GuideLine]:
+    rows = reads.rows(_GUIDE_LINES)
+    return [GuideLine(r.id, r.title, r.name, _guide_text(r.title, r.summary, r.name, r.steps)) for r in rows]
+
+
+def _guide_text(title: str, summary: str | None, category: str, steps: str | None) -> str:
+    return words.searchable([title, summary or "", category, steps or ""])
 
 
 def guide(guide_id: int) -> Guide | None:

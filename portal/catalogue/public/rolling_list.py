@@ -9,7 +9,8 @@ from typing import Any
 from flask import render_template
 from markupsafe import Markup
 
-from portal.catalogue.public import month_snapshot, queries, words
+from portal.catalogue import words
+from portal.catalogue.public import month_snapshot, queries
 from portal.catalogue.public.month_snapshot import Filters, Published, Row
 from portal.catalogue.public.wishes import Part
 from portal.centres import profile, rules
@@ -23,6 +24,7 @@ DAY_WORDS = (("today", "今天"), ("tomorrow", "明天"), ("week", "本周"), ("
 OVER_AT_ONCE = 20  # of what is over, folded under the list
 OF_HOME, OF_NEAR, OF_ONE = 3, 6, 2  # at the top: of home, of what is near, of one centre that is near
 NEAR_KM = 5.0
+MENTIONED = "内容里提到的"
 
 Pair = tuple[Row, tuple[datetime, datetime]]
 
@@ -64,7 +66,7 @@ def drawn(
     own = centres.get(home.id) if home is not None and centre is None and not wanted.ended else None
     results = render_template(
         "catalogue/public/_list.html", wanted=wanted, day_label=label, total=len(found), pages=last_page,
-        of_past=of_past, sections=_sections(found, wanted.page, own, centre, now), groups=profile.current().groups,
+        of_past=of_past, sections=_sections(found, wanted, own, centre, now), groups=profile.current().groups,
         over=[(row, clock.span(*session)) for row, session in over[:OVER_AT_ONCE]], over_count=len(over),
         of_what=_of_what(wanted, label, now), later=_not_yet(wanted, months, now), day_words=DAY_WORDS, home=home,
         understood=_chips(parts),
@@ -109,16 +111,19 @@ def _examples(rows: Sequence[Row], now: datetime) -> list[str]:
 
 def _elsewhere(wanted: Filters, now: datetime) -> list[tuple[str, str, str]]:
     """Guides and rooms that have the words: title, where or what, address."""
-    if not wanted.words:
+    if not wanted.terms:
         return []
-    found = queries.guide_groups(wanted=wanted.words)
-    guides = [item for _, items in found for item in items][:ELSEWHERE]
-    rooms = [
-        room for room in room_snapshot.current(now).rooms.values()
-        if wanted.words.found_in(words.searchable([room.name, room.centre.label]))
-    ][:ELSEWHERE]  # fmt: skip
-    links = [(item.title, f"指南 · {item.category.name}", f"/guides/{item.id}") for item in guides]
-    return links + [(room.name, f"场地 · {room.centre.label}", f"/venues/{room.id}") for room in rooms]
+    about, things = wanted.subject or wanted.terms, wanted.terms.of_things() or wanted.terms
+    guides = [guide for guide in queries.guide_lines() if about.found_in(guide.search)][:ELSEWHERE]
+    rooms = room_snapshot.current(now)
+    lines = rooms.part(("words",), lambda: [_room_line(room) for room in rooms.rooms.values()])
+    links = [(guide.title, f"指南 · {guide.category}", f"/guides/{guide.id}") for guide in guides]
+    return links + [link for link, search in lines if things.found_in(search)][:ELSEWHERE]
+
+
+def _room_line(room: Any) -> tuple[tuple[str, str, str], str]:
+    link = (room.name, f"场地 · {room.centre.label}", f"/venues/{room.id}")
+    return link, words.searchable([room.name, room.centre.label])
 
 
 def _call(centre: Centre | None) -> centres.Telephone:
@@ -135,7 +140,9 @@ def _instead(asked: Published, wanted: Filters, centre: Centre | None, now: date
     if not near:
         heading, near = "最接近的", month_snapshot.nearest(asked.rows, wanted.any_time, now)
     if not near:
-        coming = month_snapshot.select_rows(asked.rows, replace(wanted.any_time, words=words.NOTHING), now).coming
+        coming = month_snapshot.select_rows(
+            asked.rows, replace(wanted.any_time, terms=words.NOTHING, subject=words.NOTHING), now
+        ).coming
         heading, near = "很多人在报的", sorted(coming, key=lambda pair: -pair[0].taken)[:POPULAR]
     cards = [month_snapshot.card(*pair, now, with_centre=True) for pair in near]
     return {"call": _call(centre), "instead": Section(heading, "", cards) if cards else None}
@@ -171,12 +178,14 @@ def _not_yet(wanted: Filters, months: tuple[str, ...], now: datetime) -> str:
 
 
 def _sections(
-    found: Sequence[Pair], page: int, home: Centre | None, chosen: Centre | None, now: datetime
+    found: Sequence[Pair], wanted: Filters, home: Centre | None, chosen: Centre | None, now: datetime
 ) -> list[Section]:
     """One page of it. home: whose activities come first, when those of everybody are listed."""
+    page = wanted.page
     first, end = (page - 1) * month_snapshot.PAGE_SIZE, page * month_snapshot.PAGE_SIZE
     if home is None:
-        return _by_day(found[first:end], now, chosen is None or not profile.current().level(chosen.level).files_list)
+        mixed = chosen is None or not profile.current().level(chosen.level).files_list
+        return _by_day(found[first:end], wanted, now, mixed)
     own = [pair for pair in found if pair[0].centre_path.startswith(home.path)]
     far = _kilometres(home)
     near = _near([pair for pair in found if not pair[0].centre_path.startswith(home.path)], far)
@@ -192,8 +201,12 @@ def _sections(
     following = rest[max(0, first - len(at_top)) : end - len(at_top)]
     if following:
         cards = [month_snapshot.card(*pair, now, with_centre=True) for pair in following]
-        sections.append(Section("全区", "按时间先后", cards) if at_top else Section("", "", cards))
+        sections.append(Section("全区", _order(wanted), cards) if at_top else Section("", "", cards))
     return sections
+
+
+def _order(wanted: Filters) -> str:
+    return "名称里有的在前" if wanted.subject else "按时间先后"
 
 
 def _near(others: Sequence[Pair], far: dict[str, float]) -> list[Pair]:
@@ -221,14 +234,16 @@ def _far_card(pair: Pair, far: dict[str, float], now: datetime) -> Markup:
     return month_snapshot.card(*pair, now, with_centre=True, far=rules.distance_text(far[pair[0].centre_path]))
 
 
-def _by_day(shown: Sequence[Pair], now: datetime, with_centre: bool) -> list[Section]:
-    """Cards under the headings of their days, in order."""
+def _by_day(shown: Sequence[Pair], wanted: Filters, now: datetime, with_centre: bool) -> list[Section]:
+    """Cards under the headings of their days, in order; below, those that only mention what is searched for."""
     today = clock.today(now)
     names = {today: "今天 · ", today + timedelta(days=1): "明天 · "}
     sections: list[Section] = []
     for row, session in shown:
         on = clock.local(session[0]).date()
         heading = f"{names.get(on, '')}{on.month}月{on.day}日 {clock.weekday(on)}"
+        if wanted.only_mentions(row):
+            heading = MENTIONED
         if not sections or sections[-1].title != heading:
             sections.append(Section(heading, "", []))
         sections[-1].cards.append(month_snapshot.card(row, session, now, with_centre))

@@ -8,8 +8,8 @@ from flask import Blueprint, Response, abort, jsonify, redirect, request, send_f
 from icalendar import Calendar, Event
 from markupsafe import Markup
 
-from portal.catalogue import windows
-from portal.catalogue.public import month_snapshot, queries, rolling_list, synonyms, wishes, words
+from portal.catalogue import synonyms, windows
+from portal.catalogue.public import month_snapshot, queries, rolling_list, wishes
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, registry, uploads
 from portal.core.incoming import whole_number
@@ -27,7 +27,7 @@ def _filters(now: datetime) -> tuple[month_snapshot.Filters, str, wishes.Wish]:
     today = clock.today(now)
     month, word, q = args.get("month", ""), args.get("day", ""), args.get("q", "").strip()[:40]
     days = month_snapshot.day_range(word, today) if word else None
-    wish = wishes.read(q, now, synonyms.names(), synonyms.current().same) if q else wishes.Wish()
+    wish = wishes.read(q, now, synonyms.current().centres, synonyms.current().same) if q else wishes.Wish()
     month = month if clock.is_month(month) and not days else ""
     typed = wish.days is not None and days is None and not month
     centre = centres.by_code(args["centre"]) if args.get("centre") else None
@@ -37,7 +37,7 @@ def _filters(now: datetime) -> tuple[month_snapshot.Filters, str, wishes.Wish]:
         days=wish.days if typed else days,
         group=args.get("for", "")[:32], q=q, free=args.get("free") == "1", ended=args.get("ended") == "1",
         page=whole_number(args.get("page"), 999) or 1, weekdays=wish.weekdays if typed else (), hours=wish.hours,
-        words=words.terms(wish.q, synonyms.current().same) if wish.q else words.NOTHING,
+        terms=synonyms.terms(wish.q), subject=synonyms.terms(wish.subject),
     )  # fmt: skip
     label = dict(rolling_list.DAY_WORDS).get(word) or (clock.day(days[0]) if days else "")
     return wanted, label or (wish.when if typed else ""), wish
@@ -53,6 +53,8 @@ def services() -> Response:
     first, last = wanted.asked_months(clock.today(now))
     if first < min(known, default=first):  # of long ago
         known |= month_snapshot.read_stamps(first, last)
+    if wish.days is not None:  # when there is nothing on that day, other days are offered
+        last = month_snapshot.EVER
     asked = month_snapshot.published({month: known[month] for month in sorted(known) if first <= month <= last}, now)
     home, months = viewers.home_centre(), tuple(sorted(known))
     version = synonyms.current().version if wanted.q else 0

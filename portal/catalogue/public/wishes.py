@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
-from portal.catalogue.public import words
+from portal.catalogue import words
 from portal.catalogue.timetext import clock_times
 from portal.catalogue.timetext.tokens import Token, simplify, tokens
 from portal.core import clock
@@ -28,14 +28,27 @@ HOURS = {word: minutes for said, minutes in PARTS for word in said}
 DAYS = (("大后天", 3), ("后天", 2), ("明天", 1), ("明日", 1), ("听日", 1), ("今天", 0), ("今日", 0))
 # 今晚: a day and a part of it; and how Cantonese says them.
 TOGETHER = {
-    "今晚": "今天晚上", "明晚": "明天晚上", "今早": "今天早上", "明早": "明天早上", "听晚": "明天晚上",
-    "听朝": "明天早上", "今朝": "今天早上", "晏昼": "下午", "下昼": "下午", "上昼": "上午", "朝早": "早上", "朝头早": "早上",
-}  # fmt: skip
+    "今晚": "今天晚上",
+    "明晚": "明天晚上",
+    "听晚": "明天晚上",
+    "今早": "今天早上",
+    "明早": "明天早上",
+    "今朝": "今天早上",
+    "听朝": "明天早上",
+    "朝早": "早上",
+    "朝头早": "早上",
+    "上昼": "上午",
+    **dict.fromkeys(("晏昼", "下昼"), "下午"),
+}
 _WEEK = re.compile(r"(这|本|今|下)(?:一)?个?(?=周[一二三四五六日天末])")
 _WHOLE_WEEK = re.compile(r"(这|本|今|下)一?个?周(?![一二三四五六日天末])")
 # What people say around a wish; it is in no title.
-_AROUND = r"我想学|我想|想要|有没有|有什么|有冇|哪里有|哪里能|哪里可以|边度有|想学|想去|想|找|参加|去|要|的|搞"
-_BEFORE, _AFTER = re.compile(rf"^(?:{_AROUND})+"), re.compile(r"(?:的活动|的服务|有什么活动|活动|服务|有吗|吗|的)+$")
+_AROUND = (
+    r"我想学|我想|想要|教我|帮我|带我|有人|有没有|有什么|有冇|哪里有|哪里能|哪里可以|边度有|想学|想去|想|找|"
+    r"参加|去|要|的|搞"
+)
+_BEFORE = re.compile(rf"^(?:{_AROUND})+")
+_AFTER = re.compile(r"(?:的活动|的服务|有什么活动|活动|服务|有吗|吗|的)+$")
 FREE = "免费"  # said of what is never paid for here
 LEAST = 2  # characters that a piece must have to be a word by itself
 
@@ -59,6 +72,11 @@ class Wish:
     hours: tuple[int, int] | None = None
     q: str = ""
     parts: tuple[Part, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """The words that say what it is about, without whom it is for and where."""
+        return " ".join(part.text for part in self.parts if part.kind == "word")
 
     @property
     def when(self) -> str:

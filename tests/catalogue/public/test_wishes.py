@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from portal.catalogue import words
 from portal.catalogue.models import Guide
-from portal.catalogue.public import month_snapshot, words
+from portal.catalogue.public import month_snapshot
 from portal.core import clock
 from portal.core.db import db
 
