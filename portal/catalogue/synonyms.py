@@ -78,6 +78,7 @@ def _names() -> frozenset[str]:
 # Setting them ---------------------------------------------------------------------------------------------------------
 
 MOST_LINES, MOST_IN_LINE, SHORTEST, LONGEST = 200, 20, 2, 12  # lines; words in one; characters of a word
+MOST_TEXT = 8000  # characters of the whole list
 
 
 class Unusable(Invalid):

@@ -16,7 +16,7 @@ from portal.core.incoming import whole_number
 
 class SynonymsForm(Form):
     text = TextAreaField(
-        "本区的说法", [Length(max=8000, message="太长了，最多 8000 个字。")],
+        "本区的说法", [Length(max=synonyms.MOST_TEXT, message=f"太长了，最多 {synonyms.MOST_TEXT} 个字。")],
         description="一行一组，意思相同的词用空格分开。居民打其中一个，写着另一个的活动也找得到。",
         render_kw={"rows": 12},
     )  # fmt: skip
