@@ -49,6 +49,7 @@ _AROUND = (
 )
 _BEFORE = re.compile(rf"^(?:{_AROUND})+")
 _AFTER = re.compile(r"(?:的活动|的服务|有什么活动|活动|服务|有吗|吗|的)+$")
+JUST_BEEN = timedelta(days=62)  # a date with its month that is no longer ago is not next year's
 FREE = "免费"  # said of what is never paid for here
 LEAST = 2  # characters that a piece must have to be a word by itself
 
@@ -179,16 +180,17 @@ def _weekdays(wish: Wish, days: tuple[int, ...], today: date, week: str) -> Wish
 
 
 def _date(said: tuple[int | None, int | None, int], today: date) -> date | None:
-    """The date meant: without a year or a month the next one that is not over."""
+    """The date meant: 5号 is the next one to come, 12月2日 may also have just been; None when there is none."""
     year, month, day = said
-    first = clock.month_of(today)
-    for number in range(1 if year and month else 13):
+    earliest = today - JUST_BEEN if month else today
+    first = clock.month_of(earliest)
+    for number in range(1 if year and month else 14):
         that = f"{year:04}-{month:02}" if year and month else clock.add_months(first, number)
         if not clock.is_month(that) or (month and int(that[5:]) != month):
             continue
         start, end = clock.month_days(that)
         on = start + timedelta(days=day - 1)
-        if start <= on < end and on >= today:
+        if start <= on < end and (on >= earliest or year):
             return on
     return None
 
