@@ -272,6 +272,10 @@ class Filters:
     def any(self) -> bool:
         return bool(self.category or self.centre or self.days or self.group or self.q or self.free)
 
+    def fits(self, row: Row) -> bool:
+        """Whether a row is what was asked for, at whatever time."""
+        return _matches(row, self) and self.terms.found_in(row.search)
+
     def only_mentions(self, row: Row) -> bool:
         """Whether what was asked for is said somewhere else than in the title; such rows stand behind the others."""
         return bool(self.subject) and not self.subject.touches(row.search.partition("|")[0])
@@ -339,8 +343,7 @@ def select_rows(rows: Iterable[Row], want: Filters, now: datetime) -> Found:
     """What matches among `rows`: what is to come apart from what is over, which never stands before it."""
     found = Found([], [])
     for row in rows:
-        fits = _matches(row, want) and want.terms.found_in(row.search)
-        session = row.session_for(want, now) if fits else None
+        session = row.session_for(want, now) if want.fits(row) else None
         if session is not None:
             (found.coming if session[1] > now else found.over).append((row, session))
     found.coming.sort(key=lambda pair: (want.only_mentions(pair[0]), pair[1][0], pair[0].id))

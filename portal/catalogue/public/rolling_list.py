@@ -10,7 +10,7 @@ from flask import render_template
 from markupsafe import Markup
 
 from portal.catalogue import words
-from portal.catalogue.public import month_snapshot, queries
+from portal.catalogue.public import going_back, month_snapshot, queries
 from portal.catalogue.public.month_snapshot import Filters, Published, Row
 from portal.catalogue.public.wishes import Part
 from portal.centres import profile, rules
@@ -59,25 +59,44 @@ def drawn(
     last_page = max(1, -(-len(found) // month_snapshot.PAGE_SIZE))
     # An old address may name a page that is no more: then the last one is shown.
     wanted = replace(wanted, page=min(wanted.page, last_page))
-    centre, home = centres.by_code(wanted.centre) if wanted.centre else None, viewers.home_centre()
-    this = clock.month_of(clock.today(now))
+    round_it = frame(now, asked, months, wanted, label, parts)
+    centre, this = round_it["centre"], clock.month_of(clock.today(now))
     of_past = wanted.days is not None or wanted.month != ""  # else, from now on, only this month's are offered
     over = [] if wanted.ended else [pair for pair in everything.over if of_past or pair[0].month == this]
-    own = centres.get(home.id) if home is not None and centre is None and not wanted.ended else None
+    own = own_centre(wanted)
     results = render_template(
-        "catalogue/public/_list.html", wanted=wanted, day_label=label, total=len(found), pages=last_page,
-        of_past=of_past, sections=_sections(found, wanted, own, centre, now), groups=profile.current().groups,
-        over=[(row, clock.span(*session)) for row, session in over[:OVER_AT_ONCE]], over_count=len(over),
-        of_what=_of_what(wanted, label, now), later=_not_yet(wanted, months, now), day_words=DAY_WORDS, home=home,
-        understood=_chips(parts),
-        centre=centre, months=sorted({*months, this}), categories=queries.activity_categories(),
-        elsewhere=_elsewhere(wanted, now), examples=_examples(asked.rows, now),
+        "catalogue/public/_list.html", total=len(found), pages=last_page, of_past=of_past, over_count=len(over),
+        over=[(row, clock.span(*session)) for row, session in over[:OVER_AT_ONCE]],
+        sections=_sections(found, wanted, own, centre, now), of_what=_of_what(wanted, label, now),
+        later=_not_yet(wanted, months, now), elsewhere=_elsewhere(wanted, now), **round_it,
         **(_instead(asked, wanted, own or centre, now) if not found else {}),
     )  # fmt: skip
     named = centre or own
     line = _line([pair for pair in found if named is None or pair[0].centre_path.startswith(named.path)], wanted, now)
-    title = named.short_name or named.label if named else profile.current().name
-    return Listed(wanted, title, line, Markup(results))  # noqa: S704 drawn by a template
+    return Listed(wanted, title_of(named), line, going_back.carried(results, going_back.here()))
+
+
+def own_centre(wanted: Filters) -> Centre | None:
+    """The centre of whoever looks, whose activities come first; None when one centre or the past is looked at."""
+    home = viewers.home_centre()
+    return centres.get(home.id) if home is not None and not wanted.centre and not wanted.ended else None
+
+
+def title_of(centre: Centre | None) -> str:
+    return (centre.short_name or centre.label) if centre else profile.current().name
+
+
+def frame(
+    now: datetime, asked: Published, months: tuple[str, ...], wanted: Filters, label: str, parts: Sequence[Part]
+) -> dict[str, Any]:
+    """What _filters.html says of a list: what can be chosen and what is."""
+    centre = centres.by_code(wanted.centre) if wanted.centre else None
+    return {
+        "wanted": wanted, "day_label": label, "groups": profile.current().groups, "day_words": DAY_WORDS,
+        "home": viewers.home_centre(), "centre": centre, "months": sorted({*months, clock.month_of(clock.today(now))}),
+        "categories": queries.activity_categories(), "examples": _examples(asked.rows, now),
+        "understood": _chips(parts),
+    }  # fmt: skip
 
 
 MARKS = {"day": "calendar", "hours": "clock", "group": "users", "centre": "pin", "word": "search"}

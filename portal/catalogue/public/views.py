@@ -9,7 +9,7 @@ from icalendar import Calendar, Event
 from markupsafe import Markup
 
 from portal.catalogue import synonyms, windows
-from portal.catalogue.public import month_snapshot, queries, rolling_list, wishes
+from portal.catalogue.public import calendar_view, going_back, month_snapshot, queries, rolling_list, wishes
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, registry, uploads
 from portal.core.incoming import whole_number
@@ -50,16 +50,23 @@ def services() -> Response:
     now = clock.now()
     wanted, label, wish = _filters(now)
     known = month_snapshot.read_stamps(clock.add_months(clock.month_of(clock.today(now)), -1))
-    first, last = wanted.asked_months(clock.today(now))
+    today, week = clock.today(now), request.args.get("week", "")
+    calendar = calendar_view.span(week, wanted, today) if request.args.get("view") == "calendar" else None
+    first, last = calendar.months if calendar else wanted.asked_months(today)
     if first < min(known, default=first):  # of long ago
         known |= month_snapshot.read_stamps(first, last)
-    if wish.days is not None:  # when there is nothing on that day, other days are offered
+    if wish.days is not None and calendar is None:  # when there is nothing on that day, other days are offered
         last = month_snapshot.EVER
     asked = month_snapshot.published({month: known[month] for month in sorted(known) if first <= month <= last}, now)
     home, months = viewers.home_centre(), tuple(sorted(known))
     version = synonyms.current().version if wanted.q else 0
+
+    def draw() -> rolling_list.Listed:
+        about = (now, asked, months, wanted, label, wish.parts)
+        return calendar_view.drawn(*about, calendar) if calendar else rolling_list.drawn(*about)
+
     key = ("list", asked.stamp, months, request.query_string, pages.minute(now), home, viewers.elder_mode(), version)
-    shown = pages.kept(key, lambda: rolling_list.drawn(now, asked, months, wanted, label, wish.parts))
+    shown = pages.kept(key, draw)
     return pages.page("catalogue/public/services.html", "results", shown=shown, wanted=shown.wanted)
 
 
@@ -76,7 +83,8 @@ def service(entry_id: int) -> Response:
     return pages.page(
         "catalogue/public/service.html", entry=brief, told=told, panels=panels, now=now,
         facts=registry.facts(brief), similar=queries.similar(brief, now), over=queries.is_over(brief, now),
-        free=windows.free_places(brief.capacity, brief.taken), closed=closing is not None and closing <= now,
+        back=going_back.asked(), free=windows.free_places(brief.capacity, brief.taken),
+        closed=closing is not None and closing <= now,
     )  # fmt: skip
 
 
