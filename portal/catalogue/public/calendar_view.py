@@ -16,7 +16,7 @@ from portal.centres.models import Centre
 from portal.core import clock, pages
 
 IN_CELL = 3  # titles in a day of the grid; the others are a number
-IN_DAY = 12  # lines of a day of the week; the day's own list has all
+IN_DAY = 8  # lines of a day of the week; the day's own list has all
 ONE = timedelta(days=1)
 
 
@@ -115,23 +115,33 @@ def drawn(
     first, end = shown.grid
     known = sessions(asked.rows, wanted, min(first, shown.monday), max(end, shown.monday + 7 * ONE))
 
-    def day(on: date, most: int) -> Day:
-        found = known.get(on, [])
-        if own is not None:
-            found = sorted(found, key=lambda pair: not pair[1].centre_path.startswith(own.path))  # keeps the hours
-        lines = [_line(row, start, now, mixed) for start, row in found[:most]]
+    def day(on: date, most: int, once: bool) -> Day:
+        found = _in_order(known.get(on, []), own, now)
+        first = list({row.title: (start, row) for start, row in reversed(found)}.values())[::-1] if once else found
+        lines = [_line(row, start, now, mixed) for start, row in first[:most]]
         url = pages.with_args(view=None, week=None, month=None, day=on.isoformat())
         return Day(on, url, len(found), lines, on == clock.today(now), clock.month_of(on) == shown.month)
 
-    week = [day(shown.monday + n * ONE, IN_DAY) for n in range(7)]
+    week = [day(shown.monday + n * ONE, IN_DAY, False) for n in range(7)]
     html = render_template(
-        "catalogue/public/_calendar.html", week=[d for d in week if d.on >= clock.today(now) or d.count],
-        weeks=[[day(monday + n * ONE, IN_CELL) for n in range(7)] for monday in _mondays(first, end)],
+        "catalogue/public/_calendar.html", week=_to_come(week, clock.today(now)),
+        weeks=[[day(monday + n * ONE, IN_CELL, True) for n in range(7)] for monday in _mondays(first, end)],
         monday=shown.monday, sunday=shown.monday + 6 * ONE, shown_month=shown.month, turns=_turns(shown), **round_it,
     )  # fmt: skip
     count = sum(len(found) for on, found in known.items() if clock.month_of(on) == shown.month)
     line = f"{clock.month_name(shown.month)} {count} 场"
     return Listed(wanted, rolling_list.title_of(centre or own), line, going_back.carried(html, going_back.here()))
+
+
+def _in_order(found: list[tuple[datetime, Row]], own: Centre | None, now: datetime) -> list[tuple[datetime, Row]]:
+    """What is to come before what is over, one's own centre before the others; else as the hours are."""
+    path = own.path if own is not None else ""
+    return sorted(found, key=lambda pair: (pair[1].ends(pair[0]) <= now, not pair[1].centre_path.startswith(path)))
+
+
+def _to_come(week: list[Day], today: date) -> list[Day]:
+    """Of this week only what is to come; of another one all that there is."""
+    return [day for day in week if day.on >= today] if any(day.today for day in week) else [d for d in week if d.count]
 
 
 def _turns(shown: Span) -> dict[str, str]:
@@ -147,7 +157,7 @@ def _mondays(first: date, end: date) -> list[date]:
 
 
 def _line(row: Row, start: datetime, now: datetime, with_centre: bool) -> Line:
-    until = next(end for begin, end in row.sessions if begin == start)
+    until = row.ends(start)
     where = " · ".join(word for word in (row.centre_name if with_centre else "", row.place) if word)
     hours = f"{clock.hour(start)}–{clock.hour(until)}"
     return Line(row.id, hours, row.title, where, row.status == CANCELLED, until <= now)

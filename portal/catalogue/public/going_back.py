@@ -24,7 +24,8 @@ def carried(html: str, path: str) -> Markup:
     """The same with links to services that carry `path`, unless that is the whole list."""
     if path == WHOLE or len(path) > LONGEST:
         return Markup(html)  # noqa: S704 drawn by a template
-    return Markup(LINK.sub(rf'href="\1?back={quote(path, safe="/")}"', html))  # noqa: S704 likewise, and quoted
+    # As plain text: Markup would escape what is put in.
+    return Markup(LINK.sub(rf'href="\1?back={quote(path, safe="/")}"', str(html)))  # noqa: S704 likewise, and quoted
 
 
 def asked() -> str:

@@ -82,6 +82,10 @@ class Row:
                     break
         return last
 
+    def ends(self, start: datetime) -> datetime:
+        """When the session that begins at `start` ends."""
+        return next(end for begin, end in self.sessions if begin == start)
+
     @property
     def first_start(self) -> datetime | None:
         return self.sessions[0][0] if self.sessions else None
@@ -272,6 +276,11 @@ class Filters:
     def any(self) -> bool:
         return bool(self.category or self.centre or self.days or self.group or self.q or self.free)
 
+    @property
+    def one_day(self) -> bool:
+        """Whether it is about a single day."""
+        return self.days is not None and self.days[1] - self.days[0] == timedelta(days=1)
+
     def fits(self, row: Row) -> bool:
         """Whether a row is what was asked for, at whatever time."""
         return _matches(row, self) and self.terms.found_in(row.search)
@@ -353,14 +362,15 @@ def select_rows(rows: Iterable[Row], want: Filters, now: datetime) -> Found:
 
 def nearest(rows: Iterable[Row], want: Filters, now: datetime) -> list[tuple[Row, tuple[datetime, datetime]]]:
     """What is to come and comes nearest to the words typed, when nothing has them: the nearest first, a handful."""
-    near = []
+    near, wanted = [], want.subject or want.terms
     for row in rows:
         session = row.session_for(want, now) if _matches(row, want) else None
         if session is not None and session[1] > now:
-            share = want.terms.nearness(row.search)
-            if share >= NEAR_ENOUGH:
-                near.append((-share, session[0], row.id, row, session))
-    return [(row, session) for *_, row, session in sorted(near, key=lambda found: found[:3])[:NEAREST]]
+            # One of two characters stands somewhere in every long text; in a title it is a slip.
+            title, share = wanted.nearness(row.search.partition("|")[0]), wanted.nearness(row.search)
+            if title >= NEAR_ENOUGH or share > NEAR_ENOUGH:
+                near.append((-title, -share, session[0], row.id, row, session))
+    return [(row, session) for *_, row, session in sorted(near, key=lambda found: found[:4])[:NEAREST]]
 
 
 def _matches(row: Row, want: Filters) -> bool:

@@ -263,6 +263,8 @@ def _by_day(shown: Sequence[Pair], wanted: Filters, now: datetime, with_centre: 
         heading = f"{names.get(on, '')}{on.month}月{on.day}日 {clock.weekday(on)}"
         if wanted.only_mentions(row):
             heading = MENTIONED
+        elif wanted.one_day:
+            heading = ""  # the filters say which
         if not sections or sections[-1].title != heading:
             sections.append(Section(heading, "", []))
         sections[-1].cards.append(month_snapshot.card(row, session, now, with_centre))

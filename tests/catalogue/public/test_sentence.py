@@ -115,8 +115,7 @@ def cards(text: str) -> list[str]:
 
 def chips(text: str) -> dict[str, str]:
     """Words of each chip and where it leads."""
-    nav = re.search(r'<nav class="chips" aria-label="您要找的.*?</nav>', text, re.DOTALL)
-    found = re.findall(r'href="([^"]*)".*?<span>([^<]*)</span>', nav[0], re.DOTALL) if nav else []
+    found = re.findall(r'class="chip wish" href="([^"]*)".*?<span>([^<]*)</span>', text, re.DOTALL)
     return {word: unescape(url) for url, word in found}
 
 
