@@ -29,10 +29,11 @@ WORDS = {
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and commands to the app."""
     # Importing these registers what waits, what is due and what the outbox carries out.
-    from portal.catalogue import cli, handlers, staff, waiting  # noqa: F401
+    from portal.catalogue import cli, follow_handlers, handlers, staff, waiting  # noqa: F401
     from portal.catalogue.actions import publishing, service_types  # noqa: F401
     from portal.catalogue.paper import pack_views
     from portal.catalogue.paper import views as paper_views
+    from portal.catalogue.public import follow_views, following  # noqa: F401  # hang their pages and hooks in
     from portal.catalogue.public import views as public_views
 
     registry.audit_word(**WORDS)

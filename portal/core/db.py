@@ -123,9 +123,8 @@ def side_write(statement: Executable) -> None:
     """
     token, side_token = _write_intent.set(True), _side_write.set(True)
     try:
-        with db.engine.connect() as connection:
-            with connection.begin():
-                connection.execute(statement)
+        with db.engine.connect() as connection, connection.begin():
+            connection.execute(statement)
     except SQLAlchemyError:
         return
     finally:

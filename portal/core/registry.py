@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, literal_column, select, union_all
 
 from portal.core.access import Actor, Permission, Viewer
 from portal.core.db import db
+from portal.core.ical import Dated
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,16 @@ acquaintances: dict[str, Acquaintance] = {}
 def acquaintance(source: Acquaintance) -> Acquaintance:
     """fn(resident_id, centre_id, since) -> whether this person has dealt with the centre, by an act of their own."""
     acquaintances[name_of(source)] = source
+    return source
+
+
+DatesSource = Callable[[int, datetime], list[Dated]]
+dates_sources: dict[str, DatesSource] = {}
+
+
+def dates(source: DatesSource) -> DatesSource:
+    """fn(resident_id, since) -> what of a resident's ends after `since`, for their own calendar."""
+    dates_sources[name_of(source)] = source
     return source
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, flash, make_response, redirect, request, url_for
 from markupsafe import Markup
 
-from portal.catalogue.public import going_back, month_snapshot
+from portal.catalogue.public import following, going_back, month_snapshot
 from portal.catalogue.public import queries as public_queries
 from portal.centres import profile
 from portal.centres import queries as centres
@@ -153,7 +153,7 @@ def me() -> Response:
     person = people.resident(user.id)
     return pages.page(
         "front/me.html", sections=queries.mine(user.id, now), person=person, now=now,
-        relatives=people.relatives(user.id),
+        relatives=people.relatives(user.id), followed=following.of(user.id),
     )  # fmt: skip
 
 

@@ -57,6 +57,7 @@ NOBODYS = {
     "bulk_row": "before",  # what a row of the list said
     "bulk_step": "kind month",
     "calendar_day": "kind name",
+    "calendar_feed": "code",  # a random number
     "calendar_year": "notice entered_by",
     "call_back": "status outcome",
     "case_clock": "name unit",

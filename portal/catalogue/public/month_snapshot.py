@@ -216,6 +216,11 @@ def snapshot(month: str, now: datetime, stamp: str = "") -> Snapshot:
     return fresh
 
 
+def one(entry_id: int) -> Row | None:
+    """One public entry's row, fresh; None when there is no such."""
+    return _rows([entry_id]).get(entry_id)
+
+
 def forget() -> None:
     """Drop everything held in memory (tests, another database)."""
     _snapshots.clear()

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from portal.catalogue import words
-from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntryChange, Guide
+from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntryChange, Guide, Like
 from portal.catalogue.public import month_snapshot
 from portal.catalogue.windows import free_places
 from portal.centres.models import Centre
@@ -24,9 +24,13 @@ _BRIEF = (
         Entry.taken, Entry.waiting, Entry.walk_in, Entry.needs_review, Entry.max_companions, Entry.changed_at,
         Entry.own_first_until, Entry.sign_up_from, Entry.sign_up_until, Entry.withdraw_until, Entry.first_start,
         Entry.last_end, func.coalesce(func.nullif(Entry.phone, ""), Centre.phone).label("call_phone"),
-        Venue.active.label("room_open"),
+        Venue.active.label("room_open"), Centre.code.label("centre_code"),
+        func.coalesce(func.nullif(Centre.short_name, ""), Centre.name).label("centre_name"),
+        Category.code.label("category_code"), Category.name.label("category_name"),
+        select(func.count(Like.resident_id)).where(Like.entry_id == Entry.id).scalar_subquery().label("likes"),
     )
     .join(Centre, Centre.id == Entry.centre_id)
+    .join(Category, Category.id == Entry.category_id)
     .outerjoin(Venue, Venue.id == Entry.venue_id)
     .where(Entry.id == bindparam("id"), Entry.status.in_(PUBLIC))
 )  # fmt: skip

@@ -5,13 +5,12 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, redirect, request, send_from_directory, url_for
-from icalendar import Calendar, Event
 from markupsafe import Markup
 
 from portal.catalogue import synonyms, windows
-from portal.catalogue.public import calendar_view, going_back, month_snapshot, queries, rolling_list, wishes
+from portal.catalogue.public import calendar_view, following, going_back, month_snapshot, queries, rolling_list, wishes
 from portal.centres import queries as centres
-from portal.core import access, clock, pages, registry, uploads
+from portal.core import access, clock, ical, pages, registry, uploads
 from portal.core.incoming import whole_number
 from portal.people import viewer as viewers
 
@@ -67,7 +66,15 @@ def services() -> Response:
 
     key = ("list", asked.stamp, months, request.query_string, pages.minute(now), home, viewers.elder_mode(), version)
     shown = pages.kept(key, draw)
-    return pages.page("catalogue/public/services.html", "results", shown=shown, wanted=shown.wanted)
+    category = dict(queries.activity_categories()).get(wanted.category) if wanted.category else None
+    return pages.page(
+        "catalogue/public/services.html",
+        "results",
+        shown=shown,
+        wanted=shown.wanted,
+        category=category,
+        mine=following.about(_resident_id()) if category else (),
+    )
 
 
 @bp.get("/services/<int:entry_id>")
@@ -83,9 +90,14 @@ def service(entry_id: int) -> Response:
     return pages.page(
         "catalogue/public/service.html", entry=brief, told=told, panels=panels, now=now,
         facts=registry.facts(brief), similar=queries.similar(brief, now), over=queries.is_over(brief, now),
-        back=going_back.asked(), free=windows.free_places(brief.capacity, brief.taken),
-        closed=closing is not None and closing <= now,
+        back=going_back.asked(), mine=following.about(_resident_id(), entry_id),
+        free=windows.free_places(brief.capacity, brief.taken), closed=closing is not None and closing <= now,
     )  # fmt: skip
+
+
+def _resident_id() -> int | None:
+    user = access.viewer()
+    return user.id if user is not None and user.audience == "resident" else None
 
 
 def _told(entry_id: int, now: datetime) -> dict[str, Markup]:
@@ -148,39 +160,14 @@ def calendar(code: str) -> Response:
     months = [asked] if clock.is_month(asked) else [this, clock.add_months(this, 1)]
     snaps = [month_snapshot.snapshot(month, now) for month in months]
     key = ("ics", code, tuple((s.month, s.stamp) for s in snaps), centres.stamp(), clock.today(now))
-    body = pages.kept(key, lambda: _book(centre.label, [s.below(centre.path) for s in snaps], now))
-    return Response(body, mimetype="text/calendar")
-
-
-def _book(label: str, snaps: list[month_snapshot.Snapshot], now: datetime) -> bytes:
-    book = Calendar()
-    book.add("prodid", "-//saoma-diandan//services//ZH")
-    book.add("version", "2.0")
-    book.add("x-wr-calname", f"{label} 服务清单")
     # The day, not the moment: two processes say the same, so that an unchanged calendar is answered by 304.
     made = clock.at(clock.today(now), time())
-    for row in [row for snap in snaps for row in snap.rows.values()]:
-        for number, session in zip(row.session_ids, row.sessions, strict=True):
-            book.add_component(_event(row, number, session, made))
-    body: bytes = book.to_ical()
-    return body
 
+    def draw() -> bytes:
+        rows = [row for snap in snaps for row in snap.below(centre.path).rows.values()]
+        return ical.book(f"{centre.label} 服务清单", following.dated(rows, clock.month_span(months[0])[0]), made)
 
-def _event(row: month_snapshot.Row, number: int, session: tuple[datetime, datetime], made: datetime) -> Event:
-    event = Event()
-    # The session's own number, not its place among them: a date that stays is the same event.
-    event.add("uid", f"entry-{row.id}-{number}@saoma-diandan")
-    event.add("dtstamp", made)
-    event.add("sequence", row.version)
-    # In UTC: a zone by its name alone is refused or guessed by strict programs.
-    event.add("dtstart", session[0])
-    event.add("dtend", session[1])
-    event.add("summary", row.title)
-    event.add("location", row.place)
-    event.add("url", pages.absolute(url_for("catalogue.short", entry_id=row.id)))
-    if row.status == "cancelled":
-        event.add("status", "CANCELLED")
-    return event
+    return ical.answer(pages.kept(key, draw))
 
 
 @bp.get("/pictures/<name>")
