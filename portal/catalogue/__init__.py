@@ -20,6 +20,7 @@ WORDS = {
     "publish_early": "提前发布", "save_guide": "编写指南", "show_guide": "恢复指南", "hide_guide": "停用指南",
     "approve_many": "整批通过", "return_many": "整批退回", "drop_many": "整批删除", "set_category": "整批改类别",
     "set_place": "整批改地点", "take_back_step": "整批撤回", "step": "批次", "left": "没有动的",
+    "set_synonyms": "改居民的说法", "synonyms": "居民的说法", "lines": "各组词",
     "guide": "指南", "hold_room": "补订场地",
     "entry": "服务", "issue": "月度清单", "plan_import": "计划表", "service_type": "服务项目", "entries": "条目",
 }  # fmt: skip
@@ -28,10 +29,11 @@ WORDS = {
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and commands to the app."""
     # Importing these registers what waits, what is due and what the outbox carries out.
-    from portal.catalogue import cli, handlers, staff, waiting  # noqa: F401
+    from portal.catalogue import cli, follow_handlers, handlers, staff, waiting  # noqa: F401
     from portal.catalogue.actions import publishing, service_types  # noqa: F401
     from portal.catalogue.paper import pack_views
     from portal.catalogue.paper import views as paper_views
+    from portal.catalogue.public import follow_views, following  # noqa: F401  # hang their pages and hooks in
     from portal.catalogue.public import views as public_views
 
     registry.audit_word(**WORDS)

@@ -250,6 +250,56 @@ class EntryChange(CentreScoped, Base):
     entry: Mapped[Entry] = relationship()
 
 
+class SynonymList(Base):
+    """One row: the district's own groups of words that mean the same, one group a line, beside the profile's (C9)."""
+
+    __tablename__ = "synonym_list"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    text: Mapped[str] = mapped_column(Text)
+    version: Mapped[int]  # rises with each save: what is kept of searches, and a form, is compared with it
+
+
+class Follow(Base):
+    """A resident wants to hear of what a centre (and all below it), or a category, publishes."""
+
+    __tablename__ = "follow"
+    __table_args__ = (
+        CheckConstraint("(centre_id IS NULL) <> (category_id IS NULL)", name="one"),
+        UniqueConstraint("resident_id", "centre_id"),
+        UniqueConstraint("resident_id", "category_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    resident_id: Mapped[int] = mapped_column(ForeignKey("resident.id"))
+    centre_id: Mapped[int | None] = mapped_column(ForeignKey("centre.id"))
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Like(Base):
+    """A resident likes an activity: once, and may take it back. Only the number is ever shown."""
+
+    __tablename__ = "entry_like"
+
+    entry_id: Mapped[int] = mapped_column(ForeignKey("entry.id"), primary_key=True)
+    resident_id: Mapped[int] = mapped_column(ForeignKey("resident.id"), primary_key=True, index=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class CalendarFeed(Base):
+    """The address under which a resident's calendar program reads their dates; a new code ends the old address.
+
+    The address holds a mark of the code that only this application can make, so a copied database gives none away.
+    """
+
+    __tablename__ = "calendar_feed"
+
+    resident_id: Mapped[int] = mapped_column(ForeignKey("resident.id"), primary_key=True, autoincrement=False)
+    code: Mapped[str] = mapped_column(String(24), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
 class Guide(Base):
     """生活指南, 政策咨询: nothing to sign up for; phone, link, steps, address (C3). Public once `active`."""
 

@@ -11,6 +11,8 @@ from portal.core.words import Words
 
 KIND = "catalogue"
 DEADLINE = "deadline"
+FOLLOW, FOLLOWS_LINK = "follow", "/me/follows"
+NAMED = 3  # activities that a message names; the others are a number
 
 
 def month_link(month: str) -> str:
@@ -93,6 +95,13 @@ def allotted(entry: Entry, department: str) -> Words:
 def published(month: str, count: int) -> Words:
     body = f"{clock.month_name(month, with_year=True)}清单有 {count} 条服务已发布，居民现在可以看到并报名。"
     return Words(KIND, f"{clock.month_name(month)}清单已发布", body, month_link(month))
+
+
+def followed(entries: Sequence[tuple[str, datetime | None]]) -> Words:
+    """To a resident: what was published of what they follow. entries: title and first start, the nearest first."""
+    named = "；".join(f"{title}（{clock.stamp(start)}）" if start else title for title, start in entries[:NAMED])
+    more = f"，等 {len(entries)} 项" if len(entries) > NAMED else ""
+    return Words(FOLLOW, f"您关注的有 {len(entries)} 项新活动", f"{named}{more}。", FOLLOWS_LINK)
 
 
 def room_missing(entry: Entry, said: str) -> Words:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, literal_column, select, union_all
 
 from portal.core.access import Actor, Permission, Viewer
 from portal.core.db import db
+from portal.core.ical import Dated
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +251,16 @@ def way_in(find: Callable[[str], str]) -> Callable[[str], str]:
     """fn(target) -> where somebody who wants to sign in goes first, before a number is asked; '' for nowhere."""
     ways_in[:] = [*(way for way in ways_in if name_of(way) != name_of(find)), find]
     return find
+
+
+DatesSource = Callable[[int, datetime], list[Dated]]
+dates_sources: dict[str, DatesSource] = {}
+
+
+def dates(source: DatesSource) -> DatesSource:
+    """fn(resident_id, since) -> what of a resident's ends after `since`, for their own calendar."""
+    dates_sources[name_of(source)] = source
+    return source
 
 
 Texter = Callable[..., None]

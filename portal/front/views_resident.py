@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, flash, make_response, redirect, request, url_for
 from markupsafe import Markup
 
-from portal.catalogue.public import month_snapshot
+from portal.catalogue.public import following, going_back, month_snapshot
 from portal.catalogue.public import queries as public_queries
 from portal.centres import profile
 from portal.centres import queries as centres
@@ -94,7 +94,8 @@ def _month(
 ) -> tuple[queries.CentreMonth, dict[str, Markup]]:
     month = queries.centre_month(published, told.path, told.mixed, now)
     later = month_snapshot.next_publication(published.months, now)
-    return month, pages.blocks("front/_month.html", told=told, month=month, later=later)
+    drawn, here = pages.blocks("front/_month.html", told=told, month=month, later=later), f"/c/{told.brief.code}"
+    return month, {name: going_back.carried(block, here) for name, block in drawn.items()}
 
 
 EMERGENCY = (("120", "急救"), ("110", "报警"), ("119", "火警"))
@@ -152,7 +153,7 @@ def me() -> Response:
     person = people.resident(user.id)
     return pages.page(
         "front/me.html", sections=queries.mine(user.id, now), person=person, now=now,
-        relatives=people.relatives(user.id),
+        relatives=people.relatives(user.id), followed=following.of(user.id),
     )  # fmt: skip
 
 

@@ -4,14 +4,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, case, func, or_, select
 from sqlalchemy.orm import aliased
 
+from portal.catalogue.models import CANCELLED as ENTRY_CANCELLED
 from portal.catalogue.models import Entry, EntrySession
 from portal.centres.models import Centre
 from portal.core import clock, deadlines, reads, remarks, scope
 from portal.core.access import Viewer
 from portal.core.db import db
+from portal.core.ical import Dated
 from portal.core.words import Refusal
 from portal.people.models import Relative
 from portal.signup import rules
@@ -329,3 +331,32 @@ def signed_up_at(resident_id: int, centre_id: int, since: datetime) -> bool:
         SignUp.created_at > since,
     )  # fmt: skip
     return db.session.scalar(own.limit(1)) is not None
+
+
+_DATES = (
+    select(
+        Entry.id, EntrySession.id.label("session_id"), Entry.version, Entry.title, Entry.place, Entry.status,
+        EntrySession.starts_at, EntrySession.ends_at,
+        func.max(case((SignUp.status.in_((CONFIRMED, PENDING)), 1), else_=0)).label("live"),
+    )
+    .join(Entry, Entry.id == EntrySession.entry_id)
+    .join(SignUp, SignUp.entry_id == Entry.id)
+    .where(SignUp.resident_id == bindparam("resident_id"), SignUp.status.not_in((WAITING, OFFERED)))
+    .where(EntrySession.ends_at > bindparam("since"))
+    .group_by(EntrySession.id, Entry.id)
+    .order_by(EntrySession.starts_at)
+    .limit(500)
+)  # fmt: skip
+
+
+def dates(resident_id: int, since: datetime) -> list[Dated]:
+    """The sessions of what a resident (or a relative of theirs) has a place in, and of what was given up or cancelled
+    and is in their phone still. One statement.
+    """
+    return [
+        Dated(
+            f"entry-{row.id}-{row.session_id}", row.version, row.starts_at, row.ends_at, row.title, row.place,
+            f"/s/{row.id}", row.status == ENTRY_CANCELLED or not row.live,
+        )
+        for row in reads.own_rows(_DATES, resident_id=resident_id, since=since)
+    ]  # fmt: skip

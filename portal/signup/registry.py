@@ -90,6 +90,9 @@ def personal(resident_id: int) -> dict[str, Any]:
     return {"报名": queries.personal(resident_id), "签到": attendance.personal(resident_id)}
 
 
+registry.dates(queries.dates)
+
+
 @registry.acquaintance
 def has_signed_up(resident_id: int, centre_id: int, since: datetime) -> bool:
     """Signed up by themselves for something of the centre's."""

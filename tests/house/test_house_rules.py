@@ -29,6 +29,8 @@ RAW = {
     "portal/signup/queries.py": "one's own sign-ups, by one's id",
     "portal/signup/eligibility/queries.py": "one's own household and claims, by one's id",
     "portal/front/queries.py": "whether any room has changed",
+    "portal/catalogue/synonyms.py": "the district's words and the stamp of the tree, by whoever searches: nobody's rows",
+    "portal/catalogue/public/following.py": "what one person follows and likes, by their own number, inside their request",
     "portal/catalogue/public/queries.py": "one public entry, categories: public rows only",
     "portal/catalogue/public/month_snapshot.py": "the public list's stamp and changed rows: public rows only",
     "portal/venues/availability/room_snapshot.py": "whether any room has changed",

@@ -66,6 +66,7 @@ NOBODYS = {
     "bulk_row": "before",  # what a row of the list said
     "bulk_step": "kind month",
     "calendar_day": "kind name",
+    "calendar_feed": "code",  # a random number
     "calendar_year": "notice entered_by",
     "call_back": "status outcome",
     "case_clock": "name unit",
@@ -103,6 +104,7 @@ NOBODYS = {
     "sign_up": "person_key status created_by",
     "recovery_code": "code_hash",
     "spoken_code": "code_hash",
+    "synonym_list": "text",
     "staff_account": "username name phone role password_hash totp_secret",
     "state_history": "object_type name from_status to_status actor_kind actor_name reason about details",
     "urge": "month urged_by",

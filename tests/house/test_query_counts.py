@@ -40,10 +40,10 @@ RICH = {"/": 28, "/c/A1": 28, "/c/D": 28} | dict.fromkeys(
     22,
 )
 RESIDENT = (
-    "/", "/services", "/services?q=活动", "/services?ended=1", "/services?centre=A1",
+    "/", "/services", "/services?q=活动", "/services?q=周六下午 老人 活动", "/services?ended=1", "/services?centre=A1",
     "/services/{entry}", "/services/{entry}/sign-up", "/guides", "/centres", "/help", "/c/A1", "/c/D", "/me",
-    "/me/inbox", "/me/inbox/choices", "/me/profile", "/me/relatives", "/me/devices", "/me/data", "/me/proof",
-    "/api/v1/services", "/me/evaluations", "/me/no-shows",
+    "/services?view=calendar", "/me/follows", "/me/inbox", "/me/inbox/choices", "/me/profile", "/me/relatives",
+    "/me/devices", "/me/data", "/me/proof", "/api/v1/services", "/me/evaluations", "/me/no-shows",
     "/venues", "/venues?centre=A1", "/venues?centre=A1&day=tomorrow&from=14:00&to=15:00",
     "/venues?day=tomorrow&people=999", "/venues/{room}", "/venues/{room}?week=2026-11-23",
     "/venues/{room}?day=2026-11-26&start=18:00", "/venues/bookings/{booking}",
@@ -52,8 +52,8 @@ RESIDENT = (
 STAFF = (
     "/staff", "/staff/catalogue?month=2026-11", "/staff/catalogue?month=2026-12",
     "/staff/catalogue/changes", "/staff/catalogue/coverage", "/staff/catalogue/late",
-    "/staff/catalogue/templates", "/staff/guides", "/staff/sign-ups", "/staff/sign-ups/{entry}", "/staff/sign-ups/groups",
-    "/staff/check-in", "/staff/check-in/{date}", "/staff/activities/{entry}", "/staff/no-shows",
+    "/staff/catalogue/templates", "/staff/guides", "/staff/guides/words", "/staff/sign-ups", "/staff/sign-ups/{entry}",
+    "/staff/sign-ups/groups", "/staff/check-in", "/staff/check-in/{date}", "/staff/activities/{entry}", "/staff/no-shows",
     "/staff/accounts", "/staff/sessions", "/staff/let-in", "/staff/second-factor", "/staff/audit", "/staff/messages",
     "/staff/messages?tail=0000&kind=signup&first=2026-11-01", "/staff/messages/residents/{resident}",
     "/staff/messages/costs", "/staff/messages/wording",

@@ -100,8 +100,9 @@ def build(town: Town, make: Make) -> World:
         "claim_id": rows["claim"].id, "photo_id": rows["photo"].id, "document_id": rows["document"].id, "pack_id": rows["pack"].id, "form": "zip",
         "guide_id": rows["guide"].id, "message_id": message.id, "relative_id": relative.id, "resident_id": person.id,
         "session_id": rows["web_session"].id, "delivery_id": rows["delivery"].id, "code": "A1", "month": "2026-12",
-        "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4", "name": "0" * 32 + ".webp", "filename": "portal.css",
-        "public_entry_id": public.id, "date_id": public.sessions[0].id, "no_show_id": _no_show(public, person.id), **_feedback(town, public), **room_ids,
+        "key": "0" * 48, "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4", "name": "0" * 32 + ".webp",
+        "filename": "portal.css", "public_entry_id": public.id, "date_id": public.sessions[0].id,
+        "no_show_id": _no_show(public, person.id), **_feedback(town, public), **room_ids,
     }  # fmt: skip
     db.session.commit()
     return World(town, ids, {})

@@ -16,12 +16,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, case, func, inspect, select
 from sqlalchemy.orm import aliased
 
-from portal.catalogue import pictures, windows
+from portal.catalogue import pictures, windows, words
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntrySession
-from portal.catalogue.public import words
 from portal.centres.models import Centre
 from portal.core import clock, pages, reads
 
@@ -73,15 +72,19 @@ class Row:
     def free(self) -> int | None:
         return windows.free_places(self.capacity, self.taken)
 
-    def session_for(self, days: tuple[date, date] | None, now: datetime) -> tuple[datetime, datetime] | None:
-        """The session that stands for the entry: the first not over, else the last; of those on `days` (half-open)."""
+    def session_for(self, want: Filters, now: datetime) -> tuple[datetime, datetime] | None:
+        """The session that stands for the entry: the first not over, else the last; of those at the time wanted."""
         last = None
         for start, end in self.sessions:
-            if days is None or days[0] <= clock.local(start).date() < days[1]:
+            if want.at_time(start, end):
                 last = start, end
                 if end > now:
                     break
         return last
+
+    def ends(self, start: datetime) -> datetime:
+        """When the session that begins at `start` ends."""
+        return next(end for begin, end in self.sessions if begin == start)
 
     @property
     def first_start(self) -> datetime | None:
@@ -129,6 +132,15 @@ _snapshots: dict[str, Snapshot] = {}
 _lock = threading.Lock()
 
 _category, _parent = aliased(Category), aliased(Category)
+# What people call the place: 葵涌 is found in all communities of 葵涌. The top is left out, for everything is below it.
+_ABOVE = (aliased(Centre, name="above"), aliased(Centre, name="further_above"))
+
+
+def _name_of(place: Any) -> Any:
+    name = case((place.parent_id.is_not(None), func.coalesce(func.nullif(place.short_name, ""), place.name)), else_="")
+    return name.label(f"{inspect(place).name}_name")
+
+
 _ROWS = (
     select(
         Entry.id, Entry.version, Entry.month, Entry.title, _category.code.label("category"),
@@ -136,11 +148,13 @@ _ROWS = (
         func.coalesce(_parent.code, "").label("parent_category"), Centre.path.label("centre_path"),
         Centre.short_name.label("centre_name"), Entry.place, Entry.audience, Entry.groups, Entry.capacity, Entry.unit,
         Entry.taken, Entry.waiting, Entry.walk_in, Entry.status, Entry.weekly, Entry.sign_up_from, Entry.sign_up_until,
-        Entry.changed_at, Entry.organiser, Entry.content,
+        Entry.changed_at, Entry.organiser, Entry.content, *(_name_of(place) for place in _ABOVE),
     )
     .join(_category, _category.id == Entry.category_id)
     .outerjoin(_parent, _parent.id == _category.parent_id)
     .join(Centre, Centre.id == Entry.centre_id)
+    .outerjoin(_ABOVE[0], _ABOVE[0].id == Centre.parent_id)
+    .outerjoin(_ABOVE[1], _ABOVE[1].id == _ABOVE[0].parent_id)
     .where(Entry.status.in_(PUBLIC), Entry.id.in_(bindparam("ids", expanding=True)))
 )  # fmt: skip
 _SESSIONS = (
@@ -148,7 +162,8 @@ _SESSIONS = (
     .where(EntrySession.entry_id.in_(bindparam("ids", expanding=True)))
     .order_by(EntrySession.starts_at)
 )
-SEARCHED = ("title", "category_name", "centre_name", "place", "audience", "organiser", "content")
+NOT_SHOWN = ("organiser", "content", "above_name", "further_above_name")  # read to be searched only
+SEARCHED = ("title", "category_name", "centre_name", "place", "audience", *NOT_SHOWN)
 _VERSIONS = select(Entry.id, Entry.version).where(Entry.month == bindparam("month"), Entry.status.in_(PUBLIC))
 
 
@@ -201,6 +216,11 @@ def snapshot(month: str, now: datetime, stamp: str = "") -> Snapshot:
     return fresh
 
 
+def one(entry_id: int) -> Row | None:
+    """One public entry's row, fresh; None when there is no such."""
+    return _rows([entry_id]).get(entry_id)
+
+
 def forget() -> None:
     """Drop everything held in memory (tests, another database)."""
     _snapshots.clear()
@@ -223,10 +243,11 @@ def _rows(ids: list[int]) -> dict[int, Row]:
 
 
 def _row(said: dict[str, Any], sessions: list[Any]) -> Row:
-    """said: a record of _ROWS, whose labels are the fields of Row; the last three columns only tell what follows."""
-    said["search"] = words.searchable([said[name] for name in SEARCHED])
+    """said: a record of _ROWS, whose labels are the fields of Row; the last columns only tell what follows."""
+    said["search"] = words.searchable([said[name] or "" for name in SEARCHED], said["groups"] or ())
     said["changed"] = said.pop("changed_at") is not None
-    del said["organiser"], said["content"]
+    for name in NOT_SHOWN:
+        del said[name]
     said["kind"] = pictures.of(said["title"], said["groups"] or ())
     said["groups"], said["weekly"] = tuple(said["groups"] or ()), (said["weekly"] or {}).get("label", "")
     spans = tuple((session.starts_at, session.ends_at) for session in sessions)
@@ -235,7 +256,11 @@ def _row(said: dict[str, Any], sessions: list[Any]) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the resident asked for, already checked. month: '' from now on; days: half-open; ended: what is over."""
+    """What the resident asked for, already checked. month: '' from now on; days: half-open; ended: what is over.
+
+    weekdays: 0 is Monday, () is each; hours: half-open minutes of the day; q: as typed; terms: what must be found;
+    subject: those of them that say what it is about.
+    """
 
     month: str = ""
     category: str = ""
@@ -247,10 +272,47 @@ class Filters:
     free: bool = False
     ended: bool = False
     page: int = 1
+    weekdays: tuple[int, ...] = ()
+    hours: tuple[int, int] | None = None
+    terms: words.Wanted = words.NOTHING
+    subject: words.Wanted = words.NOTHING
 
     @property
     def any(self) -> bool:
         return bool(self.category or self.centre or self.days or self.group or self.q or self.free)
+
+    @property
+    def one_day(self) -> bool:
+        """Whether it is about a single day."""
+        return self.days is not None and self.days[1] - self.days[0] == timedelta(days=1)
+
+    def fits(self, row: Row) -> bool:
+        """Whether a row is what was asked for, at whatever time."""
+        return _matches(row, self) and self.terms.found_in(row.search)
+
+    def only_mentions(self, row: Row) -> bool:
+        """Whether what was asked for is said somewhere else than in the title; such rows stand behind the others."""
+        return bool(self.subject) and not self.subject.touches(row.search.partition("|")[0])
+
+    @property
+    def any_time(self) -> Filters:
+        """The same without its day and hour."""
+        return replace(self, days=None, weekdays=(), hours=None)
+
+    def at_time(self, start: datetime, end: datetime) -> bool:
+        """Whether a session is on a day wanted, and an hour of it, or half of it, in the hours wanted."""
+        if self.days is None and not self.weekdays and self.hours is None:
+            return True
+        there = clock.local(start)
+        if self.days is not None and not self.days[0] <= there.date() < self.days[1]:
+            return False
+        if self.weekdays and there.weekday() not in self.weekdays:
+            return False
+        if self.hours is None:
+            return True
+        begins, length = there.hour * 60 + there.minute, (end - start).total_seconds() / 60
+        inside = min(begins + length, self.hours[1]) - max(begins, self.hours[0])
+        return inside >= min(60, length / 2)
 
     def asked_months(self, today: date) -> tuple[str, str]:
         """The first and the last month that this can be about."""
@@ -283,7 +345,9 @@ def day_range(word: str, today: date) -> tuple[date, date] | None:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Rows that match, each with the session that stands for it. coming: the nearest first; over: the latest first."""
+    """Rows that match, each with the session that stands for it. over: the latest first; coming: the nearest first, of
+    a search those that have it in their title before those that only mention it.
+    """
 
     coming: list[tuple[Row, tuple[datetime, datetime]]]
     over: list[tuple[Row, tuple[datetime, datetime]]]
@@ -291,28 +355,27 @@ class Found:
 
 def select_rows(rows: Iterable[Row], want: Filters, now: datetime) -> Found:
     """What matches among `rows`: what is to come apart from what is over, which never stands before it."""
-    wanted = words.terms(want.q)
     found = Found([], [])
     for row in rows:
-        fits = _matches(row, want) and words.found_in(wanted, row.search)
-        session = row.session_for(want.days, now) if fits else None
+        session = row.session_for(want, now) if want.fits(row) else None
         if session is not None:
             (found.coming if session[1] > now else found.over).append((row, session))
-    found.coming.sort(key=lambda pair: (pair[1][0], pair[0].id))
+    found.coming.sort(key=lambda pair: (want.only_mentions(pair[0]), pair[1][0], pair[0].id))
     found.over.sort(key=lambda pair: (pair[1][0], pair[0].id), reverse=True)
     return found
 
 
 def nearest(rows: Iterable[Row], want: Filters, now: datetime) -> list[tuple[Row, tuple[datetime, datetime]]]:
     """What is to come and comes nearest to the words typed, when nothing has them: the nearest first, a handful."""
-    wanted, near = words.terms(want.q), []
+    near, wanted = [], want.subject or want.terms
     for row in rows:
-        session = row.session_for(want.days, now) if _matches(row, want) else None
+        session = row.session_for(want, now) if _matches(row, want) else None
         if session is not None and session[1] > now:
-            share = words.nearness(wanted, row.search)
-            if share >= NEAR_ENOUGH:
-                near.append((-share, session[0], row.id, row, session))
-    return [(row, session) for *_, row, session in sorted(near, key=lambda found: found[:3])[:NEAREST]]
+            # One of two characters stands somewhere in every long text; in a title it is a slip.
+            title, share = wanted.nearness(row.search.partition("|")[0]), wanted.nearness(row.search)
+            if title >= NEAR_ENOUGH or share > NEAR_ENOUGH:
+                near.append((-title, -share, session[0], row.id, row, session))
+    return [(row, session) for *_, row, session in sorted(near, key=lambda found: found[:4])[:NEAREST]]
 
 
 def _matches(row: Row, want: Filters) -> bool:

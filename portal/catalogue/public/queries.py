@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from markupsafe import Markup
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
+from portal.catalogue import words
 from portal.catalogue.actions import changing
-from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntryChange, Guide
-from portal.catalogue.public import month_snapshot, words
+from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntryChange, Guide, Like
+from portal.catalogue.public import month_snapshot
 from portal.catalogue.states import APPLIED, UNDONE, URGENT
 from portal.catalogue.windows import free_places
 from portal.centres.models import Centre
@@ -28,9 +30,13 @@ _BRIEF = (
         Entry.own_first_until, Entry.sign_up_from, Entry.sign_up_until, Entry.withdraw_until, Entry.first_start,
         Entry.last_end, Entry.groups, Entry.audience, Entry.groups_only, Entry.groups_first_until,
         func.coalesce(func.nullif(Entry.phone, ""), Centre.phone).label("call_phone"),
-        Venue.active.label("room_open"),
+        Venue.active.label("room_open"), Centre.code.label("centre_code"),
+        func.coalesce(func.nullif(Centre.short_name, ""), Centre.name).label("centre_name"),
+        Category.code.label("category_code"), Category.name.label("category_name"),
+        select(func.count(Like.resident_id)).where(Like.entry_id == Entry.id).scalar_subquery().label("likes"),
     )
     .join(Centre, Centre.id == Entry.centre_id)
+    .join(Category, Category.id == Entry.category_id)
     .outerjoin(Venue, Venue.id == Entry.venue_id)
     .where(Entry.id == bindparam("id"), Entry.status.in_(PUBLIC))
 )  # fmt: skip
@@ -154,20 +160,49 @@ def guide_tops() -> list[Category]:
     return list(db.session.scalars(select(Category).where(Category.id.in_(ids)).order_by(Category.position)))
 
 
-def guide_groups(q: str = "", category: str = "", kind: str = "guide") -> list[tuple[str, list[Guide]]]:
-    """Guides under the names of their categories, in the order of the profile. Two queries."""
+def guide_groups(
+    wanted: words.Wanted = words.NOTHING, category: str = "", kind: str = "guide"
+) -> list[tuple[str, list[Guide]]]:
+    """Guides that have the words, under the names of their categories, in the order of the profile. One query."""
     statement = select(Guide).join(Category, Category.id == Guide.category_id).where(Guide.active)
     statement = statement.where(Category.kind == kind).options(joinedload(Guide.category).joinedload(Category.parent))
     if category:
         parents = select(Category.id).where(Category.code == category)
         statement = statement.where(or_(Category.code == category, Category.parent_id.in_(parents)))
     groups: dict[str, list[Guide]] = {}
-    wanted = words.terms(q)
     for item in db.session.scalars(statement.order_by(Category.position, Guide.position, Guide.id)):
-        text = words.searchable([item.title, item.summary or "", item.category.name, item.steps or ""])
-        if words.found_in(wanted, text):
+        if wanted.found_in(_guide_text(item.title, item.summary, item.category.name, item.steps)):
             groups.setdefault(item.category.name, []).append(item)
     return list(groups.items())
+
+
+@dataclass(frozen=True, slots=True)
+class GuideLine:
+    """A guide as it stands under the activities that a search finds."""
+
+    id: int
+    title: str
+    category: str
+    search: str
+
+
+_GUIDE_LINES = (
+    select(Guide.id, Guide.title, Guide.summary, Guide.steps, Category.name)
+    .join(Category, Category.id == Guide.category_id)
+    .where(Guide.active, Category.kind == "guide")
+    .order_by(Category.position, Guide.position, Guide.id)
+)
+
+
+def guide_lines() -> list[GuideLine]:
+    """All guides that a search looks through, in the order of the profile. One statement."""
+    rows = reads.rows(_GUIDE_LINES)
+    return [GuideLine(r.id, r.title, r.name, _guide_text(r.title, r.summary, r.name, r.steps)) for r in rows]
+
+
+@lru_cache(maxsize=500)
+def _guide_text(title: str, summary: str | None, category: str, steps: str | None) -> str:
+    return words.searchable([title, summary or "", category, steps or ""])
 
 
 def guide(guide_id: int) -> Guide | None:

@@ -5,36 +5,42 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, redirect, request, send_from_directory, url_for
-from icalendar import Calendar, Event
 from markupsafe import Markup
 
-from portal.catalogue import windows
-from portal.catalogue.public import month_snapshot, queries, rolling_list
+from portal.catalogue import synonyms, windows
+from portal.catalogue.public import calendar_view, following, going_back, month_snapshot, queries, rolling_list, wishes
 from portal.centres import profile
 from portal.centres import queries as centres
-from portal.core import access, clock, pages, registry, uploads
+from portal.core import access, clock, ical, pages, registry, uploads
 from portal.core.incoming import whole_number
 from portal.people import viewer as viewers
 
 bp = Blueprint("catalogue", __name__)
 
 
-def _filters(now: datetime) -> tuple[month_snapshot.Filters, str]:
-    """The checked filters, and the words for the day chosen ('' for none)."""
+def _filters(now: datetime) -> tuple[month_snapshot.Filters, str, wishes.Wish]:
+    """The checked filters, the words for the day chosen ('' for none), and what was understood of the words typed.
+
+    A day that was pressed goes before one that was typed.
+    """
     args = request.args
     today = clock.today(now)
-    month = args.get("month", "")
-    word = args.get("day", "")
+    month, word, q = args.get("month", ""), args.get("day", ""), args.get("q", "").strip()[:40]
     days = month_snapshot.day_range(word, today) if word else None
+    wish = wishes.read(q, now, synonyms.current().centres, synonyms.current().same) if q else wishes.Wish()
+    month = month if clock.is_month(month) and not days else ""
+    typed = wish.days is not None and days is None and not month
     centre = centres.by_code(args["centre"]) if args.get("centre") else None
     wanted = month_snapshot.Filters(
-        month=month if clock.is_month(month) and not days else "", category=args.get("category", "")[:32],
-        centre=centre.code if centre else "", centre_path=centre.path if centre else "", days=days,
-        group=args.get("for", "")[:32], q=args.get("q", "").strip()[:40], free=args.get("free") == "1",
-        ended=args.get("ended") == "1", page=whole_number(args.get("page"), 999) or 1,
+        month=month, category=args.get("category", "")[:32],
+        centre=centre.code if centre else "", centre_path=centre.path if centre else "",
+        days=wish.days if typed else days,
+        group=args.get("for", "")[:32], q=q, free=args.get("free") == "1", ended=args.get("ended") == "1",
+        page=whole_number(args.get("page"), 999) or 1, weekdays=wish.weekdays if typed else (), hours=wish.hours,
+        terms=synonyms.terms(wish.q), subject=synonyms.terms(wish.subject),
     )  # fmt: skip
     label = dict(rolling_list.DAY_WORDS).get(word) or (clock.day(days[0]) if days else "")
-    return wanted, label
+    return wanted, label or (wish.when if typed else ""), wish
 
 
 @bp.get("/services")
@@ -42,16 +48,34 @@ def _filters(now: datetime) -> tuple[month_snapshot.Filters, str]:
 def services() -> Response:
     """One list from now on: what everybody sees of it is kept while the months' stamps stand (month_snapshot)."""
     now = clock.now()
-    wanted, label = _filters(now)
+    wanted, label, wish = _filters(now)
     known = month_snapshot.read_stamps(clock.add_months(clock.month_of(clock.today(now)), -1))
-    first, last = wanted.asked_months(clock.today(now))
+    today, week = clock.today(now), request.args.get("week", "")
+    calendar = calendar_view.span(week, wanted, today) if request.args.get("view") == "calendar" else None
+    first, last = calendar.months if calendar else wanted.asked_months(today)
     if first < min(known, default=first):  # of long ago
         known |= month_snapshot.read_stamps(first, last)
+    if wish.days is not None and calendar is None:  # when there is nothing on that day, other days are offered
+        last = month_snapshot.EVER
     asked = month_snapshot.published({month: known[month] for month in sorted(known) if first <= month <= last}, now)
     home, months = viewers.home_centre(), tuple(sorted(known))
-    key = ("list", asked.stamp, months, request.query_string, pages.minute(now), home, viewers.elder_mode())
-    shown = pages.kept(key, lambda: rolling_list.drawn(now, asked, months, wanted, label))
-    return pages.page("catalogue/public/services.html", "results", shown=shown, wanted=shown.wanted)
+    version = synonyms.current().version if wanted.q else 0
+
+    def draw() -> rolling_list.Listed:
+        about = (now, asked, months, wanted, label, wish.parts)
+        return calendar_view.drawn(*about, calendar) if calendar else rolling_list.drawn(*about)
+
+    key = ("list", asked.stamp, months, request.query_string, pages.minute(now), home, viewers.elder_mode(), version)
+    shown = pages.kept(key, draw)
+    category = dict(queries.activity_categories()).get(wanted.category) if wanted.category else None
+    return pages.page(
+        "catalogue/public/services.html",
+        "results",
+        shown=shown,
+        wanted=shown.wanted,
+        category=category,
+        mine=following.about(_resident_id()) if category else (),
+    )
 
 
 @bp.get("/services/<int:entry_id>")
@@ -67,8 +91,14 @@ def service(entry_id: int) -> Response:
     return pages.page(
         "catalogue/public/service.html", entry=brief, told=told, panels=panels, now=now,
         facts=registry.facts(brief), similar=queries.similar(brief, now), over=queries.is_over(brief, now),
+        back=going_back.asked(), mine=following.about(_resident_id(), entry_id),
         free=windows.free_places(brief.capacity, brief.taken), closed=not windows.open_at(brief, now),
     )  # fmt: skip
+
+
+def _resident_id() -> int | None:
+    user = access.viewer()
+    return user.id if user is not None and user.audience == "resident" else None
 
 
 def _told(entry_id: int, now: datetime) -> dict[str, Markup]:
@@ -111,7 +141,7 @@ def guides() -> Response:
     category = request.args.get("category", "")[:32]
     return pages.page(
         "catalogue/public/guides.html", fragment="results", q=q, category=category,
-        groups=queries.guide_groups(q, category),
+        groups=queries.guide_groups(synonyms.terms(q), category),
         category_chips=rolling_list.category_chips([(c.code, c.name) for c in queries.guide_tops()], category),
     )  # fmt: skip
 
@@ -133,39 +163,14 @@ def calendar(code: str) -> Response:
     months = [asked] if clock.is_month(asked) else [this, clock.add_months(this, 1)]
     snaps = [month_snapshot.snapshot(month, now) for month in months]
     key = ("ics", code, tuple((s.month, s.stamp) for s in snaps), centres.stamp(), clock.today(now))
-    body = pages.kept(key, lambda: _book(centre.label, [s.below(centre.path) for s in snaps], now))
-    return Response(body, mimetype="text/calendar")
-
-
-def _book(label: str, snaps: list[month_snapshot.Snapshot], now: datetime) -> bytes:
-    book = Calendar()
-    book.add("prodid", "-//saoma-diandan//services//ZH")
-    book.add("version", "2.0")
-    book.add("x-wr-calname", f"{label} 服务清单")
     # The day, not the moment: two processes say the same, so that an unchanged calendar is answered by 304.
     made = clock.at(clock.today(now), time())
-    for row in [row for snap in snaps for row in snap.rows.values()]:
-        for number, session in zip(row.session_ids, row.sessions, strict=True):
-            book.add_component(_event(row, number, session, made))
-    body: bytes = book.to_ical()
-    return body
 
+    def draw() -> bytes:
+        rows = [row for snap in snaps for row in snap.below(centre.path).rows.values()]
+        return ical.book(f"{centre.label} 服务清单", following.dated(rows, clock.month_span(months[0])[0]), made)
 
-def _event(row: month_snapshot.Row, number: int, session: tuple[datetime, datetime], made: datetime) -> Event:
-    event = Event()
-    # The session's own number, not its place among them: a date that stays is the same event.
-    event.add("uid", f"entry-{row.id}-{number}@saoma-diandan")
-    event.add("dtstamp", made)
-    event.add("sequence", row.version)
-    # In UTC: a zone by its name alone is refused or guessed by strict programs.
-    event.add("dtstart", session[0])
-    event.add("dtend", session[1])
-    event.add("summary", row.title)
-    event.add("location", row.place)
-    event.add("url", pages.absolute(url_for("catalogue.short", entry_id=row.id)))
-    if row.status == "cancelled":
-        event.add("status", "CANCELLED")
-    return event
+    return ical.answer(pages.kept(key, draw))
 
 
 @bp.get("/pictures/<name>")

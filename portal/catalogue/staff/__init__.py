@@ -19,8 +19,11 @@ def register(app: Flask) -> None:
         month_views,
         publish_views,
         review_views,
+        synonym_views,
     )
 
     app.register_blueprint(month_views.bp)
     registry.nav("catalogue", "服务清单", "list", "catalogue_staff.month", Permission.VIEW, 10)
-    registry.nav("guides", "生活指南", "book", "catalogue_staff.guides", Permission.VIEW, 15)
+    registry.nav(
+        "guides", "生活指南", "book", "catalogue_staff.guides", Permission.VIEW, 15, "catalogue_staff.synonyms_page"
+    )

@@ -13,10 +13,10 @@ from portal.core.clock import lasting
 DAY = 24 * 60
 DEFAULT_LENGTH = 60
 LATE, EARLY = 18 * 60, 5 * 60  # 23:00-0:30 ends on the next day
-_MORNING = ("清晨", "早晨", "早上", "早间", "上午", "早")
-_EVENING = ("傍晚", "晚上", "晚间", "夜间", "夜晚", "当晚", "晚")
-_NOON = ("中午", "午间", "正午")
-_AFTERNOON = ("下午", "午后")
+MORNING = ("清晨", "早晨", "早上", "早间", "上午", "早")
+EVENING = ("傍晚", "晚上", "晚间", "夜间", "夜晚", "当晚", "晚")
+NOON = ("中午", "午间", "正午")
+AFTERNOON = ("下午", "午后")
 _USUAL = {"上午": (9 * 60, 12 * 60), "下午": (14 * 60, 17 * 60), "晚上": (19 * 60, 21 * 60)}
 
 
@@ -35,10 +35,10 @@ def _bad(clock: Clock) -> bool:
 def in_minutes(clock: Clock, part: str) -> int:
     """Minutes from 0:00, read in that part of the day: 下午3点 → 900, 晚上12点 → 1440, 凌晨12点 → 0."""
     hour = clock.hour
-    later = (part in _AFTERNOON and hour < 12) or (part in _NOON and hour <= 3) or (part in _EVENING and 4 <= hour < 12)
+    later = (part in AFTERNOON and hour < 12) or (part in NOON and hour <= 3) or (part in EVENING and 4 <= hour < 12)
     if later:
         hour += 12
-    elif part in _EVENING and hour in (0, 12):
+    elif part in EVENING and hour in (0, 12):
         hour = 24
     elif part == "凌晨" and hour == 12:
         hour = 0
@@ -54,7 +54,7 @@ def resolve_times(times: Times) -> tuple[Minutes | None, list[Problem]]:
             return None, [error(f"没有“{times.text}”这样的时间，请写成 9:00-11:00 这样")]
     problems: list[Problem] = []
     start = in_minutes(times.start, times.start.part)
-    late = times.end is not None and times.end.part in (*_AFTERNOON, *_EVENING)
+    late = times.end is not None and times.end.part in (*AFTERNOON, *EVENING)
     if (times.start.spoken or late) and not times.start.part and 1 <= times.start.hour <= 6:
         return _spoken_afternoon(times)
     if times.end is None:
@@ -79,9 +79,9 @@ def _end_after(times: Times, start: int) -> tuple[int, list[Problem]]:
         return in_minutes(times.end, times.end.part) % DAY + DAY, []
     if times.end_mark is not None:
         return in_minutes(times.end, times.end.part), []
-    if end <= start and start >= LATE and end <= EARLY and times.start.part not in _MORNING:
+    if end <= start and start >= LATE and end <= EARLY and times.start.part not in MORNING:
         return end + DAY, [warning(f"结束时间按次日 {clock_text(end)} 算，请核对")]
-    if end <= start and times.start.part in (*_MORNING, *_NOON) and not times.end.part and end < 12 * 60:
+    if end <= start and times.start.part in (*MORNING, *NOON) and not times.end.part and end < 12 * 60:
         later = end + 720
         return later, [warning(f"结束时间按下午 {clock_text(later)} 算，请核对")]
     return end, []
@@ -108,9 +108,9 @@ def _whole(times: Times) -> tuple[Minutes, list[Problem]]:
         said = f"“{times.text}”按 0:00–24:00 算；最好改成开放的钟点，如 9:00-18:00"
         return Minutes(0, DAY), [warning(said)]
     kind = "上午"
-    if times.whole in (*_AFTERNOON, *_NOON):
+    if times.whole in (*AFTERNOON, *NOON):
         kind = "下午"
-    elif times.whole in _EVENING:
+    elif times.whole in EVENING:
         kind = "晚上"
     start, end = _USUAL[kind]
     said = f"只写了“{times.whole}”、没写几点，按 {clock_text(start)}–{clock_text(end)} 算，请核对"

@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from portal.core import clock, registry
+from portal.core.ical import Dated
 from portal.core.registry import Mine
 from portal.venues.actions import booking
-from portal.venues.models import APPROVED
+from portal.venues.models import APPROVED, WAITING
 from portal.venues.public import queries
 from portal.venues.public.queries import Own
 
@@ -46,6 +47,19 @@ def about_to(path: str) -> registry.Errand | None:
 def personal(resident_id: int) -> dict[str, Any]:
     """This feature's part of the export of own data."""
     return {"场地预约": queries.personal(resident_id)}
+
+
+@registry.dates
+def dates(resident_id: int, since: datetime) -> list[Dated]:
+    """Bookings for their holder's own calendar, under the number that each has when it is saved alone."""
+    return [
+        Dated(
+            f"booking-{row.id}", row.revision, row.starts_at, row.ends_at, f"{row.venue.name}：{row.title}",
+            row.venue.centre.label, f"/venues/bookings/{row.id}", not one.live,
+        )
+        for one in queries.mine(resident_id, since)
+        if (row := one.row).status != WAITING
+    ]  # fmt: skip
 
 
 registry.acquaintance(queries.booked_at)
