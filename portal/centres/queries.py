@@ -177,6 +177,12 @@ def hours_on(centre_id: int, days: list[date]) -> dict[date, tuple[list[rules.Ho
     return answer
 
 
+def days_that_differ(centre_id: int, first: date) -> list[OpeningException]:
+    """The days from `first` on that do not follow the week's rule."""
+    coming = OpeningException.centre_id == centre_id, OpeningException.day >= first
+    return list(db.session.scalars(select(OpeningException).where(*coming).order_by(OpeningException.day)))
+
+
 def opening(centre_id: int, now: datetime) -> rules.Opening:
     """Opening now or not, and what the page says of today (SPEC N3). Two queries."""
     today = clock.today(now)

@@ -9,7 +9,8 @@ from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntryChange, Guide
-from portal.catalogue.public import month_snapshot, words
+from portal.catalogue.public import linked_data, month_snapshot, words
+from portal.catalogue.states import APPLIED, URGENT
 from portal.catalogue.windows import free_places
 from portal.centres.models import Centre
 from portal.core import clock, pages, reads, scope
@@ -93,6 +94,14 @@ def changes(entry_id: int) -> list[EntryChange]:
     statement = select(EntryChange).where(EntryChange.entry_id == entry_id, EntryChange.status == "applied")
     with scope.system("applied changes are shown on the public page (C8)"):
         return list(db.session.scalars(statement.order_by(EntryChange.decided_at.desc())))
+
+
+def moves(entry_id: int) -> dict[linked_data.Span, datetime]:
+    """Of each date that was moved after publication, when it would have begun before (linked_data.moves)."""
+    made = EntryChange.status.in_((APPLIED, URGENT))
+    statement = select(EntryChange).where(EntryChange.entry_id == entry_id, made).order_by(EntryChange.decided_at)
+    with scope.system("a date that was moved is said on the public page (C8)"):
+        return linked_data.moves(db.session.scalars(statement))
 
 
 def is_over(item: Any, now: datetime) -> bool:

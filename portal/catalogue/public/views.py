@@ -9,7 +9,7 @@ from icalendar import Calendar, Event
 from markupsafe import Markup
 
 from portal.catalogue import windows
-from portal.catalogue.public import month_snapshot, queries, rolling_list
+from portal.catalogue.public import linked_data, month_snapshot, queries, rolling_list
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, registry, uploads
 from portal.core.incoming import whole_number
@@ -61,24 +61,29 @@ def service(entry_id: int) -> Response:
     brief = queries.brief(entry_id) or abort(404)
     # Sign-ups change what `brief` says and nothing of what is kept.
     key = ("service", entry_id, brief.revision, brief.status, brief.room_open, centres.stamp(), pages.minute(now))
-    told = pages.kept(key, lambda: _told(entry_id, now))
+    told, event = pages.kept(key, lambda: _told(entry_id, now))
     panels, closing = registry.panels(brief, access.viewer(), now), windows.closes_at(brief)
+    free = windows.free_places(brief.capacity, brief.taken)
     return pages.page(
         "catalogue/public/service.html", entry=brief, told=told, panels=panels, now=now,
         facts=registry.facts(brief), similar=queries.similar(brief, now), over=queries.is_over(brief, now),
-        free=windows.free_places(brief.capacity, brief.taken), closed=closing is not None and closing <= now,
+        free=free, closed=closing is not None and closing <= now,
+        event=linked_data.with_places(event, free, brief.unit),
     )  # fmt: skip
 
 
-def _told(entry_id: int, now: datetime) -> dict[str, Markup]:
-    """What a service's page says to everybody whatever happens to its places, drawn: the blocks of its template."""
+def _told(entry_id: int, now: datetime) -> tuple[dict[str, Markup], dict[str, Any]]:
+    """What a service's page says to everybody whatever happens to its places: its template's blocks, drawn, and the
+    event for other platforms."""
     entry = queries.entry(entry_id) or abort(404)
     short_url = pages.absolute(url_for("catalogue.short", entry_id=entry.id))
-    return pages.blocks(
+    event = linked_data.event(entry, queries.moves(entry_id) if entry.changed_at is not None else {})
+    blocks = pages.blocks(
         "catalogue/public/_service.html", entry=entry, now=now, windows=windows, over=queries.is_over(entry, now),
         sessions=queries.sessions_view(entry, now), changes=queries.changes(entry.id), short_url=short_url,
         share_text=queries.share_text(entry, short_url),
     )  # fmt: skip
+    return blocks, event
 
 
 @bp.get("/s/<int:entry_id>")
