@@ -31,10 +31,16 @@ def place(centre: Centre) -> dict[str, Any]:
     if centre.latitude is not None and centre.longitude is not None:
         geo = {"@type": "GeoCoordinates", "latitude": centre.latitude, "longitude": centre.longitude}
     address = {"@type": "PostalAddress", "streetAddress": centre.address, "addressCountry": "CN"}
-    return known({
-        "@type": "Place", "name": centre.name, "address": address if centre.address else None, "geo": geo,
-        "telephone": international(centre.phone), "url": url(centre),
-    })  # fmt: skip
+    return known(
+        {
+            "@type": "Place",
+            "name": centre.name,
+            "address": address if centre.address else None,
+            "geo": geo,
+            "telephone": international(centre.phone),
+            "url": url(centre),
+        }
+    )
 
 
 def organisation(centre: Centre) -> dict[str, Any]:
@@ -43,17 +49,26 @@ def organisation(centre: Centre) -> dict[str, Any]:
 
 
 def office(
-    centre: Centre, above: Centre | None, week: Mapping[int, Sequence[rules.Hours]],
-    days: Iterable[OpeningException], photos: Sequence[str],
-) -> dict[str, Any]:  # fmt: skip
+    centre: Centre,
+    above: Centre | None,
+    week: Mapping[int, Sequence[rules.Hours]],
+    days: Iterable[OpeningException],
+    photos: Sequence[str],
+) -> dict[str, Any]:
     """The centre with its hours. days: those that differ; photos: file names of its pictures."""
-    return known({
-        "@context": CONTEXT, **place(centre), **organisation(centre),
-        "description": centre.intro, "parentOrganization": organisation(above) if above else None,
-        "openingHoursSpecification": _hours(week), "specialOpeningHoursSpecification": [_special(day) for day in days],
-        "image": [pages.absolute(f"/pictures/{name}") for name in photos],
-        "hasMap": pages.absolute("/centres"),
-    })  # fmt: skip
+    return known(
+        {
+            "@context": CONTEXT,
+            **place(centre),
+            **organisation(centre),
+            "description": centre.intro,
+            "parentOrganization": organisation(above) if above else None,
+            "openingHoursSpecification": _hours(week),
+            "specialOpeningHoursSpecification": [_special(day) for day in days],
+            "image": [pages.absolute(f"/pictures/{name}") for name in photos],
+            "hasMap": pages.absolute("/centres"),
+        }
+    )
 
 
 def international(phone: str) -> str:
@@ -75,15 +90,21 @@ def _hours(week: Mapping[int, Sequence[rules.Hours]]) -> list[dict[str, Any]]:
             days.setdefault((span.opens, span.closes), []).append(f"{CONTEXT}/{WEEKDAYS[weekday]}")
     return [
         {
-            "@type": "OpeningHoursSpecification", "dayOfWeek": names, "opens": _clock(opens), "closes": _clock(closes),
+            "@type": "OpeningHoursSpecification",
+            "dayOfWeek": names,
+            "opens": _clock(opens),
+            "closes": _clock(closes),
         }
         for (opens, closes), names in days.items()
-    ]  # fmt: skip
+    ]
 
 
 def _special(day: OpeningException) -> dict[str, Any]:
     """One day that differs; closed all day is from midnight to midnight, as schema.org says it."""
     return {
-        "@type": "OpeningHoursSpecification", "validFrom": day.day.isoformat(), "validThrough": day.day.isoformat(),
-        "opens": _clock(day.opens or 0), "closes": _clock(day.closes or 0),
-    }  # fmt: skip
+        "@type": "OpeningHoursSpecification",
+        "validFrom": day.day.isoformat(),
+        "validThrough": day.day.isoformat(),
+        "opens": _clock(day.opens or 0),
+        "closes": _clock(day.closes or 0),
+    }

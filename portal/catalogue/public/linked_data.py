@@ -23,14 +23,23 @@ def event(entry: Entry, moved: Mapping[Span, datetime]) -> dict[str, Any]:
     spans = [(s.starts_at, s.ends_at) for s in entry.sessions]
     dates = [places.known(_date(entry.status, span, moved)) for span in spans]
     own = pages.absolute(f"/services/{entry.id}")
-    said = {
-        "@context": SCHEMA, "@type": "Event", "@id": own, "url": own, "name": entry.title,
-        "description": entry.content or entry.title, "eventAttendanceMode": f"{SCHEMA}/OfflineEventAttendanceMode",
-        "image": pages.absolute(f"/pictures/{entry.cover}") if entry.cover else None, "inLanguage": "zh-CN",
-        "location": _location(entry), "organizer": _organiser(entry), "isAccessibleForFree": entry.fee == 0,
+    said: dict[str, Any] = {
+        "@context": SCHEMA,
+        "@type": "Event",
+        "@id": own,
+        "url": own,
+        "name": entry.title,
+        "description": entry.content or entry.title,
+        "eventAttendanceMode": f"{SCHEMA}/OfflineEventAttendanceMode",
+        "image": pages.absolute(f"/pictures/{entry.cover}") if entry.cover else None,
+        "inLanguage": "zh-CN",
+        "location": _location(entry),
+        "organizer": _organiser(entry),
+        "isAccessibleForFree": entry.fee == 0,
         "audience": {"@type": "Audience", "audienceType": entry.audience},
-        "maximumAttendeeCapacity": entry.capacity if entry.unit == "人" else None, "offers": _offer(entry, own),
-    }  # fmt: skip
+        "maximumAttendeeCapacity": entry.capacity if entry.unit == "人" else None,
+        "offers": _offer(entry, own),
+    }
     if len(dates) == 1:
         said |= dates[0]
     else:
@@ -47,7 +56,7 @@ def event(entry: Entry, moved: Mapping[Span, datetime]) -> dict[str, Any]:
 def with_places(said: Mapping[str, Any], free: int | None, unit: str) -> dict[str, Any]:
     """The same with the places of this moment. free: None when unlimited; unit: families are not counted as people."""
     stock = "SoldOut" if free == 0 else "InStock"
-    now = {"offers": {**said["offers"], "availability": f"{SCHEMA}/{stock}"}}
+    now: dict[str, Any] = {"offers": {**said["offers"], "availability": f"{SCHEMA}/{stock}"}}
     if free is not None and unit == "人":
         now["remainingAttendeeCapacity"] = free
     return {**said, **now}
@@ -84,9 +93,11 @@ def _status(status: str, moved: bool) -> str:
 def _date(status: str, span: Span, moved: Mapping[Span, datetime]) -> dict[str, Any]:
     was = moved.get(span)
     return {
-        "startDate": _at(span[0]), "endDate": _at(span[1]), "eventStatus": _status(status, was is not None),
+        "startDate": _at(span[0]),
+        "endDate": _at(span[1]),
+        "eventStatus": _status(status, was is not None),
         "previousStartDate": _at(was) if was else None,
-    }  # fmt: skip
+    }
 
 
 def _location(entry: Entry) -> dict[str, Any]:

@@ -1,10 +1,9 @@
-"""What residents see of the month's list (SPEC C9, C3, C10): list, one service, guides, calendar, JSON."""
+"""What residents see of the month's list (SPEC C9, C3, C10): list, one service, guides, calendar."""
 
 from datetime import datetime, time
-from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, abort, jsonify, redirect, request, send_from_directory, url_for
+from flask import Blueprint, Response, abort, redirect, request, send_from_directory, url_for
 from icalendar import Calendar, Event
 from markupsafe import Markup
 
@@ -180,45 +179,3 @@ def picture(name: str) -> Response:
     answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     answer.headers["Content-Disposition"] = "inline"
     return answer
-
-
-API_PAGE = 200  # services in one answer; `next` leads on
-
-
-@bp.get("/api/v1/services")
-@access.public
-def api_services() -> Response:
-    """Published services as JSON for other platforms; public fields only (SPEC C10). count: of all pages."""
-    month, page = request.args.get("month", ""), pages.page_number()
-    now = clock.now()
-    if month and not clock.is_month(month):
-        return _api_error("month must look like 2026-12")
-    snap = month_snapshot.snapshot(month or clock.month_of(clock.today(now)), now)
-    if request.args.get("centre"):
-        centre = centres.by_code(request.args["centre"])
-        if centre is None:
-            return _api_error("unknown centre", 404)
-        snap = snap.below(centre.path)
-    rows = sorted(snap.rows.values(), key=lambda r: (r.sessions[0][0] if r.sessions else now, r.id))
-    shown = rows[(page - 1) * API_PAGE : page * API_PAGE]
-    following = pages.absolute(pages.with_args(page=page + 1)) if len(rows) > page * API_PAGE else None
-    services = [pages.kept(("json", row), partial(_public, row)) for row in shown]
-    return jsonify({"month": snap.month, "count": len(rows), "next": following, "services": services})
-
-
-def _api_error(message: str, status: int = 400) -> Response:
-    answer = jsonify({"error": message})
-    answer.status_code = status
-    return answer
-
-
-def _public(row: month_snapshot.Row) -> dict[str, Any]:
-    return {
-        "id": row.id, "title": row.title, "category": row.category_name, "centre": row.centre_name, "place": row.place,
-        "audience": row.audience, "capacity": row.capacity, "free": row.free, "unit": row.unit, "walk_in": row.walk_in,
-        "status": row.status, "weekly": row.weekly or None,
-        "sessions": [
-            {"start": clock.local(s).isoformat(), "end": clock.local(e).isoformat()} for s, e in row.sessions
-        ],
-        "url": pages.absolute(url_for("catalogue.service", entry_id=row.id)),
-    }  # fmt: skip
