@@ -8,6 +8,7 @@ from markupsafe import Markup
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
+from portal.catalogue import pictures
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntryChange, Guide
 from portal.catalogue.public import linked_data, month_snapshot, words
 from portal.catalogue.states import APPLIED, URGENT
@@ -133,6 +134,12 @@ def share_text(item: Entry, url: str) -> str:
     if item.phone:
         lines.append(f"不会用手机可打电话：{item.contact} {pages.phone_text(item.phone)}")
     return "\n".join(lines)
+
+
+def share_picture(item: Entry) -> str:
+    """The absolute address of its cover, else of the drawing of its kind, for preview cards."""
+    cover = f"/pictures/{item.cover}" if item.cover else pages.drawing(pictures.of(item.title, item.groups))
+    return pages.absolute(cover)
 
 
 def guide_tops() -> list[Category]:

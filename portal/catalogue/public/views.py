@@ -80,7 +80,7 @@ def _told(entry_id: int, now: datetime) -> tuple[dict[str, Markup], dict[str, An
     blocks = pages.blocks(
         "catalogue/public/_service.html", entry=entry, now=now, windows=windows, over=queries.is_over(entry, now),
         sessions=queries.sessions_view(entry, now), changes=queries.changes(entry.id), short_url=short_url,
-        share_text=queries.share_text(entry, short_url),
+        share_text=queries.share_text(entry, short_url), share_picture=queries.share_picture(entry),
     )  # fmt: skip
     return blocks, event
 
