@@ -41,7 +41,7 @@ RICH = {"/": 28, "/c/A1": 28, "/c/D": 28} | dict.fromkeys(
 RESIDENT = (
     "/", "/services", "/services?q=活动", "/services?ended=1", "/services?centre=A1",
     "/services/{entry}", "/guides", "/centres", "/help", "/c/A1", "/c/D", "/me",
-    "/me/inbox", "/me/profile", "/me/relatives", "/me/devices", "/me/data", "/me/proof", "/me/evaluations",
+    "/me/inbox", "/me/profile", "/me/relatives", "/me/devices", "/me/data", "/me/data/read", "/me/proof", "/me/evaluations",
     "/api/v1/services", "/api/v1/centres", "/c/A1/feed.atom", "/services/feed.atom?category=party",
     "/venues", "/venues?centre=A1", "/venues?centre=A1&day=tomorrow&from=14:00&to=15:00",
     "/venues?day=tomorrow&people=999", "/venues/{room}", "/venues/{room}?week=2026-11-23",
