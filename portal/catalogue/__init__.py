@@ -29,7 +29,7 @@ WORDS = {
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and commands to the app."""
     # Importing these registers what waits, what is due and what the outbox carries out.
-    from portal.catalogue import cli, follow_handlers, handlers, staff, waiting  # noqa: F401
+    from portal.catalogue import cli, follow_handlers, handlers, open_data, staff, waiting  # noqa: F401
     from portal.catalogue.actions import publishing, service_types  # noqa: F401
     from portal.catalogue.paper import pack_views
     from portal.catalogue.paper import views as paper_views
@@ -39,6 +39,7 @@ def register(app: Flask) -> None:
     registry.audit_word(**WORDS)
     cli.register(app)
     app.register_blueprint(public_views.bp)
+    open_data.register(app)
     app.register_blueprint(paper_views.bp)
     app.register_blueprint(pack_views.bp)
     staff.register(app)

@@ -147,10 +147,15 @@ def choices(path: str = "") -> list[Choice]:
 
 def weekly_hours(centre_id: int) -> dict[int, list[rules.Hours]]:
     """The opening hours of a week: weekday (0 is Monday) to minutes from midnight (N1)."""
-    found: dict[int, list[rules.Hours]] = {}
-    statement = select(OpeningHours).where(OpeningHours.centre_id == centre_id)
+    return weekly_hours_of([centre_id])[centre_id]
+
+
+def weekly_hours_of(centre_ids: Sequence[int]) -> dict[int, dict[int, list[rules.Hours]]]:
+    """As `weekly_hours`, of many centres. One query."""
+    found: dict[int, dict[int, list[rules.Hours]]] = {number: {} for number in centre_ids}
+    statement = select(OpeningHours).where(OpeningHours.centre_id.in_(centre_ids))
     for row in db.session.scalars(statement.order_by(OpeningHours.weekday, OpeningHours.opens)):
-        found.setdefault(row.weekday, []).append(rules.Hours(row.opens, row.closes, row.note))
+        found[row.centre_id].setdefault(row.weekday, []).append(rules.Hours(row.opens, row.closes, row.note))
     return found
 
 
@@ -175,6 +180,12 @@ def hours_on(centre_id: int, days: list[date]) -> dict[date, tuple[list[rules.Ho
         else:
             answer[day] = ([rules.Hours(special.opens, special.closes, special.reason)], special.reason)
     return answer
+
+
+def days_that_differ(centre_id: int, first: date) -> list[OpeningException]:
+    """The days from `first` on that do not follow the week's rule."""
+    coming = OpeningException.centre_id == centre_id, OpeningException.day >= first
+    return list(db.session.scalars(select(OpeningException).where(*coming).order_by(OpeningException.day)))
 
 
 def opening(centre_id: int, now: datetime) -> rules.Opening:

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from flask import Flask, current_app, g, render_template, request
+from flask import Flask, Response, current_app, g, render_template, request
 from sqlalchemy.exc import (
     IntegrityError,
     InterfaceError,
@@ -15,7 +15,7 @@ from sqlalchemy.exc import (
 )
 from werkzeug.exceptions import HTTPException
 
-from portal.core import incoming, outage, security_log
+from portal.core import incoming, outage, problems, security_log
 from portal.core.db import db
 from portal.core.words import Refusal
 
@@ -90,10 +90,12 @@ def for_integrity(error: IntegrityError) -> DomainError | None:
     return next((refusal for name, refusal in _constraints.items() if name in text), None)
 
 
-def respond(status: int, title: str = "", message: str = "", advice: str = "") -> tuple[str, int]:
-    """Render the error page of `status`; an HTMX request gets only its main block."""
+def respond(status: int, title: str = "", message: str = "", advice: str = "") -> tuple[str | Response, int]:
+    """Render the error page of `status`; an HTMX request gets only its main block, a program a problem document."""
     from portal.core import pages
 
+    if problems.wanted():
+        return problems.Problem(status, message).answer(), status
     name = f"errors/{status if status in PAGES else 500 if status >= 500 else 400}.html"
     context = {"status": status, "error_title": title, "message": message, "advice": advice}
     if incoming.htmx():
@@ -106,7 +108,7 @@ TOO_MUCH = frozenset({413, 414, 429, 431})
 PAGES = frozenset({400, 403, 404, 405, 409, 413, 429, 500, 503})
 
 
-def _on_domain(error: DomainError) -> tuple[str, int]:
+def _on_domain(error: DomainError) -> tuple[str | Response, int]:
     db.session.rollback()
     if error.status == 403:
         security_log.refused_to_viewer("forbidden")
@@ -134,7 +136,7 @@ def _note(status: int) -> None:
         security_log.refused("too much", status=status)
 
 
-def _on_integrity(error: IntegrityError) -> tuple[str, int]:
+def _on_integrity(error: IntegrityError) -> tuple[str | Response, int]:
     db.session.rollback()
     known = for_integrity(error)
     if known is None:
@@ -160,15 +162,17 @@ def _on_trouble(error: Exception) -> Any:
     return page, status, {"Retry-After": str(RETRY_SECONDS[kind]), "Cache-Control": "no-store"}
 
 
-def _without_database(name: str, kind: str) -> str:
+def _without_database(name: str, kind: str) -> str | Response:
     """Drawn without what a page's frame asks the database for."""
+    if problems.wanted():
+        return problems.Problem(503).answer()
     template = current_app.jinja_env.get_template(name)
     if incoming.htmx():
         return "".join(template.blocks["main"](template.new_context({"kind": kind})))
     return template.render(kind=kind)
 
 
-def _on_any(error: Exception) -> tuple[str, int]:
+def _on_any(error: Exception) -> tuple[str | Response, int]:
     with suppress(SQLAlchemyError):
         db.session.rollback()
     log.exception("unhandled", path=request.path, method=request.method, error=repr(error))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote_plus
 
 from flask import Flask, Response, current_app, flash, make_response, redirect, render_template, request
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 from sqlalchemy.exc import IntegrityError
 from werkzeug.urls import iri_to_uri
@@ -172,6 +173,12 @@ def absolute(path: str) -> str:
     return f"{current_app.config['BASE_URL']}{path}"
 
 
+def drawing(name: str) -> str:
+    """The path of a drawing of static/kinds.svg as a picture, for preview cards, which take no SVG."""
+    asset: Callable[[str], str] = current_app.jinja_env.globals["asset"]  # type: ignore[assignment]
+    return asset(f"share/{name}.png")
+
+
 def with_args(**changes: Any) -> str:
     """This page's address with some query arguments changed; None or '' takes one away."""
     args = {k: v for k, v in request.args.items() if k != "page"}
@@ -196,6 +203,14 @@ def paragraphs(text: str | None) -> Markup:
     return Markup("").join(Markup("<p>{}</p>").format(p) for p in parts)
 
 
+def linked_data(said: Mapping[str, Any]) -> Markup:
+    """For other platforms, in the words of schema.org: data that no browser runs, so the policy of scripts lets it be.
+
+    The dump escapes whatever could end it (`<`, `>`, `&`).
+    """
+    return Markup('<script type="application/ld+json">{}</script>').format(htmlsafe_json_dumps(said))
+
+
 def phone_text(phone: str | None) -> str:
     """'0755-8420 0001': grouped for reading aloud."""
     digits = phone or ""
@@ -217,7 +232,7 @@ def whole(text: str | None) -> Markup:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "day": clock.day, "hour": clock.hour, "span": clock.span, "stamp": clock.stamp, "ago": clock.ago,
     "month_name": clock.month_name, "weekday": clock.weekday, "local": clock.local, "paragraphs": paragraphs,
-    "lasting": clock.lasting, "said": clock.said, "megabytes": megabytes,
+    "linked_data": linked_data, "lasting": clock.lasting, "said": clock.said, "megabytes": megabytes,
     "whole": whole, "phone_text": phone_text, "mask_phone": masks.mask_phone, "mask_address": masks.mask_address,
 }  # fmt: skip
 

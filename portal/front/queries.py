@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from markupsafe import Markup
 from sqlalchemy import select, true
 
 from portal.catalogue.public import month_snapshot
-from portal.centres import facts
+from portal.centres import facts, linked_data
 from portal.centres import queries as centres
 from portal.centres import rules as centre_rules
 from portal.centres.models import Centre
@@ -28,6 +29,7 @@ class CentrePage:
     below: list[Centre]
     photos: list[Attachment]
     rooms: list[Venue]  # booked here, in the centre's own order
+    linked: dict[str, Any]  # for other platforms (centres.linked_data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,12 @@ def stamps(now: datetime) -> tuple[dict[str, str], str]:
 
 def centre_page(centre: Centre, now: datetime) -> CentrePage:
     """A centre with its hours, photos, rooms and neighbours in the tree."""
-    ancestors = centres.ancestors(centre)
+    above, hours = next(iter(reversed(centres.ancestors(centre))), None), centres.weekly_hours(centre.id)
+    photos, days = facts.PHOTOS.of(centre.id), centres.days_that_differ(centre.id, clock.today(now))
     return CentrePage(
-        centre=centre, opening=centres.opening(centre.id, now),
-        week=centre_rules.week_text(centres.weekly_hours(centre.id)), above=ancestors[-1] if ancestors else None,
-        below=centres.children(centre), photos=facts.PHOTOS.of(centre.id), rooms=search.rooms_of(centre.id, now),
+        centre=centre, opening=centres.opening(centre.id, now), week=centre_rules.week_text(hours), above=above,
+        below=centres.children(centre), photos=photos, rooms=search.rooms_of(centre.id, now),
+        linked=linked_data.office(centre, above, hours, days, [photo.file for photo in photos]),
     )  # fmt: skip
 
 

@@ -9,11 +9,11 @@ from markupsafe import Markup
 
 from portal.catalogue.public import following, going_back, month_snapshot
 from portal.catalogue.public import queries as public_queries
-from portal.centres import profile
+from portal.centres import facts, profile
 from portal.centres import queries as centres
 from portal.core import access, clock, cookies, pages, qr
 from portal.core.incoming import whole_number
-from portal.front import queries
+from portal.front import queries, sharing
 from portal.people import queries as people
 from portal.people import viewer as viewers
 from portal.people.actions import resident_records as people_actions
@@ -60,6 +60,7 @@ class Told:
     opening: str
     rooms: int
     parts: dict[str, Markup]
+    photo: str  # of its preview card
 
 
 def _centre_page(code: str, now: datetime, at_home: bool) -> Response:
@@ -67,7 +68,7 @@ def _centre_page(code: str, now: datetime, at_home: bool) -> Response:
     of_months, of_centres = queries.stamps(now)
     told = pages.kept(("centre", code, of_centres, pages.minute(now)), lambda: _told(code, now))
     published = month_snapshot.published(of_months, now)
-    key = ("centre month", code, published.stamp, told.opening, told.rooms, pages.minute(now))
+    key = ("centre month", told.brief, published.stamp, told.opening, told.rooms, told.photo, pages.minute(now))
     month, parts = pages.kept(key, lambda: _month(told, published, now))
     user = access.viewer()
     mine = queries.next_of_mine(user.id, now) if user is not None and user.audience == "resident" else []
@@ -85,7 +86,7 @@ def _told(code: str, now: datetime) -> Told:
     page = queries.centre_page(found, now)
     return Told(
         viewers.brief_of(found), found.path, not profile.current().level(found.level).files_list, page.opening.text,
-        len(page.rooms), pages.blocks("front/_centre.html", page=page),
+        len(page.rooms), pages.blocks("front/_centre.html", page=page), sharing.picture(page.photos),
     )  # fmt: skip
 
 
@@ -94,8 +95,9 @@ def _month(
 ) -> tuple[queries.CentreMonth, dict[str, Markup]]:
     month = queries.centre_month(published, told.path, told.mixed, now)
     later = month_snapshot.next_publication(published.months, now)
-    drawn, here = pages.blocks("front/_month.html", told=told, month=month, later=later), f"/c/{told.brief.code}"
-    return month, {name: going_back.carried(block, here) for name, block in drawn.items()}
+    card = sharing.card(told.brief.code, told.brief.name, told.photo, month.count, told.brief.address)
+    drawn = pages.blocks("front/_month.html", told=told, month=month, later=later, card=card)
+    return month, {name: going_back.carried(block, f"/c/{told.brief.code}") for name, block in drawn.items()}
 
 
 EMERGENCY = (("120", "急救"), ("110", "报警"), ("119", "火警"))
@@ -133,6 +135,26 @@ def elder() -> Any:
         if person is not None:
             people_actions.set_elder(person, on, clock.now())
     return answer
+
+
+@bp.get("/c/<code>/share")
+@access.public
+def share(code: str) -> Response:
+    """A centre passed on to a group: its card, ready words, its QR code."""
+    found = centres.by_code(code)
+    if found is None or not found.active:
+        abort(404)
+    now, photos = clock.now(), facts.PHOTOS.of(found.id)
+    rows = month_snapshot.ahead(now).below(found.path).rows
+    count = len(month_snapshot.select_rows(rows, month_snapshot.Filters(), now).coming)
+    card = sharing.card(found.code, found.name, sharing.picture(photos), count, found.address)
+    return pages.page(
+        "front/share.html",
+        centre=found,
+        card=card,
+        words=sharing.words(found, rows, card.url, now),
+        home_centre=viewers.brief_of(found),
+    )
 
 
 @bp.get("/c/<code>/qr.png")

@@ -25,7 +25,7 @@ WORDS = {
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and commands to the app."""
     from portal.people import cli, gaps, proof_views, staff, viewer  # noqa: F401  # proof_views: hangs pages on both faces
-    from portal.people.public import profile_views, views  # noqa: F401
+    from portal.people.public import own_data_views, profile_views, views  # noqa: F401
 
     registry.audit_word(**WORDS)
     app.context_processor(viewer.context)

@@ -22,9 +22,11 @@ AXE = (Path(__file__).parent / "axe.min.js").read_text("utf-8")
 # Answers that are no pages: files, pictures, numbers for machines, redirects.
 NO_PAGE = {
     "static", "catalogue.picture", "operations.metrics", "operations.healthz", "operations.readyz", "catalogue.short",
-    "people.export", "catalogue.calendar", "catalogue.api_services", "people_staff.audit_csv", "signup_staff.table",
+    "people.export", "catalogue.calendar", "people_staff.audit_csv", "signup_staff.table",
     "catalogue_staff.understand", "catalogue_staff.plan_template", "catalogue_staff.export",
     "centres_staff.sheet", "people_staff.department",  # of the top's alone: looked at with the district's desk
+    "catalogue_feeds.of_centre", "catalogue_feeds.of_category", "catalogue_api.services", "catalogue_api.all_centres",
+    "catalogue_api.openapi", "catalogue_api.nowhere",
     "people_staff.slips",  # of whoever has just made accounts, for minutes
 }  # fmt: skip
 

@@ -52,9 +52,14 @@ def test_no_trace(client: FlaskClient) -> None:
 
 
 def test_no_other_site_may_read(client: FlaskClient, town: Any) -> None:
-    for address in ("/", "/api/v1/services"):
+    """Every address without arguments but the public interface, which says nothing of whoever asks (test_api)."""
+    addresses = {rule.rule for rule in client.application.url_map.iter_rules() if not rule.arguments}
+    others = sorted(address for address in addresses if not address.startswith("/api/v1/"))
+    assert len(others) > 60
+    for address in (*others, "/c/A1", "/c/A1/feed.atom", "/calendar/A1.ics"):
         answer = client.get(address, headers={"Origin": "https://evil.example"})
-        assert not [name for name, _ in answer.headers if name.startswith("Access-Control-")]
+        assert not [name for name, _ in answer.headers if name.startswith("Access-Control-")], address
+        assert "cross-origin" not in answer.headers.get("Cross-Origin-Resource-Policy", ""), address
 
 
 def test_a_download_has_a_name_of_ours_and_stays_in_no_cache(

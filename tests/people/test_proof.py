@@ -22,7 +22,8 @@ from tests.people.conftest import Texts, one, rows
 NEW = "seventeen green boats"
 # What nobody may do from a telephone or a desk that was left alone.
 GUARDED = {
-    "people.phone", "people.phone_code", "people.export", "people.own_data", "people.erase", "wechat.bind",
+    "people.phone", "people.phone_code", "people.export", "people.own_data", "people.own_data_read", "people.export_pdf",
+    "people.erase", "wechat.bind",
     "people_staff.second_factor", "people_staff.begin_second_factor", "people_staff.confirm_second_factor",
     "people_staff.new_recovery_codes", "people_staff.turn_off_second_factor",
     "signup_staff.full_table",

@@ -10,10 +10,10 @@ from markupsafe import Markup
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
-from portal.catalogue import words
+from portal.catalogue import pictures, words
 from portal.catalogue.actions import changing
 from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntryChange, Guide, Like
-from portal.catalogue.public import month_snapshot
+from portal.catalogue.public import linked_data, month_snapshot
 from portal.catalogue.states import APPLIED, UNDONE, URGENT
 from portal.catalogue.windows import free_places
 from portal.centres.models import Centre
@@ -121,6 +121,14 @@ def old_and_new(item: Entry, made: Sequence[EntryChange], now: datetime) -> list
     return told if not item.change_note or item.change_note in told else [item.change_note, *told]
 
 
+def moves(entry_id: int) -> dict[linked_data.Span, datetime]:
+    """Of each date that was moved after publication, when it would have begun before (linked_data.moves)."""
+    made = EntryChange.status.in_((APPLIED, URGENT))
+    statement = select(EntryChange).where(EntryChange.entry_id == entry_id, made).order_by(EntryChange.decided_at)
+    with scope.system("a date that was moved is said on the public page (C8)"):
+        return linked_data.moves(db.session.scalars(statement))
+
+
 def is_over(item: Any, now: datetime) -> bool:
     """Nobody goes there any more: cancelled, or ended. item: an entry or its brief."""
     return item.status == CANCELLED or (item.last_end is not None and item.last_end <= now)
@@ -150,6 +158,12 @@ def share_text(item: Entry, url: str) -> str:
     if item.phone:
         lines.append(f"不会用手机可打电话：{item.contact} {pages.phone_text(item.phone)}")
     return "\n".join(lines)
+
+
+def share_picture(item: Entry) -> str:
+    """The absolute address of its cover, else of the drawing of its kind, for preview cards."""
+    cover = f"/pictures/{item.cover}" if item.cover else pages.drawing(pictures.of(item.title, item.groups))
+    return pages.absolute(cover)
 
 
 def guide_tops() -> list[Category]:

@@ -1,14 +1,22 @@
-"""What residents see of the month's list (SPEC C9, C3, C10): list, one service, guides, calendar, JSON."""
+"""What residents see of the month's list (SPEC C9, C3, C10): list, one service, guides, calendar."""
 
 from datetime import datetime, time
-from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, abort, jsonify, redirect, request, send_from_directory, url_for
+from flask import Blueprint, Response, abort, redirect, request, send_from_directory, url_for
 from markupsafe import Markup
 
 from portal.catalogue import synonyms, windows
-from portal.catalogue.public import calendar_view, following, going_back, month_snapshot, queries, rolling_list, wishes
+from portal.catalogue.public import (
+    calendar_view,
+    following,
+    going_back,
+    linked_data,
+    month_snapshot,
+    queries,
+    rolling_list,
+    wishes,
+)
 from portal.centres import profile
 from portal.centres import queries as centres
 from portal.core import access, clock, ical, pages, registry, uploads
@@ -86,13 +94,14 @@ def service(entry_id: int) -> Response:
     brief = queries.brief(entry_id) or abort(404)
     # Sign-ups change what `brief` says and nothing of what is kept.
     key = ("service", entry_id, brief.revision, brief.status, brief.room_open, centres.stamp(), pages.minute(now))
-    told = pages.kept(key, lambda: _told(entry_id, now))
+    told, event = pages.kept(key, lambda: _told(entry_id, now))
     panels = registry.panels(brief, access.viewer(), now)
+    free = windows.free_places(brief.capacity, brief.taken)
     return pages.page(
         "catalogue/public/service.html", entry=brief, told=told, panels=panels, now=now,
         facts=registry.facts(brief), similar=queries.similar(brief, now), over=queries.is_over(brief, now),
-        back=going_back.asked(), mine=following.about(_resident_id(), entry_id),
-        free=windows.free_places(brief.capacity, brief.taken), closed=not windows.open_at(brief, now),
+        back=going_back.asked(), mine=following.about(_resident_id(), entry_id), free=free,
+        closed=not windows.open_at(brief, now), event=linked_data.with_places(event, free, brief.unit),
     )  # fmt: skip
 
 
@@ -101,17 +110,20 @@ def _resident_id() -> int | None:
     return user.id if user is not None and user.audience == "resident" else None
 
 
-def _told(entry_id: int, now: datetime) -> dict[str, Markup]:
-    """What a service's page says to everybody whatever happens to its places, drawn: the blocks of its template."""
+def _told(entry_id: int, now: datetime) -> tuple[dict[str, Markup], dict[str, Any]]:
+    """What a service's page says to everybody whatever happens to its places: its template's blocks, drawn, and the
+    event for other platforms."""
     entry = queries.entry(entry_id) or abort(404)
     short_url = pages.absolute(url_for("catalogue.short", entry_id=entry.id))
     made = queries.changes(entry.id)
-    return pages.blocks(
+    event = linked_data.event(entry, queries.moves(entry_id) if entry.changed_at is not None else {})
+    blocks = pages.blocks(
         "catalogue/public/_service.html", entry=entry, now=now, windows=windows, over=queries.is_over(entry, now),
         sessions=queries.sessions_view(entry, now), changes=made, short_url=short_url,
         moved=queries.old_and_new(entry, made, now), group_words=profile.group_words(entry.groups),
-        share_text=queries.share_text(entry, short_url),
+        share_text=queries.share_text(entry, short_url), share_picture=queries.share_picture(entry),
     )  # fmt: skip
+    return blocks, event
 
 
 @bp.get("/s/<int:entry_id>")
@@ -183,45 +195,3 @@ def picture(name: str) -> Response:
     answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     answer.headers["Content-Disposition"] = "inline"
     return answer
-
-
-API_PAGE = 200  # services in one answer; `next` leads on
-
-
-@bp.get("/api/v1/services")
-@access.public
-def api_services() -> Response:
-    """Published services as JSON for other platforms; public fields only (SPEC C10). count: of all pages."""
-    month, page = request.args.get("month", ""), pages.page_number()
-    now = clock.now()
-    if month and not clock.is_month(month):
-        return _api_error("month must look like 2026-12")
-    snap = month_snapshot.snapshot(month or clock.month_of(clock.today(now)), now)
-    if request.args.get("centre"):
-        centre = centres.by_code(request.args["centre"])
-        if centre is None:
-            return _api_error("unknown centre", 404)
-        snap = snap.below(centre.path)
-    rows = sorted(snap.rows.values(), key=lambda r: (r.sessions[0][0] if r.sessions else now, r.id))
-    shown = rows[(page - 1) * API_PAGE : page * API_PAGE]
-    following = pages.absolute(pages.with_args(page=page + 1)) if len(rows) > page * API_PAGE else None
-    services = [pages.kept(("json", row), partial(_public, row)) for row in shown]
-    return jsonify({"month": snap.month, "count": len(rows), "next": following, "services": services})
-
-
-def _api_error(message: str, status: int = 400) -> Response:
-    answer = jsonify({"error": message})
-    answer.status_code = status
-    return answer
-
-
-def _public(row: month_snapshot.Row) -> dict[str, Any]:
-    return {
-        "id": row.id, "title": row.title, "category": row.category_name, "centre": row.centre_name, "place": row.place,
-        "audience": row.audience, "capacity": row.capacity, "free": row.free, "unit": row.unit, "walk_in": row.walk_in,
-        "status": row.status, "weekly": row.weekly or None,
-        "sessions": [
-            {"start": clock.local(s).isoformat(), "end": clock.local(e).isoformat()} for s, e in row.sessions
-        ],
-        "url": pages.absolute(url_for("catalogue.service", entry_id=row.id)),
-    }  # fmt: skip

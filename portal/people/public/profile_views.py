@@ -1,9 +1,8 @@
-"""My own data: correct, relatives, another number, take it along, leave (SPEC P2, P8)."""
+"""My own data: correct, relatives, another number, leave (SPEC P2, P8)."""
 
-import json
 from typing import Any
 
-from flask import Response, abort, flash, request, session, url_for
+from flask import abort, flash, request, session, url_for
 
 from portal.centres import profile
 from portal.core import access, clock, db, pages
@@ -172,26 +171,7 @@ def phone_code() -> Any:
     return pages.said("手机号已换好，以后用新号码登录。其他手机上的登录已退出。", url_for("people.profile"))
 
 
-# Take it along, leave -------------------------------------------------------------------------------------------------
-
-
-@face.get("/me/data", endpoint="own_data")
-@access.resident
-@proof.asked_first()
-def own_data_page() -> Any:
-    """One press from the file: what is in it, and whom not to give it to."""
-    return pages.page("people/public/own_data.html", person=_me())
-
-
-@face.get("/me/export.json")
-@access.resident
-@proof.asked_first("people.own_data")
-def export() -> Any:
-    body = json.dumps(resident_records.export_own(_me().id, clock.now()), ensure_ascii=False, indent=2, default=str)
-    answer = Response(body, mimetype="application/json")
-    answer.headers["Content-Disposition"] = "attachment; filename=my-data.json"
-    answer.headers["Cache-Control"] = "private, no-store"
-    return answer
+# Leave -------------------------------------------------------------------------------------------------
 
 
 @face.route("/me/erase", methods=["GET", "POST"])

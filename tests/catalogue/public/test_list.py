@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from portal.catalogue.models import Entry
-from portal.catalogue.public import month_snapshot, views
+from portal.catalogue.public import month_snapshot
 from portal.core import clock
 from tests import factories
 
@@ -232,19 +232,6 @@ def test_strangers_cannot_fill_the_memory(client: FlaskClient, month: Any) -> No
     assert lists() == before
     client.get("/services?day=tomorrow")
     assert lists() == before + 1
-
-
-def test_the_api_leads_from_page_to_page(client: FlaskClient, town: Any, make: Any, monkeypatch: Any) -> None:
-    for number in range(5):
-        make.entry(town.centres["A1"], spans(26), title=f"第{number}场")
-    monkeypatch.setattr(views, "API_PAGE", 2)
-    found, following = [], "/api/v1/services?centre=A1"
-    while following:
-        data = client.get(following.removeprefix("https://portal.example")).get_json()
-        assert data["count"] == 5 and len(data["services"]) <= 2
-        found += [row["title"] for row in data["services"]]
-        following = data["next"]
-    assert found == [f"第{number}场" for number in range(5)]
 
 
 def test_an_unchanged_calendar_is_not_sent_again(client: FlaskClient, month: Any, session: Any) -> None:
