@@ -178,7 +178,7 @@ def _must_be_own(actor: Actor, row: SignUp) -> None:
 
 
 def _check_deadline(entry: Entry, row: SignUp, now: datetime) -> None:
-    refusal = rules.may_withdraw(entry, row.status, row.created_at, now)
+    refusal = rules.may_withdraw(entry, row.status, row.created_at, now, row.decided_at)
     if refusal is not None:
         raise WithdrawRefused(refusal)
 

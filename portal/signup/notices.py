@@ -58,7 +58,7 @@ def when_for(entry: Entry, s: SignUp) -> str:
 
 def leaving(entry: Entry, s: SignUp) -> str:
     """'12月12日 20:00 前可自行退出。', as it stands when they hear of their place or of a change."""
-    return rules.leaving_text(rules.leave_until(entry, s.created_at), told_at(entry, s)) + "。"
+    return rules.leaving_text(rules.leave_until(entry, s.created_at, s.decided_at), told_at(entry, s)) + "。"
 
 
 def reminding(entry: Entry, s: SignUp) -> str:
@@ -146,7 +146,7 @@ def reinstated(entry: Entry, s: SignUp, sentence: str) -> Words:
 
 def changed(entry: Entry, s: SignUp, sentence: str) -> Words:
     """sentence: before, after and why, in the catalogue's own words."""
-    until = rules.leave_until(entry, s.created_at)
+    until = rules.leave_until(entry, s.created_at, s.decided_at)
     tap = "打开这条消息点一下就能退出，" if until is None or told_at(entry, s) < until else ""
     return Words("change.changed", f"活动有变动：《{entry.title}》",
                  f"{sentence}{whom(s)}的名额还在；如果来不了，{tap}{leaving(entry, s)}"

@@ -43,6 +43,7 @@ class Own:
     accept_by: datetime | None
     reason: str
     created_at: datetime
+    decided_at: datetime | None = None
     withdraw_refusal: Refusal | None = None
     leaving: str = ""  # until when it may be left
     reminding: str = ""  # which reminders still come
@@ -138,7 +139,8 @@ _NUMBER = (
 _OWN = (
     select(
         SignUp.id, SignUp.entry_id, SignUp.status, SignUp.relative_id, SignUp.places, SignUp.accept_by,
-        SignUp.refusal_reason, SignUp.created_at, Relative.name.label("relative"), _NUMBER.label("number"),
+        SignUp.refusal_reason, SignUp.created_at, SignUp.decided_at,
+        Relative.name.label("relative"), _NUMBER.label("number"),
         SignUp.caller_name,
     )
     .outerjoin(Relative, Relative.id == SignUp.relative_id)
@@ -165,6 +167,7 @@ def _own(row: Any) -> Own:
     return Own(
         row.id, row.entry_id, row.status, row.relative or "我", row.relative_id, row.places,
         row.number if row.status == WAITING else None, row.accept_by, row.refusal_reason, row.created_at,
+        row.decided_at,
         caller_name=row.caller_name,
     )  # fmt: skip
 
@@ -243,10 +246,10 @@ def _latest(entry: Entry, mine: list[Own], now: datetime) -> list[Own]:
 
 def _seen(entry: Entry, o: Own, now: datetime) -> Own:
     """A sign-up with what is true of it at this moment."""
-    leaving = rules.leaving_text(rules.leave_until(entry, o.created_at), now)
+    leaving = rules.leaving_text(rules.leave_until(entry, o.created_at, o.decided_at), now)
     return replace(
         o,
-        withdraw_refusal=rules.may_withdraw(entry, o.status, o.created_at, now) if o.live else None,
+        withdraw_refusal=rules.may_withdraw(entry, o.status, o.created_at, now, o.decided_at) if o.live else None,
         leaving=leaving, reminding=rules.reminding_text(entry, now),
         next_text=next_text(entry, o.status, leaving, o.accept_by, o.reason, now),
         settled=_settled(entry, o, now),
@@ -278,7 +281,8 @@ _MINE = (
         Entry.id, Entry.title, Entry.place, Entry.weekly, Entry.status, Entry.first_start, Entry.last_end,
         Entry.changed_at,
         Entry.sign_up_from, Entry.sign_up_until, Entry.own_first_until, Entry.withdraw_until,
-        SignUp.status.label("mine"), SignUp.created_at.label("signed_up_at"), SignUp.accept_by, SignUp.refusal_reason,
+        SignUp.status.label("mine"), SignUp.created_at.label("signed_up_at"), SignUp.decided_at, SignUp.accept_by,
+        SignUp.refusal_reason,
         Relative.name.label("relative"), _NUMBER.label("number"),
     )
     .join(Entry, Entry.id == SignUp.entry_id)

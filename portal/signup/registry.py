@@ -38,7 +38,7 @@ def _mine(row: Any, sessions: list[Any], now: datetime) -> Mine:
 
 
 def _next(row: Any, now: datetime) -> str:
-    leaving = rules.leaving_text(rules.leave_until(row, row.signed_up_at), now)
+    leaving = rules.leaving_text(rules.leave_until(row, row.signed_up_at, row.decided_at), now)
     return queries.next_text(row, row.mine, leaving, row.accept_by, row.refusal_reason, now)
 
 

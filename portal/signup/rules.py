@@ -130,15 +130,20 @@ def may_move_up(entry: EntryFacts, now: datetime) -> bool:
     return entry.status == PUBLISHED and (end is None or now < end)
 
 
-def leave_until(entry: EntryFacts, signed_up_at: datetime) -> datetime | None:
+def leave_until(entry: EntryFacts, signed_up_at: datetime, decided_at: datetime | None = None) -> datetime | None:
     """Until when this person may leave by tap: the entry's deadline, or the start once something was changed after
-    they signed up (S4, C8); in any case GRACE, as far as it has not begun by then. None: any time."""
+    they signed up (S4, C8); in any case GRACE from when they signed up or got their place, as far as it has not begun
+    by then. None: any time.
+
+    decided_at: when they were passed or moved up from the queue, which may be after the deadline.
+    """
     deadline, start = withdraw_deadline(entry), entry.first_start
     changed = entry.changed_at is not None and entry.changed_at >= signed_up_at
     if deadline is None or (changed and start is None):
         return None
-    grace = signed_up_at + GRACE
-    if start is not None and signed_up_at < start:
+    since = max(signed_up_at, decided_at or signed_up_at)
+    grace = since + GRACE
+    if start is not None and since < start:
         grace = min(grace, start)
     return max(deadline, grace, start) if changed and start else max(deadline, grace)
 
@@ -172,11 +177,13 @@ def offer_text(accept_by: datetime | None, now: datetime) -> str:
     return f"请在 {clock.stamp(accept_by) if accept_by else '活动开始'} 前确认，过时名额给下一位"
 
 
-def may_withdraw(entry: EntryFacts, status: str, signed_up_at: datetime, now: datetime) -> Refusal | None:
+def may_withdraw(
+    entry: EntryFacts, status: str, signed_up_at: datetime, now: datetime, decided_at: datetime | None = None
+) -> Refusal | None:
     """Why a resident may not leave by themselves any more; the waiting list may always be left (S2, S4, C8)."""
     if status in ("waiting", "offered"):
         return None
-    deadline = leave_until(entry, signed_up_at)
+    deadline = leave_until(entry, signed_up_at, decided_at)
     if deadline is None or now < deadline:
         return None
     when = clock.stamp(deadline)

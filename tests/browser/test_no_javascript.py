@@ -82,7 +82,7 @@ def test_register_on_the_way_and_sign_up(house: House, phone: Page) -> None:
     press(phone, "我要报名")
     send_code(house, phone, "19900001001")
     press(phone, "完成")
-    expect(phone.get_by_role("alert")).to_contain_text("还有 3 处要改")
+    expect(phone.get_by_role("alert")).to_contain_text("还有 2 处要改")
     fill(phone, "姓名", "脚本外居民")
     phone.get_by_label(re.compile("^所在社区")).select_option(label="甲一社区")
     fill(phone, "住址", "测试花园 2 栋")

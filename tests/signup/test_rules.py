@@ -156,6 +156,16 @@ def test_who_has_just_signed_up_may_think_better_of_it() -> None:
     assert "前可自行退出" in rules.leaving_text(rules.leave_until(facts, late), late)
 
 
+def test_who_gets_a_place_late_may_think_better_of_it_too() -> None:
+    """Moved up from the queue, or passed by the organiser, after the deadline to leave."""
+    facts, hour = Facts(withdraw_until=START - 2 * DAY), timedelta(hours=1)
+    late = START - DAY - hour
+    assert rules.leave_until(facts, NOW, late) == late + hour
+    assert rules.may_withdraw(facts, "confirmed", NOW, late + MINUTE) is not None
+    assert rules.may_withdraw(facts, "confirmed", NOW, late + MINUTE, late) is None
+    assert rules.leave_until(facts, NOW, NOW + MINUTE) == facts.withdraw_until, "in time the deadline stands"
+
+
 def test_what_is_said_of_leaving_is_true_at_that_moment() -> None:
     assert rules.leaving_text(START, START - DAY) == "12月13日 8:30 前可自行退出"
     assert "打电话" in rules.leaving_text(START, START) and "提前退出" in rules.leaving_text(None, START)

@@ -11,8 +11,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from portal.catalogue.models import Entry
-from portal.core import clock, outbox
+from portal.core import clock, outbox, states
 from portal.core.db import writing
+from portal.core.errors import DomainError
 from portal.notices.models import InboxMessage
 from portal.people.models import Relative
 from portal.signup import actions
@@ -21,6 +22,7 @@ from portal.signup.eligibility import rules
 from portal.signup.eligibility.models import GroupClaim
 from portal.signup.eligibility.registry import to_confirm
 from portal.signup.eligibility.rules import Demand, Person
+from portal.signup.eligibility.states import MACHINE
 from portal.signup.errors import SignUpRefused
 from portal.signup.models import SignUp
 from tests.factories import NOW, Make, Town
@@ -145,6 +147,31 @@ def test_a_neighbour_decides_nothing(
     assert "李秀兰" not in other.get("/staff/sign-ups/groups").text
     assert waiting(session).status == "asked"
     assert to_confirm(town.actor("A1"), NOW) and not to_confirm(town.actor("ZFB"), NOW)
+
+
+@pytest.mark.parametrize("status", ["asked", "confirmed", "refused"])
+@pytest.mark.parametrize("step", [t.name for t in MACHINE.transitions])
+@pytest.mark.parametrize("who", ["A1", "A", "D-LOOK", "owner", "stranger"])
+def test_every_step_of_a_claim(
+    session: Any, town: Town, elders: Entry, granny: Any, status: str, step: str, who: str
+) -> None:
+    """The community and those above say yes or no; only who asked asks again."""
+    claim = GroupClaim(
+        centre_id=town.centres["A1"].id, resident_id=granny.id, person_key=f"r{granny.id}", group_code="elder",
+        entry_id=elders.id, status=status, asked_at=NOW,
+    )  # fmt: skip
+    session.add(claim)
+    session.commit()
+    actor = town.resident_actor({"owner": 0, "stranger": 1}[who]) if who in ("owner", "stranger") else town.actor(who)
+    allowed = {"confirm": ("asked", "refused"), "refuse": ("asked", "confirmed"), "ask_again": ("refused",)}[step]
+    by = {"confirm": ("A1", "A"), "refuse": ("A1", "A"), "ask_again": ("owner",)}[step]
+    if status in allowed and who in by:
+        states.fire(MACHINE, claim, step, actor, NOW, "请带证件到社区核对")
+        assert claim.status == MACHINE.transition(step).target
+        return
+    with pytest.raises(DomainError):
+        states.fire(MACHINE, claim, step, actor, NOW, "请带证件到社区核对")
+    assert claim.status == status
 
 
 def test_one_of_the_family_may(

@@ -82,7 +82,7 @@ def test_four_taps_from_the_centres_page(client: FlaskClient, session: Any, me: 
     assert (answer.status_code, answer.location) == (303, f"/venues/bookings/{row.id}?new=1")
     assert (row.starts_at, row.ends_at, row.status, row.title) == (at(14), at(15), "approved", "会议")
     page = client.get(answer.location).text
-    assert "<h1>订上了</h1>" in page and "13:30 起扫门口的二维码" in page and "12:00 前可自行退订" in page
+    assert ">订上了</h1>" in page and "13:30 起扫门口的二维码" in page and "12:00 前可自行退订" in page
 
 
 def test_htmx_goes_to_the_booking(client: FlaskClient, session: Any, me: Any, hall: Venue) -> None:
@@ -95,7 +95,7 @@ def test_pending_says_who_decides_until_when(client: FlaskClient, me: Any, town:
     assert "提交预约" in client.get(f"/venues/{room.id}?day=2026-11-27&start=14:00").text
     answer = client.post(f"/venues/{room.id}/book", data=wish(day="2026-11-27"))
     page = client.get(answer.location).text
-    assert "<h1>已交给甲一社区审批</h1>" in page and "11月26日 10:00 前答复" in page
+    assert ">已交给甲一社区审批</h1>" in page and "11月26日 10:00 前答复" in page
 
 
 def test_pressing_twice_is_one_booking(client: FlaskClient, session: Any, me: Any, hall: Venue) -> None:
@@ -211,6 +211,12 @@ def test_the_loser_is_offered_what_can_be_had(
     assert {"13:00–14:00", "15:00–16:00"} <= set(re.findall(r"\d+:\d\d–\d+:\d\d", answer.text))
     assert {action for action, _ in found} == {f"/venues/{v.id}/book" for v in (hall, other, near)}
     assert len(found) == 6
+    # A press books, and the words on it say so: what, and from when to when.
+    words = [
+        re.sub(r"<[^>]+>", "", button) for button in re.findall(r'<button class="btn ok">(.*?)</button>', answer.text)
+    ]
+    assert len(words) == 6 and all(re.match(r"订 .*\d+:\d\d–\d+:\d\d", text) for text in words)
+    assert "订 小会议室 14:00–15:00" in words and "订 甲二社区 邻居会议室 14:00–15:00" in "".join(words)
     for action, fields in found:
         assert fields["title"] == "读书会" and fields["people"] == "5"
         done = client.post(action, data=fields)
