@@ -84,7 +84,7 @@ def _page(date_id: int, error: DomainError | None = None, where: str = "") -> Re
 
 def place_url(date_id: int) -> str:
     """What the code at the place of one date opens."""
-    return pages.absolute(url_for("check_in.place", date_id=date_id, door_key=codes.of_date(date_id)))
+    return pages.absolute(url_for("check_in.place", date_id=date_id, place_key=codes.of_date(date_id)))
 
 
 # Codes ----------------------------------------------------------------------------------------------------------------
@@ -118,6 +118,13 @@ def _person_url(typed: str) -> str:
 
 
 # Marks ----------------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/<int:date_id>/ticks")
+@access.staff(Permission.SIGN_UPS)
+def standing(date_id: int) -> Response:
+    """How it stands, for a phone that has nothing to send: what colleagues have ticked meanwhile."""
+    return _standing(date_id, actions.Outcome())
 
 
 @bp.post("/<int:date_id>/ticks")
