@@ -128,6 +128,12 @@
     note("+" + who + tail, true, "tail");
     $("surname").focus();
   }, true);
+  if ($("close")) $("close").addEventListener("submit", function (e) {
+    if (!queue.length) return;
+    e.preventDefault(); e.stopPropagation();
+    toast("还有 " + queue.length + " 个签到没传完，传完再点“核对完成”。");
+    send();
+  }, true);
   $("seek").addEventListener("input", function () {
     var words = this.value.trim();
     each(boxes(), function (b) { b.closest("li").hidden = words !== "" && b.closest("li").textContent.indexOf(words) < 0; });

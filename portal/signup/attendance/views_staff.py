@@ -41,9 +41,11 @@ def today() -> Response:
 
 def _today(error: DomainError | None = None) -> Response:
     path, now = access.signed_in().centre_path, clock.now()
+    text = request.args.get("q", "").strip()[:40]
     return pages.page(
-        "signup/attendance/staff_today.html", lines=queries.of_today(path, now), left=queries.unchecked(path, now),
-        now=now, error=error, typed=request.form.get("typed", ""), may=access.actor().can(Permission.SIGN_UPS),
+        "signup/attendance/staff_today.html", lines=queries.of_today(path, now, text), q=text, most=queries.MOST,
+        left=queries.unchecked(path, now), now=now, error=error, typed=request.form.get("typed", ""),
+        may=access.actor().can(Permission.SIGN_UPS),
     )  # fmt: skip
 
 
