@@ -2,6 +2,16 @@
 
 from flask import Flask
 
+from portal.core import registry as registry_hooks
+
+# How the audit page says what this feature does.
+WORDS = {
+    "sign_up": "报名", "sign_up.accept": "通过报名", "sign_up.refuse": "不通过报名", "sign_up.withdraw": "办理退出",
+    "sign_up.add": "代为报名", "sign_up.merge": "并到别的活动", "sign_up.review": "整批审核报名",
+    "sign_up.review_undone": "撤回整批审核", "sign_up.message": "给大家发消息", "attendance.check": "核对签到名单",
+    "no_show": "报名没到", "no_show.excuse": "申诉通过", "no_show.uphold": "申诉没有通过", "places": "名额",
+}  # fmt: skip
+
 
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and deadlines to the app."""
@@ -16,6 +26,8 @@ def register(app: Flask) -> None:
         views_review,
         views_staff,
     )
+
+    registry_hooks.audit_word(**WORDS)
     from portal.signup.attendance import views_resident as check_in
     from portal.signup.attendance import views_staff as check_in_staff
     from portal.signup.eligibility import handlers as _group_handlers  # noqa: F401

@@ -17,7 +17,7 @@ _MARKS = {True: "到", False: "未到", None: ""}
 class RosterPerson:
     """One sign-up. attended: per session, True, False or None (not known). names_of_companions may be empty.
 
-    phone: the full number; paper only ever shows its last four digits.
+    phone: the full number, or all that is known of it; paper only ever shows its last four digits.
     """
 
     name: str
@@ -30,7 +30,7 @@ class RosterPerson:
     @property
     def phone_tail(self) -> str:
         digits = "".join(char for char in self.phone if char.isdigit())
-        return digits[-4:] if len(digits) >= 7 else ""
+        return digits[-4:] if len(digits) >= 7 or len(digits) == 4 else ""
 
     def mark(self, session: int) -> str:
         return _MARKS[self.attended[session]] if session < len(self.attended) else ""

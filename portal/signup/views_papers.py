@@ -94,13 +94,16 @@ def _sessions(entry: Entry, wanted: str, now: datetime) -> Sequence[EntrySession
 
 def _roster(entry: Entry, sessions: Sequence[EntrySession], filed: bool, now: datetime) -> documents.Roster:
     known = attendance.known_of(sessions)
+    rows = [r for r in queries_staff.for_entry(entry.id, live_only=True) if r.status == CONFIRMED]
     people = [
         documents.RosterPerson(
             name=r.name, phone=r.phone, companions=r.places - 1, for_whom=f"{r.by}代报" if r.by else "", note=r.note,
             attended=known(r.person_key),
         )
-        for r in queries_staff.for_entry(entry.id, live_only=True) if r.status == CONFIRMED
+        for r in rows
     ]  # fmt: skip
+    for p in attendance.walk_ins(sessions, {r.person_key for r in rows}) if filed else ():
+        people.append(documents.RosterPerson(p.name, p.phone, note="现场来的", attended=known(p.key)))
     return documents.Roster(
         title=entry.title, place=entry.place or entry.centre.label,
         sessions=tuple(clock.span(s.starts_at, s.ends_at) for s in sessions),

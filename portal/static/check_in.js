@@ -58,7 +58,7 @@
       var age = Math.max(0, Math.round((Date.now() - t.t) / 1000));
       return "tick=" + encodeURIComponent([t.k, t.p, t.c, age, t.v].join("|"));
     }).join("&");
-    x.open("POST", url);
+    x.open(part.length ? "POST" : "GET", url); // nothing to send: only what colleagues have ticked meanwhile
     x.timeout = 15000;
     x.setRequestHeader("Content-Type", "application/x-www-form-urlencoded");
     x.setRequestHeader("X-CSRFToken", JSON.parse(d.body.getAttribute("hx-headers"))["X-CSRFToken"]);
@@ -72,7 +72,7 @@
       again();
     };
     x.onerror = x.ontimeout = function () { told = ""; again(); };
-    x.send(body);
+    x.send(part.length ? body : null);
   }
   function done(answer) {
     var over = {}, why;
@@ -127,6 +127,12 @@
     toast("记下了：" + who + "，尾号 " + tail);
     note("+" + who + tail, true, "tail");
     $("surname").focus();
+  }, true);
+  if ($("close")) $("close").addEventListener("submit", function (e) {
+    if (!queue.length) return;
+    e.preventDefault(); e.stopPropagation();
+    toast("还有 " + queue.length + " 个签到没传完，传完再点“核对完成”。");
+    send();
   }, true);
   $("seek").addEventListener("input", function () {
     var words = this.value.trim();

@@ -20,6 +20,7 @@ from portal.feedback.actions import give
 from portal.feedback.models import CallBack, Evaluation
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative
+from portal.signup.attendance import codes
 from portal.signup.eligibility.models import GroupClaim
 from portal.signup.models import SignUp
 from portal.signup.no_shows.models import NoShow
@@ -102,7 +103,8 @@ def build(town: Town, make: Make) -> World:
         "session_id": rows["web_session"].id, "delivery_id": rows["delivery"].id, "code": "A1", "month": "2026-12",
         "key": "0" * 48, "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4", "name": "0" * 32 + ".webp",
         "filename": "portal.css", "public_entry_id": public.id, "date_id": public.sessions[0].id,
-        "no_show_id": _no_show(public, person.id), **_feedback(town, public), **room_ids,
+        "place_key": codes.of_date(public.sessions[0].id), "no_show_id": _no_show(public, person.id),
+        **_feedback(town, public), **room_ids,
     }  # fmt: skip
     db.session.commit()
     return World(town, ids, {})

@@ -1,6 +1,6 @@
 """Reads of who came: the roster of one date, today's dates, who is known to have come or not (SPEC S6)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
@@ -104,6 +104,13 @@ def _walk_ins(rows: list[Attendance]) -> list[Person]:
     return found
 
 
+def walk_ins(dates: Sequence[EntrySession], signed: Collection[str]) -> list[Person]:
+    """Who came to any of these dates without being on the list `signed`, each once; for the paper. Two statements."""
+    rows = sorted(marks([d.id for d in dates]).values(), key=lambda r: (r.marked_at, r.id))
+    first = {row.person_key: row for row in reversed(rows) if row.came and row.person_key not in signed}
+    return _walk_ins(list(first.values()))
+
+
 @dataclass(frozen=True, slots=True)
 class DateLine:
     """One date on the staff's page of check-ins."""
@@ -128,10 +135,11 @@ class DateLine:
 MOST = 100  # dates on one page
 
 
-def of_today(path: str, now: datetime) -> list[DateLine]:
-    """Today's dates of the subtree at `path`, in the order of the day. One statement."""
+def of_today(path: str, now: datetime, text: str = "") -> list[DateLine]:
+    """Today's dates of the subtree at `path`, in the order of the day; `text`: in the title. One statement."""
     first = clock.at(clock.today(now), time())
-    return _lines(path, EntrySession.starts_at >= first, EntrySession.starts_at < first + timedelta(days=1))
+    named = [Entry.title.contains(text, autoescape=True)] if text else []
+    return _lines(path, EntrySession.starts_at >= first, EntrySession.starts_at < first + timedelta(days=1), *named)
 
 
 def unchecked(path: str, now: datetime) -> list[DateLine]:

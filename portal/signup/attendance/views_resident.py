@@ -38,22 +38,22 @@ def my_code(entry_id: int) -> Response:
 # At the place ---------------------------------------------------------------------------------------------------------
 
 
-@bp.get("/attend/<int:date_id>/<door_key>")
+@bp.get("/attend/<int:date_id>/<place_key>")
 @access.public
-def place(date_id: int, door_key: str) -> Response:
+def place(date_id: int, place_key: str) -> Response:
     """What the code at the place opens: one tap, for everybody of the family who has a place."""
-    return _place(date_id, door_key)
+    return _place(date_id, place_key)
 
 
-def _at_the_place(date_id: int, door_key: str) -> EntrySession:
-    found = queries.date_of(date_id) if codes.is_of_date(date_id, door_key) else None
+def _at_the_place(date_id: int, place_key: str) -> EntrySession:
+    found = queries.date_of(date_id) if codes.is_of_date(date_id, place_key) else None
     if found is None:
         raise actions.DateGone("这个二维码不是现在这个活动的。", advice="请扫现场放着的二维码，或找工作人员。")
     return found
 
 
-def _place(date_id: int, door_key: str, error: DomainError | None = None) -> Response:
-    date, now, viewer = _at_the_place(date_id, door_key), clock.now(), _resident()
+def _place(date_id: int, place_key: str, error: DomainError | None = None) -> Response:
+    date, now, viewer = _at_the_place(date_id, place_key), clock.now(), _resident()
     here = queries.here(date, viewer.id) if viewer else queries.Here((), (), False)
     family = _family(viewer) if viewer else []
     taken = {p.value for p in (*here.expected, *here.there)}
@@ -68,25 +68,25 @@ def _family(viewer: Viewer) -> list[tuple[str, str]]:
     return [("me", f"我（{viewer.name}）"), *((str(r.id), r.name) for r in people.relatives(viewer.id))]
 
 
-def _not_in(error: DomainError, date_id: int, door_key: str) -> Response:
+def _not_in(error: DomainError, date_id: int, place_key: str) -> Response:
     if isinstance(error, NameMissing):
         return pages.see_other(url_for("people.profile", next=request.path))
-    return _place(date_id, door_key, error)
+    return _place(date_id, place_key, error)
 
 
-@bp.post("/attend/<int:date_id>/<door_key>")
+@bp.post("/attend/<int:date_id>/<place_key>")
 @access.resident
 @pages.act(_not_in)
-def arrive(date_id: int, door_key: str) -> Response:
+def arrive(date_id: int, place_key: str) -> Response:
     """我到了: one's own sign-ups (`who`), or somebody of the family without one (`for`)."""
-    _at_the_place(date_id, door_key)
+    _at_the_place(date_id, place_key)
     actor, now = access.actor(), clock.now()
     chosen = [number for raw in request.form.getlist("who")[:50] if (number := whole_number(raw))]
     if chosen:
-        actions.check_in(actor, date_id, door_key, chosen, now)
+        actions.check_in(actor, date_id, place_key, chosen, now)
     else:
-        actions.walk_in(actor, date_id, door_key, _relative(), now)
-    return pages.see_other(url_for("check_in.place", date_id=date_id, door_key=door_key))
+        actions.walk_in(actor, date_id, place_key, _relative(), now)
+    return pages.see_other(url_for("check_in.place", date_id=date_id, place_key=place_key))
 
 
 def _relative() -> int | None:

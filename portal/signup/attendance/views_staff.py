@@ -41,9 +41,11 @@ def today() -> Response:
 
 def _today(error: DomainError | None = None) -> Response:
     path, now = access.signed_in().centre_path, clock.now()
+    text = request.args.get("q", "").strip()[:40]
     return pages.page(
-        "signup/attendance/staff_today.html", lines=queries.of_today(path, now), left=queries.unchecked(path, now),
-        now=now, error=error, typed=request.form.get("typed", ""), may=access.actor().can(Permission.SIGN_UPS),
+        "signup/attendance/staff_today.html", lines=queries.of_today(path, now, text), q=text, most=queries.MOST,
+        left=queries.unchecked(path, now), now=now, error=error, typed=request.form.get("typed", ""),
+        may=access.actor().can(Permission.SIGN_UPS),
     )  # fmt: skip
 
 
@@ -84,7 +86,7 @@ def _page(date_id: int, error: DomainError | None = None, where: str = "") -> Re
 
 def place_url(date_id: int) -> str:
     """What the code at the place of one date opens."""
-    return pages.absolute(url_for("check_in.place", date_id=date_id, door_key=codes.of_date(date_id)))
+    return pages.absolute(url_for("check_in.place", date_id=date_id, place_key=codes.of_date(date_id)))
 
 
 # Codes ----------------------------------------------------------------------------------------------------------------
@@ -118,6 +120,13 @@ def _person_url(typed: str) -> str:
 
 
 # Marks ----------------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/<int:date_id>/ticks")
+@access.staff(Permission.SIGN_UPS)
+def standing(date_id: int) -> Response:
+    """How it stands, for a phone that has nothing to send: what colleagues have ticked meanwhile."""
+    return _standing(date_id, actions.Outcome())
 
 
 @bp.post("/<int:date_id>/ticks")

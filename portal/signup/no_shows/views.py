@@ -23,7 +23,7 @@ def _own(error: DomainError | None = None, no_show_id: int = 0) -> Response:
     return pages.page(
         "signup/no_shows/mine.html", rows=rows, rule=rule, now=now, labels=states.LABELS, tones=states.TONES,
         error=error, where=no_show_id, words=request.form.get("words", ""), most=rules.MOST_WORDS,
-        open_={r.id for r in rows if r.status == "counted" and now < r.counted_at + rule.appeal},
+        open_={r.id for r in rows if rule.on and r.status == "counted" and now < r.counted_at + rule.appeal},
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from portal.feedback import queries as feedback
 from portal.feedback.models import Evaluation
 from portal.people import viewer as viewers
 from portal.people.refusals import NameMissing
-from portal.venues import evaluating, rules
+from portal.venues import evaluating
 from portal.venues.actions import booking, taking
 from portal.venues.actions import check_in as check_in_actions
 from portal.venues.availability import room_snapshot, search
@@ -245,7 +245,7 @@ def _door_page(venue: Venue, now: datetime, error: DomainError | None = None) ->
         "venues/public/door.html", venue=venue, now=now, error=error, signed_in=viewer is not None,
         door=queries.door(venue, viewer.id if viewer else None, now),
         until=day_words.free_now(shown.terms, shown.taken, now),
-        take=span if eligibility.may_take_now(venue, home) is None else None, terms=rules.terms_text(shown.terms),
+        take=span if eligibility.may_take_now(venue, home) is None else None,
         begin=begin if open_to_all else None, closed=shown.day.closed, home_centre=viewers.brief_of(venue.centre),
         early=EARLY,
     )  # fmt: skip

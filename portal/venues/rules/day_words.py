@@ -130,6 +130,9 @@ def free_now(terms: Terms, taken: Iterable[Span], now: datetime) -> datetime | N
     return until if until - now >= timedelta(minutes=terms.shortest) else None
 
 
+WHOLE = 5  # minutes: nobody remembers 13:01
+
+
 def now_span(terms: Terms, taken: Iterable[Span], now: datetime) -> Span | None:
     """What somebody at the door may take: from this minute until the next booking, at most the longest time (V5)."""
     until = free_now(terms, taken, now)
@@ -137,6 +140,7 @@ def now_span(terms: Terms, taken: Iterable[Span], now: datetime) -> Span | None:
     if until is None:
         return None
     end = min(until, start + timedelta(minutes=rules.longest_of(terms)))
+    end -= timedelta(minutes=end.minute % WHOLE)
     return Span(start, end) if end - start >= timedelta(minutes=terms.shortest) else None
 
 

@@ -99,11 +99,15 @@ def test_the_attendance_list_says_who_came(
     session: Any, town: Town, date: EntrySession, signed: list[SignUp], client: FlaskClient, as_staff: SignIn
 ) -> None:
     note(town, date, signed[0].person_key)
+    with writing():
+        one = Mark("walk-in-key", "", True, NOW, "tail")
+        actions.mark(town.actor("A1"), date.id, [], [(one, "王", "8017")], NOW)
     gone_through(town, date)
     as_staff(client, town.staff["A1"])
     paper = fetched(client, f"/staff/sign-ups/{date.entry_id}/roster.pdf?kind=attendance")
     words = "".join(page.extract_text() for page in PdfReader(BytesIO(paper.data)).pages)
-    assert "到 1 份" in words and words.count("未到") == 2
+    assert "到 2 份" in words and words.count("未到") == 2
+    assert "王（现场登记）" in words and "8017" in words
 
 
 def test_the_sheet_for_the_place_is_one_page(
