@@ -88,7 +88,7 @@ def _gateways(env: Mapping[str, str]) -> dict[str, Any]:
         **{name: env.get(f"PORTAL_{name}", "").strip() for name in GATEWAY_NAMES},
         "TEMPLATES_FILE": env.get("PORTAL_TEMPLATES", ""),
         "SMS_RATE": float(env.get("PORTAL_SMS_RATE", "100")),
-        "SMS_SIDE_BY_SIDE": int(env.get("PORTAL_SMS_SIDE_BY_SIDE", "16")),
+        "SMS_SIDE_BY_SIDE": int(env.get("PORTAL_SMS_SIDE_BY_SIDE", "32")),
         "SMS_PRICE": float(env.get("PORTAL_SMS_PRICE", "0")),
         "VOICE_PRICE": float(env.get("PORTAL_VOICE_PRICE", "0")),
     }

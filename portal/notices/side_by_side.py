@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 IN_A_ROW = 3  # so many temporary failures in a row: the gateway is away, leave it alone until the next sweep
 GROUP_SECONDS = 0.05  # what ends within it is written together
+CATCH_UP_SECONDS = 0.1  # so much of the rate that was not used while results were written is made up for
 SLOWEST = 1.0  # a second, after a provider said that it is too fast
 
 
@@ -52,7 +53,7 @@ class Way:
 
     def start(self, moment: float) -> None:
         self.flying += 1
-        self.next_at = max(self.next_at, moment - GROUP_SECONDS) + self.gap
+        self.next_at = max(self.next_at, moment - CATCH_UP_SECONDS) + self.gap
 
     def end(self, error: GatewayError | None) -> None:
         self.flying -= 1
