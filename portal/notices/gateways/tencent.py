@@ -51,12 +51,11 @@ def sorted_out(code: str) -> tuple[Trouble, timedelta | None]:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """key_id, secret: of the API key; app: the SdkAppId of messages or calls; sign: the approved signature."""
+    """key_id, secret: of the API key; app: the SdkAppId of messages or calls."""
 
     key_id: str
     secret: str
     app: str
-    sign: str = ""
     region: str = "ap-guangzhou"
 
 
@@ -122,7 +121,7 @@ class TencentSms:
             raise GatewayError("没有这类消息的短信模板（PORTAL_TEMPLATES）", Trouble.LATER)
         answer = self.client.call("SendSms", {
             "PhoneNumberSet": [f"+86{text.recipient}"], "SmsSdkAppId": self.client.account.app,
-            "SignName": self.client.account.sign, "TemplateId": template.id,
+            "SignName": self.templates.sign, "TemplateId": template.id,
             "TemplateParamSet": [value for _, value in template.values(text.parts)], "SessionContext": text.once,
         })  # fmt: skip
         told = answer.get("SendStatusSet")

@@ -189,5 +189,5 @@ def settings(provider: Provider, templates: str = "") -> dict[str, Any]:
     """The configuration of an app that sends through it."""
     return {
         "SMS_PROVIDER": provider.kind, "SMS_URL": provider.url, "SMS_KEY_ID": KEY_ID, "SMS_KEY_SECRET": SECRET,
-        "SMS_APP_ID": "1400000000", "SMS_SIGN": "大鹏党群", "SMS_TOKEN": "", "TEMPLATES_FILE": templates,
+        "SMS_APP_ID": "1400000000", "SMS_TOKEN": "", "TEMPLATES_FILE": templates,
     }  # fmt: skip

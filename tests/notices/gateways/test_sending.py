@@ -41,7 +41,7 @@ def test_a_code_goes_with_its_template_and_is_forgotten(session: Any, provider: 
     assert deliveries.deliver_due(now) == {"sent": 1}
     assert provider.refused == []
     (what,) = asked(provider)
-    assert values(provider, what) == ("100", ["123456", "5"])
+    assert values(provider, what) == ("100", ["123456", "5"]) and what["SignName"] == "大鹏党群"
     sent = session.scalars(select(Delivery)).one()
     assert (sent.body, sent.parts) == (outcomes.FORGOTTEN, {}) and sent.serial and sent.pieces == 1
 
@@ -206,7 +206,7 @@ def test_a_call_reads_its_template_out(
     app: Any, session: Any, provider: Provider, now: datetime, monkeypatch: Any
 ) -> None:
     for name, value in providers.settings(provider).items():
-        if name.startswith("SMS_") and name != "SMS_SIGN":
+        if name.startswith("SMS_"):
             monkeypatch.setitem(app.config, name.replace("SMS_", "VOICE_"), value)
     call = actions.delivery_row(rules.VOICE, "19900000000", "取消", "change", None, "v", True, now, {"title": "取消"})
     actions.outbox.insert_once(Delivery, [call])
