@@ -100,6 +100,17 @@ def test_what_never_arrived_is_sent_again(session: Any, provider: Provider, now:
     assert len(asked(provider)) == 2
 
 
+@pytest.mark.parametrize("provider", ["tencent"], indirect=True)
+def test_reports_without_our_number_are_no_answer(session: Any, provider: Provider, now: datetime) -> None:
+    """Then it goes once more, and after a second silence nobody sends it again by itself."""
+    (one,) = put(now)
+    provider.answers, provider.keeps_context = [SILENT, SILENT], False
+    for _ in range(2):
+        assert deliveries.deliver_due(row(one).due_at) == {"later": 1}
+    assert deliveries.deliver_due(row(one).due_at) == {"unknown": 1}
+    assert list(provider.took.values()) == [2] and row(one).outcome == "unknown"
+
+
 def test_a_question_that_fails_sends_nothing(
     app: Any, session: Any, provider: Provider, now: datetime, monkeypatch: Any
 ) -> None:
@@ -212,7 +223,7 @@ def test_a_call_reads_its_template_out(
     actions.outbox.insert_once(Delivery, [call])
     session.commit()
     assert deliveries.deliver_due(now) == {"sent": 1} and provider.refused == []
-    (what,) = asked(provider, "SendTts" if provider.kind == "tencent" else "SingleCallByTts")
+    (what,) = asked(provider, "SendTtsVoice" if provider.kind == "tencent" else "SingleCallByTts")
     assert "取消" in str(what.get("TemplateParamSet") or what["TtsParam"])
 
 
