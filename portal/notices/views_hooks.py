@@ -20,8 +20,8 @@ EVENT = re.compile(rb"<Event>\s*(?:<!\[CDATA\[)?(\w{1,40})")
 
 
 @bp.post("/hooks/sms")
-@limiter.limit("600 per minute")
 @access.public
+@limiter.limit("600 per minute")
 def sms_receipts() -> Response:
     """Status reports of texts. The address that the provider is given ends with ?token=PORTAL_RECEIPT_TOKEN."""
     secret = current_app.config["RECEIPT_TOKEN"]
@@ -35,8 +35,8 @@ def sms_receipts() -> Response:
 
 
 @bp.route("/hooks/wechat", methods=["GET", "POST"])
-@limiter.limit("600 per minute")
 @access.public
+@limiter.limit("600 per minute")
 def wechat_event() -> Any:
     """The official account's server: GET proves that the address is ours, POST says who follows or has left."""
     args, now = request.args, clock.now()

@@ -56,8 +56,8 @@ def ask() -> Any:
 
 
 @bp.get("/wechat/back")
-@limiter.limit("30 per minute")
 @access.public
+@limiter.limit("30 per minute")
 def back() -> Any:
     """WeChat has said who it is. A state that is not this browser's is somebody else's link: nothing comes of it."""
     state, target = session.pop(STATE, None) or ["", "/me"]

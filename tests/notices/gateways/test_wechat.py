@@ -263,3 +263,14 @@ def test_signing_everybody_out_unbinds(app: Any, session: Any, town: Town, bound
     assert run(args=["sign-out", "--everybody"]).exit_code == 0
     session.rollback()
     assert session.scalars(select(WechatBinding.open_id)).all() == []
+
+
+def test_the_inbox_offers_it_inside_wechat_until_it_is_bound(
+    app: Any, session: Any, town: Town, account: WeChat, as_resident: Any, now: datetime
+) -> None:
+    client = as_resident(app.test_client(), town.residents[0])
+    assert "绑定微信" not in client.get("/me/inbox").text
+    assert "绑定微信" in client.get("/me/inbox", headers=PHONE).text
+    wechat_people.bind(town.residents[0], "o-1", now)
+    session.commit()
+    assert "绑定微信" not in client.get("/me/inbox", headers=PHONE).text
