@@ -271,6 +271,6 @@ def test_the_inbox_offers_it_inside_wechat_until_it_is_bound(
     client = as_resident(app.test_client(), town.residents[0])
     assert "绑定微信" not in client.get("/me/inbox").text
     assert "绑定微信" in client.get("/me/inbox", headers=PHONE).text
-    wechat_people.bind(town.residents[0], "o-1", now)
-    session.commit()
+    with writing():
+        wechat_people.bind(session.merge(town.residents[0]), "o-1", now)
     assert "绑定微信" not in client.get("/me/inbox", headers=PHONE).text
