@@ -74,8 +74,9 @@ faults: setup-test  ## kill -9, full and read-only disks, a clock set back, in t
 	PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -m faults $(T)
 	PORTAL_TEST_DATABASE=postgresql $(PY) -m pytest -m faults $(T)
 
-storm: setup-test  ## 5,000 notices through providers that err, 50 times kill -9 in the middle, some ten minutes; PEOPLE=, KILLS=
+storm: setup-test  ## 5,000 notices through providers that err, 50 times kill -9; then many at 100 ms a call; PEOPLE=, KILLS=
 	$(PY) -m tests.notices.gateways.storm
+	$(PY) -m tests.notices.gateways.rush
 
 drill: setup  ## Bring the newest backup (or one made now) back into a scratch database and compare every table
 	@$(PY) -m flask --app wsgi restore-drill

@@ -77,18 +77,19 @@ LARGEST = {
 
 # Of the providers that carry messages out: secrets and names as they stand in their consoles, '' where not used.
 GATEWAY_NAMES = (
-    "SMS_PROVIDER", "SMS_KEY_ID", "SMS_KEY_SECRET", "SMS_APP_ID", "SMS_SIGN", "SMS_REGION", "VOICE_PROVIDER",
-    "VOICE_URL", "VOICE_TOKEN", "VOICE_KEY_ID", "VOICE_KEY_SECRET", "VOICE_APP_ID", "VOICE_SHOWN", "WECHAT_APP_ID",
-    "WECHAT_SECRET", "WECHAT_ENDPOINT", "WECHAT_EVENT_TOKEN", "RECEIPT_TOKEN",
+    "PORTAL_SMS_PROVIDER", "PORTAL_SMS_KEY_ID", "PORTAL_SMS_KEY_SECRET", "PORTAL_SMS_APP_ID",
+    "PORTAL_SMS_REGION", "PORTAL_VOICE_PROVIDER", "PORTAL_VOICE_URL", "PORTAL_VOICE_TOKEN", "PORTAL_VOICE_KEY_ID",
+    "PORTAL_VOICE_KEY_SECRET", "PORTAL_VOICE_APP_ID", "PORTAL_VOICE_SHOWN", "PORTAL_WECHAT_APP_ID",
+    "PORTAL_WECHAT_SECRET", "PORTAL_WECHAT_ENDPOINT", "PORTAL_WECHAT_EVENT_TOKEN", "PORTAL_RECEIPT_TOKEN",
 )  # fmt: skip
 
 
 def _gateways(env: Mapping[str, str]) -> dict[str, Any]:
     return {
-        **{name: env.get(f"PORTAL_{name}", "").strip() for name in GATEWAY_NAMES},
+        **{name.removeprefix("PORTAL_"): env.get(name, "").strip() for name in GATEWAY_NAMES},
         "TEMPLATES_FILE": env.get("PORTAL_TEMPLATES", ""),
         "SMS_RATE": float(env.get("PORTAL_SMS_RATE", "100")),
-        "SMS_SIDE_BY_SIDE": int(env.get("PORTAL_SMS_SIDE_BY_SIDE", "16")),
+        "SMS_SIDE_BY_SIDE": int(env.get("PORTAL_SMS_SIDE_BY_SIDE", "32")),
         "SMS_PRICE": float(env.get("PORTAL_SMS_PRICE", "0")),
         "VOICE_PRICE": float(env.get("PORTAL_VOICE_PRICE", "0")),
     }

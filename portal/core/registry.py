@@ -244,6 +244,16 @@ def acquaintance(source: Acquaintance) -> Acquaintance:
     return source
 
 
+lockers: dict[str, Callable[[int | None], None]] = {}
+
+
+def on_locked_out(lock: Callable[[int | None], None]) -> Callable[[int | None], None]:
+    """fn(resident id, or None for everybody): all logins were ended for a lost telephone; what else opens the account
+    goes too. Flushes."""
+    lockers[name_of(lock)] = lock
+    return lock
+
+
 ways_in: list[Callable[[str], str]] = []
 
 

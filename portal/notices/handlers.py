@@ -102,6 +102,14 @@ def personal(resident_id: int) -> dict[str, Any]:
     return told
 
 
+@registry.on_locked_out
+def locked_out(resident_id: int | None) -> None:
+    """A WeChat on a lost telephone opens nothing any more."""
+    bound = delete(WechatBinding)
+    bound = bound if resident_id is None else bound.where(WechatBinding.resident_id == resident_id)
+    db.session.execute(bound, execution_options={"synchronize_session": False})
+
+
 @registry.erase
 def erase(resident_id: int, now: datetime) -> None:
     """Forget what a resident was told, and what was sent to the phone."""

@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 IN_A_ROW = 3  # so many temporary failures in a row: the gateway is away, leave it alone until the next sweep
 GROUP_SECONDS = 0.05  # what ends within it is written together
+CATCH_UP_SECONDS = 0.1  # so much of the rate that was not used while results were written is made up for
+AHEAD = 8  # so many are claimed at least: what needs no sending is over quickly
 SLOWEST = 1.0  # a second, after a provider said that it is too fast
 
 
@@ -52,7 +54,7 @@ class Way:
 
     def start(self, moment: float) -> None:
         self.flying += 1
-        self.next_at = max(self.next_at, moment - GROUP_SECONDS) + self.gap
+        self.next_at = max(self.next_at, moment - CATCH_UP_SECONDS) + self.gap
 
     def end(self, error: GatewayError | None) -> None:
         self.flying -= 1
@@ -117,6 +119,8 @@ class Round:
                 self._write()
                 self._claim()
                 self._start(pool)
+                if self.ended:  # stale, or of nobody who could be reached: nothing to wait for
+                    continue
                 if not self.flying and not self.waiting:
                     break
                 self._gather()
@@ -124,8 +128,8 @@ class Round:
 
     def _claim(self) -> None:
         channels = [name for name, way in self.ways.items() if not way.away]
-        wanted = sum(self.ways[name].width - self.ways[name].flying for name in channels) - len(self.waiting)
-        wanted = min(wanted, self.limit - self.claimed)
+        room = max(AHEAD, sum(self.ways[name].width for name in channels)) - len(self.flying) - len(self.waiting)
+        wanted = min(room, self.limit - self.claimed) if channels else 0
         if wanted <= 0 or (self.dry and self.flying):
             return
         moment = self.now + claims.seconds(time.monotonic() - self.began)
@@ -140,9 +144,6 @@ class Round:
                 self.ended.append(Ended(row, error=NoFollower()))
             else:
                 self.waiting.append((row, row.text((followers or {}).get(row.recipient, ""))))
-        if self.ended and not self.waiting and not self.flying:
-            self._write()
-            self._claim()
 
     def _start(self, pool: ThreadPoolExecutor) -> None:
         for _ in range(len(self.waiting)):

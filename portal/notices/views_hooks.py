@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 
 from portal.core import access, clock
+from portal.core.limits import limiter
 from portal.core.security_log import refused
 from portal.notices import receipts, wechat_people
 from portal.notices.gateways import wechat
@@ -20,6 +21,7 @@ EVENT = re.compile(rb"<Event>\s*(?:<!\[CDATA\[)?(\w{1,40})")
 
 @bp.post("/hooks/sms")
 @access.public
+@limiter.limit("600 per minute")
 def sms_receipts() -> Response:
     """Status reports of texts. The address that the provider is given ends with ?token=PORTAL_RECEIPT_TOKEN."""
     secret = current_app.config["RECEIPT_TOKEN"]
@@ -34,6 +36,7 @@ def sms_receipts() -> Response:
 
 @bp.route("/hooks/wechat", methods=["GET", "POST"])
 @access.public
+@limiter.limit("600 per minute")
 def wechat_event() -> Any:
     """The official account's server: GET proves that the address is ours, POST says who follows or has left."""
     args, now = request.args, clock.now()

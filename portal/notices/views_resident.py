@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 from portal.core import access, clock, pages
 from portal.core.db import db
 from portal.core.incoming import record_id
-from portal.notices import actions, gateways, kinds, queries, rules, wechat_people
+from portal.notices import actions, gateways, kinds, queries, rules, views_wechat, wechat_people
 from portal.people.models import Resident
 
 bp = Blueprint("notices", __name__)
@@ -18,8 +18,10 @@ def inbox() -> Response:
     me = access.signed_in()
     unread_only = request.args.get("only") == "unread"
     found = queries.inbox("resident", me.id, request.args.get("before", type=record_id), unread_only)
-    return pages.page("notices/inbox.html", messages=found, unread_only=unread_only, kind_label=kinds.label,
-                      quiet=rules.quiet_text())  # fmt: skip
+    return pages.page(
+        "notices/inbox.html", messages=found, unread_only=unread_only, kind_label=kinds.label, quiet=rules.quiet_text(),
+        offer_wechat=views_wechat.inside() and wechat_people.binding(me.id) is None,
+    )  # fmt: skip
 
 
 @bp.post("/me/inbox/<int:message_id>/open")

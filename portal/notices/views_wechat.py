@@ -16,6 +16,7 @@ from portal.core import access, clock, masks, pages, registry
 from portal.core.access import safe_next
 from portal.core.db import db, let_go
 from portal.core.errors import DomainError
+from portal.core.limits import limiter
 from portal.core.security_log import refused
 from portal.notices import gateways, wechat_people
 from portal.notices.gateways import GatewayError, wechat
@@ -56,6 +57,7 @@ def ask() -> Any:
 
 @bp.get("/wechat/back")
 @access.public
+@limiter.limit("30 per minute")
 def back() -> Any:
     """WeChat has said who it is. A state that is not this browser's is somebody else's link: nothing comes of it."""
     state, target = session.pop(STATE, None) or ["", "/me"]

@@ -24,6 +24,7 @@ EARLY = timedelta(minutes=5)  # renewed before it ends: whoever reads it now sti
 RENEWING = timedelta(seconds=30)  # a process that dies while it renews keeps the others waiting for so long
 PATIENCE = 10.0  # seconds that the others wait for it
 LOOK = 0.1
+VISIT_SECONDS = 3.0  # a visitor waits for WeChat's answer, and a thread with them
 
 
 def open_ids(rows: Sequence[Claimed]) -> dict[str, str]:
@@ -109,7 +110,7 @@ class TakenWechat(DomainError):
 
 def api(config: Mapping[str, Any]) -> Api:
     """The calls of the official account of the settings."""
-    return Api(config["WECHAT_ENDPOINT"], config["WECHAT_APP_ID"], config["WECHAT_SECRET"])
+    return Api(config["WECHAT_ENDPOINT"], config["WECHAT_APP_ID"], config["WECHAT_SECRET"], VISIT_SECONDS)
 
 
 def resident_of(open_id: str) -> Resident | None:

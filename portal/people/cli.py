@@ -120,6 +120,9 @@ def sign_out(username: str | None, phone: str | None, everybody: bool) -> None:
             count = sessions.end_everything(now, "operator")
         else:
             count = sessions.end_all("staff" if username else "resident", number, now, "operator")
+        if not username:
+            for lock in registry.lockers.values():
+                lock(number)
         audit.record(system_actor("命令行"), "end_session", kind, number, now, summary=f"运维人员结束 {count} 处登录")
     click.echo(f"已结束 {count} 处登录。")
 

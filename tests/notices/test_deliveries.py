@@ -229,3 +229,15 @@ def test_a_gateway_that_never_answers_costs_its_timeout_only() -> None:
         with pytest.raises(GatewayError):
             gateway.send(Text("19900000000", "text", "k"))
         assert time.monotonic() - began < 30  # it would never have answered
+
+
+def test_thousands_that_came_too_late_are_over_in_one_run(session: Any, gateway: FakeGateway, now: datetime) -> None:
+    old = now - timedelta(hours=1)
+    rows = [
+        actions.delivery_row(rules.SMS, "19900000000", "b", "login_code", None, f"c{n}", True, old, {})
+        for n in range(1200)
+    ]
+    actions.outbox.insert_once(Delivery, rows)
+    db.session.commit()
+    assert deliveries.deliver_due(now, 2000) == {"failed": 1200}
+    assert gateway.received == []

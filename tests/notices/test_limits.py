@@ -138,6 +138,7 @@ def test_the_pages_show_problems_and_money(
     page = staff.get("/staff/messages").text
     assert "为什么没到" in page and "不确定" in page and "没送到" in page
     assert staff.get("/staff/messages?state=unreceived").text.count("重发") >= 1
+    assert "已收到" in staff.get("/staff/messages?state=sent").text
     costs = staff.get("/staff/messages/costs").text
     assert "计费 <b>4</b> 条" in costs and "约 <b>0.20</b> 元" in costs and "约 <b>0.15</b> 元" in costs
 

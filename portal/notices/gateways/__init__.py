@@ -85,15 +85,14 @@ def _wechat(config: Mapping[str, Any], known: Templates) -> Gateway:
 def _tencent(config: Mapping[str, Any], channel: str, url: str, service: str, version: str) -> tencent.Client:
     account = tencent.Account(
         _needed(config, f"{channel}_KEY_ID"), _needed(config, f"{channel}_KEY_SECRET"),
-        _needed(config, f"{channel}_APP_ID"), config.get("SMS_SIGN", ""), config.get("SMS_REGION") or "ap-guangzhou",
+        _needed(config, f"{channel}_APP_ID"), config.get("SMS_REGION") or "ap-guangzhou",
     )  # fmt: skip
     return tencent.Client(url, service, version, account)
 
 
 def _aliyun(config: Mapping[str, Any], channel: str, url: str) -> aliyun.Client:
     account = aliyun.Account(
-        _needed(config, f"{channel}_KEY_ID"), _needed(config, f"{channel}_KEY_SECRET"), config.get("SMS_SIGN", ""),
-        config.get("VOICE_SHOWN", ""),
+        _needed(config, f"{channel}_KEY_ID"), _needed(config, f"{channel}_KEY_SECRET"), config.get("VOICE_SHOWN", ""),
     )  # fmt: skip
     return aliyun.Client(url, "2017-05-25", account)
 
@@ -118,8 +117,8 @@ def faults(config: Mapping[str, Any], kinds: Mapping[str, bool]) -> list[str]:
     if provider(config, "SMS") in {TENCENT, ALIYUN}:
         found += [f"[sms.{kind}]: no template, and none for {templates.DEFAULT}" for kind in
                   templates.missing(known, "sms", kinds)]  # fmt: skip
-        if not config.get("SMS_SIGN"):
-            found.append("PORTAL_SMS_SIGN is not set: providers refuse messages without a signature")
+        if not known.sign:
+            found.append("sign: is not set; providers refuse messages without the approved signature")
         own = known.of("sms", "login_code")
         if own is not None and not any(field == "code" for _, field in own.parameters):
             found.append("[sms.login_code]: its template has no parameter code")

@@ -61,11 +61,10 @@ def sorted_out(code: str) -> tuple[Trouble, timedelta | None]:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """key_id, secret: of the access key; sign: the approved signature; shown: the number that calls come from."""
+    """key_id, secret: of the access key; shown: the number that calls come from."""
 
     key_id: str
     secret: str
-    sign: str = ""
     shown: str = ""
 
 
@@ -126,7 +125,7 @@ class AliyunSms:
         if template is None:
             raise GatewayError("没有这类消息的短信模板（PORTAL_TEMPLATES）", Trouble.LATER)
         answer = self.client.call("SendSms", {
-            "PhoneNumbers": text.recipient, "SignName": self.client.account.sign, "TemplateCode": template.id,
+            "PhoneNumbers": text.recipient, "SignName": self.templates.sign, "TemplateCode": template.id,
             "TemplateParam": json.dumps(dict(template.values(text.parts)), ensure_ascii=False), "OutId": text.once,
         })  # fmt: skip
         return Taken(str(answer.get("BizId", ""))[:80])

@@ -38,9 +38,10 @@ def _cut(text: str, longest: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """All of a deployment: channel -> kind or 'default' -> template."""
+    """All of a deployment: channel -> kind or 'default' -> template; sign: the approved signature of text messages."""
 
     table: Mapping[str, Mapping[str, Template]]
+    sign: str = ""
 
     def of(self, channel: str, kind: str) -> Template | None:
         """The template of a kind ('sign_up.confirmed': of it, else of 'sign_up', else the default)."""
@@ -62,6 +63,9 @@ def load(path: str) -> Templates:
         raise BadTemplates(f"{path}: {error}") from error
     problems: list[str] = []
     table: dict[str, dict[str, Template]] = {}
+    sign = raw.pop("sign", "")
+    if not isinstance(sign, str):
+        problems.append("sign: is a word")
     for channel, kinds in raw.items():
         if channel not in CHANNELS or not isinstance(kinds, dict):
             problems.append(f"[{channel}]: unknown; known are {', '.join(CHANNELS)}")
@@ -73,7 +77,7 @@ def load(path: str) -> Templates:
                 table[channel][kind] = found
     if problems:
         raise BadTemplates("\n".join(problems))
-    return Templates(table)
+    return Templates(table, sign)
 
 
 def _template(where: str, kind: str, entry: Any, problems: list[str]) -> Template | None:

@@ -1,7 +1,7 @@
 """Tencent Cloud: text messages and calls, signed with TC3-HMAC-SHA256.
 
 https://cloud.tencent.com/document/product/382/52072 (signature), …/382/55981 (SendSms), …/382/52068
-(PullSmsSendStatusByPhoneNumber), …/1128/51558 (SendTts).
+(PullSmsSendStatusByPhoneNumber), …/1128/51558 (SendTtsVoice).
 """
 
 from __future__ import annotations
@@ -51,12 +51,11 @@ def sorted_out(code: str) -> tuple[Trouble, timedelta | None]:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """key_id, secret: of the API key; app: the SdkAppId of messages or calls; sign: the approved signature."""
+    """key_id, secret: of the API key; app: the SdkAppId of messages or calls."""
 
     key_id: str
     secret: str
     app: str
-    sign: str = ""
     region: str = "ap-guangzhou"
 
 
@@ -122,7 +121,7 @@ class TencentSms:
             raise GatewayError("没有这类消息的短信模板（PORTAL_TEMPLATES）", Trouble.LATER)
         answer = self.client.call("SendSms", {
             "PhoneNumberSet": [f"+86{text.recipient}"], "SmsSdkAppId": self.client.account.app,
-            "SignName": self.client.account.sign, "TemplateId": template.id,
+            "SignName": self.templates.sign, "TemplateId": template.id,
             "TemplateParamSet": [value for _, value in template.values(text.parts)], "SessionContext": text.once,
         })  # fmt: skip
         told = answer.get("SendStatusSet")
@@ -135,17 +134,21 @@ class TencentSms:
     def find(self, text: Text, since: datetime) -> Taken | None:
         answer = self.client.call("PullSmsSendStatusByPhoneNumber", {
             "PhoneNumber": f"+86{text.recipient}", "SmsSdkAppId": self.client.account.app,
-            "SendDateTime": int(since.timestamp()) - 60, "EndDateTime": int(max(clock.now(), since).timestamp()) + 60,
+            "BeginTime": int(since.timestamp()) - 60, "EndTime": int(max(clock.now(), since).timestamp()) + 60,
             "Offset": 0, "Limit": 100,
         })  # fmt: skip
-        for row in answer.get("PullSmsSendStatusSet") or []:
+        reports = answer.get("PullSmsSendStatusSet") or []
+        for row in reports:
             if row.get("SessionContext") == text.once:
                 return Taken(str(row.get("SerialNo", ""))[:80])
+        # Reports bring our context back once Tencent has switched that on for the application; without it nobody knows.
+        if any(not row.get("SessionContext") for row in reports):
+            raise CannotTell
         return None
 
 
 class TencentVoice:
-    """SendTts: rings a number and reads a template out."""
+    """SendTtsVoice: rings a number and reads a template out."""
 
     outcome, repeats, settles = "sent", False, timedelta()
 
@@ -156,7 +159,7 @@ class TencentVoice:
         template = self.templates.of("voice", text.kind)
         if template is None:
             raise GatewayError("没有这类消息的语音模板（PORTAL_TEMPLATES）", Trouble.LATER)
-        answer = self.client.call("SendTts", {
+        answer = self.client.call("SendTtsVoice", {
             "TemplateId": template.id, "TemplateParamSet": [value for _, value in template.values(text.parts)],
             "CalledNumber": f"+86{text.recipient}", "VoiceSdkAppid": self.client.account.app, "PlayTimes": 2,
             "SessionContext": text.once,

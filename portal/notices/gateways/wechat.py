@@ -115,9 +115,10 @@ def is_from_wechat(secret: str, signature: str, timestamp: str, nonce: str) -> b
 
 class WechatAccount:
     """Template messages to followers. recipient: an openid. token: set by whoever runs it, before each round and after
-    TokenOver (`portal.notices.wechat_people`): the threads that send touch no database."""
+    TokenOver (`portal.notices.wechat_people`): the threads that send touch no database. A repetition within ten minutes
+    is dropped by WeChat (client_msg_id)."""
 
-    outcome, repeats, settles = "sent", False, timedelta()
+    outcome, repeats, settles = "sent", True, timedelta()
 
     def __init__(self, api: Api, known: Templates) -> None:
         self.api, self.templates, self.token = api, known, ""

@@ -11,6 +11,7 @@ import pytest
 from tests.notices.gateways import providers
 
 TEMPLATES = """
+sign = "大鹏党群"
 [sms.login_code]
 id = "100"
 parameters = ["code", "minutes"]

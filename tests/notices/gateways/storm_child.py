@@ -1,4 +1,5 @@
-"""What the storm kills: `prepare N` makes N residents and what is to be told; `sweep ISO` tells and sends, once."""
+"""What the storm kills: `prepare N` makes N residents and what is to be told; `sweep ISO` tells and sends, once;
+`tell ISO` only tells; `codes` writes login codes when asked."""
 
 from __future__ import annotations
 
@@ -33,10 +34,26 @@ def prepare(people: int) -> None:
             outbox.put("tests.storm", str(first), {"first": first, "number": number}, START)
 
 
+def codes() -> None:
+    """A login code for each line that comes in; its number goes out once it is committed."""
+    for number, _ in enumerate(sys.stdin):
+        phone = f"188{number:08d}"
+        with writing():
+            parts = {"code": "123456", "minutes": "5"}
+            actions.text_phone(phone, "验证码", "login_code", f"code:{number}", START, parts=parts)
+        print(phone, flush=True)
+
+
 def main() -> None:
     with create_app().app_context():
         if sys.argv[1] == "prepare":
             prepare(int(sys.argv[2]))
+            return
+        if sys.argv[1] == "codes":
+            codes()
+            return
+        if sys.argv[1] == "tell":
+            outbox.run_due(datetime.fromisoformat(sys.argv[2]), 100_000)
             return
         moment = datetime.fromisoformat(sys.argv[2])
         print("ready", flush=True)

@@ -47,6 +47,8 @@ def test_a_kind_that_nobody_wrote_a_template_for(config: dict[str, Any], tmp_pat
     ("text", "said"),
     [
         ("[sms.x", "t.toml"),
+        ("sign = 7", "sign: is a word"),
+        ("[sms.default]\nid = '1'", "sign: is not set"),
         ("[fax.default]\nid = '1'", "[fax]"),
         ("[sms.default]\nparameters = ['title']", "needs an id"),
         ("[sms.default]\nid = '1'\nparameters = ['titel']", "unknown field titel"),
@@ -62,7 +64,7 @@ def test_slips_in_the_file_are_named(config: dict[str, Any], tmp_path: Path, tex
     assert any(said in fault for fault in gateways.faults(config, KINDS))
 
 
-@pytest.mark.parametrize("name", ["SMS_KEY_ID", "SMS_KEY_SECRET", "SMS_APP_ID", "SMS_SIGN"])
+@pytest.mark.parametrize("name", ["SMS_KEY_ID", "SMS_KEY_SECRET", "SMS_APP_ID"])
 def test_a_missing_setting_is_named(config: dict[str, Any], templates: str, name: str) -> None:
     config |= {"TEMPLATES_FILE": templates, name: ""}
     assert any(f"PORTAL_{name} " in fault for fault in gateways.faults(config, KINDS))

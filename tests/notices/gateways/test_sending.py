@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from portal.core import registry
-from portal.notices import actions, claims, deliveries, outcomes, rules
-from portal.notices.gateways import GatewayError, Text, Trouble, aliyun, configured, tencent
+from portal.notices import actions, claims, deliveries, outcomes, rules, side_by_side
+from portal.notices.gateways import GatewayError, Local, Text, Trouble, aliyun, configured, tencent
 from portal.notices.models import Delivery
 from tests.notices.gateways import providers
 from tests.notices.gateways.providers import SILENT, Provider
@@ -41,7 +41,7 @@ def test_a_code_goes_with_its_template_and_is_forgotten(session: Any, provider: 
     assert deliveries.deliver_due(now) == {"sent": 1}
     assert provider.refused == []
     (what,) = asked(provider)
-    assert values(provider, what) == ("100", ["123456", "5"])
+    assert values(provider, what) == ("100", ["123456", "5"]) and what["SignName"] == "大鹏党群"
     sent = session.scalars(select(Delivery)).one()
     assert (sent.body, sent.parts) == (outcomes.FORGOTTEN, {}) and sent.serial and sent.pieces == 1
 
@@ -98,6 +98,17 @@ def test_what_never_arrived_is_sent_again(session: Any, provider: Provider, now:
     deliveries.deliver_due(now)
     assert deliveries.deliver_due(row(one).due_at) == {"sent": 1}
     assert len(asked(provider)) == 2
+
+
+@pytest.mark.parametrize("provider", ["tencent"], indirect=True)
+def test_reports_without_our_number_are_no_answer(session: Any, provider: Provider, now: datetime) -> None:
+    """Then it goes once more, and after a second silence nobody sends it again by itself."""
+    (one,) = put(now)
+    provider.answers, provider.keeps_context = [SILENT, SILENT], False
+    for _ in range(2):
+        assert deliveries.deliver_due(row(one).due_at) == {"later": 1}
+    assert deliveries.deliver_due(row(one).due_at) == {"unknown": 1}
+    assert list(provider.took.values()) == [2] and row(one).outcome == "unknown"
 
 
 def test_a_question_that_fails_sends_nothing(
@@ -206,11 +217,69 @@ def test_a_call_reads_its_template_out(
     app: Any, session: Any, provider: Provider, now: datetime, monkeypatch: Any
 ) -> None:
     for name, value in providers.settings(provider).items():
-        if name.startswith("SMS_") and name != "SMS_SIGN":
+        if name.startswith("SMS_"):
             monkeypatch.setitem(app.config, name.replace("SMS_", "VOICE_"), value)
     call = actions.delivery_row(rules.VOICE, "19900000000", "取消", "change", None, "v", True, now, {"title": "取消"})
     actions.outbox.insert_once(Delivery, [call])
     session.commit()
     assert deliveries.deliver_due(now) == {"sent": 1} and provider.refused == []
-    (what,) = asked(provider, "SendTts" if provider.kind == "tencent" else "SingleCallByTts")
+    (what,) = asked(provider, "SendTtsVoice" if provider.kind == "tencent" else "SingleCallByTts")
     assert "取消" in str(what.get("TemplateParamSet") or what["TtsParam"])
+
+
+# --- How fast, and what a gateway that fails is spared ----------------------------------------------------------------
+
+
+def way(rate: float = 100.0, most: int = 8) -> side_by_side.Way:
+    return side_by_side.Way(Local(), most, 1 / rate)
+
+
+@pytest.mark.once
+def test_no_more_leave_in_a_second_than_the_rate_allows() -> None:
+    """However often it is looked at, and however late: what was not used is made up for a tenth of a second only."""
+    one = way(rate=50)
+    one.width = one.most = 10_000
+    started = []
+    for tick in [n / 1000 for n in range(2000)] + [10 + n / 1000 for n in range(1000)]:
+        while one.free(tick):
+            one.start(tick)
+            started.append(tick)
+    for second in (0.0, 0.5, 1.0, 10.0):
+        number = sum(second <= at < second + 1 for at in started)
+        assert 48 <= number <= 50 * (1 + side_by_side.CATCH_UP_SECONDS) + 1
+
+
+@pytest.mark.once
+def test_a_gateway_begins_with_one_and_is_back_at_one_when_it_fails() -> None:
+    one, moment = way(), 0.0
+    for width in (1, 2, 3):
+        assert one.width == width
+        one.start(moment)
+        one.end(None)
+    one.start(moment)
+    one.end(GatewayError("away", Trouble.LATER))
+    assert (one.width, one.away) == (1, False)
+    for _ in range(side_by_side.IN_A_ROW - 1):
+        one.start(moment)
+        one.end(GatewayError("away", Trouble.UNKNOWN))
+    assert one.away and not one.free(100.0)
+
+
+@pytest.mark.once
+def test_too_fast_means_half_as_fast() -> None:
+    one = way(rate=100)
+    one.start(0.0)
+    one.end(GatewayError("limit", Trouble.LIMIT))
+    assert one.gap == 0.02
+    for _ in range(20):
+        one.end(GatewayError("limit", Trouble.LIMIT))
+    assert one.gap == side_by_side.SLOWEST
+
+
+@pytest.mark.once
+def test_one_number_that_had_enough_says_nothing_of_the_gateway() -> None:
+    one = way()
+    for _ in range(10):
+        one.start(0.0)
+        one.end(GatewayError("limit of the number", Trouble.LATER, timedelta(hours=1)))
+    assert not one.away

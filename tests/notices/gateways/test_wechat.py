@@ -250,3 +250,27 @@ def test_a_wechat_is_one_persons(session: Any, town: Town, bound: Resident, now:
 def test_without_an_account_there_is_no_such_page(app: Any, town: Town, as_resident: Any) -> None:
     assert as_resident(app.test_client(), town.residents[0]).get("/me/wechat").status_code == 404
     assert app.test_client().get("/login", headers=PHONE).status_code == 200
+
+
+def test_signing_everybody_out_unbinds(app: Any, session: Any, town: Town, bound: Resident) -> None:
+    """A lost telephone has the WeChat too: `sign-out` ends both."""
+    wechat_people.bind(town.residents[1], "o-2", clock.now())
+    session.commit()
+    run = app.test_cli_runner().invoke
+    assert run(args=["sign-out", "--resident", str(bound.phone)]).exit_code == 0
+    session.rollback()
+    assert session.scalars(select(WechatBinding.open_id)).all() == ["o-2"]
+    assert run(args=["sign-out", "--everybody"]).exit_code == 0
+    session.rollback()
+    assert session.scalars(select(WechatBinding.open_id)).all() == []
+
+
+def test_the_inbox_offers_it_inside_wechat_until_it_is_bound(
+    app: Any, session: Any, town: Town, account: WeChat, as_resident: Any, now: datetime
+) -> None:
+    client = as_resident(app.test_client(), town.residents[0])
+    assert "绑定微信" not in client.get("/me/inbox").text
+    assert "绑定微信" in client.get("/me/inbox", headers=PHONE).text
+    with writing():
+        wechat_people.bind(session.merge(town.residents[0]), "o-1", now)
+    assert "绑定微信" not in client.get("/me/inbox", headers=PHONE).text
