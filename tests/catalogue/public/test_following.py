@@ -141,7 +141,7 @@ def publication(town: Town, make: Make, session: Any) -> None:
 
 def publish_and_wait(at: datetime = PUBLISHED) -> None:
     publishing.publish_in_batches("2026-12", at)
-    for minutes in (0, 30, 60, 61, 90):
+    for minutes in (0, 30, 60, 69, 70, 90):
         outbox.run_due(at + timedelta(minutes=minutes))
 
 
