@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select
 
 from portal.cases import ladder
 from portal.catalogue import cutoffs, notices
-from portal.catalogue.actions import changing, publishing
+from portal.catalogue.actions import changing, following, publishing
 from portal.catalogue.models import IN_REVIEW, RETURNED, BulkStep, Entry
 from portal.catalogue.month_rules import DEPARTMENTS
 from portal.catalogue.staff import queries
@@ -134,7 +134,11 @@ def on_allotted(payload: dict[str, Any], now: datetime) -> None:
 
 @outbox.handler("entry.published")
 def on_published(payload: dict[str, Any], now: datetime) -> None:
-    """Each centre hears how many of its rows are public now."""
+    """Each centre hears how many of its rows are public now; those who follow hear of them with the hour's others."""
+    moments = db.session.scalars(select(Entry.published_at).where(Entry.id.in_(payload["ids"])).distinct())
+    for moment in moments:
+        if moment is not None:
+            following.tell_followers(moment, now)
     counts = select(Entry.centre_id, func.count(Entry.id)).where(Entry.id.in_(payload["ids"])).group_by(Entry.centre_id)
     for centre_id, count in db.session.execute(counts.order_by(Entry.centre_id)).all():
         key = f"published:{payload['ids'][0]}:{centre_id}"

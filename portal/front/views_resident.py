@@ -71,12 +71,14 @@ def _centre_page(code: str, now: datetime, at_home: bool) -> Response:
     key = ("centre month", told.brief, published.stamp, told.opening, told.rooms, told.photo, pages.minute(now))
     month, parts = pages.kept(key, lambda: _month(told, published, now))
     user = access.viewer()
-    mine = queries.next_of_mine(user.id, now) if user is not None and user.audience == "resident" else []
+    resident = user.id if user is not None and user.audience == "resident" else None
+    mine = queries.next_of_mine(resident, now) if resident is not None else []
     template = "front/elder.html" if viewers.elder_mode() else "front/centre.html"
     # The frame speaks of the centre whose page this is, not of the visitor's own.
     return pages.page(
-        template, told=told, month=month, parts=told.parts | parts, mine=mine, at_home=at_home, home_centre=told.brief
-    )
+        template, told=told, month=month, parts=told.parts | parts, mine=mine, at_home=at_home, home_centre=told.brief,
+        follows=following.about(resident),
+    )  # fmt: skip
 
 
 def _told(code: str, now: datetime) -> Told:

@@ -174,6 +174,8 @@ def test_resident_pages_at_375(house: House, visit: Visit, elder: bool) -> None:
         own.inspect(address, (375, 320))
     own.inspect(f"/services/{house.ids['public_entry_id']}", (375, 320))
     own.inspect(f"/services?month={house.ids['month']}", (375, 320))
+    own.inspect(f"/services?month={house.ids['month']}&view=calendar", (375, 320))
+    own.inspect("/services?q=周六下午 老人 手机 活动", (375, 320))
     assert not visitor.problems + own.problems, "\n".join(visitor.problems + own.problems)
     assert visitor.seen > 12 and own.seen > 9
 

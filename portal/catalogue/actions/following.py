@@ -13,6 +13,7 @@ from portal.core.errors import DomainError
 
 MOST = 50  # what one person follows
 TOPIC, HOUR = "catalogue.followers", timedelta(hours=1)  # what was published in an hour is told together
+SETTLED = timedelta(minutes=10)  # a month's last batch commits later than its moment says
 
 
 class NothingThere(DomainError):
@@ -81,10 +82,11 @@ def end_address(resident_id: int) -> None:
     db.session.execute(delete(CalendarFeed).where(CalendarFeed.resident_id == resident_id))
 
 
-def tell_followers(now: datetime) -> None:
-    """In the transaction of a publication: whoever follows hears of the whole hour once it is over."""
-    begin = now.replace(minute=0, second=0, microsecond=0)
-    outbox.put(TOPIC, f"{begin.isoformat()}:0", {"since": begin.isoformat(), "after": 0}, now, begin + HOUR)
+def tell_followers(published_at: datetime, now: datetime) -> None:
+    """Whoever follows hears of the whole hour of a publication once it is over, and its last batch committed."""
+    begin = published_at.replace(minute=0, second=0, microsecond=0)
+    payload = {"since": begin.isoformat(), "after": 0}
+    outbox.put(TOPIC, f"{begin.isoformat()}:0", payload, now, begin + HOUR + SETTLED)
 
 
 def erase(resident_id: int, now: datetime) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, select, update
 
 from portal.catalogue import bulk_rules, cutoffs
-from portal.catalogue.actions import bulk_steps, entry_values, following, room_holds
+from portal.catalogue.actions import bulk_steps, entry_values, room_holds
 from portal.catalogue.actions.bulk_steps import Outcome
 from portal.catalogue.models import APPROVED, DRAFT, DROPPED, IN_REVIEW, Entry, Issue
 from portal.catalogue.month_rules import DEPARTMENTS, reminder
@@ -118,7 +118,6 @@ def _after_publication(actor: Actor, entries: Sequence[Entry], reason: str, now:
         audit.record(actor, "publish_early", "issue", None, now, summary=early)
     payload = {"ids": ids, "month": max(e.month for e in entries)}
     outbox.put("entry.published", f"{ids[0]}-{ids[-1]}:{len(ids)}", payload, now)
-    following.tell_followers(now)
 
 
 @registry.due
