@@ -143,9 +143,12 @@ def publish(month: str) -> None:
 @click.option("--month", required=True, callback=_month, help="YYYY-MM")
 @click.option("--centre", "code", required=True, help="Code of a centre; the list holds everything below it, too.")
 @click.option("-o", "file", required=True, type=click.Path(dir_okay=False, writable=True, path_type=Path))
-@click.option("--paper", type=click.Choice(printing.PAPERS), default="a4", help="a4: the list, a3: the poster.")
-def print_list(month: str, code: str, file: Path, paper: str) -> None:
+@click.option("--paper", type=click.Choice(("a4", "a3")), default="a4", help="a4: the list, a3: the poster.")
+@click.option("--large", is_flag=True, help="The A4 list in type of 18 points and more, for old eyes.")
+def print_list(month: str, code: str, file: Path, paper: str, large: bool) -> None:
     """Write the published list of a month as PDF: a centre's, a subdistrict's, or the district's book."""
+    if large and paper != "a4":
+        raise click.ClickException("长辈版只有 A4，请去掉 --paper a3 或 --large。")
     with scope.system("print-list"):
         centre = centre_queries.by_code(code)
         if centre is None:
@@ -155,7 +158,7 @@ def print_list(month: str, code: str, file: Path, paper: str) -> None:
     if document is None:
         raise click.ClickException(f"{centre.label}{clock.month_name(month, True)}的清单还没有公布，公布以后再印。")
     try:
-        file.write_bytes(pdf.render(printing.print_job(document, paper)))
+        file.write_bytes(pdf.render(printing.print_job(document, "big" if large else paper)))
     except pdf.PdfFailed as failure:
         raise click.ClickException(f"{failure.message}{failure.advice}（{failure.reason}）") from None
     except OSError as error:

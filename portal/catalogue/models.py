@@ -399,7 +399,7 @@ class PrintedDocument(CentreScoped, Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     month: Mapped[str] = mapped_column(String(7))
-    paper: Mapped[str] = mapped_column(String(4))  # a4: the list, a3: the poster; a4+, a3+: from a day on; pack: many
+    paper: Mapped[str] = mapped_column(String(4))  # printing.PAPERS; a4+, a3+: from a day on; pack: many
     digest: Mapped[str] = mapped_column(String(64))
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
     status: Mapped[str] = mapped_column(String(12), default="asked")  # asked, making, ready, failed

@@ -42,7 +42,7 @@ def missing(app: Flask, call: str) -> list[str]:
 def test_the_list_is_read() -> None:
     assert (
         len(promised()) >= 12
-        and "print-list --month YYYY-MM --centre CODE -o FILE.pdf [--paper a4|a3]" in promised()
+        and "print-list --month YYYY-MM --centre CODE -o FILE.pdf [--paper a4|a3] [--large]" in promised()
         and "restore FILE" in promised()
     )
 

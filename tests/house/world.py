@@ -102,7 +102,7 @@ def build(town: Town, make: Make) -> World:
         "guide_id": rows["guide"].id, "message_id": message.id, "relative_id": relative.id, "resident_id": person.id,
         "session_id": rows["web_session"].id, "delivery_id": rows["delivery"].id, "code": "A1", "month": "2026-12",
         "key": "0" * 48, "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4", "name": "0" * 32 + ".webp",
-        "filename": "portal.css", "public_entry_id": public.id, "date_id": public.sessions[0].id,
+        "filename": "portal.css", "public_entry_id": public.id, "date_id": public.sessions[0].id, "rest": "nothing",
         "place_key": codes.of_date(public.sessions[0].id), "no_show_id": _no_show(public, person.id),
         **_feedback(town, public), **room_ids,
     }  # fmt: skip

@@ -6,6 +6,7 @@ Everything printed comes in as plain frozen data, so a document can be made agai
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from portal.core import pdf, typeset
 
@@ -188,20 +189,48 @@ def monthly_list(document: ListDocument) -> pdf.PrintJob:
 
     Raises: ValueError without parts.
     """
-    year, month = typeset.month_words(document.month)
-    said, parts = {"year": year, "month": month, "document": document}, []
+    parts = []
     for part in document.parts:
         weeks = weeks_of(document.month, part.rows)
         fit, second = _fit(part, weeks)
-        html = pdf.html("list_part.html", part=part, weeks=weeks, fit=fit, second=second, **said)
+        html = pdf.html("list_part.html", part=part, weeks=weeks, fit=fit, second=second, **_said(document))
         parts.append(pdf.Part(part.label, html, ("base.css", "rows.css", "list.css")))
-    title = f"{document.scope_name} {year}年{month}月服务清单"
+    return _book(document, parts, (195 * pdf.MM, 14.2 * pdf.MM, 9.5), ("base.css", "list_cover.css"))
+
+
+def large_list(document: ListDocument) -> pdf.PrintJob:
+    """The same list for old eyes (长辈版): A4 with no type below 18 points, the telephone on every sheet.
+
+    Raises: ValueError without parts.
+    """
+    parts = []
+    for part in document.parts:
+        html = pdf.html("list_large.html", part=part, weeks=weeks_of(document.month, part.rows), **_said(document))
+        parts.append(pdf.Part(part.label, html, ("base.css", "list_large.css")))
+    css = ("base.css", "list_cover.css", "list_cover_large.css")
+    return _book(document, parts, (195 * pdf.MM, 13.4 * pdf.MM, 18), css, large=True)
+
+
+def _said(document: ListDocument) -> dict[str, Any]:
+    year, month = typeset.month_words(document.month)
+    return {"year": year, "month": month, "document": document}
+
+
+def _book(
+    document: ListDocument,
+    parts: list[pdf.Part],
+    number: tuple[float, float, float],
+    css: tuple[str, ...],
+    large: bool = False,
+) -> pdf.PrintJob:
+    """The parts with page numbers, and a cover when there are many."""
+    said = _said(document)
+    title = f"{document.scope_name} {said['year']}年{said['month']}月服务清单{'（长辈版）' if large else ''}"
     cover = ""
     if len(parts) > COVER_ABOVE:
         total = sum(len(part.rows) + len(part.weekly) for part in document.parts)
-        cover = pdf.html("list_cover.html", title=title, total=total, **said)
-    number = (195 * pdf.MM, 14.2 * pdf.MM, 9.5)
-    return pdf.PrintJob(tuple(parts), pdf.Frame(title, pdf.A4, number, cover=cover, css=("base.css", "list_cover.css")))
+        cover = pdf.html("list_cover.html", title=title, total=total, large=large, **said)
+    return pdf.PrintJob(tuple(parts), pdf.Frame(title, pdf.A4, number, cover=cover, css=css))
 
 
 def activity_poster(poster: ActivityPoster) -> pdf.PrintJob:

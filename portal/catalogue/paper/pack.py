@@ -45,9 +45,9 @@ log = structlog.get_logger()
 
 #: What can be ticked, in the order in which it is printed.
 KINDS = {
-    "a4": "清单 A4", "a3": "宣传栏海报 A3", "code": "中心二维码海报", "week": "场地周表", "door": "场地门口二维码",
+    **printing.PAPERS, "code": "中心二维码海报", "week": "场地周表", "door": "场地门口二维码",
 }  # fmt: skip
-OF_A_LIST = frozenset({"a4", "a3"})
+OF_A_LIST = frozenset(printing.PAPERS)
 MOST_PAPERS = 600  # about four minutes of the worker's time, in turns
 MOST_OPEN = 6  # for all staff together
 TURN_SECONDS = 5.0

@@ -30,7 +30,8 @@ from portal.core.outbox import insert_once
 
 log = structlog.get_logger()
 
-PAPERS = ("a4", "a3")
+#: What a month's list is printed as. Short names: they stand in a column of four characters, `a4+` from a day on.
+PAPERS = {"a4": "清单 A4", "big": "长辈版清单 A4（大字）", "a3": "宣传栏海报 A3"}
 PACK = "pack"  # many papers at once (catalogue.paper.pack), in the same table
 SMALL_PARTS = 2  # so many centres are laid out while one waits
 STUCK_AFTER = timedelta(minutes=5)
@@ -154,7 +155,8 @@ def file_of(document: PrintedDocument) -> Path:
 
 def print_job(document: documents.ListDocument, paper: str) -> pdf.PrintJob:
     """What the press gets."""
-    return poster.board_poster(document) if paper == "a3" else documents.monthly_list(document)
+    layouts = {"a3": poster.board_poster, "big": documents.large_list}
+    return layouts.get(paper, documents.monthly_list)(document)
 
 
 def is_small(document: documents.ListDocument) -> bool:

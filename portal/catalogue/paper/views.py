@@ -16,7 +16,7 @@ from portal.core.limits import limiter
 
 bp = Blueprint("catalogue_print", __name__)
 TODAY = "today"
-NAMES = {"a4": "服务清单", "a3": "宣传栏海报"}
+NAMES = {"a4": "服务清单", "big": "服务清单长辈版", "a3": "宣传栏海报"}
 
 
 def _asked_for(month: str, code: str) -> tuple[Centre, str, date | None]:
@@ -73,7 +73,7 @@ def progress(month: str, code: str) -> Response:
         return redirect(sheet, 303)  # type: ignore[return-value]
     return pages.page(
         "catalogue/public/print.html", fragment="state", owner=centre, month=month,
-        paper=paper, document=document, made=made,
+        paper=paper, papers=printing.PAPERS, document=document, made=made,
         older=printing.latest(centre, month, paper, since), name=NAMES[paper], now=now, since=since,
         middle=printing.middle_of(month, now),
     )  # fmt: skip

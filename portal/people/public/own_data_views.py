@@ -13,6 +13,8 @@ from portal.people.models import Resident
 from portal.people.paper import own_data as paper
 from portal.people.public.views import face
 
+FOLDED = 3  # records of one kind stand open; more are folded, so that the kinds can be seen at a glance
+
 
 def _me() -> Resident:
     return queries.resident(access.signed_in().id) or abort(404)
@@ -41,7 +43,8 @@ def own_data_page() -> Any:
 def read() -> Response:
     """All of it in plain words, by kinds."""
     person = _me()
-    return _mine_alone(pages.page("people/public/own_data_read.html", person=person, sections=_told(person)))
+    shown = pages.page("people/public/own_data_read.html", person=person, sections=_told(person), folded=FOLDED)
+    return _mine_alone(shown)
 
 
 @face.get("/me/export.pdf", endpoint="export_pdf")
