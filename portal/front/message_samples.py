@@ -28,11 +28,17 @@ from portal.notices import kinds, rules, wording
 from portal.people.actions import login_codes, resident_records
 from portal.people.models import Relative
 from portal.signup import notices as signup
+from portal.signup.eligibility import notices as groups_confirmed
+from portal.signup.eligibility.models import GroupClaim
 from portal.signup.models import CONFIRMED, SignUp
+from portal.signup.no_shows import notices as no_shows
+from portal.signup.no_shows.models import COUNTED, EXCUSED, NoShow
+from portal.signup.no_shows.rules import Policy
+from portal.signup.organiser import notices as organiser
 from portal.venues import notices as venues
 from portal.venues.models import APPROVED, PENDING, Booking, BookingSeries, Venue
 
-MODULES: tuple[ModuleType, ...] = (signup, venues, catalogue, feedback)
+MODULES: tuple[ModuleType, ...] = (signup, organiser, groups_confirmed, no_shows, venues, catalogue, feedback)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,9 @@ def samples(now: datetime) -> dict[ModuleType, dict[str, Any]]:
         signup: {
             **people, "entry": entry, "s": sign_up, "session": session, "number": 3, "rule": Each(("day", "hours")),
         },
+        organiser: {"entry": entry, "words": "请自带毛笔，墨和纸我们准备。"},
+        groups_confirmed: {"claim": _claim(entry)},
+        no_shows: _no_show(entry),
         venues: {**people, **_room(centre, now)},
         catalogue: {**people, **_month(entry, centre, now)},
         feedback: {**people, "call": _call(centre, now), "by": "王经办", "again_days": 7},
@@ -168,6 +177,20 @@ def _activity(centre: Centre, now: datetime) -> tuple[Entry, EntrySession, Each]
     mine = SignUp(places=1, **facts)
     family = SignUp(places=2, relative=Relative(name="王秀英", relation="母亲"), **{**facts, "created_by": "王经办"})
     return entry, session, Each((mine, family))
+
+
+def _claim(entry: Entry) -> Each:
+    """The resident's own, and a relative's that was refused."""
+    group = next(iter(profile.current().groups))
+    given = {"entry": entry, "entry_id": 1, "group_code": group, "reason": "请带身份证到社区核对一次"}
+    mother = Relative(name="王秀英", relation="母亲")
+    return Each((GroupClaim(**given), GroupClaim(relative=mother, relative_id=1, **given)))
+
+
+def _no_show(entry: Entry) -> dict[str, Any]:
+    week = timedelta(days=7)
+    rows = [NoShow(entry=entry, entry_id=1, status=status, answer="当天住院，有证明") for status in (COUNTED, EXCUSED)]
+    return {"entry": entry, "row": Each(tuple(rows)), "rule": Policy(True, 3, 12 * week, 4 * week, 2 * week)}
 
 
 def _room(centre: Centre, now: datetime) -> dict[str, Any]:
@@ -193,7 +216,7 @@ def _month(entry: Entry, centre: Centre, now: datetime) -> dict[str, Any]:
         "said": "12月20日的场地已被别人订走。", "change": change, "what": "上交", "days": 3, "waiting": 5,
         "reminder.what": Each(("plan", "review", "hand_in")), "cutoff": now + timedelta(days=3), "old": now,
         "new": now + timedelta(days=2), "place": "葵涌街道", "name": "王经办", "phone": "0755-00000000",
-        "names": ["葵涌社区", "土洋社区"],
+        "names": ["葵涌社区", "土洋社区"], "entries": [("长者书法课", now + timedelta(days=3)), ("义剪", None)],
     }  # fmt: skip
 
 

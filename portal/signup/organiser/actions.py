@@ -12,11 +12,10 @@ from portal.core import audit, clock, outbox, scope
 from portal.core.access import Actor, Permission
 from portal.core.db import db
 from portal.core.errors import NotAllowed, Refused
-from portal.core.words import Words
 from portal.notices.actions import Told, tell_residents
-from portal.signup import notices, waiting_list
+from portal.signup import waiting_list
 from portal.signup.errors import EntryGone
-from portal.signup.organiser import queries, rules
+from portal.signup.organiser import notices, queries, rules
 from portal.signup.organiser.models import OrganiserMessage
 
 
@@ -24,11 +23,6 @@ class CannotSend(Refused):
     """The rules forbid it; `field` says where."""
 
     status = 422
-
-
-def words_of(entry: Entry, words: str) -> Words:
-    """The message as everybody reads it."""
-    return Words("change.message", f"《{entry.title}》的通知", f"{words.strip()} {notices.call(entry)}".strip())
 
 
 def check(entry: Entry, words: str, codes: Sequence[str], now: datetime) -> int:
@@ -83,7 +77,7 @@ def on_message(payload: dict[str, Any], now: datetime) -> None:
         entry = db.session.get(Entry, row.entry_id, options=[joinedload(Entry.centre)]) if row is not None else None
         if row is None or entry is None or entry.status != PUBLISHED:
             return
-        words = words_of(entry, row.words)
+        words = notices.to_all(entry, row.words)
         people = queries.recipients(entry.id, rules.chosen(row.audience.split()))
         told = [Told(person, f"message:{row.id}") for person in people]
         tell_residents(

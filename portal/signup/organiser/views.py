@@ -15,6 +15,7 @@ from portal.notices import kinds
 from portal.signup import notices, queries_staff
 from portal.signup import rules as sign_up_rules
 from portal.signup.organiser import actions, queries, rules
+from portal.signup.organiser import notices as wording
 
 bp = Blueprint("signup_organiser", __name__, url_prefix="/staff/activities")
 ONCE = re.compile(r"[\w-]{8,40}")
@@ -58,7 +59,7 @@ def preview(entry_id: int) -> Response:
         return _page(entry_id)
     people = actions.check(entry, words, to, now)
     return pages.page(
-        "signup/organiser/preview.html", entry=entry, message=actions.words_of(entry, words), people=people,
+        "signup/organiser/preview.html", entry=entry, message=wording.to_all(entry, words), people=people,
         audiences=rules.chosen(to), words=words.strip(), once=secrets.token_urlsafe(12),
     )  # fmt: skip
 
