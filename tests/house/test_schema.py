@@ -19,9 +19,12 @@ from sqlalchemy import MetaData, Table, exc, inspect, text
 
 from portal import create_app
 from portal.cases import queries
-from portal.core import audit, audit_chain, clock, protection
+from portal.core import audit, audit_chain, clock, protection, scope
 from portal.core.access import system_actor
 from portal.core.db import Base, db
+from portal.signup.attendance.models import Attendance
+from portal.signup.models import SignUp
+from tests import factories
 
 
 @pytest.fixture
@@ -235,3 +238,34 @@ def test_old_audit_lines_hold_after_the_key_came(empty: Flask) -> None:
     db.session.remove()
     downgrade(revision="0009")
     upgrade()
+
+
+def test_the_one_mark_of_a_sign_up_becomes_who_came_and_a_mark_again(empty: Flask) -> None:
+    directory = ScriptDirectory(str(Path(__file__).parents[2] / "migrations"))
+    before = next(str(s.down_revision) for s in directory.walk_revisions() if s.path.endswith("_attendance.py"))
+    upgrade()
+    with scope.system("test"):
+        factories.build_town()
+        town, make = factories.load_town(), factories.Make()
+        entry = make.entry(town.centres["A1"], taken=2)
+        for person in town.residents[:2]:
+            sign_up = SignUp(
+                entry_id=entry.id, centre_id=entry.centre_id, resident_id=person.id, person_key=f"r{person.id}",
+                status="confirmed", created_at=factories.NOW,
+            )  # fmt: skip
+            db.session.add(sign_up)
+        came = f"r{town.residents[0].id}"
+        db.session.add(Attendance(
+            centre_id=entry.centre_id, session_id=entry.sessions[0].id, entry_id=entry.id, person_key=came, came=True,
+            via="list", marked_at=factories.NOW, resident_id=town.residents[0].id,
+        ))  # fmt: skip
+        db.session.commit()
+        db.session.remove()
+    downgrade(revision=before)
+    with db.engine.connect() as connection:
+        marked = connection.execute(text("SELECT person_key FROM sign_up WHERE checked_in_at IS NOT NULL"))
+        assert marked.scalars().all() == [came]
+    upgrade()
+    with db.engine.connect() as connection:
+        rows = connection.execute(text("SELECT person_key, came FROM attendance")).all()
+    assert [(key, bool(there)) for key, there in rows] == [(came, True)]
