@@ -45,6 +45,9 @@ def test_no_form_of_thousands_of_fields_is_taken_apart(
     monkeypatch.setattr(werkzeug.formparser, "parse_qsl", parse)
     for path, _ in sent_to:
         answer = client.post(path, data=body, content_type=FORM)
+        if path.startswith("/hooks/"):  # of machines, which take no form: refused before anything is read
+            assert answer.status_code == 404
+            continue
         assert (answer.status_code, "内容太大了" in answer.text) == (413, True), path
 
 

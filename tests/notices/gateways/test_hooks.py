@@ -124,3 +124,9 @@ def test_an_old_signature_is_one_that_somebody_kept(app: Any, session: Any, boun
         app.test_client().post("/hooks/wechat", query_string=query, data=event(bound, "unsubscribe")).status_code == 404
     )
     assert left(session) is None
+
+
+def test_reports_are_small(app: Any, sent: list[int]) -> None:
+    body = b"[" + b"{}," * 100_000 + b"{}]"
+    answer = app.test_client().post(f"/hooks/sms?token={TOKEN}", data=body, content_type="application/json")
+    assert answer.status_code == 413
