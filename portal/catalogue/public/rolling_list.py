@@ -159,9 +159,8 @@ def _instead(asked: Published, wanted: Filters, centre: Centre | None, now: date
     if not near:
         heading, near = "最接近的", month_snapshot.nearest(asked.rows, wanted.any_time, now)
     if not near:
-        coming = month_snapshot.select_rows(
-            asked.rows, replace(wanted.any_time, terms=words.NOTHING, subject=words.NOTHING), now
-        ).coming
+        others = replace(wanted.any_time, terms=words.NOTHING, subject=words.NOTHING, free=True)
+        coming = month_snapshot.select_rows(asked.rows, others, now).coming
         heading, near = "很多人在报的", sorted(coming, key=lambda pair: -pair[0].taken)[:POPULAR]
     cards = [month_snapshot.card(*pair, now, with_centre=True) for pair in near]
     return {"call": _call(centre), "instead": Section(heading, "", cards) if cards else None}

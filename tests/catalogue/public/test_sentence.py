@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from portal.catalogue.public import month_snapshot, wishes
 from portal.core import clock
@@ -80,6 +82,24 @@ def test_each_part_is_taken_away_alone(typed: str) -> None:
     for gone in wish.parts:
         left = wishes.read(gone.left, NOW, CENTRES)
         assert [p.text for p in left.parts] == [p.text for p in wish.parts if p is not gone], (typed, gone)
+
+
+PIECES = [
+    *"周一二六日天末上下午早晚点半时分号月年0139今明后这本每个的老人手机葵涌-、,()／~ 每隔第最",
+    "9999年12月31日",
+    "0000年1月1日",
+    "99月99日",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+@settings(max_examples=300)
+def test_whatever_is_typed_is_read(typed: str) -> None:
+    """Nothing is refused, and what is left without a part is read again."""
+    wish = wishes.read(typed, NOW, CENTRES)
+    month_snapshot.Filters(days=wish.days).asked_months(clock.today(NOW))
+    assert wish.days is None or wish.days[0] < wish.days[1]
+    assert all(len(wishes.read(part.left, NOW, CENTRES).q) <= len(typed) * 2 for part in wish.parts)
 
 
 def test_a_part_of_today_that_is_over_is_next_week() -> None:
