@@ -25,8 +25,7 @@ NO_PAGE = {
     "people.export", "catalogue.calendar", "people_staff.audit_csv", "signup_staff.table",
     "catalogue_staff.understand", "catalogue_staff.plan_template", "catalogue_staff.export",
     "centres_staff.sheet", "people_staff.department",  # of the top's alone: looked at with the district's desk
-    "catalogue_feeds.of_centre", "catalogue_feeds.of_category", "catalogue_api.services", "catalogue_api.all_centres",
-    "catalogue_api.openapi", "catalogue_api.nowhere",
+    "catalogue_api.services", "catalogue_api.all_centres", "catalogue_api.nowhere",
     "people_staff.slips",  # of whoever has just made accounts, for minutes
 }  # fmt: skip
 
