@@ -94,20 +94,26 @@ def build(town: Town, make: Make) -> World:
     room_ids = _room(town, make)
     db.session.add_all(rows.values())
     db.session.flush()
-    ids = {
-        "entry_id": draft.id, "sign_up_id": sign_up.id, "change_id": change.id, "import_id": plan.id,
-        "step_id": rows["step"].id, "plan_id": plan.id, "template_id": rows["template"].id, "account_id": town.staff["A1"].id,
-        "sheet_id": rows["sheet"].id, "centre_id": a1.id, "department_id": town.staff["ZFB"].department_id,
-        "claim_id": rows["claim"].id, "photo_id": rows["photo"].id, "document_id": rows["document"].id, "pack_id": rows["pack"].id, "form": "zip",
-        "guide_id": rows["guide"].id, "message_id": message.id, "relative_id": relative.id, "resident_id": person.id,
-        "session_id": rows["web_session"].id, "delivery_id": rows["delivery"].id, "code": "A1", "month": "2026-12",
-        "key": "0" * 48, "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4", "name": "0" * 32 + ".webp",
-        "filename": "portal.css", "public_entry_id": public.id, "date_id": public.sessions[0].id, "rest": "nothing",
-        "place_key": codes.of_date(public.sessions[0].id), "no_show_id": _no_show(public, person.id),
-        **_feedback(town, public), **room_ids,
-    }  # fmt: skip
+    ids = _ids(town, public, rows) | _feedback(town, public) | room_ids
     db.session.commit()
     return World(town, ids, {})
+
+
+def _ids(town: Town, public: Entry, rows: dict[str, Any]) -> dict[str, Any]:
+    """URL argument -> its value for A1's record."""
+    person_id, of = town.residents[0].id, {name: row.id for name, row in rows.items()}
+    return {
+        "entry_id": of["draft"], "sign_up_id": of["sign_up"], "change_id": of["change"], "import_id": of["plan"],
+        "step_id": of["step"], "plan_id": of["plan"], "template_id": of["template"], "account_id": town.staff["A1"].id,
+        "sheet_id": of["sheet"], "centre_id": town.centres["A1"].id, "department_id": town.staff["ZFB"].department_id,
+        "claim_id": of["claim"], "photo_id": of["photo"], "document_id": of["document"], "pack_id": of["pack"],
+        "form": "zip", "guide_id": of["guide"], "message_id": of["message"], "relative_id": of["relative"],
+        "resident_id": person_id, "session_id": of["web_session"], "delivery_id": of["delivery"], "code": "A1",
+        "month": "2026-12", "key": "0" * 48, "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4",
+        "name": "0" * 32 + ".webp", "filename": "portal.css", "public_entry_id": public.id,
+        "date_id": public.sessions[0].id, "rest": "nothing", "place_key": codes.of_date(public.sessions[0].id),
+        "no_show_id": _no_show(public, person_id),
+    }  # fmt: skip
 
 
 def _sheet(town: Town) -> CentreSheet:
