@@ -75,4 +75,4 @@ def test_leaving_empties_what_the_browser_has_kept(
         answer = as_staff(client, town.staff["A1"]).post("/staff/logout")
     else:
         answer = as_resident(client, town.residents[0]).post("/logout")
-    assert answer.headers["Clear-Site-Data"] == '"cache"'
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
