@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from portal.catalogue.models import Entry
 from portal.core.db import db
+from portal.core.sessions import WebSession
 from portal.signup.attendance import codes
 from portal.signup.attendance.models import Attendance, AttendanceMark
 from portal.signup.models import SignUp
@@ -110,6 +111,29 @@ def test_the_page_opens_again_without_network_and_a_walk_in_is_kept(house: House
     waits(page, "都存好了")
     expect(page.locator(".roster")).to_contain_text("李（现场登记）")
     assert counted(house, Attendance, date) == 2
+
+
+def test_ticks_outlive_the_session(house: House, visit: Visit) -> None:
+    """Whoever was without network for long is signed out: the page says so, and after signing in all is sent."""
+    _, date = on_now(house, 2, "登录过期的签到")
+    page = visit(house.portal, cookies=house.as_staff("A1"))
+    page.goto(f"/staff/check-in/{date}")
+    waits(page, "都存好了")
+
+    def sign_out(_town: Town, _make: Make) -> None:
+        mine = (WebSession.audience == "staff", WebSession.person_id == house.staff["A1"])
+        db.session.execute(update(WebSession).where(*mine).values(ended_at=NOW))
+
+    house.do(sign_out)
+    page.locator(".roster label").first.click()
+    waits(page, "登录过期了")
+    expect(page.locator("#unsent a")).to_have_text("重新登录")
+    page.context.add_cookies([
+        {"name": name, "value": value, "url": house.portal.address} for name, value in house.as_staff("A1")
+    ])  # fmt: skip
+    page.goto(f"/staff/check-in/{date}")
+    waits(page, "都存好了")
+    assert counted(house, Attendance, date) == 1
 
 
 def test_without_javascript_the_form_works(house: House, visit: Visit) -> None:

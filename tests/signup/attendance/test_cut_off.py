@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select, text
 
 from portal.catalogue.models import Entry, EntrySession
+from portal.core import clock
 from portal.core.db import db, is_sqlite
 from portal.signup import actions as sign_ups
 from portal.signup import waiting_list
@@ -145,3 +147,20 @@ def test_with_the_constraint_alone_it_is_one(
 def without(engine: Engine, statement: str) -> None:
     with engine.begin() as connection:
         connection.execute(text(statement))
+
+
+def test_many_ticks_cost_as_many_statements_as_two(
+    session: Any, town: Town, date: EntrySession, crowd: list[SignUp], client: FlaskClient, as_staff: Any,
+    count_queries: Any,
+) -> None:  # fmt: skip
+    keys, at = [row.person_key for row in crowd], f"/staff/check-in/{date.id}/ticks"
+    session.rollback()
+    as_staff(client, town.staff["A1"])
+    seen = []
+    with clock.frozen(NOW):
+        for some in (keys[:2], keys[2:102]):
+            with count_queries() as counted:
+                sent = {"tick": [f"tick-{key:>8}|{key}|1|0|list".replace(" ", "-") for key in some]}
+                assert len(client.post(at, data=sent).json["applied"]) == len(some)
+            seen.append(len(counted))
+    assert seen[0] == seen[1] <= 30, seen
