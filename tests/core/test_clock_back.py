@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from portal.core import clock, outbox
 from portal.core.db import db
-from portal.notices import actions, deliveries
+from portal.notices import actions, claims, deliveries
 from portal.notices.models import Delivery, InboxMessage
 from portal.operations import work
 from tests.factories import Town
@@ -45,9 +45,9 @@ def test_a_lease_from_the_future_ends(town: Town, now: datetime) -> None:
     """A sender died before the clock was set back."""
     actions.text_phone("19900000000", "t", "change", "a", now)
     db.session.commit()
-    assert len(deliveries.claim("sms", now, 10)) == 1
-    assert deliveries.claim("sms", now - timedelta(seconds=5), 10) == []  # two machines never quite agree
-    assert len(deliveries.claim("sms", now - HOUR, 10)) == 1
+    assert len(claims.claim(["sms"], now, 10)) == 1
+    assert claims.claim(["sms"], now - timedelta(seconds=5), 10) == []  # two machines never quite agree
+    assert len(claims.claim(["sms"], now - HOUR, 10)) == 1
 
 
 def test_daily_tasks_and_what_is_due_happen_once(town: Town, now: datetime) -> None:
