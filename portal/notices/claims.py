@@ -77,7 +77,9 @@ def claim(
     )  # fmt: skip
     with writing():
         rows = db.session.execute(statement).all()
-        doubtful = {r.id: r.leased_until - LEASE for r in rows if r.leased_until and r.channel in (settling or {})}
+        doubtful = {
+            r.id: min(r.leased_until - LEASE, moment) for r in rows if r.leased_until and r.channel in (settling or {})
+        }
         waits = {r.id for r in rows if r.id in doubtful and doubtful[r.id] + (settling or {})[r.channel] > now}
         if doubtful:
             _doubt(doubtful)
