@@ -222,6 +222,8 @@ def test_who_changes_the_community_comes_back_to_the_list(client: FlaskClient, n
         ("高龄老人探访慰问", [], "elder"), ("四点半课堂", ["child"], "children"), ("冬至剪纸", [], "festival"),
         ("邻里纠纷怎么办", [], "law"), ("亲子绘本阅读会", ["family"], "reading"), ("海洋守护净滩", [], "ocean"),
         ("长者智能手机课", ["elder"], "elder"), ("便民服务", ["elder"], "elder"), ("便民服务", [], "other"),
+        ("职场沟通小课堂", [], "other"), ("重走东纵路", [], "party"), ("反电诈夜间宣传队", [], "law"),
+        ("阳台种菜课", [], "green"), ("社区书吧夜读时光", [], "reading"), ("客家茶果制作体验", [], "craft"),
     ],
 )  # fmt: skip
 def test_the_drawing_of_a_service(title: str, groups: list[str], drawing: str) -> None:
