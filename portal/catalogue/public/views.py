@@ -62,12 +62,12 @@ def service(entry_id: int) -> Response:
     key = ("service", entry_id, brief.revision, brief.status, brief.room_open, centres.stamp(), pages.minute(now))
     told, event = pages.kept(key, lambda: _told(entry_id, now))
     panels, closing = registry.panels(brief, access.viewer(), now), windows.closes_at(brief)
-    free = windows.free_places(brief.capacity, brief.taken)
+    free, over = windows.free_places(brief.capacity, brief.taken), queries.is_over(brief, now)
+    closed = closing is not None and closing <= now
     return pages.page(
         "catalogue/public/service.html", entry=brief, told=told, panels=panels, now=now,
-        facts=registry.facts(brief), similar=queries.similar(brief, now), over=queries.is_over(brief, now),
-        free=free, closed=closing is not None and closing <= now,
-        event=linked_data.with_places(event, free, brief.unit),
+        facts=registry.facts(brief), similar=queries.similar(brief, now), over=over, free=free, closed=closed,
+        event=linked_data.with_places(event, free, brief.unit, over or (closed and not brief.walk_in)),
     )  # fmt: skip
 
 
