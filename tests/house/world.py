@@ -99,8 +99,7 @@ def build(town: Town, make: Make) -> World:
         "guide_id": rows["guide"].id, "message_id": message.id, "relative_id": relative.id, "resident_id": person.id,
         "session_id": rows["web_session"].id, "delivery_id": rows["delivery"].id, "code": "A1", "month": "2026-12",
         "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4", "name": "0" * 32 + ".webp", "filename": "portal.css",
-        "rest": "nothing",
-        "public_entry_id": public.id, **_feedback(town, public), **room_ids,
+        "rest": "nothing", "public_entry_id": public.id, **_feedback(town, public), **room_ids,
     }  # fmt: skip
     db.session.commit()
     return World(town, ids, {})
