@@ -53,9 +53,12 @@ def event(entry: Entry, moved: Mapping[Span, datetime]) -> dict[str, Any]:
     return places.known(said)
 
 
-def with_places(said: Mapping[str, Any], free: int | None, unit: str) -> dict[str, Any]:
-    """The same with the places of this moment. free: None when unlimited; unit: families are not counted as people."""
-    stock = "SoldOut" if free == 0 else "InStock"
+def with_places(said: Mapping[str, Any], free: int | None, unit: str, closed: bool) -> dict[str, Any]:
+    """The same with the places of this moment. free: None when unlimited; unit: families are not counted as people.
+
+    closed: over, cancelled, or no more signing up; then free places are nobody's.
+    """
+    stock = "OutOfStock" if closed else "SoldOut" if free == 0 else "InStock"
     now: dict[str, Any] = {"offers": {**said["offers"], "availability": f"{SCHEMA}/{stock}"}}
     if free is not None and unit == "人":
         now["remainingAttendeeCapacity"] = free

@@ -96,12 +96,13 @@ def service(entry_id: int) -> Response:
     key = ("service", entry_id, brief.revision, brief.status, brief.room_open, centres.stamp(), pages.minute(now))
     told, event = pages.kept(key, lambda: _told(entry_id, now))
     panels = registry.panels(brief, access.viewer(), now)
-    free = windows.free_places(brief.capacity, brief.taken)
+    free, over = windows.free_places(brief.capacity, brief.taken), queries.is_over(brief, now)
+    closed = not windows.open_at(brief, now)
     return pages.page(
         "catalogue/public/service.html", entry=brief, told=told, panels=panels, now=now,
-        facts=registry.facts(brief), similar=queries.similar(brief, now), over=queries.is_over(brief, now),
-        back=going_back.asked(), mine=following.about(_resident_id(), entry_id), free=free,
-        closed=not windows.open_at(brief, now), event=linked_data.with_places(event, free, brief.unit),
+        facts=registry.facts(brief), similar=queries.similar(brief, now), over=over, free=free, closed=closed,
+        back=going_back.asked(), mine=following.about(_resident_id(), entry_id),
+        event=linked_data.with_places(event, free, brief.unit, over or (closed and not brief.walk_in)),
     )  # fmt: skip
 
 

@@ -143,6 +143,16 @@ def test_a_cancelled_activity_is_cancelled_at_its_time(
     session.commit()
     said = linked(client, f"/services/{entry.id}")
     assert said["eventStatus"] == f"{SCHEMA}EventCancelled" and said["startDate"][:10] == "2026-12-03"
+    assert said["offers"]["availability"] == f"{SCHEMA}OutOfStock"
+
+
+def test_places_that_nobody_can_take_are_not_in_stock(client: FlaskClient, town: Town, make: Make) -> None:
+    soon = [(START, START + HOURS)]
+    closed = make.entry(town.centres["A1"], soon, sign_up_until=NOW - HOURS)
+    over = make.entry(town.centres["A1"], [(NOW - 2 * HOURS, NOW - HOURS)])
+    come = make.entry(town.centres["A1"], soon, walk_in=True, capacity=None)
+    said = [linked(client, f"/services/{entry.id}")["offers"]["availability"] for entry in (closed, over, come)]
+    assert said == [f"{SCHEMA}OutOfStock", f"{SCHEMA}OutOfStock", f"{SCHEMA}InStock"]
 
 
 def test_words_that_people_type_stay_data(client: FlaskClient, session: Any, town: Town, make: Make) -> None:
