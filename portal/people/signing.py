@@ -44,7 +44,7 @@ def goodbye(said: str, url: str) -> Response:
 
 
 def forgetting(answer: Response) -> Response:
-    """Pages, and the rosters and ticks that a device keeps for the door. Browsers obey it over https only. Over the wire
+    """Pages, and the rosters and ticks a device keeps for the door. Browsers obey it over https only. Over the wire
     it costs a new copy of style and script at the next visit.
     """
     answer.headers["Clear-Site-Data"] = '"cache", "storage"'
