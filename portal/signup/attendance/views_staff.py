@@ -249,4 +249,4 @@ def place_sheet(date_id: int) -> Response:
 def worker() -> Response:
     """The service worker of these pages: it must lie above them to open them without network."""
     script = Path(str(current_app.static_folder), "check_in_worker.js").read_text("utf-8")
-    return Response(script, mimetype="text/javascript", headers={"Cache-Control": "no-cache"})
+    return Response(script, mimetype="text/javascript", headers={"Cache-Control": "private, no-cache"})
