@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.catalogue.models import PUBLISHED, Entry
@@ -57,7 +57,7 @@ def ask_after(now: datetime) -> int:
             Entry.status == PUBLISHED, Entry.last_end > now - LATEST, Entry.last_end <= now - AFTER,
             # By the index of lists: no series is longer, so nothing older can have ended only now.
             Entry.first_start > now - LATEST - LONGEST_SERIES, Entry.first_start < now,
-            or_(Entry.taken > 0, came), ~asked,
+            or_(and_(Entry.walk_in.is_(False), Entry.taken > 0), came), ~asked,
         )  # fmt: skip
         wanted = {str(i): {"entry_id": i} for i in db.session.scalars(statement.order_by(Entry.id))}
         return outbox.put_new("signup.evaluate", wanted, now)
