@@ -26,6 +26,7 @@ NO_PAGE = {
     "catalogue_staff.understand", "catalogue_staff.plan_template", "catalogue_staff.export",
     "centres_staff.sheet", "people_staff.department",  # of the top's alone: looked at with the district's desk
     "catalogue_api.services", "catalogue_api.all_centres", "catalogue_api.nowhere",
+    "notices_hooks.wechat_event", "wechat.ask", "wechat.back", "wechat.binding",  # only with an official account
     "people_staff.slips",  # of whoever has just made accounts, for minutes
 }  # fmt: skip
 
