@@ -125,11 +125,3 @@ def test_cutoff_is_in_the_month_before(app: Flask, now: Any) -> None:
     level = profile.load("dapeng").level("community")
     assert clock.stamp(level.cutoff("2026-12")) == "11月22日 18:00"  # type: ignore[arg-type]
     assert clock.stamp(profile.load("dapeng").level("district").cutoff("2027-03")) == "2月28日 18:00"  # type: ignore[arg-type]
-
-
-def test_labels_of_the_map_never_cover_each_other() -> None:
-    from portal.centres.views_resident import LABEL_HEIGHT, Dot, labelled
-
-    dots = [Dot("D", "大鹏新区", 300, 200, 1), Dot("A", "葵涌街道", 310, 205, 2), Dot("B", "某社区", 305, 202, 3)]
-    by_code = {dot.code: dot for dot in labelled(dots)}
-    assert by_code["A"].label_y - by_code["D"].label_y >= LABEL_HEIGHT and by_code["B"].label_y == 0

@@ -219,7 +219,9 @@ def mark_all(session: Any, phone: str) -> dict[str, str]:
     for number, name in enumerate(sorted(declared(PERSONS) - {"remark.salt"})):
         table, column = name.split(".")
         target = Base.metadata.tables[table].c[column]
-        found[name] = phone if column in ("phone", "recipient", "contact_phone") else f"mark{number:02}"
+        room = getattr(target.type, "length", None) or 6
+        mark = f"mark{number:02}" if room >= 6 else f"§{number:02}§"
+        found[name] = phone if column in ("phone", "recipient", "contact_phone") else mark
         if found[name] == phone:
             continue
         which = update(target.table)

@@ -116,11 +116,12 @@ def personal(resident_id: int) -> list[dict[str, Any]]:
     """The resident's own claims as plain data for the export (P8)."""
     with scope.system("export of own data"):
         rows = claims(resident_id)
+        said = remarks.about(MACHINE.name, [row.id for row in rows])
         return [
             {
                 "人群": profile.group_words([row.group_code]), "谁": row.relative.name if row.relative else "本人",
                 "状态": LABELS[row.status], "申请时间": clock.stamp(row.asked_at), "未确认原因": row.reason,
-                "办理说明": remarks.about(MACHINE.name, [row.id]).get(row.id, []),
+                "办理说明": said.get(row.id, []),
             }
             for row in rows
         ]  # fmt: skip
