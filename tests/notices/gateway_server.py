@@ -10,6 +10,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
+class Quiet(BaseHTTPRequestHandler):
+    """Says nothing, also when whoever asked has gone."""
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except (OSError, ValueError):
+            return
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        except (OSError, ValueError):
+            return
+
+
 class FakeGateway:
     """`received`: (headers, body) of every request. `answers`: statuses for the next requests, then 200; the special
     status 0 closes the connection without an answer."""
@@ -29,7 +48,7 @@ class FakeGateway:
 
 
 def _handler(gateway: FakeGateway) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with gateway.lock:
@@ -41,21 +60,6 @@ def _handler(gateway: FakeGateway) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except (OSError, ValueError):
-                return
-
-        def finish(self) -> None:
-            try:
-                super().finish()
-            except (OSError, ValueError):
-                return
 
     return Handler
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from portal.core import clock
 from portal.notices.gateways import wire
-from portal.notices.gateways.base import CannotTell, GatewayError, Taken, Text, Trouble
+from portal.notices.gateways.base import CannotTell, GatewayError, Taken, Text, Trouble, sorted_by
 from portal.notices.gateways.templates import Templates
 
 ALGORITHM = "ACS3-HMAC-SHA256"
@@ -55,8 +55,7 @@ FAILED = "2"  # SendStatus of QuerySendDetails: 1 waits for the report, 2 failed
 
 def sorted_out(code: str) -> tuple[Trouble, timedelta | None]:
     """What an error code means for the message, and how long the number wants to be left alone."""
-    fits = [start for start in CODES if code == start or code.startswith(f"{start}.")]
-    return CODES[max(fits, key=len)] if fits else (Trouble.PERMANENT, None)
+    return sorted_by(CODES, code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +120,7 @@ class AliyunSms:
         self.client, self.templates = client, templates
 
     def send(self, text: Text) -> Taken:
-        template = self.templates.of("sms", text.kind)
-        if template is None:
-            raise GatewayError("没有这类消息的短信模板（PORTAL_TEMPLATES）", Trouble.LATER)
+        template = self.templates.needed("sms", text.kind)
         answer = self.client.call("SendSms", {
             "PhoneNumbers": text.recipient, "SignName": self.templates.sign, "TemplateCode": template.id,
             "TemplateParam": json.dumps(dict(template.values(text.parts)), ensure_ascii=False), "OutId": text.once,
@@ -151,9 +148,7 @@ class AliyunVoice:
         self.client, self.templates = client, templates
 
     def send(self, text: Text) -> Taken:
-        template = self.templates.of("voice", text.kind)
-        if template is None:
-            raise GatewayError("没有这类消息的语音模板（PORTAL_TEMPLATES）", Trouble.LATER)
+        template = self.templates.needed("voice", text.kind)
         answer = self.client.call("SingleCallByTts", {
             "CalledNumber": text.recipient, "CalledShowNumber": self.client.account.shown, "TtsCode": template.id,
             "TtsParam": json.dumps(dict(template.values(text.parts)), ensure_ascii=False), "PlayTimes": 2,

@@ -102,3 +102,12 @@ class Local:
 
     def find(self, _text: Text, _since: datetime) -> Taken | None:
         raise CannotTell
+
+
+def sorted_by(codes: Mapping[str, tuple[Trouble, timedelta | None]], code: str) -> tuple[Trouble, timedelta | None]:
+    """What a provider's error code means for the message, and how long the number wants to be left alone.
+
+    codes: by the beginning of a code up to a dot; the longest that fits counts. All others are about the message.
+    """
+    fits = [start for start in codes if code == start or code.startswith(f"{start}.")]
+    return codes[max(fits, key=len)] if fits else (Trouble.PERMANENT, None)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from portal.notices.gateways.base import GatewayError, Trouble
+
 CHANNELS = ("sms", "voice", "wechat")
 # What a template may ask for. title, text: the message; link: where it leads; time: when it was written;
 # code, minutes: of a login code.
@@ -47,6 +49,14 @@ class Templates:
         """The template of a kind ('sign_up.confirmed': of it, else of 'sign_up', else the default)."""
         own = self.table.get(channel, {})
         return own.get(kind) or own.get(kind.split(".", 1)[0]) or own.get(DEFAULT)
+
+    def needed(self, channel: str, kind: str) -> Template:
+        """The same. Raises GatewayError (again later) without one: whoever answers for the settings may add it."""
+        found = self.of(channel, kind)
+        if found is None:
+            what = {"sms": "短信模板", "voice": "语音模板", "wechat": "微信模板"}[channel]
+            raise GatewayError(f"没有这类消息的{what}（PORTAL_TEMPLATES）", Trouble.LATER)
+        return found
 
 
 class BadTemplates(ValueError):

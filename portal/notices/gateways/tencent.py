@@ -16,7 +16,7 @@ from typing import Any
 
 from portal.core import clock
 from portal.notices.gateways import wire
-from portal.notices.gateways.base import CannotTell, GatewayError, Taken, Text, Trouble
+from portal.notices.gateways.base import CannotTell, GatewayError, Taken, Text, Trouble, sorted_by
 from portal.notices.gateways.templates import Templates
 
 ALGORITHM = "TC3-HMAC-SHA256"
@@ -45,8 +45,7 @@ CODES: Mapping[str, tuple[Trouble, timedelta | None]] = {
 
 def sorted_out(code: str) -> tuple[Trouble, timedelta | None]:
     """What an error code means for the message, and how long the number wants to be left alone."""
-    fits = [start for start in CODES if code == start or code.startswith(f"{start}.")]
-    return CODES[max(fits, key=len)] if fits else (Trouble.PERMANENT, None)
+    return sorted_by(CODES, code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +115,7 @@ class TencentSms:
         self.client, self.templates = client, templates
 
     def send(self, text: Text) -> Taken:
-        template = self.templates.of("sms", text.kind)
-        if template is None:
-            raise GatewayError("没有这类消息的短信模板（PORTAL_TEMPLATES）", Trouble.LATER)
+        template = self.templates.needed("sms", text.kind)
         answer = self.client.call("SendSms", {
             "PhoneNumberSet": [f"+86{text.recipient}"], "SmsSdkAppId": self.client.account.app,
             "SignName": self.templates.sign, "TemplateId": template.id,
@@ -156,9 +153,7 @@ class TencentVoice:
         self.client, self.templates = client, templates
 
     def send(self, text: Text) -> Taken:
-        template = self.templates.of("voice", text.kind)
-        if template is None:
-            raise GatewayError("没有这类消息的语音模板（PORTAL_TEMPLATES）", Trouble.LATER)
+        template = self.templates.needed("voice", text.kind)
         answer = self.client.call("SendTtsVoice", {
             "TemplateId": template.id, "TemplateParamSet": [value for _, value in template.values(text.parts)],
             "CalledNumber": f"+86{text.recipient}", "VoiceSdkAppid": self.client.account.app, "PlayTimes": 2,

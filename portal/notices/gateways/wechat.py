@@ -131,9 +131,7 @@ class WechatAccount:
         return cls(Api(config.get("WECHAT_ENDPOINT", ""), config["WECHAT_APP_ID"], config["WECHAT_SECRET"]), known)
 
     def send(self, text: Text) -> Taken:
-        template = self.templates.of("wechat", text.kind)
-        if template is None:
-            raise GatewayError("没有这类消息的微信模板（PORTAL_TEMPLATES）", Trouble.LATER)
+        template = self.templates.needed("wechat", text.kind)
         message = {
             "touser": text.recipient, "template_id": template.id, "url": text.parts.get("link", ""),
             "client_msg_id": text.once,

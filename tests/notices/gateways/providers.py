@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
+from tests.notices.gateway_server import Quiet
 from tests.notices.gateways.signatures import aliyun_says, tencent_says
 
 # What each action cannot do without, and in which version of the API it has these names (from the providers' pages).
@@ -131,7 +132,7 @@ def _aliyun(provider: Provider, action: str, asked: dict[str, Any]) -> dict[str,
 
 
 def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             with provider.lock:
@@ -168,21 +169,6 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
                 action, asked = self.headers["x-acs-action"], dict(parse_qsl(body.decode(), strict_parsing=True))
             version = self.headers["X-TC-Version"] or self.headers["x-acs-version"]
             return provider.judged(wrong or lacks(provider.kind, action, version, asked), action, asked)
-
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except (OSError, ValueError):
-                return
-
-        def finish(self) -> None:
-            try:
-                super().finish()
-            except (OSError, ValueError):
-                return
 
     return Handler
 
