@@ -20,6 +20,7 @@ from portal import (
     people,
     settings,
     signup,
+    teams,
     venues,
 )
 from portal.core import (
@@ -39,7 +40,7 @@ from portal.core import (
 )
 
 migrate = Migrate()
-FEATURES = (centres, people, notices, cases, feedback, venues, catalogue, signup, front, operations, demo)
+FEATURES = (centres, people, notices, cases, feedback, venues, catalogue, teams, signup, front, operations, demo)
 
 
 csrf = CSRFProtect()

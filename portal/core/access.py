@@ -23,6 +23,7 @@ class Permission(StrEnum):
     SIGN_UPS = "sign_ups"
     VENUES = "venues"  # rooms, their bookings, closures and series
     FEEDBACK = "feedback"  # evaluations read and call-backs made
+    TEAMS = "teams"  # service teams, their members and rosters; who is sent
     GUIDES = "guides"
     CENTRES = "centres"
     ACCOUNTS = "accounts"
@@ -41,7 +42,7 @@ class Role(StrEnum):
 PERMISSION_LABELS = {
     Permission.VIEW: "查看", Permission.PLAN: "编制清单", Permission.REVIEW: "审核清单", Permission.PUBLISH: "发布清单",
     Permission.SIGN_UPS: "管理报名", Permission.VENUES: "管理场地", Permission.FEEDBACK: "评价和回访",
-    Permission.GUIDES: "维护生活指南", Permission.CENTRES: "维护阵地信息",
+    Permission.TEAMS: "服务队", Permission.GUIDES: "维护生活指南", Permission.CENTRES: "维护阵地信息",
     Permission.ACCOUNTS: "管理账户", Permission.AUDIT: "查看操作记录", Permission.MESSAGES: "查看消息出口",
     Permission.LET_IN: "帮居民登录", Permission.UNMASK: "查看完整电话",
 }  # fmt: skip
