@@ -1,9 +1,15 @@
 """Service teams (综合服务队): members, roster, who is free (SPEC H7). Knows no orders: what keeps somebody busy is
-registered by the features above (free.busy)."""
+registered by the features above (free.busy), and so is what the member's page shows beside shifts (member_page.part).
+"""
 
 from flask import Flask
 
 
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and deadlines to the app."""
-    from portal.teams import models  # noqa: F401
+    # Importing the first three registers what the outbox carries out, what is due and what waits for staff.
+    from portal.teams import deadlines, handlers, views_member, views_roster, views_staff, waiting  # noqa: F401
+
+    app.register_blueprint(views_staff.bp)
+    app.register_blueprint(views_roster.bp)
+    app.register_blueprint(views_member.bp)
