@@ -46,11 +46,17 @@ def _page(team_id: int, error: DomainError | None = None) -> Response:
     grid = queries.grid(team_id, first, days)
     hands = [m for m in queries.members(team_id) if m.since < last and (m.until is None or m.until > first)]
     return pages.page(
-        "teams/roster.html", team=team, grid=grid, p=p, now=now, today=today, first=first, days=days, hands=hands,
-        error=error, typed=request.form if error else {}, spans=rules.DAYS, labels=LABELS, roles=rules.ROLE_LABELS,
+        "teams/roster.html", team=team, grid=grid, used=_used(grid, p), now=now, today=today, first=first, days=days,
+        error=error, typed=request.form if error else {}, spans=rules.DAYS, labels=LABELS, roles=rules.ROLE_LABELS, p=p,
+        hands=hands,
         before=first - timedelta(days=days), after=last, pattern=bool(queries.pattern(team_id)),
         monday=roster.week_of(first) if first >= today else roster.week_of(today) + timedelta(days=7),
     )  # fmt: skip
+
+
+def _used(grid: queries.Grid, p: rules.Policy) -> list[rules.Part]:
+    """Parts of the day that have a place at all."""
+    return [part for part in p.parts if any((day, part.code) in grid.cells for day in grid.days)]
 
 
 def _redraw(error: DomainError, team_id: int) -> Response:
@@ -59,7 +65,7 @@ def _redraw(error: DomainError, team_id: int) -> Response:
 
 def _done(said: str, team_id: int) -> Response:
     first, days = _span(request.form, clock.today(clock.now()))
-    return pages.said(said, url_for(".show", team_id=team_id, days=days, **{"from": first.isoformat()}))
+    return pages.said(said, f"{url_for('.show', team_id=team_id)}?from={first.isoformat()}&days={days}")
 
 
 @bp.post("/roster")
@@ -191,7 +197,7 @@ def paper(team_id: int) -> Response:
 
 def _document(team: Team, first: date, days: int, now: datetime) -> documents.DoorRoster:
     p, grid = queries.policy(), queries.grid(team.id, first, days)
-    used = [part for part in p.parts if any((day, part.code) in grid.cells for day in grid.days)]
+    used = _used(grid, p)
     rows = tuple(
         documents.Day(day, tuple(
             tuple(s.member.name if s.member else "" for s in grid.cells.get((day, part.code), ())) for part in used

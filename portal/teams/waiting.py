@@ -36,8 +36,8 @@ def _rows(wanted: tuple[ColumnElement[bool], ...]) -> Select[Any]:
         Shift.team_id.label("team_id"), func.count().label("count"), func.min(Shift.day).label("day")
     ).where(*wanted).group_by(Shift.team_id).subquery()  # fmt: skip
     row = packed(id=found.c.team_id, count=found.c.count, day=found.c.day, team=Team.name, centre=label(Centre))
-    rows = select(row).select_from(found).join(Team, Team.id == found.c.team_id).join(Centre, Centre.id == Team.centre_id)
-    return rows.order_by(found.c.day, found.c.team_id)
+    rows = select(row).select_from(found).join(Team, Team.id == found.c.team_id)
+    return rows.join(Centre, Centre.id == Team.centre_id).order_by(found.c.day, found.c.team_id)
 
 
 def _line(found: dict[str, Any], now: datetime) -> Waiting:
