@@ -25,9 +25,15 @@ MOST_WAITED = 72 * 60  # minutes that waiting for the resident's answer may add 
 MOST_RETURNS = 2  # between the same two; then the level above both decides (争议裁决)
 
 
-def open_case(kind: str, centre: Centre, title: str, detail: str, clocks: Iterable[str], now: datetime) -> Case:
-    """A new case of `centre`, at whoever works there or nearest above; `clocks` of its kind's policy start."""
-    at, why = ladder.step_over(centre, kinds.of(kind).permission)
+def open_case(
+    kind: str, centre: Centre, title: str, detail: str, clocks: Iterable[str], now: datetime, *,
+    first: Centre | None = None,
+) -> Case:  # fmt: skip
+    """A new case of `centre`, at whoever works there or nearest above; `clocks` of its kind's policy start.
+
+    first: who has it to begin with, where that is not the centre itself (a subdistrict reviews for its communities).
+    """
+    at, why = ladder.step_over(first or centre, kinds.of(kind).permission)
     case = Case(
         kind=kind, centre=centre, waits_at=at, title=title[:100], detail=detail[:200], opened_at=now, turn_since=now
     )

@@ -47,11 +47,8 @@ def warn(now: datetime) -> int:
         rows = db.session.execute(soon.order_by(CaseClock.id)).all()
         office = bool(rows) and queries.work_clock().is_open(now)
         db.session.rollback()
-        return sum(
-            _warn(number, warn_at, due_at, kind, now)
-            for number, warn_at, due_at, kind in rows
-            if office or policy.of(kind).any_time
-        )
+        ready = [row for row in rows if office or policy.of(row.kind).any_time]
+        return sum(_warn(row.id, row.warn_at, row.due_at, row.kind, now) for row in ready if row.warn_at is not None)
 
 
 def _warn(clock_id: int, warn_at: datetime, due_at: datetime, kind: str, now: datetime) -> int:

@@ -21,14 +21,12 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
-    or_,
     select,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from portal.cases.models import OFFERED as WAITS_FOR_ANSWER
-from portal.cases.models import Case, Handover
+from portal.cases.models import Case
 from portal.centres.models import Centre
 from portal.centres.queries import inside
 from portal.core.db import Base, UTCDateTime
@@ -61,20 +59,12 @@ IS_UNDONE = text("status NOT IN ('refused','confirmed','withdrawn')")
 
 
 def _shown_to(scope: StaffScope) -> ColumnElement[bool]:
-    """Requests of people who live in the subtree, and those that were handed or offered to it or its department."""
-    mine = select(Case.id)
-    offered = select(Handover.case_id).where(Handover.status == WAITS_FOR_ANSWER)
+    """Whoever sees the case: where the person lives, whoever has it, to whom it is offered. A request and its case
+    belong to the same community."""
+    cases = HelpRequest.case_id.in_(select(Case.id).where(Case.staff_criteria(scope)))
     if scope.department_id is not None:
-        here = or_(
-            Case.department_id == scope.department_id,
-            Case.id.in_(offered.where(Handover.to_department_id == scope.department_id)),
-        )
-        return or_(HelpRequest.taken_department_id == scope.department_id, HelpRequest.case_id.in_(mine.where(here)))
-    within = select(Centre.id).where(*inside(scope.path))
-    here = or_(Case.waits_at_id.in_(within), Case.id.in_(offered.where(Handover.to_id.in_(within))))
-    return or_(
-        HelpRequest.centre_id.in_(within), HelpRequest.taken_id.in_(within), HelpRequest.case_id.in_(mine.where(here))
-    )
+        return cases
+    return HelpRequest.centre_id.in_(select(Centre.id).where(*inside(scope.path))) | cases
 
 
 class HelpRequest(CentreScoped, Base):
@@ -155,7 +145,8 @@ class _OfRequest(CentreScoped):
 
     @classmethod
     def _of(cls, which: Select[Any]) -> ColumnElement[bool]:
-        return getattr(cls, "request_id").in_(which)  # noqa: B009  # each of them has it
+        own: ColumnElement[bool] = getattr(cls, "request_id").in_(which)  # noqa: B009  # each of them has it
+        return own
 
     @classmethod
     def staff_criteria(cls, scope: StaffScope) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ Written once: buttons, pages, messages and docs/flows.md are made of these table
 from typing import Any
 
 from portal.cases import kinds
+from portal.cases import queries as case_queries
 from portal.cases import states as case_states
 from portal.cases.ladder import at_or_above
 from portal.core.access import Actor, Permission
@@ -62,8 +63,14 @@ def has_it(request: Any, actor: Actor) -> str | None:
 
 
 def _receives(request: Any, actor: Actor) -> str | None:
-    """Who was sent it: decided by the offered hand-over itself (cases.states), which the action answers with this."""
-    return None if actor.kind in ("staff", "system") else "由收到派单的单位答复。"
+    """Whom it was dispatched to, as the hand-over that waits for an answer says."""
+    if actor.kind == "system":
+        return None
+    offered = case_queries.offered(request.case_id)
+    if offered is None:
+        return "这张派单已经有人答复了。"
+    refusal = case_states.HANDOVER.transition("accept").refusal(offered, actor)
+    return refusal.message if refusal is not None else None
 
 
 def is_own(request: Any, actor: Actor) -> bool:
@@ -114,7 +121,7 @@ STEPS = (
     # The answer of the community to which it was dispatched.
     Transition("accept", "接单", (DISPATCHED,), ACCEPTED, _HELP, guard=_receives, event="help.accepted"),
     Transition(
-        "decline", "退回", (DISPATCHED,), RECEIVED, _HELP, needs_reason=True, guard=_receives, event="help.declined"
+        "decline", "退回", (DISPATCHED,), RECEIVED, _HELP, needs_reason=True, guard=_receives, event="help.returned"
     ),
     Transition(
         "hand_back",
@@ -124,7 +131,7 @@ STEPS = (
         _HELP,
         needs_reason=True,
         guard=_came_down,
-        event="help.declined",
+        event="help.returned",
     ),
     # Doing it: by members of the team (their orders move it), or by the unit's own staff.
     Transition("assign", "派给队员", (ACCEPTED,), ASSIGNED, _HELP, guard=has_it, event="help.assigned"),
