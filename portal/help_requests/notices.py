@@ -51,8 +51,13 @@ def _staff(row: HelpRequest, title: str, body: str) -> Words:
     return Words("work.help", f"{title}（求助 #{row.id}）", body)
 
 
+def _due(row: HelpRequest) -> str:
+    """'在 11月25日 10:00 前'."""
+    return f"在 {clock.stamp(row.case.due_at)} 前" if row.case.due_at else "尽快"
+
+
 def _by(row: HelpRequest) -> str:
-    return f"请在 {clock.stamp(row.case.due_at)} 前" if row.case.due_at else "请尽快"
+    return f"请{_due(row)}"
 
 
 def filed(row: HelpRequest) -> Words:
@@ -93,11 +98,9 @@ def soon(row: HelpRequest) -> Words:
 
 
 def overdue(row: HelpRequest) -> Words:
-    return _staff(row, "求助超时了", f"应在 {clock.stamp(row.case.due_at)} 前办，请现在就办。上级和居民都看得到。")
+    return _staff(row, "求助超时了", f"应{_due(row)}办，请现在就办。上级和居民都看得到。")
 
 
 def overdue_above(row: HelpRequest) -> Words:
     at = f"{row.case.waits_at.label}{row.case.owner_name}"
-    return _staff(
-        row, f"{row.case.waits_at.label}的求助超时", f"应由{at}在 {clock.stamp(row.case.due_at)} 前办。请督促。"
-    )
+    return _staff(row, f"{row.case.waits_at.label}的求助超时", f"应由{at}{_due(row)}办。请督促。")
