@@ -1,0 +1,1 @@
+"""Help at home and urgent help (SPEC H1-H7)."""
