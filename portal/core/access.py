@@ -119,9 +119,19 @@ def public_slow(view: View) -> View:
     return _declare(view, Access("public", slow=True))
 
 
+def public_files(view: View) -> View:
+    """Anybody may open it and send a file, one at a time: what unpacks a file is slow."""
+    return _declare(view, Access("public", files=True, slow=True))
+
+
 def resident(view: View) -> View:
     """Signed-in residents only; others are asked to sign in and come back."""
     return _declare(view, Access("resident"))
+
+
+def resident_files(view: View) -> View:
+    """As `resident`, and a file may be sent."""
+    return _declare(view, Access("resident", files=True, slow=True))
 
 
 def staff(

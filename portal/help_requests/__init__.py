@@ -9,4 +9,9 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and deadlines to the app."""
-    from portal.help_requests import models  # noqa: F401
+    # Importing the first three registers what the outbox carries out, what is due and what is a resident's.
+    from portal.help_requests import deadlines, handlers, registry, views_kept, views_resident, views_staff  # noqa: F401
+
+    app.register_blueprint(views_resident.bp)
+    app.register_blueprint(views_staff.bp)
+    app.register_blueprint(views_kept.bp)
