@@ -15,6 +15,7 @@ from portal import (
     demo,
     feedback,
     front,
+    help_requests,
     notices,
     operations,
     people,
@@ -40,7 +41,9 @@ from portal.core import (
 )
 
 migrate = Migrate()
-FEATURES = (centres, people, notices, cases, feedback, venues, catalogue, teams, signup, front, operations, demo)
+FEATURES = (
+    centres, people, notices, cases, feedback, venues, catalogue, teams, signup, help_requests, front, operations, demo,
+)  # fmt: skip
 
 
 csrf = CSRFProtect()

@@ -4,7 +4,7 @@ Each step is one conditional UPDATE (states.fire): of two people at once one win
 on never moves a due time (I1).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select, update
@@ -25,9 +25,15 @@ MOST_WAITED = 72 * 60  # minutes that waiting for the resident's answer may add 
 MOST_RETURNS = 2  # between the same two; then the level above both decides (争议裁决)
 
 
-def open_case(kind: str, centre: Centre, title: str, detail: str, clocks: Iterable[str], now: datetime) -> Case:
-    """A new case of `centre`, at whoever works there or nearest above; `clocks` of its kind's policy start."""
-    at, why = ladder.step_over(centre, kinds.of(kind).permission)
+def open_case(
+    kind: str, centre: Centre, title: str, detail: str, clocks: Iterable[str], now: datetime, *,
+    first: Centre | None = None,
+) -> Case:  # fmt: skip
+    """A new case of `centre`, at whoever works there or nearest above; `clocks` of its kind's policy start.
+
+    first: who has it to begin with, where that is not the centre itself (a subdistrict reviews for its communities).
+    """
+    at, why = ladder.step_over(first or centre, kinds.of(kind).permission)
     case = Case(
         kind=kind, centre=centre, waits_at=at, title=title[:100], detail=detail[:200], opened_at=now, turn_since=now
     )
@@ -38,16 +44,21 @@ def open_case(kind: str, centre: Centre, title: str, detail: str, clocks: Iterab
     return case
 
 
-def start_clocks(case: Case, names: Iterable[str], now: datetime) -> None:
-    """Start clocks from the policy as it is now; what they say is never computed again (I1)."""
-    terms, work = policy.of(case.kind).clocks, queries.work_clock()
+def start_clocks(case: Case, names: Iterable[str], now: datetime, own: Mapping[str, policy.Term] | None = None) -> None:
+    """Start clocks from the policy as it is now; what they say is never computed again (I1).
+
+    own: terms that are this case's alone (each kind of help has a whole time of its own).
+    """
+    p, work = policy.of(case.kind), queries.work_clock()
+    terms = {**p.clocks, **(own or {})}
     for name in names:
         term = terms[name]
         before = select(func.count()).where(CaseClock.case_id == case.id, CaseClock.name == name)
         ordinal, due = 1 + (db.session.scalar(before) or 0), term.due(now, work)
         row = CaseClock(
-            case_id=case.id, name=name, ordinal=ordinal, unit=term.unit, amount=term.amount, started_at=now, due_at=due
-        )
+            case_id=case.id, name=name, ordinal=ordinal, unit=term.unit, amount=term.amount, started_at=now, due_at=due,
+            warn_at=now + (due - now) * p.warn / 100 if p.warn else None,
+        )  # fmt: skip
         db.session.add(row)
     next_due(case)
 
@@ -169,7 +180,8 @@ def offer(
     if department is not None and department.id not in ladder.working_departments(permission):
         department = None
     at = to if department is not None else ladder.desk(to, permission)
-    until = policy.of(case.kind).answer.due(now, queries.work_clock())
+    p = policy.of(case.kind)
+    until = (p.dispatch if kind == DISPATCH and p.dispatch else p.answer).due(now, queries.work_clock())
     row = _handover(case, kind, case.waits_at_id, at, reason, now, tried, department, until)
     states.note(MACHINE, case, "offer", actor, now, reason, details={"handover": row.id, "to": at.id})
     _effect(case, "offered", f"{row.id}", now)
@@ -210,6 +222,7 @@ def lapse(row: Handover, now: datetime) -> None:
     """No answer in time: a dispatch from above is accepted by that, a referral declined and the case rises (I6)."""
     actor, case = system_actor(), row.case
     states.fire(HANDOVER, row, "lapse", actor, now, values={"decided_at": now})
+    _effect(case, "lapsed", f"{row.id}", now)
     if row.kind == DISPATCH:
         _take_over(actor, row, now)
         return
@@ -293,6 +306,8 @@ def answered(case: Case, now: datetime) -> None:
     for row in _running(case):
         if row.due_at > now - timedelta(minutes=minutes):  # what was missed before stays missed (I7)
             row.due_at += timedelta(minutes=minutes)
+            if row.warn_at is not None:
+                row.warn_at += timedelta(minutes=minutes)
     states.note(MACHINE, case, "answered", system_actor(), now, details={"minutes": minutes})
     next_due(case)
 

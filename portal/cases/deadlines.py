@@ -13,7 +13,7 @@ from portal.cases.errors import NobodyAbove
 from portal.cases.models import OFFERED, UP, Case, CaseClock, Handover
 from portal.core import outbox, registry, scope
 from portal.core.access import system_actor
-from portal.core.db import db, writing
+from portal.core.db import db, hit, writing
 
 
 @registry.due
@@ -32,9 +32,37 @@ def overdue(now: datetime) -> int:
         for number, told, due_at, kind in rows:
             p = policy.of(kind)
             longer = due_at + timedelta(hours=p.after_hours) <= now
-            if (office or p.any_time) and (told == 0 or longer):
-                done += _tell(number, told, due_at, now)
+            for step in range(told, 2) if office or p.any_time else ():
+                if step == 0 or longer:
+                    done += _tell(number, step, due_at, now)
         return done
+
+
+@registry.due
+def warn(now: datetime) -> int:
+    """Remind who has it while there is still time, once a clock; returns how many. The mark moves with the message."""
+    with scope.system("clocks that end soon"):
+        soon = select(CaseClock.id, CaseClock.warn_at, CaseClock.due_at, Case.kind).join(Case)
+        soon = soon.where(queries.NOT_DONE, CaseClock.stopped_at.is_(None), CaseClock.warn_at <= now)
+        rows = db.session.execute(soon.order_by(CaseClock.id)).all()
+        office = bool(rows) and queries.work_clock().is_open(now)
+        db.session.rollback()
+        ready = [row for row in rows if office or policy.of(row.kind).any_time]
+        return sum(_warn(row.id, row.warn_at, row.due_at, row.kind, now) for row in ready if row.warn_at is not None)
+
+
+def _warn(clock_id: int, warn_at: datetime, due_at: datetime, kind: str, now: datetime) -> int:
+    """One transaction each. Of a clock that is over already nobody is reminded: that is told as missed."""
+    with writing():
+        mark = update(CaseClock).where(CaseClock.id == clock_id, CaseClock.warn_at == warn_at)
+        if hit(mark.where(CaseClock.stopped_at.is_(None)).values(warn_at=None), synchronize_session=False) != 1:
+            return 0
+        if now >= due_at:
+            return 0
+        case_id = db.session.scalar(select(CaseClock.case_id).where(CaseClock.id == clock_id))
+        payload = {"case_id": case_id, "due_at": int(due_at.timestamp())}
+        outbox.put(f"{kinds.of(kind).topic}.soon", f"{clock_id}:{int(due_at.timestamp())}", payload, now)
+        return 1
 
 
 def _tell(clock_id: int, told: int, due_at: datetime, now: datetime) -> int:

@@ -9,7 +9,8 @@ from portal.core.access import Permission
 class Kind:
     """label: what staff call one ('回访'). section: the line of the left column it counts for. permission: who does it.
 
-    topic: what its outbox effects begin with: '<topic>.overdue' {case_id, step}, '<topic>.lifted' {case_id}.
+    topic: what its outbox effects begin with: '<topic>.overdue' {case_id, step}, '<topic>.lifted' {case_id}, where its
+    policy warns '<topic>.soon' {case_id}, where it is offered to others '.offered', '.declined', '.lapsed' {case_id}.
     """
 
     name: str

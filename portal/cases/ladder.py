@@ -73,6 +73,12 @@ def people_at(centre: Centre, permission: Permission) -> list[int]:
     return list(db.session.scalars(wanted.order_by(StaffAccount.id)))
 
 
+def people_of_department(department_id: int, permission: Permission) -> list[int]:
+    """The accounts of a department that hold `permission`."""
+    wanted = select(StaffAccount.id).where(StaffAccount.department_id == department_id, *_holds(permission))
+    return list(db.session.scalars(wanted.order_by(StaffAccount.id)))
+
+
 def at_or_above(actor: Actor, centre: Centre | None) -> bool:
     """Whether what waits at `centre` may be done by this actor: of the centre, of one above it, or the system (P6).
 

@@ -66,10 +66,11 @@ class Case(CentreScoped, Base):
     @classmethod
     def staff_criteria(cls, scope: StaffScope) -> ColumnElement[bool]:
         """Cases of the subtree, and those that others handed or offered to it."""
-        if scope.department_id is not None:
-            return super().staff_criteria(scope)
-        within = select(Centre.id).where(*inside(scope.path))
         offered = select(Handover.id).where(Handover.case_id == cls.id, Handover.status == OFFERED)
+        if scope.department_id is not None:
+            to_it = offered.where(Handover.to_department_id == scope.department_id).exists()
+            return (cls.department_id == scope.department_id) | to_it
+        within = select(Centre.id).where(*inside(scope.path))
         to_them = offered.where(Handover.to_id.in_(within)).exists()
         return cls.centre_id.in_(within) | cls.waits_at_id.in_(within) | to_them
 
@@ -77,13 +78,15 @@ class Case(CentreScoped, Base):
 class CaseClock(Base):
     """A named time of a case, from a snapshot of the policy. A missed one stays missed and visible.
 
-    unit: hours, working_hours or workdays. told: 0 nobody yet, 1 who has it, 2 the level above too.
+    unit: hours, working_hours or workdays. warn_at: when who has it is reminded; None when that was done or the kind
+    has no reminder. told, of the missed one: 0 nobody yet, 1 who has it, 2 the level above too.
     """
 
     __tablename__ = "case_clock"
     __table_args__ = (
         UniqueConstraint("case_id", "name", "ordinal"),
         Index("ix_case_clock_due", "due_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
+        Index("ix_case_clock_warn", "warn_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -94,6 +97,7 @@ class CaseClock(Base):
     amount: Mapped[int]
     started_at: Mapped[datetime] = mapped_column(UTCDateTime)
     due_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    warn_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     stopped_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     told: Mapped[int] = mapped_column(default=0)
 

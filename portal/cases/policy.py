@@ -50,22 +50,25 @@ def _by_day(moment: datetime) -> datetime:
 @dataclass(frozen=True, slots=True)
 class Policy:
     """then: after a missed clock the level above is told, gets the case, or is alarmed; after_hours later than the due
-    time. answer: how long an offered hand-over may wait. any_time: staff are told outside office hours too.
+    time. answer: how long an offered hand-over may wait; dispatch: one to a lower level, where that is another time.
+    warn: after so many hundredths of a clock who has it is reminded, 0 never. any_time: staff are told outside office
+    hours too.
     """
 
     clocks: Mapping[str, Term] = field(default_factory=dict)
     then: Literal["tell", "hand_up", "alarm"] = "tell"
     after_hours: int = 24
     answer: Term = Term("working_hours", 4)
+    dispatch: Term | None = None
+    warn: int = 0
     may_decline: bool = True
     any_time: bool = False
 
 
 def read(table: Mapping[str, Any]) -> Policy:
     """A kind's table as a Policy. Raises TypeError for a key that does not exist."""
-    plain = {k: v for k, v in table.items() if k not in ("clocks", "answer")}
-    if "answer" in table:
-        plain["answer"] = Term(**table["answer"])
+    plain = {k: v for k, v in table.items() if k not in ("clocks", "answer", "dispatch")}
+    plain |= {name: Term(**table[name]) for name in ("answer", "dispatch") if name in table}
     return Policy(clocks={name: Term(**term) for name, term in table.get("clocks", {}).items()}, **plain)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 
 from portal.cases import kinds, ladder, policy
 from portal.cases.calendar import WorkClock
-from portal.cases.models import CLAIMED, OFFERED, WORK, CalendarDay, CalendarYear, Case, Handover
+from portal.cases.models import CLAIMED, DECLINED, OFFERED, WORK, CalendarDay, CalendarYear, Case, Handover
 from portal.cases.states import HANDOVER, MACHINE
 from portal.centres import profile
 from portal.centres import queries as centres
@@ -53,6 +53,12 @@ def offered(case_id: int) -> Handover | None:
     return db.session.scalars(wanted).one_or_none()
 
 
+def last_declined(case_id: int) -> Handover | None:
+    """The newest hand-over that somebody did not take."""
+    wanted = select(Handover).where(Handover.case_id == case_id, Handover.status == DECLINED)
+    return db.session.scalars(wanted.order_by(Handover.id.desc()).limit(1)).first()
+
+
 # What waits -----------------------------------------------------------------------------------------------------------
 
 
@@ -67,8 +73,13 @@ def waits_for(actor: Actor, now: datetime) -> list[Waits]:
     return [_waits(kind, actor, now) for kind in kinds.everything() if actor.can(kind.permission)]
 
 
+def is_mine(kind: kinds.Kind, actor: Actor, now: datetime) -> ColumnElement[bool]:
+    """Whether a case of this kind waits for this staff member: what the left column counts and a list shows first."""
+    return and_(NOT_DONE, _mine(kind, actor, now))
+
+
 def _waits(kind: kinds.Kind, actor: Actor, now: datetime) -> Waits:
-    mine = and_(NOT_DONE, _mine(kind, actor, now))
+    mine = is_mine(kind, actor, now)
     count = select(func.count(Case.id)).where(mine).scalar_subquery()
     return Waits(kind.section, count, lambda: _lines(mine, actor), lambda found: _waiting(kind, found, now))
 
@@ -77,7 +88,7 @@ def _lines(mine: ColumnElement[bool], actor: Actor) -> Select[Any]:
     row = packed(
         title=Case.title, detail=Case.detail, url=Case.url, since=Case.opened_at, due=Case.due_at,
         owner=Case.owner_name, centre=label(Centre), waits_at=label(HAS), moved=Case.waits_at_id != Case.centre_id,
-        offered=_offered_to(actor),
+        offered=offered_to(actor),
     )  # fmt: skip
     rows = select(row).join(Centre, Centre.id == Case.centre_id).join(HAS, HAS.id == Case.waits_at_id)
     return rows.where(mine).order_by(Case.due_at, Case.id)
@@ -89,14 +100,15 @@ def _mine(kind: kinds.Kind, actor: Actor, now: datetime) -> ColumnElement[bool]:
     free = (Case.status != CLAIMED) | Case.owner_id.is_(None) | own
     if actor.department_id is not None:
         theirs = (Case.department_id == actor.department_id) & free
-        return and_(Case.kind == kind.name, theirs | _offered_to(actor))
+        return and_(Case.kind == kind.name, theirs | offered_to(actor))
     here = Case.department_id.is_(None) & Case.waits_at_id.in_(ladder.answers_for(actor, kind.permission))
     below = Case.waits_at_id.in_(select(Centre.id).where(*centres.inside(actor.centre_path)))
     late = here & (free | (Case.due_at <= now)) | own | below & (Case.due_at <= longer)
-    return and_(Case.kind == kind.name, late | _offered_to(actor))
+    return and_(Case.kind == kind.name, late | offered_to(actor))
 
 
-def _offered_to(actor: Actor) -> ColumnElement[bool]:
+def offered_to(actor: Actor) -> ColumnElement[bool]:
+    """Whether a case waits for this staff member's answer: to be taken over, or not."""
     waiting = select(Handover.id).where(Handover.case_id == Case.id, Handover.status == OFFERED)
     if actor.department_id is not None:
         return waiting.where(Handover.to_department_id == actor.department_id).exists()

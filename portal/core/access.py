@@ -24,6 +24,7 @@ class Permission(StrEnum):
     VENUES = "venues"  # rooms, their bookings, closures and series
     FEEDBACK = "feedback"  # evaluations read and call-backs made
     TEAMS = "teams"  # service teams, their members and rosters; who is sent
+    HELP = "help"  # help requests reviewed, accepted and done
     GUIDES = "guides"
     CENTRES = "centres"
     ACCOUNTS = "accounts"
@@ -43,6 +44,7 @@ PERMISSION_LABELS = {
     Permission.VIEW: "查看", Permission.PLAN: "编制清单", Permission.REVIEW: "审核清单", Permission.PUBLISH: "发布清单",
     Permission.SIGN_UPS: "管理报名", Permission.VENUES: "管理场地", Permission.FEEDBACK: "评价和回访",
     Permission.TEAMS: "服务队", Permission.GUIDES: "维护生活指南", Permission.CENTRES: "维护阵地信息",
+    Permission.HELP: "求助办理",
     Permission.ACCOUNTS: "管理账户", Permission.AUDIT: "查看操作记录", Permission.MESSAGES: "查看消息出口",
     Permission.LET_IN: "帮居民登录", Permission.UNMASK: "查看完整电话",
 }  # fmt: skip
@@ -117,9 +119,19 @@ def public_slow(view: View) -> View:
     return _declare(view, Access("public", slow=True))
 
 
+def public_files(view: View) -> View:
+    """Anybody may open it and send a file, one at a time: what unpacks a file is slow."""
+    return _declare(view, Access("public", files=True, slow=True))
+
+
 def resident(view: View) -> View:
     """Signed-in residents only; others are asked to sign in and come back."""
     return _declare(view, Access("resident"))
+
+
+def resident_files(view: View) -> View:
+    """As `resident`, and a file may be sent."""
+    return _declare(view, Access("resident", files=True, slow=True))
 
 
 def staff(

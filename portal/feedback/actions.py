@@ -61,17 +61,7 @@ def invite(asks: Sequence[Ask], now: datetime) -> int:
 
 def _invite(asks: Sequence[Ask], now: datetime) -> int:
     until = rules.answer_until(now, queries.policy())
-    rows: list[dict[str, Any]] = [
-        {
-            "centre_id": a.centre_id, "subject_kind": a.subject_kind, "subject_id": a.subject_id,
-            "group_key": a.group_key, "title": a.title[:80], "when_text": a.when_text[:120],
-            "resident_id": a.resident_id, "relative_id": a.relative_id,
-            "person_key": f"v{a.relative_id}" if a.relative_id else f"r{a.resident_id}",
-            "token": secrets.token_urlsafe(16), "asked_at": now, "answer_until": until, "tags": [], "words": "",
-            "given_via": "", "caller_name": a.caller_name,
-        }
-        for a in asks
-    ]  # fmt: skip
+    rows = [_row(ask, until, now) for ask in asks]
     if not outbox.insert_once(Evaluation, rows):
         return 0
     # Whose token is in the table was asked only now; the others were asked before under another one.
@@ -82,6 +72,17 @@ def _invite(asks: Sequence[Ask], now: datetime) -> int:
     if told:
         tell_residents(told, "evaluation", told[0].title, told[0].body, told[0].link, now, with_link=True)
     return len(new)
+
+
+def _row(a: Ask, until: datetime, now: datetime) -> dict[str, Any]:
+    return {
+        "centre_id": a.centre_id, "subject_kind": a.subject_kind, "subject_id": a.subject_id,
+        "group_key": a.group_key, "title": a.title[:80], "when_text": a.when_text[:120],
+        "resident_id": a.resident_id, "relative_id": a.relative_id,
+        "person_key": f"v{a.relative_id}" if a.relative_id else f"r{a.resident_id}",
+        "token": secrets.token_urlsafe(16), "asked_at": now, "answer_until": until, "tags": [], "words": "",
+        "given_via": "", "caller_name": a.caller_name,
+    }  # fmt: skip
 
 
 def _told(evaluation_id: int, token: str, ask: Ask, until: datetime) -> Told:
@@ -119,6 +120,19 @@ def give(
             _open_call_back(row, now)
         _note_change(row, before, now)
     return row
+
+
+def rate_at_once(ask: Ask, stars: int, now: datetime, via: str = "portal") -> Evaluation:
+    """Ask and answer in one: for what is rated on its own page, without a message first. Once; again changes it.
+
+    Raises BadStars, CannotAnswer.
+    """
+    with scope.system("rated where it was confirmed"):
+        row = _row(ask, rules.answer_until(now, queries.policy()), now)
+        outbox.insert_once(Evaluation, [row])
+        mine = (Evaluation.subject_kind == ask.subject_kind, Evaluation.subject_id == ask.subject_id)
+        wanted = select(Evaluation.id).where(*mine, Evaluation.person_key == row["person_key"])
+        return give(db.session.scalars(wanted).one(), stars, now, via=via)
 
 
 def _locked(evaluation_id: int) -> Evaluation:

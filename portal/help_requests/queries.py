@@ -1,0 +1,372 @@
+"""Reads of help requests: who reviews, one of them, a resident's own, the staff's list, what is near (SPEC H1-H6).
+
+Nothing here shows what is private (private_fields): lists and pages have the masked columns.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy.orm import aliased, joinedload
+
+from portal.cases import policy
+from portal.cases import queries as cases
+from portal.cases.models import Case, CaseClock, Handover
+from portal.catalogue.models import Guide
+from portal.centres import profile
+from portal.centres import queries as centres
+from portal.centres.models import Centre, Department, label
+from portal.core import clock, scope
+from portal.core.access import Actor
+from portal.core.db import db
+from portal.core.states import StateHistory
+from portal.help_requests import help_kinds, private_fields, rules
+from portal.help_requests.models import (
+    DONE,
+    GUIDE,
+    OTHER_KIND,
+    OVER,
+    PHONE,
+    UNDONE,
+    HelpAddress,
+    HelpOutside,
+    HelpReading,
+    HelpRequest,
+    HelpVisit,
+    VulnerableRegistration,
+)
+from portal.help_requests.states import KIND, MACHINE
+from portal.people.models import Relative, Resident
+
+PAGE = 40
+TABS = (("", "等我办"), ("away", "别处在办"), ("done", "等居民确认"), ("over", "已结束"))
+
+# Who does it ----------------------------------------------------------------------------------------------------------
+
+
+def _chain(home: Centre) -> list[Centre]:
+    return [home, *reversed(centres.ancestors(home))]
+
+
+def community_of(home: Centre) -> Centre:
+    """The centre that serves who lives at `home`: the nearest that files a list of its own."""
+    levels = {lv.code for lv in profile.current().levels if lv.files_list}
+    return next((c for c in _chain(home) if c.level in levels), home)
+
+
+def reviewer_of(home: Centre) -> Centre:
+    """Who reviews what people of `home` ask: the nearest level above the community that reviews (the subdistrict).
+
+    Of the resident's home, whatever centre's code was scanned.
+    """
+    levels = {lv.code for lv in profile.current().review_levels if not lv.files_list}
+    chain = _chain(home)
+    return next((c for c in chain if c.level in levels), chain[-1])
+
+
+def known_place(resident: Resident, relative: Relative | None) -> str:
+    """Where to come to when nothing was typed: the resident's address; of a relative the one of the last request."""
+    if relative is None:
+        return resident.address
+    last = select(HelpAddress.text).join(HelpRequest, HelpRequest.address_id == HelpAddress.id)
+    last = last.where(HelpRequest.relative_id == relative.id, HelpAddress.text != "").order_by(HelpRequest.id.desc())
+    with scope.system("own rows: they are the resident's to whom the relative belongs"):
+        return db.session.scalars(last.limit(1)).first() or ""
+
+
+# One request ----------------------------------------------------------------------------------------------------------
+
+_WHOLE = (
+    joinedload(HelpRequest.centre), joinedload(HelpRequest.taken), joinedload(HelpRequest.resident),
+    joinedload(HelpRequest.relative), joinedload(HelpRequest.outside),
+    joinedload(HelpRequest.case).joinedload(Case.waits_at), joinedload(HelpRequest.case).joinedload(Case.centre),
+)  # fmt: skip
+
+
+def request(request_id: int) -> HelpRequest | None:
+    """One of the caller's scope, with its case, people and centres. One statement."""
+    return db.session.scalars(select(HelpRequest).where(HelpRequest.id == request_id).options(*_WHOLE)).one_or_none()
+
+
+def by_case(case_id: int) -> HelpRequest | None:
+    """The request of a case: what cases tell of (overdue, lifted)."""
+    return db.session.scalars(select(HelpRequest).where(HelpRequest.case_id == case_id).options(*_WHOLE)).one_or_none()
+
+
+def name_of(row: HelpRequest) -> str:
+    """Whom it is for, in full: for the resident's own pages."""
+    return row.relative.name if row.relative else row.caller_name or row.resident.name
+
+
+def person_of(row: HelpRequest, today: date) -> str:
+    """'李** 76 岁': whom it is for, as staff read it."""
+    year = row.relative.birth_year if row.relative else None if row.caller_name else row.resident.birth_year
+    return rules.person_text(name_of(row), year, today)
+
+
+def history(request_id: int) -> list[StateHistory]:
+    """The way so far, oldest first. The caller has proved that it may see the request."""
+    wanted = select(StateHistory).where(StateHistory.object_type == MACHINE.name, StateHistory.object_id == request_id)
+    return list(db.session.scalars(wanted.order_by(StateHistory.id)))
+
+
+def visit_of(request_id: int) -> HelpVisit | None:
+    """The visit that is planned, the newest. In the caller's scope."""
+    wanted = select(HelpVisit).where(HelpVisit.request_id == request_id, HelpVisit.status.in_(("planned", "moved")))
+    return db.session.scalars(wanted.order_by(HelpVisit.id.desc()).limit(1)).first()
+
+
+def readings(request_id: int) -> list[HelpReading]:
+    """Who read what in full, oldest first. In the caller's scope."""
+    wanted = select(HelpReading).where(HelpReading.request_id == request_id)
+    return list(db.session.scalars(wanted.order_by(HelpReading.id)))
+
+
+def offered(row: HelpRequest) -> Handover | None:
+    """The hand-over of it that waits for an answer."""
+    return cases.offered(row.case_id)
+
+
+def clock_of(row: HelpRequest, name: str) -> CaseClock | None:
+    """The newest clock of that name."""
+    wanted = select(CaseClock).where(CaseClock.case_id == row.case_id, CaseClock.name == name)
+    return db.session.scalars(wanted.order_by(CaseClock.ordinal.desc()).limit(1)).first()
+
+
+# 备案 -----------------------------------------------------------------------------------------------------------------
+
+
+def registration(person_key: str, today: date) -> VulnerableRegistration | None:
+    """The valid registration of a person, whichever community keeps it: only its days are shown."""
+    wanted = select(VulnerableRegistration).where(
+        VulnerableRegistration.person_key == person_key, VulnerableRegistration.since <= today,
+        or_(VulnerableRegistration.until.is_(None), VulnerableRegistration.until > today),
+    ).order_by(VulnerableRegistration.id.desc()).limit(1)  # fmt: skip
+    with scope.system("whether a person is registered decides for whoever reviews"):
+        return db.session.scalars(wanted).first()
+
+
+def registrations(show_ended: bool, today: date, page: int) -> tuple[list[VulnerableRegistration], bool]:
+    """Those of the caller's subtree, the newest first, and whether there are more. One statement."""
+    valid = or_(VulnerableRegistration.until.is_(None), VulnerableRegistration.until > today)
+    wanted = select(VulnerableRegistration).where(~valid if show_ended else valid).options(
+        joinedload(VulnerableRegistration.resident), joinedload(VulnerableRegistration.relative),
+        joinedload(VulnerableRegistration.centre),
+    )  # fmt: skip
+    wanted = wanted.order_by(VulnerableRegistration.id.desc()).limit(PAGE + 1).offset((page - 1) * PAGE)
+    rows = list(db.session.scalars(wanted))
+    return rows[:PAGE], len(rows) > PAGE
+
+
+# The staff's list -----------------------------------------------------------------------------------------------------
+
+HAS = aliased(Centre)
+_NAME = func.coalesce(Relative.name, func.nullif(HelpRequest.caller_name, ""), Resident.name)
+_YEAR = case(
+    (Relative.id.is_not(None), Relative.birth_year), (HelpRequest.caller_name != "", None), else_=Resident.birth_year
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of the list. left: the clock in words; tone: red, gold or neutral."""
+
+    id: int
+    kind: str
+    status: str
+    centre: str
+    person: str
+    waits_at: str
+    moved: bool
+    owner: str
+    offered: bool
+    due_at: datetime | None
+    left: str
+    tone: str
+    to_call: bool
+    reopened: int
+
+
+def _narrowed(actor: Actor, tab: str, now: datetime) -> list[ColumnElement[bool]]:
+    mine = cases.is_mine(KIND, actor, now)
+    if tab == "away":
+        return [HelpRequest.status.in_(UNDONE), ~mine]
+    if tab == "done":
+        return [HelpRequest.status == DONE]
+    if tab == "over":
+        return [HelpRequest.status.in_(OVER)]
+    return [mine]
+
+
+def _to_call(actor: Actor) -> ColumnElement[bool]:
+    return and_(HelpRequest.call_text != "", HelpRequest.recorded_centre_id == (actor.centre_id or 0))
+
+
+def lines(actor: Actor, tab: str, now: datetime, page: int) -> tuple[list[Line], bool]:
+    """The list of one tab, the nearest due first, and whether there are more. One statement."""
+    wanted = select(
+        HelpRequest.id, HelpRequest.kind, HelpRequest.status, HelpRequest.reopened, _NAME, _YEAR,
+        label(Centre).label("centre"), label(HAS).label("has"), Case.waits_at_id, HelpRequest.centre_id,
+        Case.owner_name, Case.due_at, cases.offered_to(actor).label("offered"), _to_call(actor).label("to_call"),
+        HelpRequest.closed_at,
+    )  # fmt: skip
+    wanted = _joined(wanted).where(*_narrowed(actor, tab, now))
+    order = (HelpRequest.id.desc(),) if tab in ("done", "over") else (Case.due_at, HelpRequest.id)
+    found = db.session.execute(wanted.order_by(*order).limit(PAGE + 1).offset((page - 1) * PAGE)).all()
+    today = clock.today(now)
+    return [_line(row, now, today) for row in found[:PAGE]], len(found) > PAGE
+
+
+def _joined(wanted: Select[Any]) -> Select[Any]:
+    wanted = wanted.select_from(HelpRequest).join(Case, Case.id == HelpRequest.case_id)
+    wanted = wanted.join(Resident, Resident.id == HelpRequest.resident_id)
+    wanted = wanted.outerjoin(Relative, Relative.id == HelpRequest.relative_id)
+    return wanted.join(Centre, Centre.id == HelpRequest.centre_id).join(HAS, HAS.id == Case.waits_at_id)
+
+
+def _line(row: Any, now: datetime, today: date) -> Line:
+    (number, kind, status, reopened, name, year, centre, has, at, home, owner, due, offered_, to_call, closed) = row
+    live = closed is None and status != DONE
+    return Line(
+        number, help_kinds.name(kind), status, centre, rules.person_text(name, year, today), has, at != home, owner,
+        bool(offered_), due, rules.left(due, now) if live else "", policy.tone(due, now) if live else "neutral",
+        bool(to_call), reopened,
+    )  # fmt: skip
+
+
+def counts(actor: Actor, now: datetime) -> dict[str, int]:
+    """How many stand under each tab, and how many must be rung. One statement."""
+    columns = [func.count().filter(*_narrowed(actor, key, now)) for key in ("", "away", "done")]
+    late = func.count().filter(cases.is_mine(KIND, actor, now), Case.due_at <= now)
+    wanted = select(*columns, late, func.count().filter(_to_call(actor))).select_from(HelpRequest)
+    wanted = wanted.join(Case, Case.id == HelpRequest.case_id)
+    row = db.session.execute(wanted.where(or_(HelpRequest.status.in_((*UNDONE, DONE)), _to_call(actor)))).one()
+    return dict(zip(("", "away", "done", "late", "call"), row, strict=True))
+
+
+def to_call(actor: Actor) -> list[HelpRequest]:
+    """Whom this unit has to ring back, the oldest first. One statement."""
+    wanted = select(HelpRequest).where(_to_call(actor)).options(*_WHOLE).order_by(HelpRequest.id).limit(PAGE)
+    return list(db.session.scalars(wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A request that may be the same thing. together: undone too, so that one errand may do both."""
+
+    id: int
+    status: str
+    filed_at: datetime
+    why: str
+    together: bool
+
+
+def near(row: HelpRequest, now: datetime) -> list[Near]:
+    """Of the same kind within the days before: by the same person, at the same address, or not far. Two statements."""
+    p = help_kinds.policy()
+    since = row.filed_at - timedelta(days=p.near_days)
+    until = row.filed_at + timedelta(days=p.near_days)
+    wanted = select(HelpRequest.id, HelpRequest.status, HelpRequest.filed_at).where(
+        HelpRequest.kind == row.kind, HelpRequest.filed_at.between(since, until), HelpRequest.id != row.id,
+        or_(HelpRequest.person_key == row.person_key, HelpRequest.centre_id == row.centre_id),
+    )  # fmt: skip
+    found = db.session.execute(wanted.order_by(HelpRequest.id.desc()).limit(100)).all()
+    spots = private_fields.spots([row.id, *(one.id for one in found)]) if found else {}
+    said = [(one, rules.near(spots[row.id], spots[one.id], p.near_metres)) for one in found]
+    return [Near(one.id, one.status, one.filed_at, why, one.status in UNDONE) for one, why in said if why][:5]
+
+
+# Where it may go ------------------------------------------------------------------------------------------------------
+
+
+def communities(actor: Actor) -> list[tuple[str, str]]:
+    """Where the actor's unit may send an order: the communities and stations below it. One statement."""
+    wanted = select(Centre).where(
+        Centre.active, *centres.inside(actor.centre_path), Centre.id != (actor.centre_id or 0)
+    )
+    return [(str(c.id), c.label) for c in db.session.scalars(wanted.order_by(Centre.path))]
+
+
+def referable(actor: Actor) -> list[tuple[str, list[tuple[str, str]]]]:
+    """To whom a request may be referred: centres of the reviewing levels, departments, numbers outside. Three
+    statements."""
+    levels = [lv.code for lv in profile.current().review_levels if not lv.files_list]
+    others = select(Centre).where(Centre.active, Centre.level.in_(levels), Centre.id != (actor.centre_id or 0))
+    departments = select(Department).where(Department.active).order_by(Department.id)
+    return [
+        ("其他单位", [(f"c{c.id}", c.label) for c in db.session.scalars(others.order_by(Centre.path))]),
+        ("职能部门", [(f"d{d.id}", d.name) for d in db.session.scalars(departments)]),
+        ("系统外的单位", [(f"o{o.id}", f"{o.name} {o.phone}") for o in outsiders()]),
+    ]
+
+
+def outsiders(every: bool = False) -> list[HelpOutside]:
+    """Numbers outside the portal that somebody has stored; they are public facts, for every unit."""
+    wanted = select(HelpOutside).options(joinedload(HelpOutside.centre)).order_by(HelpOutside.name)
+    with scope.system("numbers that are no secret"):
+        return list(db.session.scalars(wanted if every else wanted.where(HelpOutside.active)))
+
+
+def department(department_id: int) -> Department | None:
+    return db.session.get(Department, department_id)
+
+
+def guides() -> list[tuple[str, str]]:
+    """Guides that a refusal may point to: (id, title)."""
+    wanted = select(Guide.id, Guide.title).where(Guide.active).order_by(Guide.title)
+    return [(str(row.id), row.title) for row in db.session.execute(wanted)]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do instead: words and where they lead."""
+
+    words: str
+    url: str
+
+
+def advice(kind: str, value: str) -> Advice | None:
+    """What a refusal points to, or None when it leads nowhere (any more): then it must not be said."""
+    if kind == GUIDE and value.isdigit():
+        guide = db.session.get(Guide, int(value))
+        return Advice(f"看指南《{guide.title}》", f"/guides/{guide.id}") if guide is not None and guide.active else None
+    if kind == PHONE and sum(c.isdigit() for c in value) >= 3:
+        return Advice(f"打电话 {value}", f"tel:{value.replace(' ', '').replace('-', '')}")
+    found = help_kinds.of(value) if kind == OTHER_KIND else None
+    return Advice(f"改提“{found.name}”", f"/help?kind={found.code}") if found else None
+
+
+# The resident ---------------------------------------------------------------------------------------------------------
+
+_RECENT = timedelta(days=30)
+
+
+def mine(resident_id: int, now: datetime, coming: bool) -> list[HelpRequest]:
+    """What /me shows: undone, done and waiting to be confirmed, lately over (not for home). At most two statements."""
+    live = HelpRequest.status.in_((*UNDONE, DONE))
+    wanted = live if coming else or_(live, HelpRequest.closed_at > now - _RECENT)
+    ids = select(HelpRequest.id).where(HelpRequest.resident_id == resident_id, wanted)
+    with scope.system("own rows"):
+        found = list(db.session.scalars(ids.order_by(HelpRequest.id.desc()).limit(40)))
+        if not found:
+            return []
+        rows = select(HelpRequest).where(HelpRequest.id.in_(found)).options(*_WHOLE)
+        return list(db.session.scalars(rows.order_by(HelpRequest.id.desc())))
+
+
+def all_of(resident_id: int) -> list[HelpRequest]:
+    """Everything of a resident's, oldest first, for the export and for erasing."""
+    wanted = (
+        select(HelpRequest)
+        .where(HelpRequest.resident_id == resident_id)
+        .options(*_WHOLE, joinedload(HelpRequest.address))
+    )
+    with scope.system("own rows"):
+        return list(db.session.scalars(wanted.order_by(HelpRequest.id)))
+
+
+def silent(before: datetime) -> list[int]:
+    """Ids of what was done before that moment and nobody has confirmed. By the small index of status."""
+    wanted = select(HelpRequest.id).where(HelpRequest.status == DONE, HelpRequest.done_at <= before)
+    return list(db.session.scalars(wanted.order_by(HelpRequest.id)))
