@@ -6,10 +6,12 @@ Teams know no orders: what keeps somebody busy is registered by the features abo
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import select
 
+from portal.centres.models import Centre
+from portal.centres.queries import inside
 from portal.core import clock, registry
 from portal.core.db import db
 from portal.teams import queries, rules
@@ -45,15 +47,18 @@ class Candidate:
 
 
 def candidates(
-    start: datetime, end: datetime, *, team_id: int | None = None, centre_id: int | None = None, skill: str = ""
+    start: datetime, end: datetime, *, team_id: int | None = None, path: str = "", skill: str = ""
 ) -> list[Candidate]:
-    """Every member of a team, or of all teams of a centre, for [start, end): those who can first, then the others, each
-    with the reason. A member who left over a month ago is none any more.
+    """Every member of a team, or of all teams at `path` and below, for [start, end): those who can first, then the
+    others, each with the reason. A member who left over a month ago is none any more.
 
     Two statements and one for each source of what keeps members busy, however many they are. Scope: the caller's.
     """
     wanted = select(TeamMember, Team.name).join(Team, Team.id == TeamMember.team_id)
-    wanted = wanted.where(Team.id == team_id if team_id is not None else Team.centre_id == centre_id)
+    if team_id is not None:
+        wanted = wanted.where(Team.id == team_id)
+    else:
+        wanted = wanted.join(Centre, Centre.id == Team.centre_id).where(*inside(path))
     day, p = clock.today(start), queries.policy()
     rows = [
         (m, name) for m, name in db.session.execute(wanted.order_by(TeamMember.id))
@@ -98,3 +103,39 @@ def _kept(ids: Sequence[int], start: datetime, end: datetime) -> dict[int, list[
         for one in source(ids, first - queries.policy().rest, last) if ids else ():
             kept[one.member_id].append(one)
     return kept
+
+
+def slots(member: TeamMember, first: date, days: int, length: timedelta, but: Span | None = None) -> list[Span]:
+    """When this member could come for `length` in [first, first + days): each full hour of the day, 8 to 20.
+
+    but: a span that is his already and would be given up (the visit that is moved). As many statements as `candidates`.
+    """
+    p, last = queries.policy(), first + timedelta(days=days)
+    until = clock.at(last, datetime.min.time())
+    on, rostered = _of_days([member.id], {member.team_id}, first, last)
+    kept = [b for source in busy_sources.values() for b in source([member.id], clock.at(first, datetime.min.time()), until)]
+    hand = Hand(member.id, member.role, member.since, member.until)
+    found = []
+    for day in (first + timedelta(days=n) for n in range(days)):
+        for hour in HOURS:
+            start = clock.at(day, time(hour))
+            span = start, start + length
+            if span[1] > clock.at(day, time(HOURS.stop)):
+                break
+            others = [b for b in kept if (b.start, b.end) != but]
+            if rules.verdict(hand, member.skills, span, "", on, (member.team_id, day) in rostered, others, p).can:
+                found.append(span)
+    return found
+
+
+HOURS = range(8, 20)
+
+
+def _of_days(ids: Sequence[int], team_ids: set[int], first: date, last: date) -> tuple[list[Span], set[tuple[int, date]]]:
+    wanted = select(Shift.team_id, Shift.member_id, Shift.day, Shift.part).where(
+        Shift.team_id.in_(team_ids), Shift.day >= first - timedelta(days=1), Shift.day < last
+    )
+    rows = db.session.execute(wanted).all()
+    p = queries.policy()
+    on = [p.part(row.part).span(row.day) for row in rows if row.member_id in ids]
+    return on, {(row.team_id, row.day) for row in rows}

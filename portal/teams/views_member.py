@@ -33,10 +33,10 @@ def signed_in() -> Actor | Response:
 @access.public
 def mine() -> Response:
     """Today's orders and shifts."""
-    return _page()
+    return page()
 
 
-def _page(error: DomainError | None = None) -> Response:
+def page(error: DomainError | None = None) -> Response:
     actor, now = signed_in(), clock.now()
     if not isinstance(actor, Actor):
         return actor
@@ -54,7 +54,7 @@ def _page(error: DomainError | None = None) -> Response:
 
 def redraw(error: DomainError, **_args: Any) -> Response:
     """The page with the refusal above it."""
-    return _page(error)
+    return page(error)
 
 
 def act(step: Callable[..., str]) -> Callable[..., Any]:

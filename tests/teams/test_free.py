@@ -52,7 +52,7 @@ def test_each_has_a_reason(session: Any, team: Team, busy: list[Busy]) -> None:
         "队员5": f"{clock.day(TODAY + timedelta(days=9))} 才入队",
         **dict.fromkeys(("队长", "联络", "分队长甲", "分队长乙", "居民甲", "居民乙"), "没有这项技能（照料陪护）"),
     }
-    said = {c.name: c.reason for c in free.candidates(at(14), at(16), centre_id=team.centre_id)}
+    said = {c.name: c.reason for c in free.candidates(at(14), at(16), path=team.centre.path)}
     assert said["居民甲"] == "不在班，当天排在 8:00–13:00" and said["居民乙"] == "不在班，当天没有排他"
     # Two shifts that meet hold a span across; a team without a roster of the day is no wall.
     shift(team, 3, "am", on["队员0"], slot=2)
