@@ -51,9 +51,9 @@ def read(plain: str) -> str:
     return request.cookies.get(name(plain), "")
 
 
-def keep(answer: Response, plain: str, value: str, days: int) -> None:
+def keep(answer: Response, plain: str, value: str, days: float) -> None:
     """Have the browser keep `value`; no script may read it, no other site send it along with a form."""
     answer.set_cookie(
-        name(plain), value, max_age=days * DAY, path="/", httponly=True, samesite="Lax",
+        name(plain), value, max_age=int(days * DAY), path="/", httponly=True, samesite="Lax",
         secure=bool(current_app.config["HTTPS"]),
     )  # fmt: skip

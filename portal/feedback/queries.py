@@ -83,6 +83,13 @@ def asked_of(subject_kind: str, subject_id: int) -> list[Evaluation]:
     return list(db.session.scalars(statement.order_by(Evaluation.id)))
 
 
+def asked_by_person(subject_kind: str, subject_id: int, resident_id: int) -> Evaluation | None:
+    """What a resident was asked, or said, of one occasion."""
+    statement = select(Evaluation).where(Evaluation.subject_kind == subject_kind, Evaluation.subject_id == subject_id)
+    with scope.system("own rows"):
+        return db.session.scalars(statement.where(Evaluation.resident_id == resident_id).limit(1)).first()
+
+
 def pending_of(resident_id: int, now: datetime) -> list[Evaluation]:
     """What a resident is still asked, the nearest deadline first. One statement."""
     statement = select(Evaluation).options(joinedload(Evaluation.relative)).where(

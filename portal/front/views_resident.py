@@ -181,7 +181,7 @@ def me() -> Response:
     )  # fmt: skip
 
 
-@bp.get("/help")
+@bp.get("/help/phone")
 @access.public
 def help_() -> Response:
     """Who helps with what, by telephone: the centre, the level above, the public hotlines."""

@@ -43,13 +43,13 @@ def forget_old(now: datetime) -> int:
 
 
 def _forget_voices(closed_before: datetime, now: datetime) -> int:
-    """The rows now, the files after the commit; they are told of as attachments are."""
+    """The rows now, the files after the commit, again until they are gone."""
     wanted = select(HelpRequest.id, HelpRequest.voice_file).where(
         HelpRequest.voice_file != "", HelpRequest.closed_at <= closed_before
     )
     found = list(db.session.execute(wanted.limit(CHUNK)))
     for number, file in found:
-        outbox.put("attachment.gone", f"help:{number}", {"file": file}, now)
+        outbox.put("help.voice_gone", f"{number}", {"file": file}, now)
     gone = update(HelpRequest).where(HelpRequest.id.in_([number for number, _ in found]))
     hit(gone.values(voice_file="", voice_seconds=0), synchronize_session=False)
     return len(found)

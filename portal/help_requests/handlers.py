@@ -10,7 +10,7 @@ from portal.cases.models import REFER
 from portal.core import outbox, states
 from portal.core.db import db
 from portal.core.words import Words
-from portal.help_requests import notices, queries, reviewing
+from portal.help_requests import notices, queries, reviewing, voice
 from portal.help_requests.models import DONE, OVER, HelpRequest
 from portal.help_requests.states import KIND
 from portal.notices.actions import Told, tell_residents, tell_staff
@@ -101,6 +101,12 @@ def on_filed(payload: dict[str, Any], now: datetime) -> None:
 @outbox.handler("help.assigned")
 def on_moved(_payload: dict[str, Any], _now: datetime) -> None:
     """Nobody is written to: the other unit hears of its offer, the person sees it on the page."""
+
+
+@outbox.handler("help.voice_gone")
+def on_voice_gone(payload: dict[str, Any], _now: datetime) -> None:
+    """The recording itself, after its row has forgotten it."""
+    voice.remove(payload["file"])
 
 
 @outbox.handler("help.offered")

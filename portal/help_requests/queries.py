@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased, joinedload
 
 from portal.cases import policy
 from portal.cases import queries as cases
+from portal.cases.calendar import WorkClock
 from portal.cases.models import Case, CaseClock, Handover
 from portal.catalogue.models import Guide
 from portal.centres import profile
@@ -63,6 +64,16 @@ def reviewer_of(home: Centre) -> Centre:
     levels = {lv.code for lv in profile.current().review_levels if not lv.files_list}
     chain = _chain(home)
     return next((c for c in chain if c.level in levels), chain[-1])
+
+
+def review_term() -> policy.Term:
+    """How long a review may take."""
+    return policy.of(KIND.name).clocks["review"]
+
+
+def work_clock() -> WorkClock:
+    """Office hours and the calendar's days. Two statements."""
+    return cases.work_clock()
 
 
 def known_place(resident: Resident, relative: Relative | None) -> str:
@@ -318,6 +329,30 @@ def guides() -> list[tuple[str, str]]:
     return [(str(row.id), row.title) for row in db.session.execute(wanted)]
 
 
+def hotline() -> str:
+    """The public hotline of the deployment."""
+    return profile.current().hotline
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """What the review would most likely decide, and why. centre_id, label: where to send it."""
+
+    centre_id: int
+    label: str
+    why: str
+
+
+def suggested(row: HelpRequest, kind: help_kinds.HelpKind | None, registered: bool, actor: Actor) -> Suggested | None:
+    """To send it to the community where the person lives, unless a registration is missing (H1: looked at, no wall)."""
+    if not row.centre.path.startswith(actor.centre_path) or row.centre_id == actor.centre_id:
+        return None
+    if kind is not None and kind.needs_registered and not registered:
+        return None
+    why = "住在本社区，已备案" if kind is not None and kind.needs_registered else "住在本社区，这一种不用备案"
+    return Suggested(row.centre_id, row.centre.label, why)
+
+
 @dataclass(frozen=True, slots=True)
 class Advice:
     """What to do instead: words and where they lead."""
@@ -353,6 +388,15 @@ def mine(resident_id: int, now: datetime, coming: bool) -> list[HelpRequest]:
             return []
         rows = select(HelpRequest).where(HelpRequest.id.in_(found)).options(*_WHOLE)
         return list(db.session.scalars(rows.order_by(HelpRequest.id.desc())))
+
+
+def open_of(resident_id: int) -> int:
+    """How many of a resident's are undone, or wait to be confirmed."""
+    wanted = select(func.count(HelpRequest.id)).where(
+        HelpRequest.resident_id == resident_id, HelpRequest.status.in_((*UNDONE, DONE))
+    )
+    with scope.system("own rows"):
+        return db.session.scalar(wanted) or 0
 
 
 def all_of(resident_id: int) -> list[HelpRequest]:

@@ -1,4 +1,4 @@
-"""What this feature registers for the features above: my services, own data, errands, what is evaluated (S7, S9, P8)."""
+"""What this feature registers for the features above: my services, own data, errands, what is evaluated (S7, P8)."""
 
 import re
 import secrets
@@ -94,8 +94,11 @@ def personal(resident_id: int) -> dict[str, Any]:
     written = {row.id: [*said.get(row.id, []), *cased.get(row.case_id, [])] for row in rows}
     for number, request_id in orders.items():
         written[request_id] += ordered.get(number, [])
+    more = {
+        row.id: {"办理说明": list(dict.fromkeys(written[row.id])), "谁查看过": read.get(row.id, [])} for row in rows
+    }
     return {
-        "求助": [_row(row) | {"办理说明": list(dict.fromkeys(written[row.id])), "谁查看过": read.get(row.id, [])} for row in rows],
+        "求助": [_row(row) | more[row.id] for row in rows],
         "备案": [_registered(row) for row in _registrations(resident_id)],
     }  # fmt: skip
 
@@ -154,7 +157,7 @@ def erase(resident_id: int, now: datetime) -> None:
             if row.case.status != "done":
                 cases.close(system_actor(), row.case, "居民已注销", now, "drop")
             if row.voice_file:
-                outbox.put("attachment.gone", f"help:{row.id}", {"file": row.voice_file}, now)
+                outbox.put("help.voice_gone", f"{row.id}", {"file": row.voice_file}, now)
             row.words = row.caller_name = row.question = row.refusal = row.done_words = row.call_text = ""
             row.voice_file, row.masked_address, row.voice_seconds = "", "", 0
             if row.address is not None:
