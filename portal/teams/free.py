@@ -113,7 +113,9 @@ def slots(member: TeamMember, first: date, days: int, length: timedelta, but: Sp
     p, last = queries.policy(), first + timedelta(days=days)
     until = clock.at(last, datetime.min.time())
     on, rostered = _of_days([member.id], {member.team_id}, first, last)
-    kept = [b for source in busy_sources.values() for b in source([member.id], clock.at(first, datetime.min.time()), until)]
+    kept = [
+        b for source in busy_sources.values() for b in source([member.id], clock.at(first, datetime.min.time()), until)
+    ]
     hand = Hand(member.id, member.role, member.since, member.until)
     found = []
     for day in (first + timedelta(days=n) for n in range(days)):
@@ -131,7 +133,9 @@ def slots(member: TeamMember, first: date, days: int, length: timedelta, but: Sp
 HOURS = range(8, 20)
 
 
-def _of_days(ids: Sequence[int], team_ids: set[int], first: date, last: date) -> tuple[list[Span], set[tuple[int, date]]]:
+def _of_days(
+    ids: Sequence[int], team_ids: set[int], first: date, last: date
+) -> tuple[list[Span], set[tuple[int, date]]]:
     wanted = select(Shift.team_id, Shift.member_id, Shift.day, Shift.part).where(
         Shift.team_id.in_(team_ids), Shift.day >= first - timedelta(days=1), Shift.day < last
     )

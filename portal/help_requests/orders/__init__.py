@@ -1,5 +1,5 @@
-"""Orders to members of the teams (派给队员, SPEC H7): who goes, their page /m, the paper order, the visit's time moved by
-a link, the timer of people alone in a home. The steps themselves are the tables of help_requests.states.
+"""Orders to members of the teams (派给队员, SPEC H7): who goes, their page /m, the paper order, the visit's time that a
+link moves, the timer of people alone in a home. The steps themselves are the tables of help_requests.states.
 """
 
 from flask import Flask

@@ -162,7 +162,7 @@ def mine(actor: Actor, order_id: int, now: datetime) -> HelpOrder:
 
 
 def answer(order: HelpOrder, yes: bool, reason: str, now: datetime) -> HelpOrder:
-    """我去 or 去不了. Without a yes the request is back at the contact person. Raises OrderOver, WordsTooLong, Stale."""
+    """我去 or 去不了: then the request is back at the contact person. Raises OrderOver, WordsTooLong, Stale."""
     with scope.system("a member's own order"), _says_it_is_over(order):
         who, values = system_actor(MEMBER), {"answered_at": now}
         if yes:
@@ -281,9 +281,9 @@ def slots(order: HelpOrder, now: datetime) -> list[tuple[datetime, datetime]]:
 
 
 def move_visit(token: str, start: datetime, now: datetime) -> HelpVisit:
-    """The person takes another free time of the same member. Raises NoSuchOrder, CannotMove, SlotGone. Lock: the team."""
+    """The person takes another free time of the same member. Raises NoSuchOrder, CannotMove, SlotGone. Lock: team."""
     found = queries.visit_by_token(token)
-    if found is None or found[1] is None:
+    if found is None:
         raise NoSuchOrder()
     visit, order = found
     with scope.system("a visit's link"):

@@ -6,8 +6,8 @@ from typing import Any
 from portal.cases import ladder
 from portal.core import clock, outbox
 from portal.help_requests.handlers import staff_link
-from portal.help_requests.models import GOING, OFFERED, THERE, HelpOrder
 from portal.help_requests.models import CONFIRMED as AGREED
+from portal.help_requests.models import GOING, OFFERED, THERE, HelpOrder
 from portal.help_requests.orders import notices, queries
 from portal.help_requests.states import KIND
 from portal.notices.actions import Told, tell_residents, tell_staff, text_phone

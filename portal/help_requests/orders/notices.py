@@ -14,7 +14,11 @@ def _when(visit: HelpVisit | None) -> str:
 def offered(order: HelpOrder) -> Words:
     """To the member."""
     by = clock.stamp(order.answer_by) if order.answer_by else ""
-    return Words("team.order", "派给您一件事，能去吗？", f"{_when(order.visit)}。请在 {by} 前打开“我的队务”，点“我去”或“去不了”。")
+    return Words(
+        "team.order",
+        "派给您一件事，能去吗？",
+        f"{_when(order.visit)}。请在 {by} 前打开“我的队务”，点“我去”或“去不了”。",
+    )
 
 
 def cancelled(order: HelpOrder) -> Words:
@@ -42,7 +46,11 @@ def moved(order: HelpOrder) -> Words:
 def well(order: HelpOrder) -> Words:
     """To the member alone in a home."""
     more = int(rules.CHECK_MORE.total_seconds() // 60)
-    return Words("team.check", "您还好吗？请报个平安", f"到了已经超过一小时。请打开点“平安”；{more} 分钟没有消息，我们会联系队长。")
+    return Words(
+        "team.check",
+        "您还好吗？请报个平安",
+        f"到了已经超过一小时。请打开点“平安”；{more} 分钟没有消息，我们会联系队长。",
+    )
 
 
 def no_sign(order: HelpOrder) -> Words:

@@ -61,14 +61,14 @@ def of_members(member_ids: Sequence[int]) -> list[HelpOrder]:
         return sorted(rows, key=lambda o: (o.visit.at_from if o.visit else o.offered_at, o.id))
 
 
-def visit_by_token(token: str) -> tuple[HelpVisit, HelpOrder | None] | None:
+def visit_by_token(token: str) -> tuple[HelpVisit, HelpOrder] | None:
     """The visit of a message's link, and the order that stands for it."""
     with scope.system("a visit's link"):
         visit = db.session.scalars(select(HelpVisit).where(HelpVisit.token == token)).one_or_none()
         if visit is None:
             return None
-        found = select(HelpOrder).where(HelpOrder.visit_id == visit.id).options(*WHOLE)
-        return visit, db.session.scalars(found.order_by(HelpOrder.id.desc()).limit(1)).first()
+        order = of_visit(visit.id)
+        return (visit, order) if order is not None else None
 
 
 @free.busy
@@ -124,7 +124,9 @@ def _known(ids: Sequence[int], person_key: str, now: datetime) -> dict[int, tupl
     """By member: orders done for this person, orders of this month."""
     month = clock.at(clock.today(now).replace(day=1), time())
     before = func.sum(case((HelpRequest.person_key == person_key, 1), else_=0)).filter(HelpOrder.status == DONE)
-    recent = func.sum(case((HelpOrder.offered_at >= month, 1), else_=0)).filter(HelpOrder.status.in_((*ORDER_UNDONE, DONE)))
+    recent = func.sum(case((HelpOrder.offered_at >= month, 1), else_=0)).filter(
+        HelpOrder.status.in_((*ORDER_UNDONE, DONE))
+    )
     with scope.system("how often, nothing of what"):
         wanted = select(HelpOrder.member_id, func.coalesce(before, 0), func.coalesce(recent, 0))
         wanted = wanted.join(HelpRequest, HelpRequest.id == HelpOrder.request_id)

@@ -86,7 +86,9 @@ def hours(start: datetime, end: datetime) -> list[tuple[int, int, bool]]:
     """(hour, x, whether it is the wanted one) under the strips; what would touch a wanted hour is left out."""
     wanted = [h for h in (clock.local(start).hour, clock.local(end).hour) if FIRST_HOUR <= h <= LAST_HOUR]
     plain = [h for h in (FIRST_HOUR, 12, 16, LAST_HOUR) if all(abs(h - w) > 1 for w in wanted)]
-    return [(h, round((h - FIRST_HOUR) * STRIP / (LAST_HOUR - FIRST_HOUR)), h in wanted) for h in sorted({*plain, *wanted})]
+    return [
+        (h, round((h - FIRST_HOUR) * STRIP / (LAST_HOUR - FIRST_HOUR)), h in wanted) for h in sorted({*plain, *wanted})
+    ]
 
 
 def known_text(before: int, month: int) -> str:

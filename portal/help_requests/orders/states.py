@@ -1,4 +1,4 @@
-"""The life of a visit (SPEC H7): planned, moved by the person's link, kept, called off. Orders: help_requests.states."""
+"""The life of a visit (SPEC H7): planned, moved by the person's link, kept, called off."""
 
 from typing import Any
 

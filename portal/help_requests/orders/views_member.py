@@ -10,6 +10,7 @@ from portal.core.errors import DomainError
 from portal.core.limits import limiter
 from portal.help_requests.models import HelpOrder
 from portal.help_requests.orders import actions, queries, registry, rules
+from portal.help_requests.orders.errors import OrderOver
 from portal.help_requests.states import ORDER_LABELS
 from portal.teams import views_member
 
@@ -102,7 +103,7 @@ def _again(error: DomainError, token: str, **_args: Any) -> Response:
 def _live(token: str) -> HelpOrder:
     order, now = _order(token), clock.now()
     if now >= (order.visit.at_to if order.visit else order.offered_at) + rules.TOKEN_LIVES:
-        raise actions.OrderOver("这张派单过期了。")
+        raise OrderOver("这张派单过期了。")
     return order
 
 

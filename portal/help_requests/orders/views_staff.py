@@ -44,9 +44,9 @@ def _clock(text: str) -> Any:
     return datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007  # a time of day
 
 
-@bp.get("/<int:request_id>/dispatch")
+@bp.get("/<int:request_id>/send")
 @access.staff(Permission.HELP)
-def dispatch(request_id: int) -> Response:
+def send(request_id: int) -> Response:
     """Who can go, who cannot and why. ?day= &from= &to=: another time."""
     return _page(request_id, request.args)
 
@@ -76,7 +76,7 @@ def _again(error: DomainError, request_id: int) -> Response:
     return _page(request_id, request.form, error)
 
 
-@bp.post("/<int:request_id>/dispatch")
+@bp.post("/<int:request_id>/send")
 @access.staff(Permission.HELP)
 @pages.act(_again)
 def assign(request_id: int) -> Response:
@@ -118,7 +118,7 @@ def cancel(order_id: int) -> Response:
     return pages.said(f"已告诉{order.member.name}不用去了。", staff_link(order.request_id))
 
 
-# Paper: asking for it is a reading of the address, so it is pressed; the sheet itself follows within minutes -----------
+# Paper: asking for it reads the address, so it is pressed; the sheet itself follows within minutes --------------------
 
 
 @bp.post("/orders/<int:order_id>/print")
@@ -128,7 +128,7 @@ def ask_paper(order_id: int) -> Response:
     """Note that the address and the number were read for paper, then the sheet."""
     order, now, actor = _order(order_id), clock.now(), access.actor()
     for field in ("address", "phone"):
-        private_fields.read(actor, order.request, field, now)  # type: ignore[arg-type]
+        private_fields.read(actor, order.request, field, now)
     return pages.see_other(url_for(".paper", order_id=order_id))
 
 

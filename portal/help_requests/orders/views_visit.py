@@ -15,7 +15,7 @@ bp = Blueprint("help_visit", __name__, url_prefix="/visit")
 
 def _page(token: str, error: DomainError | None = None) -> Response:
     found, now = queries.visit_by_token(token), clock.now()
-    if found is None or found[1] is None:
+    if found is None:
         abort(404)
     visit, order = found
     why_not = rules.may_move(order.status, visit.at_from, visit.moves, now)
