@@ -17,8 +17,10 @@ from portal.demo import (
     coming,
     crowd,
     current,
+    help_requests,
     incidents,
     opinions,
+    orders,
     places,
     residents,
     room_days,
@@ -105,6 +107,8 @@ def _play(stage: Stage, password: str, say: Say) -> None:
     say(f"{bookings} 次场地预约，还有候补、固定安排和临时停用")
     say(f"{opinions.build(stage)} 份评价，几份要回访")
     say(f"{teams.build(stage)} 位服务队队员，排班表排到下个月")
+    say(f"{help_requests.build(stage)} 件求助，每种状态都有")
+    say(f"{orders.build(stage)} 张派单")
     coming.build(stage)
     say(f"{clock.month_name(stage.following)}清单正在审核")
     work.tick(stage.now)
