@@ -181,7 +181,8 @@ def _page(request_id: int, *, error: DomainError | None = None) -> Response:
     history, kind = queries.history(row.id), help_kinds.name(row.kind)
     return pages.page(
         "help_requests/show.html", row=row, kind=kind, title=rules.title_of(row.words, kind),
-        person=queries.name_of(row), mine=row.relative_id is None, held=told.holder(row, now), steps=told.steps(row, history, now), now=now,
+        person=queries.name_of(row), mine=row.relative_id is None, held=told.holder(row, now), now=now,
+        steps=told.steps(row, history, now),
         label=RESIDENT_LABELS[row.status], tone=TONES[row.status], phone=told.phone_of(row), error=error,
         buttons={t.name for t in states.available(MACHINE, row, actor)}, typed=request.form,
         advice=queries.advice(row.advice_kind, row.advice_value), star_words=rating.STAR_WORDS,
@@ -189,7 +190,7 @@ def _page(request_id: int, *, error: DomainError | None = None) -> Response:
         wanted=rules.wanted_text(row.wanted_day, row.wanted_part), visit=queries.visit_of(row.id),
         panes=panes.for_resident(row, actor, now), given=_given(row), refused=row.status == REFUSED,
         done=row.status == DONE,
-        silence=help_kinds.policy().silence_days, answers=_answers(history), readings=queries.readings(row.id),
+        kept=help_kinds.policy(), answers=_answers(history), readings=queries.readings(row.id),
     )  # fmt: skip
 
 
