@@ -228,6 +228,17 @@ class EntrySession(Base):
     entry: Mapped[Entry] = relationship(back_populates="sessions")
 
 
+class DroppedSession(Base):
+    """A date of a published entry that is no longer in the list: calendars that have it are told that it is off."""
+
+    __tablename__ = "dropped_session"
+
+    entry_id: Mapped[int] = mapped_column(ForeignKey("entry.id", ondelete="CASCADE"), primary_key=True)
+    session_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # the number that it had
+    starts_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
 class EntryChange(CentreScoped, Base):
     """A change after publication: asked with a reason, decided by the publisher, told to everyone signed up (C8)."""
 

@@ -41,12 +41,13 @@ def book(name: str, dated: Iterable[Dated], made: datetime) -> bytes:
     calendar.add("x-wr-calname", name)
     calendar.add("refresh-interval", AGAIN, parameters={"VALUE": "DURATION"})
     for one in dated:
-        calendar.add_component(_event(one, made))
+        calendar.add_component(event(one, made))
     body: bytes = calendar.to_ical()
     return body
 
 
-def _event(one: Dated, made: datetime) -> Event:
+def event(one: Dated, made: datetime) -> Event:
+    """One date as a component. made: see `book`."""
     event = Event()
     event.add("uid", f"{one.uid}@{HOST}")
     event.add("dtstamp", made)

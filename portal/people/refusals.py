@@ -7,9 +7,14 @@ from portal.core.errors import DomainError, Invalid
 from portal.people import rules
 
 
+def seconds_until(moment: datetime, now: datetime) -> int:
+    """Whole seconds, at least one."""
+    return max(1, int((moment - now).total_seconds() + 0.999))
+
+
 def when(moment: datetime, now: datetime) -> str:
     """'42 秒后', or '18:05 以后' when it is longer than two minutes."""
-    seconds = max(1, int((moment - now).total_seconds() + 0.999))
+    seconds = seconds_until(moment, now)
     return f"{seconds} 秒后" if seconds <= 120 else f"{clock.hour(moment)} 以后"
 
 

@@ -6,7 +6,8 @@ from flask import url_for
 from icalendar import Alarm, Calendar, Event
 
 from portal.catalogue.models import CANCELLED, Entry, EntrySession
-from portal.core import deadlines, pages
+from portal.catalogue.public import following
+from portal.core import deadlines, ical, pages
 
 
 def book(entry: Entry, now: datetime) -> bytes:
@@ -19,6 +20,9 @@ def book(entry: Entry, now: datetime) -> bytes:
     for session in entry.sessions:
         if session.ends_at > now:
             made.add_component(_event(entry, session, now))
+    for one in following.dropped_of(entry.id):
+        if one.end > now:
+            made.add_component(ical.event(one, now))
     body: bytes = made.to_ical()
     return body
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, or_, select
+from sqlalchemy import bindparam, case, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from portal.catalogue.models import CANCELLED as ENTRY_CANCELLED
-from portal.catalogue.models import Entry, EntrySession
+from portal.catalogue.models import DroppedSession, Entry, EntrySession
+from portal.catalogue.public import following
 from portal.centres.models import Centre
 from portal.core import clock, deadlines, reads, remarks, scope
 from portal.core.access import Viewer
@@ -351,13 +352,18 @@ _DATES = (
     .order_by(EntrySession.starts_at)
     .limit(500)
 )  # fmt: skip
+_DROPPED_DATES = following.DROPPED_DATES.where(
+    DroppedSession.ends_at > bindparam("since"),
+    exists().where(SignUp.entry_id == Entry.id, SignUp.resident_id == bindparam("resident_id")),
+)
 
 
 def dates(resident_id: int, since: datetime) -> list[Dated]:
     """The sessions of what a resident (or a relative of theirs) has a place in, and of what was given up or cancelled
-    and is in their phone still. One statement.
+    and is in their phone still, or was taken out of its series. Two statements.
     """
-    return [
+    dropped = [following.off(row) for row in reads.own_rows(_DROPPED_DATES, resident_id=resident_id, since=since)]
+    return dropped + [
         Dated(
             f"entry-{row.id}-{row.session_id}", row.version, row.starts_at, row.ends_at, row.title, row.place,
             f"/s/{row.id}", row.status == ENTRY_CANCELLED or not row.live,

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from portal.catalogue import pictures
 from portal.catalogue.actions import changing
 from portal.catalogue.models import Entry
+from portal.catalogue.public import going_back
 from portal.catalogue.public import queries as public_queries
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, registry
@@ -43,7 +44,8 @@ def _resident() -> Any:
 def _way_back(entry_id: int) -> str:
     """The service's page with the intention kept; a POST cannot be repeated after the login."""
     chosen = request.form.get("for", "me")
-    return f"{url_for('catalogue.service', entry_id=entry_id)}?for={chosen if chosen.isalnum() else 'me'}"
+    who = {"for": chosen if chosen.isalnum() else "me"}
+    return url_for("catalogue.service", entry_id=entry_id, **who, **going_back.kept())
 
 
 def _login_first(entry_id: int) -> Response:
@@ -116,7 +118,7 @@ def _refused(error: DomainError, entry_id: int) -> Response:
 
 
 def _done(said: str, entry_id: int) -> Response:
-    url = url_for("catalogue.service", entry_id=entry_id)
+    url = url_for("catalogue.service", entry_id=entry_id, **going_back.kept())
     return pages.said(said, url)
 
 
@@ -129,7 +131,7 @@ def sign_up(entry_id: int) -> Response:
         return _login_first(entry_id)
     sure = request.form.get("sure", "") == _chosen()  # what it is for was said of this person already
     row = actions.sign_up(access.actor(), entry_id, _chosen_relative(), _number("companions"), clock.now(), sure=sure)
-    url = url_for("signup.answer", entry_id=entry_id, new=row.id)
+    url = url_for("signup.answer", entry_id=entry_id, new=row.id, **going_back.kept())
     return pages.see_other(url)
 
 

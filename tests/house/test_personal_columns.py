@@ -29,6 +29,7 @@ from portal.signup.attendance.models import Attendance
 from portal.signup.eligibility.models import GroupClaim
 from portal.signup.models import CONFIRMED, SignUp, SignUpReview
 from portal.signup.no_shows.models import NoShow
+from portal.signup.organiser import models as _  # noqa: F401 — its table is here when this file runs alone
 from tests import marks
 from tests.factories import NOW, Make, Town
 

@@ -1,5 +1,6 @@
 """What every action on a row shares: its values, validation, the lock, history and audit lines."""
 
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from sqlalchemy import select
 
 from portal.cases.ladder import at_or_above
 from portal.catalogue import rules
-from portal.catalogue.models import Category, Entry, EntrySession, ServiceType
+from portal.catalogue.models import PUBLIC, Category, DroppedSession, Entry, EntrySession, ServiceType
 from portal.catalogue.rules import EntryValues
 from portal.catalogue.states import ENTRY
 from portal.catalogue.timetext.parts import Problem, Span, error, errors
@@ -64,8 +65,17 @@ def put_values(entry: Entry, values: EntryValues) -> None:
         session = moved.pop(0) if moved else EntrySession()
         session.starts_at, session.ends_at = span.start, span.end
         new.append(session)
+    if entry.status in PUBLIC:
+        keep_dropped((entry.id, session.id, session.starts_at, session.ends_at) for session in moved)
     entry.sessions = sorted([*kept, *new], key=lambda s: s.starts_at)
     entry.first_start, entry.last_end = values.first_start, values.last_end
+
+
+def keep_dropped(dates: Iterable[tuple[int, int, datetime, datetime]]) -> None:
+    """Remember dates that were public and are not any more: (entry, session's number, start, end)."""
+    for entry_id, session_id, start, end in dates:
+        row = DroppedSession(entry_id=entry_id, session_id=session_id, starts_at=start, ends_at=end)
+        db.session.merge(row)  # SQLite may give a number of a deleted row to another one
 
 
 def require(

@@ -10,7 +10,7 @@ from sqlalchemy import case, delete, literal, select, update
 from portal.catalogue import bulk_rules
 from portal.catalogue.actions import bulk_steps, entry_values, room_holds
 from portal.catalogue.actions.bulk_steps import KEPT, MOMENTS, Left, Outcome
-from portal.catalogue.models import DRAFT, DROPPED, BulkRow, BulkStep, Entry
+from portal.catalogue.models import DRAFT, DROPPED, PUBLISHED, BulkRow, BulkStep, Entry
 from portal.catalogue.states import BACK_TO, ENTRY
 from portal.core import audit, outbox, states
 from portal.core.access import Actor
@@ -121,6 +121,8 @@ def _restore(
         for entry in entries:
             db.session.expire(entry)
         return
+    off = [entry for entry in entries if entry.status == PUBLISHED]
+    entry_values.keep_dropped((e.id, s.id, s.starts_at, s.ends_at) for e in off for s in e.sessions)
     # Nobody but this module fires these: see states._taken_back.
     states.fire_many(ENTRY, entries, BACK_TO[status], replace(actor, kind="system"), now, values=values)
 

@@ -1,7 +1,7 @@
 """The list as a calendar (issue 11): the week day by day, and the month as a grid. The same filters, the same words."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from flask import render_template
@@ -34,7 +34,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day of the week or of the grid. url: the list of that day; lines: the first; count: of all."""
+    """A day of the week or of the grid. url: the list of that day; lines: the first; count: of all that stand open.
+
+    over: of today, what is over, folded below the rest; of another day it stands among the lines.
+    """
 
     on: date
     url: str
@@ -42,6 +45,7 @@ class Day:
     lines: list[Line]
     today: bool
     inside: bool  # of the month shown
+    over: list[Line] = field(default_factory=list)
 
     @property
     def weekday(self) -> str:
@@ -116,11 +120,15 @@ def drawn(
     known = sessions(asked.rows, wanted, min(first, shown.monday), max(end, shown.monday + 7 * ONE))
 
     def day(on: date, most: int, once: bool) -> Day:
+        today = on == clock.today(now)
         found = _in_order(known.get(on, []), own, now)
+        gone = [(start, row) for start, row in found if row.ends(start) <= now] if today and not once else []
+        found = found[: len(found) - len(gone)]  # what is over stands last
         first = list({row.title: (start, row) for start, row in reversed(found)}.values())[::-1] if once else found
         lines = [_line(row, start, now, mixed) for start, row in first[:most]]
         url = pages.with_args(view=None, week=None, month=None, day=on.isoformat())
-        return Day(on, url, len(found), lines, on == clock.today(now), clock.month_of(on) == shown.month)
+        over = [_line(row, start, now, mixed) for start, row in gone]
+        return Day(on, url, len(found), lines, today, clock.month_of(on) == shown.month, over)
 
     week = [day(shown.monday + n * ONE, IN_DAY, False) for n in range(7)]
     html = render_template(

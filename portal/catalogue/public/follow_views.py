@@ -85,4 +85,5 @@ def service_calendar(entry_id: int) -> Response:
     now = clock.now()
     row = month_snapshot.one(entry_id) or abort(404)
     made = clock.at(clock.today(now), datetime.min.time())
-    return ical.answer(ical.book(row.title, following.dated([row], made), made), f"service-{row.id}.ics")
+    dated = [*following.dated([row], made), *(one for one in following.dropped_of(entry_id) if one.end > made)]
+    return ical.answer(ical.book(row.title, dated, made), f"service-{row.id}.ics")

@@ -6,10 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, exists, literal, select
+from sqlalchemy import Select, bindparam, exists, func, literal, select
+from sqlalchemy.orm import aliased
 
 from portal.catalogue.actions import following as actions
-from portal.catalogue.models import CANCELLED, CalendarFeed, Category, Entry, Follow, Like
+from portal.catalogue.models import (
+    CANCELLED,
+    PUBLIC,
+    CalendarFeed,
+    Category,
+    DroppedSession,
+    Entry,
+    EntrySession,
+    Follow,
+    Like,
+)
 from portal.catalogue.public import month_snapshot
 from portal.catalogue.public.month_snapshot import Row
 from portal.centres.models import Centre
@@ -35,9 +46,10 @@ class Followed:
     def url(self) -> str:
         return f"/services?{self.what}={self.code}"
 
-    def fits(self, row: Row) -> bool:
+    def fits(self, row: Any) -> bool:
+        """row: a Row, or whatever has its place and category."""
         if self.what == "centre":
-            return row.centre_path.startswith(self.path)
+            return bool(row.centre_path.startswith(self.path))
         return self.code in (row.category, row.parent_category)
 
 
@@ -132,6 +144,49 @@ def dated(rows: Iterable[Row], since: datetime) -> list[Dated]:
     ]  # fmt: skip
 
 
+_parent = aliased(Category)
+DROPPED_DATES: Select[*tuple[Any, ...]] = (
+    select(
+        Entry.id, DroppedSession.session_id, Entry.version, DroppedSession.starts_at, DroppedSession.ends_at,
+        Entry.title, Entry.place, Centre.short_name, Centre.path.label("centre_path"),
+        Category.code.label("category"), func.coalesce(_parent.code, "").label("parent_category"),
+    )
+    .select_from(DroppedSession)
+    .join(Entry, Entry.id == DroppedSession.entry_id)
+    .join(Centre, Centre.id == Entry.centre_id)
+    .join(Category, Category.id == Entry.category_id)
+    .outerjoin(_parent, _parent.id == Category.parent_id)
+    # A list that was taken back and published again, or a number that another date has got: it is not off.
+    .where(~exists().where(
+        EntrySession.id == DroppedSession.session_id, EntrySession.entry_id == Entry.id, Entry.status.in_(PUBLIC)
+    ))
+    .order_by(DroppedSession.starts_at, DroppedSession.session_id)
+)  # fmt: skip
+_DROPPED_IN = DROPPED_DATES.where(
+    Entry.month.in_(bindparam("months", expanding=True)), DroppedSession.ends_at > bindparam("since")
+)
+_DROPPED_OF = DROPPED_DATES.where(Entry.id == bindparam("entry_id"))
+
+
+def off(row: Any) -> Dated:
+    """A record of DROPPED_DATES for calendars that have the date still: the same name, a higher sequence, cancelled."""
+    return Dated(
+        f"entry-{row.id}-{row.session_id}", row.version, row.starts_at, row.ends_at, row.title,
+        row.place or row.short_name, f"/s/{row.id}", True,
+    )  # fmt: skip
+
+
+def dropped_in(months: Iterable[str], since: datetime, path: str) -> list[Dated]:
+    """Dates of `path` and below that were in the lists of these months and are not any more. One statement."""
+    rows = reads.rows(_DROPPED_IN, months=list(months), since=since)
+    return [off(row) for row in rows if row.centre_path.startswith(path)]
+
+
+def dropped_of(entry_id: int) -> list[Dated]:
+    """Dates that one activity had and has not any more. One statement."""
+    return [off(row) for row in reads.rows(_DROPPED_OF, entry_id=entry_id)]
+
+
 def calendar(resident_id: int, now: datetime) -> bytes:
     """What somebody follows and has, as one calendar; what is both is one event."""
     since = clock.at(clock.today(now), datetime.min.time()) - CALENDAR_SINCE
@@ -139,6 +194,9 @@ def calendar(resident_id: int, now: datetime) -> bytes:
     stamps = month_snapshot.read_stamps(clock.month_of(since))
     rows = month_snapshot.published(stamps, now).rows if followed else ()
     found = dated((row for row in rows if any(one.fits(row) for one in followed)), since)
+    if followed:
+        dropped = reads.rows(_DROPPED_IN, months=month_snapshot.months_from(clock.month_of(since)), since=since)
+        found += [off(row) for row in dropped if any(one.fits(row) for one in followed)]
     events = {one.uid: one for one in found}
     for source in registry.dates_sources.values():
         for one in source(resident_id, since):

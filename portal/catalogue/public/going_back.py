@@ -32,3 +32,9 @@ def asked() -> str:
     """Where 返回 leads from this page: a list of ours, whatever somebody wrote into the address."""
     path = access.safe_next(request.args.get("back"), WHOLE)
     return path if path.startswith(LISTS) and len(path) <= LONGEST else WHOLE
+
+
+def kept() -> dict[str, str]:
+    """The same for addresses that a step leads on to: {'back': …}, or nothing for the whole list."""
+    path = asked()
+    return {} if path == WHOLE else {"back": path}

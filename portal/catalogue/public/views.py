@@ -181,7 +181,9 @@ def calendar(code: str) -> Response:
 
     def draw() -> bytes:
         rows = [row for snap in snaps for row in snap.below(centre.path).rows.values()]
-        return ical.book(f"{centre.label} 服务清单", following.dated(rows, clock.month_span(months[0])[0]), made)
+        since = clock.month_span(months[0])[0]
+        dated = [*following.dated(rows, since), *following.dropped_in(months, since, centre.path)]
+        return ical.book(f"{centre.label} 服务清单", dated, made)
 
     return ical.answer(pages.kept(key, draw))
 

@@ -14,7 +14,7 @@ from portal.core.errors import DomainError
 from portal.people import forms, queries, rules, signing, viewer
 from portal.people.actions import login_codes, resident_records, spoken_codes
 from portal.people.models import Resident
-from portal.people.refusals import CodeTooSoon, when
+from portal.people.refusals import CodeTooSoon, seconds_until, when
 
 face = Blueprint("people", __name__)
 face.context_processor(lambda: {"limits": rules, "errand": errand, "hotline": profile.current().hotline})
@@ -111,7 +111,8 @@ def code_page(form: forms.CodeForm, phone: str, status: int = 200, changing: boo
     wait = rules.next_code_at(queries.codes_sent(phone, request.remote_addr or "", now), now, knows(phone))
     return pages.page(
         "people/public/code.html", status=status, form=form, phone=phone, target=_target(), changing=changing,
-        wait_text=when(wait, now) if wait else "", life=rules.CODE_LIFE,
+        wait_text=when(wait, now) if wait else "", wait_seconds=seconds_until(wait, now) if wait else 0,
+        life=rules.CODE_LIFE,
     )  # fmt: skip
 
 

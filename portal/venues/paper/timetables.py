@@ -1,17 +1,28 @@
 """What the papers and the calendar of a room say, from the database (SPEC V7). Public: times, never names."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, or_, select
 
 from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core import clock, pages, scope
 from portal.core.db import db
 from portal.venues import occupancy, room_queries, rules
-from portal.venues.models import APPROVED, BY_ACTIVITY, BY_STAFF, EVERYBODY, HOLDS, Booking, Venue
+from portal.venues.models import (
+    APPROVED,
+    BY_ACTIVITY,
+    BY_STAFF,
+    EVERYBODY,
+    HOLDS,
+    WAITING,
+    Booking,
+    Venue,
+    VenueClosure,
+)
 from portal.venues.paper import documents
 from portal.venues.rules import Span, timeline
 from portal.venues.rules.eligibility import EARLY
@@ -39,28 +50,49 @@ def taken(venue_ids: Collection[int], start: datetime, end: datetime) -> list[Ta
 
     An activity is named once it is public: its hold is approved when its list is published. One statement.
     """
-    wanted = select(
+    with scope.system("times that are taken are public; who takes them does not leave this function"):
+        rows = db.session.execute(_held(venue_ids, start, end).where(Booking.status.in_(HOLDS))).all()
+    return [_taken(row) for row in rows]
+
+
+def given_back(venue_id: int, start: datetime, end: datetime) -> list[Taken]:
+    """What held this room in [start, end) once and does not any more, for calendars that have it. One statement."""
+    with scope.system("who gave a time back does not leave this function"):
+        rows = db.session.execute(_held([venue_id], start, end).where(Booking.status.not_in((*HOLDS, WAITING)))).all()
+    return [replace(_taken(row), title="已取消") for row in rows]
+
+
+def _held(venue_ids: Collection[int], start: datetime, end: datetime) -> Select[*tuple[Any, ...]]:
+    return select(
         Booking.id, Booking.venue_id, Booking.starts_at, Booking.ends_at, Booking.status, Booking.source,
         Booking.title, Booking.revision, Booking.resident_id, Booking.contact_name, Booking.contact_phone,
     ).where(
-        Booking.venue_id.in_(venue_ids), Booking.status.in_(HOLDS), Booking.starts_at < end, Booking.ends_at > start,
+        Booking.venue_id.in_(venue_ids), Booking.starts_at < end, Booking.ends_at > start,
         Booking.starts_at > start - occupancy.LONGEST_HOLD,
     ).order_by(Booking.starts_at, Booking.id)  # fmt: skip
-    with scope.system("times that are taken are public; who takes them does not leave this function"):
-        rows = db.session.execute(wanted).all()
-    found = []
-    for row in rows:
-        firm = row.status == APPROVED
-        somebody = row.resident_id or row.contact_name or row.contact_phone
-        if not firm:
-            kind = documents.ASKED
-        elif row.source == BY_ACTIVITY:
-            kind = documents.ACTIVITY
-        else:
-            kind = documents.OWN if row.source == BY_STAFF and not somebody else documents.BOOKED
-        title = row.title if kind == documents.ACTIVITY else documents.WORDS[kind]
-        found.append(Taken(row.id, row.venue_id, row.starts_at, row.ends_at, kind, title, row.revision, firm))
-    return found
+
+
+def _taken(row: Any) -> Taken:
+    firm = row.status == APPROVED
+    somebody = row.resident_id or row.contact_name or row.contact_phone
+    if not firm:
+        kind = documents.ASKED
+    elif row.source == BY_ACTIVITY:
+        kind = documents.ACTIVITY
+    else:
+        kind = documents.OWN if row.source == BY_STAFF and not somebody else documents.BOOKED
+    title = row.title if kind == documents.ACTIVITY else documents.WORDS[kind]
+    return Taken(row.id, row.venue_id, row.starts_at, row.ends_at, kind, title, row.revision, firm)
+
+
+def lifted(venue: Venue, start: datetime, end: datetime) -> list[rules.Closure]:
+    """Closures of this room in [start, end) that were taken back, for calendars that have them. One statement."""
+    wanted = select(VenueClosure.starts_at, VenueClosure.ends_at, VenueClosure.reason).where(
+        VenueClosure.centre_id == venue.centre_id, VenueClosure.lifted_at.is_not(None), VenueClosure.ends_at > start,
+        VenueClosure.starts_at < end, or_(VenueClosure.venue_id.is_(None), VenueClosure.venue_id == venue.id),
+    )  # fmt: skip
+    rows = db.session.execute(wanted.order_by(VenueClosure.starts_at, VenueClosure.id))
+    return [rules.Closure(Span(row.starts_at, row.ends_at), row.reason) for row in rows]
 
 
 def monday_of(day: date) -> date:

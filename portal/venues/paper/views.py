@@ -11,7 +11,7 @@ from portal.core import access, clock, pages, pdf_spool
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.limits import limiter
-from portal.venues import occupancy, room_queries
+from portal.venues import occupancy, room_queries, rules
 from portal.venues.errors import VenueGone
 from portal.venues.models import Venue
 from portal.venues.paper import documents, timetables
@@ -101,25 +101,44 @@ def calendar(venue_id: int) -> Response:
     book.add("x-wr-calname", f"{venue.centre.label} {venue.name}")
     book.add("refresh-interval", timedelta(hours=1), parameters={"VALUE": "DURATION"})
     for row in timetables.taken([venue.id], start, end):
-        event = _event(venue, f"booking-{row.id}", row.start, row.end, row.title, now)
-        event.add("sequence", row.revision)
-        event.add("status", "CONFIRMED" if row.firm else "TENTATIVE")
-        book.add_component(event)
-    for closure in occupancy.closures([venue], start, end)[venue.id]:
-        span, moment = closure.span, closure.span.start.strftime("%Y%m%dT%H%MZ")
-        said = f"不开放：{closure.reason}" if closure.reason else "不开放"
-        book.add_component(_event(venue, f"closed-{venue.id}-{moment}", span.start, span.end, said, now))
+        status = "CONFIRMED" if row.firm else "TENTATIVE"
+        book.add_component(_event(venue, f"booking-{row.id}", row, now, row.title, row.revision, status))
+    for row in timetables.given_back(venue.id, start, end):
+        book.add_component(_event(venue, f"booking-{row.id}", row, now, row.title, row.revision, "CANCELLED"))
+    for component in _closures(venue, start, end, now):
+        book.add_component(component)
     answer = Response(book.to_ical(), mimetype="text/calendar")
     answer.headers["Content-Disposition"] = f"inline; filename=room-{venue.id}.ics"
     return answer
 
 
-def _event(venue: Venue, name: str, start: datetime, end: datetime, summary: str, now: datetime) -> Event:
+def _closures(venue: Venue, start: datetime, end: datetime, now: datetime) -> list[Event]:
+    """Times of closing, and those that were taken back, each under the moment at which it begins."""
+    times: dict[datetime, list[rules.Closure]] = {}
+    for closure in timetables.lifted(venue, start, end):
+        times.setdefault(closure.span.start, []).append(closure)
+    shut = {closure.span.start: closure for closure in occupancy.closures([venue], start, end)[venue.id]}
+    found = []
+    for moment in sorted({*times, *shut}):
+        closure = shut.get(moment) or times[moment][-1]
+        before = 2 * len(times.get(moment, ()))  # closed and opened again that often
+        said = f"不开放：{closure.reason}" if closure.reason else "不开放"
+        name = f"closed-{venue.id}-{moment.strftime('%Y%m%dT%H%MZ')}"
+        sequence, status = (before, "CONFIRMED") if moment in shut else (before - 1, "CANCELLED")
+        found.append(_event(venue, name, closure.span, now, said, sequence, status))
+    return found
+
+
+def _event(
+    venue: Venue, name: str, at: rules.Span | timetables.Taken, now: datetime, summary: str, sequence: int, status: str
+) -> Event:
     event = Event()
     event.add("uid", f"{name}@{urlsplit(current_app.config['BASE_URL']).hostname or 'saoma-diandan'}")
     event.add("dtstamp", now)
-    event.add("dtstart", start)
-    event.add("dtend", end)
+    event.add("dtstart", at.start)
+    event.add("dtend", at.end)
+    event.add("sequence", sequence)
+    event.add("status", status)
     event.add("summary", summary)
     event.add("location", " ".join(filter(None, (venue.centre.name, venue.place, venue.name))))
     event.add("url", pages.absolute(f"/venues/{venue.id}"))

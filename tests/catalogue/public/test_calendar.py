@@ -39,8 +39,10 @@ def test_a_date_that_stays_is_the_same_event(client: FlaskClient, session: Any, 
     before = events(client)
     change(session, town, entry, weekly(1, 2))
     after = events(client)
-    assert len(after) == 2
+    assert after.keys() == before.keys()
     assert all(before[uid].decoded("DTSTART") == after[uid].decoded("DTSTART") for uid in after)
+    (off,) = (event for event in after.values() if event.get("STATUS") == "CANCELLED")
+    assert off.decoded("DTSTART") == START and off["SEQUENCE"] > before[str(off["UID"])]["SEQUENCE"]
 
 
 def test_a_date_that_moves_is_the_same_event_moved(client: FlaskClient, session: Any, town: Town, make: Make) -> None:

@@ -67,6 +67,15 @@ def test_the_week_begins_today_and_each_date_of_a_series_stands_in_the_month(cli
     assert "这天还有 7 项" in shown and 'href="/services?day=2026-11-29"' in shown
 
 
+def test_on_a_sunday_evening_what_is_over_is_folded_and_the_next_week_is_one_press_away(client: FlaskClient) -> None:
+    with clock.frozen(at(11, 29, 20)):
+        shown = week(unescape(client.get("/services?view=calendar").get_data(as_text=True)))
+    open_, folded = shown.split("<details", maxsplit=1)
+    assert "今天的都结束了" in open_ and "周日1" not in open_ and "别处的" not in shown
+    assert "今天已结束 15 项" in folded and folded.count("（已结束）") == 15
+    assert "week=2026-11-30" in shown.split("看下一周", maxsplit=1)[0]
+
+
 def test_weeks_and_months_lead_on_and_keep_the_filters(client: FlaskClient) -> None:
     text = page(client, "&for=elder")
     assert "今晚电影" in text and "每周合唱" not in text and set(grid(text)) == {"26"}

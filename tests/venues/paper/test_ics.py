@@ -32,12 +32,12 @@ def test_busy_times_without_names(client: FlaskClient, town: Town) -> None:
     one = booked(venue, THURSDAY, 540, 600, resident_id=town.residents[0].id, revision=3)
     two = booked(venue, THURSDAY, 600, 720, source=BY_ACTIVITY)
     three = booked(venue, THURSDAY, 780, 840, status=PENDING, source=BY_ACTIVITY, title="没公开")
-    booked(venue, THURSDAY, 900, 960, status=CANCELLED)
+    off = booked(venue, THURSDAY, 900, 960, status=CANCELLED, title="婚宴")
     booked(venue, date(2027, 1, 18), 540, 600)
     last = booked(venue, date(2027, 1, 17), 540, 600)
     db.session.commit()
     found = events(client, venue)
-    assert set(found) == {f"booking-{row.id}@portal.example" for row in (one, two, three, last)}
+    assert set(found) == {f"booking-{row.id}@portal.example" for row in (one, two, three, last, off)}
     first = found[f"booking-{one.id}@portal.example"]
     assert first.decoded("dtstart") == datetime(2026, 11, 26, 1, tzinfo=UTC)
     assert first.decoded("dtend") == datetime(2026, 11, 26, 2, tzinfo=UTC)
@@ -48,8 +48,10 @@ def test_busy_times_without_names(client: FlaskClient, town: Town) -> None:
     assert str(found[f"booking-{two.id}@portal.example"]["summary"]) == "合唱团排练"
     assert str(found[f"booking-{three.id}@portal.example"]["summary"]) == "预约中"
     assert str(found[f"booking-{three.id}@portal.example"]["status"]) == "TENTATIVE"
+    given_back = found[f"booking-{off.id}@portal.example"]
+    assert (str(given_back["summary"]), str(given_back["status"])) == ("已取消", "CANCELLED")
     text = client.get(f"/venues/{venue.id}.ics").text.replace("\r\n ", "")
-    for secret in ("张三", "没公开", "居民甲", "1990000"):
+    for secret in ("张三", "没公开", "婚宴", "居民甲", "1990000"):
         assert secret not in text
 
 
@@ -95,6 +97,7 @@ def test_closures_and_rooms_that_are_not_there(client: FlaskClient, town: Town) 
     )
     db.session.commit()
     (closed,) = events(client, venue).values()
+    assert (str(closed["status"]), closed["sequence"]) == ("CONFIRMED", 2)  # it was closed and opened once before
     assert str(closed["summary"]) == "不开放：消防演练"
     assert closed.decoded("dtend") == shut["ends_at"]
     assert client.get("/venues/999999.ics").status_code == 404
