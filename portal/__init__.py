@@ -15,6 +15,7 @@ from portal import (
     demo,
     feedback,
     front,
+    help_requests,
     notices,
     operations,
     people,
@@ -39,7 +40,20 @@ from portal.core import (
 )
 
 migrate = Migrate()
-FEATURES = (centres, people, notices, cases, feedback, venues, catalogue, signup, front, operations, demo)
+FEATURES = (
+    centres,
+    people,
+    notices,
+    cases,
+    feedback,
+    venues,
+    catalogue,
+    signup,
+    help_requests,
+    front,
+    operations,
+    demo,
+)
 
 
 csrf = CSRFProtect()

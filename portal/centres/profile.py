@@ -79,6 +79,7 @@ class Profile:
     privacy: dict[str, str] = field(default_factory=dict)
     feedback: dict[str, Any] = field(default_factory=dict)  # evaluation and call-back: days, numbers, words
     no_show: dict[str, Any] = field(default_factory=dict)  # who signs up and does not come: the rule, off without one
+    urgent: dict[str, Any] = field(default_factory=dict)  # urgent help: minutes between steps, outcomes
     cases: dict[str, dict[str, Any]] = field(default_factory=dict)  # by kind: clocks and what follows a missed one
     hours: tuple[tuple[int, int], ...] = ((510, 720), (840, 1080))  # office hours of a working day, half-open minutes
     venues: VenueWords = field(default_factory=VenueWords)
@@ -144,7 +145,7 @@ def load(code: str) -> Profile:
     reasons = dict(load(raw["based_on"]).reasons) if raw.get("based_on") else {}
     for feature, kinds in raw.pop("reasons", {}).items():
         reasons |= {f"{feature}.{kind}": tuple(words) for kind, words in kinds.items()}
-    for table in ("feedback", "no_show", "cases", "group_ages", "confirmed_groups"):
+    for table in ("feedback", "no_show", "urgent", "cases", "group_ages", "confirmed_groups"):
         if table not in raw and raw.get("based_on"):
             raw[table] = getattr(load(raw["based_on"]), table)
     raw["second_factor"] = _who(code, levels, raw.pop("staff", {}).get("second_factor", ()))
