@@ -96,7 +96,7 @@ def _page(alarm_id: int, *, error: DomainError | None = None, where: str = "") -
         screens=queries.shown_on(row.id),
         receipts=queries.receipts(row.id),
         steps=_steps(row.id, now),
-        history=_history(row),
+        history=_history(row, has_it(row, actor) is None),
         policy=queries.policy(),
         head=cases.head(row.case, now),
         open=row.status in OPEN,
@@ -128,14 +128,16 @@ def _steps(alarm_id: int, now: datetime) -> list[tuple[str, str, str]]:
     return [(rules.clock_seconds(s.at), c.label if (c := centres.get(s.centre_id)) else "", s.why) for s in rows]
 
 
-def _history(row: Alarm) -> list[dict[str, Any]]:
+def _history(row: Alarm, inside: bool) -> list[dict[str, Any]]:
+    """Newest first. inside: whose it is, and the levels above; others read what was done, not what was written."""
     lines = states.history(MACHINE, [row.id])
     who = people.doers(lines)
     found = []
     for h in reversed(lines):
         deed = DEEDS.get(h.name) or MACHINE.transition(h.name).label
         when = f"{clock.day(h.at)} {rules.clock_seconds(h.at)}"
-        found.append({"what": deed, "who": who[h.id], "when": when, "reason": h.reason})
+        name = "居民" if h.actor_kind == "resident" else who[h.id]
+        found.append({"what": deed, "who": name, "when": when, "reason": h.reason if inside else ""})
     return found
 
 
