@@ -81,7 +81,7 @@
         place.textContent = "";
       });
       if (best < 50) navigator.geolocation.clearWatch(kept);
-    }, function () { place.textContent = "没有取到位置，工作人员会打电话问您在哪里。"; }, { enableHighAccuracy: true, timeout: 20000, maximumAge: 30000 });
+    }, function () { place.textContent = "没有取到位置，会按登记的住址找您，或打电话问。"; }, { enableHighAccuracy: true, timeout: 20000, maximumAge: 30000 });
     setTimeout(function () { navigator.geolocation.clearWatch(kept); }, 120000);
   }
 })();

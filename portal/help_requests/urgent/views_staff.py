@@ -20,7 +20,7 @@ from portal.help_requests.urgent.states import LABELS, MACHINE, TONES, has_it, i
 from portal.people import queries as people
 
 bp = Blueprint("urgent_staff", __name__, url_prefix="/staff/urgent")
-registry.nav("urgent", "紧急求助", "bell", "urgent_staff.alarms", Permission.URGENT, 12)
+registry.nav("urgent", "紧急求助", "alert", "urgent_staff.alarms", Permission.URGENT, 12)
 DEEDS = {
     "file": "求助", "press_again": "又按了一次", "wrong": "居民说按错了", "note": "记一笔", "report": "写了报告",
     "force": "要求马上响铃", "acknowledge": "知道了，本中心停响",
