@@ -34,6 +34,12 @@ BODIES = 64 * 1024 * 1024  # bytes of bodies that are being read, in this proces
 AGAIN = (4, 9)  # seconds until a refused page asks again; spread, so that a crowd does not come back as one
 # Sent forms are told by their method; these are the pages between them, and what watches the portal.
 FIRST = re.compile(r"/(services/\d+/sign-up|login|register|healthz|readyz|metrics)\b")
+# Calls for help, and the pages that listen for them: a thread and a line of their own, in which no crowd stands. What
+# unpacks a recording is not among them.
+URGENT = re.compile(
+    r"/staff/alarms(/here|/shown)?|/staff/urgent/\d+/take|/help/urgent(/[0-9a-f-]{36}(/place|/say|/wrong)?)?"
+)
+URGENT_PATIENCE, URGENT_OF_ONE = 15.0, 400  # a whole district may listen behind one address
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
@@ -42,27 +48,29 @@ class Refused(Exception):
 
 
 class Line:
-    """So many at once, the others in line: those who go first, then the rest, by arrival."""
+    """So many at once, the others in line: those who go first, then the rest, by arrival. patience: seconds in line;
+    of_one: so many of one address in it.
+    """
 
-    def __init__(self, at_once: int) -> None:
-        self.free = at_once
+    def __init__(self, at_once: int, patience: float = PATIENCE, of_one: int = MOST_OF_ONE) -> None:
+        self.free, self.patience, self.most_of_one = at_once, patience, of_one
         self.waiting: tuple[deque[asyncio.Future[None]], ...] = (deque(), deque())
         self.of_one: Counter[str] = Counter()
 
     async def turn(self, first: bool, address: str) -> None:
-        """Returns when it is one's turn; `done` must follow. Raises Refused(503) after PATIENCE seconds, or when there
-        are MOST_OF_ONE of the address already.
+        """Returns when it is one's turn; `done` must follow. Raises Refused(503) when it takes too long, or when there
+        are too many of the address already.
         """
         if self.free:
             self.free -= 1
             return
-        if self.of_one[address] >= MOST_OF_ONE:
+        if self.of_one[address] >= self.most_of_one:
             raise Refused(503)
         mine, line = asyncio.get_running_loop().create_future(), self.waiting[not first]
         line.append(mine)
         self.of_one[address] += 1
         try:
-            await asyncio.wait_for(mine, PATIENCE)
+            await asyncio.wait_for(mine, self.patience)
         except TimeoutError:
             while line and line[0].done():  # who came earlier has gone too: the line holds nobody who gave up
                 line.popleft()
@@ -89,6 +97,7 @@ class Door:
     def __init__(self, app: Flask, files: WhiteNoise, at_once: int) -> None:
         self.app, self.files = app, files
         self.line, self.slow, self.threads = Line(at_once), Line(1), ThreadPoolExecutor(at_once, "web")
+        self.urgent, self.urgent_thread = Line(1, URGENT_PATIENCE, URGENT_OF_ONE), ThreadPoolExecutor(1, "urgent")
         self.reading = 0
         with app.app_context():
             from portal.operations import metrics  # not before its folder is known
@@ -109,15 +118,18 @@ class Door:
         if reads and scope.path in self.files.files:
             return _run(self.files, _environ(scope, b""))
         environ = _environ(scope, b"" if reads else await self._body(scope, protocol))
+        urgent = URGENT.fullmatch(scope.path) is not None
+        threads = self.urgent_thread if urgent else self.threads
         async with AsyncExitStack() as turns:
-            for line in (self.slow, self.line) if self._is_slow(scope) else (self.line,):
+            for line in (self.urgent,) if urgent else (self.slow, self.line) if self._is_slow(scope) else (self.line,):
                 await line.turn(not reads or FIRST.match(scope.path) is not None, self._address(environ))
                 turns.callback(line.done)
-            return await asyncio.get_running_loop().run_in_executor(self.threads, _run, self.app, environ)
+            return await asyncio.get_running_loop().run_in_executor(threads, _run, self.app, environ)
 
     def _is_slow(self, scope: Any) -> bool:
-        # Only the staff's pages are asked: looking an address up costs as much as a whole line here.
-        access = incoming.declared(self.app, scope.path, scope.method) if scope.path.startswith("/staff/") else None
+        # Only these are asked: looking an address up costs as much as a whole line here.
+        asked = scope.path.startswith(("/staff/", "/help/"))
+        access = incoming.declared(self.app, scope.path, scope.method) if asked else None
         return access is not None and access.slow
 
     def _address(self, environ: dict[str, Any]) -> str:

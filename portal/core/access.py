@@ -31,6 +31,7 @@ class Permission(StrEnum):
     AUDIT = "audit"
     LET_IN = "let_in"  # read a login code out to a resident whom one knows
     MESSAGES = "messages"
+    URGENT = "urgent"  # urgent help: alarmed, takes it
     UNMASK = "unmask"  # see a phone or address in full, recorded
 
 
@@ -46,6 +47,7 @@ PERMISSION_LABELS = {
     Permission.TEAMS: "服务队", Permission.GUIDES: "维护生活指南", Permission.CENTRES: "维护阵地信息",
     Permission.HELP: "求助办理",
     Permission.ACCOUNTS: "管理账户", Permission.AUDIT: "查看操作记录", Permission.MESSAGES: "查看消息出口",
+    Permission.URGENT: "紧急求助接警",
     Permission.LET_IN: "帮居民登录", Permission.UNMASK: "查看完整电话",
 }  # fmt: skip
 ROLE_LABELS = {Role.MANAGER: "管理员", Role.OPERATOR: "经办人", Role.INSPECTOR: "督查员"}

@@ -196,11 +196,3 @@ def _by_phone() -> dict[str, Any]:
         "groups": public_queries.guide_groups(kind="help"), "chain": [c for c in chain if c and c.phone],
         "hotline": profile.current().hotline, "emergency": EMERGENCY,
     }  # fmt: skip
-
-
-@bp.get("/help/urgent")
-@access.public
-def urgent() -> Response:
-    """Danger to life: the emergency numbers first, then the centre and the level above, one tap each."""
-    context = _by_phone()
-    return pages.page("front/urgent.html", **context)

@@ -15,6 +15,7 @@ def register(app: Flask) -> None:
         handlers,  # noqa: F401
         orders,
         registry,  # noqa: F401
+        urgent,
         views_kept,
         views_resident,
         views_staff,
@@ -24,3 +25,4 @@ def register(app: Flask) -> None:
     app.register_blueprint(views_staff.bp)
     app.register_blueprint(views_kept.bp)
     orders.register(app)
+    urgent.register(app)

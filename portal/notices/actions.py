@@ -92,6 +92,17 @@ def text_phone(
         outbox.wake()
 
 
+def call_phone(
+    phone: str, body: str, kind: str, key: str, now: datetime, parts: Mapping[str, str] | None = None
+) -> None:
+    """Ring a number that belongs to no account (who has duty), once per key, also at night; nothing without a gateway
+    for calls."""
+    if not gateways.connected(current_app.config)[rules.VOICE]:
+        return
+    if _insert(Delivery, [delivery_row(rules.VOICE, phone, body, kind, None, f"call:{key}", True, now, parts or {})]):
+        outbox.wake()
+
+
 def _insert(model: type[Any], values: list[dict[str, Any]]) -> int:
     return outbox.insert_once(model, values) if values else 0
 

@@ -45,6 +45,8 @@ TABLE = (
     Kind("evaluation", "服务评价", "用完服务请您评一评", switchable=True, own_link=True),
     Kind("call_back", "回访", "您提的意见怎么处理的，要告诉您，所以不能关", own_link=True),
     Kind("help", "求助进展", "您的求助到了哪一步，要告诉您，所以不能关", own_link=True),
+    Kind("urgent", "紧急求助", "求助有人接了、出发了，要马上告诉您，所以不能关", own_link=True),
+    Kind("duty", "值班提醒", keep_minutes=30, rings=True),
     Kind("follow", "关注更新", "您关注的中心和类别有新活动", switchable=True),
     Kind("team", "服务队", "您是队员的话，值班和派单要告诉您，所以不能关"),
     Kind("catalogue", "清单审核", staff=True),
