@@ -6,6 +6,8 @@ PY := .venv/bin/python
 # Two tests at once: the machines this is made for have two cores.
 JOBS ?= 2
 T ?=
+# Some machines forbid it, and then each worker and each server that a test starts would compile all modules anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-sqlite test-postgresql lint fmt bench wide load fuzz attack drill faults bundle bundle-trial pins setup setup-lint setup-test clean first-morning clicks figures storm

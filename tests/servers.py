@@ -78,7 +78,7 @@ def _bound_to_us(command: list[str], user: str | None = None) -> list[str]:
     return [setpriv, *become, "--pdeathsig", "KILL", "--", *command]
 
 
-def _memory() -> Path | None:
+def memory() -> Path | None:
     """A folder in memory with room to spare: a database is copied there four times as fast; None where there is none."""
     folder = Path("/dev/shm")
     fits = folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 4 * 1024**3
@@ -161,7 +161,7 @@ class PostgresServer(Server):
     """A cluster of its own. fsync is off: the tests need speed, and nothing in it outlives them."""
 
     def __init__(self, options: tuple[str, ...] = NO_SYNC) -> None:
-        super().__init__("portal-pg-", _memory() if options == NO_SYNC else None)
+        super().__init__("portal-pg-", memory() if options == NO_SYNC else None)
         self.options = options
         self.port = free_port()
         self.user: str | None = None

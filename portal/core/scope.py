@@ -11,6 +11,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import ColumnElement, ForeignKey, column, event, false, select, table
 from sqlalchemy.orm import Mapped, ORMExecuteState, Session, declared_attr, mapped_column, with_loader_criteria
@@ -18,6 +19,8 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from portal.core.db import Base
 
+# Of a statement that is kept and asked again: for which scope it was guarded last, and how. It goes with the statement.
+_guarded: WeakKeyDictionary[Any, tuple["Scope | None", Any]] = WeakKeyDictionary()
 LEAVES = frozenset({"column", "bindparam"})
 CENTRE = table("centre", column("id"), column("path"))
 
@@ -138,12 +141,21 @@ def _tables(statement: Any) -> set[str]:
 def _guard(state: ORMExecuteState) -> None:
     if state.is_column_load or state.is_relationship_load or state.is_insert:
         return
-    scope = _current.get()
+    scope, asked = _current.get(), state.statement
     if isinstance(scope, SystemScope):
         return
-    touched = _tables(state.statement) & _scoped_models().keys()
+    last = _guarded.get(asked)
+    if last is None or last[0] != scope:
+        _guarded[asked] = last = scope, _narrowed(asked, scope)
+    if last[1] is not None:
+        state.statement = last[1]
+
+
+def _narrowed(statement: Any, scope: StaffScope | ResidentScope | None) -> Any:
+    """The statement with the criteria of its scoped tables; None when there are none in it."""
+    touched = _tables(statement) & _scoped_models().keys()
     if not touched:
-        return
+        return None
     if scope is None:
         raise ScopeMissing(f"no scope for {', '.join(sorted(touched))}")
-    state.statement = state.statement.options(*(_criteria(name, scope) for name in sorted(touched)))
+    return statement.options(*(_criteria(name, scope) for name in sorted(touched)))

@@ -22,7 +22,7 @@ class NavLink:
 def counts(actor: Actor, now: datetime) -> dict[str, int]:
     """How much waits for this staff member in each section; asked once a request."""
     if "waiting_counts" not in g:
-        g.waiting_counts = registry.waiting_counts(actor, now)
+        g.waiting_counts = registry.waiting_counts(actor, now.replace(second=0, microsecond=0))
     found: dict[str, int] = g.waiting_counts
     return found
 

@@ -36,8 +36,10 @@ def a_kind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     real = policy.of
     monkeypatch.setattr(policy, "of", lambda name: POLICY if name == "help" else real(name))
     monkeypatch.setitem(kinds._kinds, "help", KIND)
+    registry.question.cache_clear()  # it knows the kinds of before
     with scope.system("test"):
         yield
+    registry.question.cache_clear()
 
 
 @pytest.fixture
