@@ -1,4 +1,4 @@
-"""Help requests of the last weeks, one at least in every state; some were sent back, appealed, done again (SPEC H1-H6)."""
+"""Help requests of the last weeks, one at least in every state; some were sent back, appealed, done again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """hours: before now that it was asked. way: the steps that followed, in order. who: which resident, 0 the demo's."""
+    """hours: before now that it was asked. way: the steps that followed. who: which resident, 0 the demo's."""
 
     who: int
     kind: str
@@ -29,8 +29,10 @@ class Story:
     way: tuple[str, ...]
     day: int | None = None  # days after it was asked
     relative: bool = False
+    place: str = ""
 
 
+HOME = "葵新花园3栋402（演示）"
 ASKED = ("dispatch", "accept")
 DONE = (*ASKED, "go", "arrive", "finish")
 STORIES = (
@@ -38,15 +40,15 @@ STORIES = (
     Story(0, "errand", "买两袋米和一桶油送上楼，电梯在修。", 4, (), 1),
     Story(0, "ease", "想找人陪妈妈聊聊天，她最近不太说话。", 74, DONE, None, True),
     Story(0, "other", "客厅的灯坏了，自己够不着。", 300, (*DONE, "confirm5")),
-    Story(0, "care", "术后在家，中午要人帮忙做饭换药。", 30, ("ask",), 2),
+    Story(0, "care", "术后在家，中午要人帮忙做饭换药。", 10, ("ask",), 2),
     Story(0, "bee", "午休没地方充电，附近有没有歇脚点？", 120, ("refuse",)),
-    Story(1, "agency", "取降压药，和楼上一起就行。", 3, (), 1),
+    Story(1, "agency", "取降压药，和楼上一起就行。", 3, (), 1, place=HOME),
     Story(2, "care", "轮椅要人帮忙抬上下楼。", 25.5, (), 1),
     Story(3, "errand", "雨天不方便，买菜送到家。", 6, ("dispatch",), 0),
     Story(4, "agency", "代办老年乘车卡，照片已经准备好。", 50, ("dispatch", "decline")),
     Story(5, "ease", "陪诊，下周二上午复查。", 20, ("refer",), 6),
     Story(6, "errand", "煤气罐搬不动，请人换一下。", 60, (*DONE, "not_solved"), 1),
-    Story(7, "other", "水龙头漏水，找不到师傅。", 90, ("outside",)),
+    Story(7, "other", "水龙头漏水，找不到师傅。", 15, ("outside",)),
     Story(8, "bee", "想学怎么办居住证。", 170, (*DONE, "confirm2")),
     Story(9, "agency", "不会在手机上交水电费。", 40, ("withdraw",)),
     Story(10, "care", "老人起身困难，想请人上门看看。", 48, (*ASKED, "go", "arrive"), 1),
@@ -99,7 +101,7 @@ def _play(stage: Stage, story: Story) -> None:
         own = Actor(kind="resident", id=person.id, name=person.name)
         relative = db.session.scalars(select(Relative).where(Relative.resident_id == person.id)).first()
         day = clock.today(at) + timedelta(days=story.day) if story.day is not None else None
-        asked = Asked(story.kind, story.words, day, place="葵新花园3栋402（演示）" if story.relative else "")
+        asked = Asked(story.kind, story.words, day, place=story.place or (HOME if story.relative else ""))
         row = actions.ask_for_help(own, asked, relative.id if story.relative and relative else None, at)
         moment = at
         for number, name in enumerate(story.way):

@@ -11,7 +11,6 @@ from sqlalchemy import select
 
 from portal.cases import ladder
 from portal.cases import queries as cases
-from portal.cases.states import HANDOVER
 from portal.centres import queries as centres
 from portal.core import audit, scope
 from portal.core.access import Actor, Permission
@@ -57,7 +56,9 @@ def may_read_words(request: HelpRequest, actor: Actor) -> bool:
         return True
     own = actor.centre_id is not None and actor.centre_id in (request.case.waits_at_id, request.recorded_centre_id)
     if actor.department_id is not None:
-        return has_it(request, actor) is None or accepted_by(request, actor)
+        offered = cases.offered(request.case_id)
+        asked = offered is not None and offered.to_department_id == actor.department_id
+        return asked or has_it(request, actor) is None or accepted_by(request, actor)
     return own or accepted_by(request, actor) or _in_its_place(request, actor)
 
 
@@ -67,7 +68,7 @@ def _in_its_place(request: HelpRequest, actor: Actor) -> bool:
     if request.case.waits_at_id in here:
         return True
     offered = cases.offered(request.case_id)
-    return offered is not None and HANDOVER.transition("accept").refusal(offered, actor) is None
+    return offered is not None and offered.to_department_id is None and offered.to_id in here
 
 
 def read(actor: Actor, request: HelpRequest, field: Field, now: datetime) -> str:

@@ -181,9 +181,11 @@ _YEAR = case(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of the list. left: the clock in words; tone: red, gold or neutral."""
+    """A row of the list. title: of a health-like kind only the kind. moved: it waits elsewhere. left: the clock in words;
+    tone: red, gold or neutral."""
 
     id: int
+    title: str
     kind: str
     status: str
     centre: str
@@ -216,11 +218,12 @@ def _to_call(actor: Actor) -> ColumnElement[bool]:
 
 def lines(actor: Actor, tab: str, now: datetime, page: int) -> tuple[list[Line], bool]:
     """The list of one tab, the nearest due first, and whether there are more. One statement."""
+    elsewhere = (Case.waits_at_id != (actor.centre_id or 0)).label("elsewhere")
     wanted = select(
-        HelpRequest.id, HelpRequest.kind, HelpRequest.status, HelpRequest.reopened, _NAME, _YEAR,
-        label(Centre).label("centre"), label(HAS).label("has"), Case.waits_at_id, HelpRequest.centre_id,
-        Case.owner_name, Case.due_at, cases.offered_to(actor).label("offered"), _to_call(actor).label("to_call"),
-        HelpRequest.closed_at,
+        HelpRequest.id, HelpRequest.kind, HelpRequest.words, HelpRequest.health, HelpRequest.status,
+        HelpRequest.reopened, HelpRequest.closed_at, _NAME.label("name"), _YEAR.label("year"),
+        label(Centre).label("centre"), label(HAS).label("has"), elsewhere, Case.owner_name, Case.due_at,
+        cases.offered_to(actor).label("offered"), _to_call(actor).label("to_call"),
     )  # fmt: skip
     wanted = _joined(wanted).where(*_narrowed(actor, tab, now))
     order = (HelpRequest.id.desc(),) if tab in ("done", "over") else (Case.due_at, HelpRequest.id)
@@ -237,12 +240,13 @@ def _joined(wanted: Select[Any]) -> Select[Any]:
 
 
 def _line(row: Any, now: datetime, today: date) -> Line:
-    (number, kind, status, reopened, name, year, centre, has, at, home, owner, due, offered_, to_call, closed) = row
-    live = closed is None and status != DONE
+    live, kind = row.closed_at is None and row.status != DONE, help_kinds.name(row.kind)
     return Line(
-        number, help_kinds.name(kind), status, centre, rules.person_text(name, year, today), has, at != home, owner,
-        bool(offered_), due, rules.left(due, now) if live else "", policy.tone(due, now) if live else "neutral",
-        bool(to_call), reopened,
+        id=row.id, title=kind if row.health else rules.title_of(row.words, kind), kind=kind, status=row.status,
+        centre=row.centre, person=rules.person_text(row.name, row.year, today), waits_at=row.has,
+        moved=bool(row.elsewhere), owner=row.owner_name, offered=bool(row.offered), due_at=row.due_at,
+        left=rules.left(row.due_at, now) if live else "", tone=policy.tone(row.due_at, now) if live else "neutral",
+        to_call=bool(row.to_call), reopened=row.reopened,
     )  # fmt: skip
 
 

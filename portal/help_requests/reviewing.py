@@ -17,7 +17,7 @@ from portal.centres.models import Centre
 from portal.core import audit, outbox, scope, states
 from portal.core.access import Actor, system_actor
 from portal.core.db import db
-from portal.core.errors import NotAllowed, NotYourTurn, Stale
+from portal.core.errors import NotYourTurn, Stale
 from portal.core.states import NoSuchTransition
 from portal.help_requests import help_kinds, queries
 from portal.help_requests.actions import must_be_short, own
@@ -196,11 +196,11 @@ def _begin(actor: Actor, row: HelpRequest, now: datetime) -> None:
         cases.start_clocks(row.case, ("visit",), now)
 
 
-def _offer_to(actor: Actor, row: HelpRequest) -> Handover:
-    """The hand-over that waits for an answer. Raises NotAllowed when there is none."""
+def _offer_of(row: HelpRequest) -> Handover:
+    """The hand-over that waits for an answer. Raises NotYourTurn when there is none."""
     found = queries.offered(row)
     if found is None:
-        raise NotAllowed("这件求助没有在等您答复。")
+        raise NotYourTurn("这件求助没有在等您答复。")
     return found
 
 
@@ -226,7 +226,7 @@ def accept(actor: Actor, request_id: int, now: datetime) -> HelpRequest:
 
 def _accept_referral(actor: Actor, row: HelpRequest, now: datetime) -> HelpRequest:
     with _says_who(row):
-        cases.accept(actor, _offer_to(actor, row), now)
+        cases.accept(actor, _offer_of(row), now)
     cases.claim(actor, row.case, now)
     step = states.note(MACHINE, row, "moved", actor, now, details={"to": row.case.waits_at.label})
     _noted(actor, row, step, now)
@@ -241,12 +241,12 @@ def decline(actor: Actor, request_id: int, reason: str, now: datetime) -> HelpRe
     """
     row, reason = own(request_id), _short(reason)
     if row.status != DISPATCHED:
-        offer = _offer_to(actor, row)
+        offer = _offer_of(row)
         cases.decline(actor, offer, reason, now)
         step = states.note(MACHINE, row, "not_taken", actor, now, reason, details={"to": offer.receiver.label})
     else:
         step = states.fire(MACHINE, row, "decline", actor, now, reason)
-        cases.decline(actor, _offer_to(actor, row), reason, now)
+        cases.decline(actor, _offer_of(row), reason, now)
     _noted(actor, row, step, now, reason)
     return row
 

@@ -21,6 +21,12 @@ def too_young(birth_year: int | None, today: date) -> bool:
     return birth_year is not None and today.year - birth_year < ADULT
 
 
+def title_of(words: str, kind: str) -> str:
+    """What one's own request is called: the first clause of the words when it is short, else the kind."""
+    clause = re.split(r"[，。！？；,!?;\n]", words.strip(), maxsplit=1)[0].strip()
+    return clause if 1 < len(clause) <= TITLE else kind
+
+
 def wanted_text(day: date | None, part: str) -> str:
     """'12月3日（周四）上午', '哪天都行'."""
     if day is None:

@@ -9,6 +9,7 @@ from portal.cases import kinds
 from portal.cases import queries as case_queries
 from portal.cases import states as case_states
 from portal.cases.ladder import at_or_above
+from portal.centres import profile
 from portal.core.access import Actor, Permission
 from portal.core.states import Machine, Transition
 from portal.help_requests.models import (
@@ -82,13 +83,19 @@ def _own(request: Any, actor: Actor) -> str | None:
 
 
 def _own_or_recorded(request: Any, actor: Actor) -> str | None:
-    """The person themselves; for somebody who rang also whoever has the request, or wrote it down."""
+    """The person themselves; for somebody who rang whose staff wrote it down. Whoever does it never says so for them."""
     if is_own(request, actor):
         return None
-    if actor.kind != "staff" or not actor.can(Permission.HELP):
-        return "只有求助的居民本人可以。"
     recorded = actor.centre_id is not None and actor.centre_id == request.recorded_centre_id
-    return None if recorded else has_it(request, actor)
+    here = recorded and actor.department_id is None and actor.can(Permission.HELP)
+    return None if here else "只有求助的居民本人可以。"
+
+
+def _own_or_heard(request: Any, actor: Actor) -> str | None:
+    """An answer may be given on the telephone, to whoever asked."""
+    if _own_or_recorded(request, actor) is None or actor.kind == "system":
+        return None
+    return has_it(request, actor) if actor.can(Permission.HELP) else "只有求助的居民本人可以。"
 
 
 def _once(request: Any, actor: Actor) -> str | None:
@@ -98,8 +105,9 @@ def _once(request: Any, actor: Actor) -> str | None:
 
 
 def _came_down(request: Any, actor: Actor) -> str | None:
-    """Accepted by the unit that also reviewed it: there is nobody to give it back to."""
-    if request.case.waits_at_id == request.case.centre_id and request.case.department_id is None:
+    """Accepted by a unit that reviews: there is nobody to give it back to."""
+    reviews = {lv.code for lv in profile.current().review_levels if not lv.files_list}
+    if request.case.waits_at.level in reviews and request.case.department_id is None:
         return "这件事本来就由本单位审核，请直接办理。"
     return has_it(request, actor)
 
@@ -113,7 +121,7 @@ _HELP = Permission.HELP
 STEPS = (
     # The review: by the subdistrict of the person who needs help, or whoever does its work or accepted a referral.
     Transition("ask", "问一句", (RECEIVED,), ASKING, _HELP, needs_reason=True, guard=has_it, event="help.asked"),
-    Transition("answer", "补充", (ASKING,), RECEIVED, needs_reason=True, guard=_own_or_recorded, event="help.answered"),
+    Transition("answer", "补充", (ASKING,), RECEIVED, needs_reason=True, guard=_own_or_heard, event="help.answered"),
     Transition("refuse", "不能提供", TO_REVIEW, REFUSED, _HELP, needs_reason=True, guard=has_it, event="help.refused"),
     Transition("refer", "转介", TO_REVIEW, RECEIVED, _HELP, needs_reason=True, guard=has_it, event="help.referred"),
     Transition("dispatch", "派单", TO_REVIEW, DISPATCHED, _HELP, guard=has_it, event="help.dispatched"),

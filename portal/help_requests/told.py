@@ -36,7 +36,7 @@ _DEEDS = {
 
 def unit(row: HelpRequest) -> str:
     """Who has it, as the resident reads it: the unit, and the surname of whoever took it."""
-    surname = f" {row.case.owner_name[:1]}工作人员" if row.case.owner_name and row.status in TAKEN else ""
+    surname = f" {row.case.owner_name[:1]}姓工作人员" if row.case.owner_name and row.status in TAKEN else ""
     return f"{row.case.waits_at.label}{surname}"
 
 
@@ -45,10 +45,10 @@ def holder(row: HelpRequest, now: datetime) -> Holder | None:
     if row.status in OVER:
         return None
     if row.status == ASKING:
-        return Holder("您", "", f"回答一句，{row.case.waits_at.label}接着办")
+        return Holder("等您回答", "", f"答完{row.case.waits_at.label}接着办")
     if row.status == DONE:
         end = (row.done_at or now) + help_kinds.policy().silence
-        return Holder("您", until_text(end, now), "点一下办好了没有；没有说，就当作办完，不算满意")
+        return Holder("等您点一下", until_text(end, now), "说办好了没有；没有说，就当作办完，不算满意")
     offer = queries.offered(row)
     if row.status == DISPATCHED and offer is not None:
         by = until_text(offer.answer_by, now) if offer.answer_by else ""

@@ -178,10 +178,11 @@ def show(request_id: int) -> Response:
 def _page(request_id: int, *, error: DomainError | None = None) -> Response:
     row = queries.request(request_id) or abort(404)
     now, actor = clock.now(), access.actor()
-    history = queries.history(row.id)
+    history, kind = queries.history(row.id), help_kinds.name(row.kind)
     return pages.page(
-        "help_requests/show.html", "board", row=row, kind=help_kinds.name(row.kind), person=queries.name_of(row),
-        mine=row.relative_id is None, held=told.holder(row, now), steps=told.steps(row, history, now), now=now,
+        "help_requests/show.html", row=row, kind=kind, title=rules.title_of(row.words, kind),
+        person=queries.name_of(row), mine=row.relative_id is None, held=told.holder(row, now), now=now,
+        steps=told.steps(row, history, now),
         label=RESIDENT_LABELS[row.status], tone=TONES[row.status], phone=told.phone_of(row), error=error,
         buttons={t.name for t in states.available(MACHINE, row, actor)}, typed=request.form,
         advice=queries.advice(row.advice_kind, row.advice_value), star_words=rating.STAR_WORDS,
@@ -189,7 +190,7 @@ def _page(request_id: int, *, error: DomainError | None = None) -> Response:
         wanted=rules.wanted_text(row.wanted_day, row.wanted_part), visit=queries.visit_of(row.id),
         panes=panes.for_resident(row, actor, now), given=_given(row), refused=row.status == REFUSED,
         done=row.status == DONE,
-        silence=help_kinds.policy().silence_days, answers=_answers(history), readings=queries.readings(row.id),
+        kept=help_kinds.policy(), answers=_answers(history), readings=queries.readings(row.id),
     )  # fmt: skip
 
 
@@ -212,7 +213,7 @@ def _sorry(error: DomainError, request_id: int) -> Response:
 
 
 def _done(said: str, request_id: int) -> Response:
-    return pages.said(said, url_for("help.show", request_id=request_id), lambda: _page(request_id))
+    return pages.said(said, url_for("help.show", request_id=request_id))
 
 
 @bp.post("/help/<int:request_id>/answer")

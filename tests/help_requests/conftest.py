@@ -25,7 +25,9 @@ WORDS = "帮妈妈取降压药"
 def filed(session: Any, town: Town) -> Filed:
     """`filed(status='received', kind='agency', number=0)`: a request of a resident of A1, walked to a status."""
 
-    def make(status: str = "received", kind: str = "agency", number: int = 0, now: datetime = NOW, **values: Any) -> HelpRequest:
+    def make(
+        status: str = "received", kind: str = "agency", number: int = 0, now: datetime = NOW, **values: Any
+    ) -> HelpRequest:
         session.rollback()
         actor = town.resident_actor(number)
         asked = Asked(**({"kind": kind, "words": WORDS, "place": PLACE} | values))

@@ -21,7 +21,9 @@ def newest(session: Any) -> HelpRequest:
     return row
 
 
-def test_the_whole_chain(client: FlaskClient, town: Town, session: Any, as_resident: Any, as_staff: Any, now: Any) -> None:
+def test_the_whole_chain(
+    client: FlaskClient, town: Town, session: Any, as_resident: Any, as_staff: Any, now: Any
+) -> None:
     """Two fields and one press; the subdistrict sends it on in place; the community accepts and does it."""
     as_resident(client, town.residents[0])
     page = client.get("/help").text
@@ -52,12 +54,16 @@ def test_the_whole_chain(client: FlaskClient, town: Town, session: Any, as_resid
     assert row.status == "confirmed" and not row.by_default
     assert session.scalars(select(CallBack).join(Evaluation)).one().centre_id == town.centres["A1"].id
     deliver()
-    told = session.execute(select(InboxMessage.title, InboxMessage.body).where(InboxMessage.audience == "resident")).all()
+    told = session.execute(
+        select(InboxMessage.title, InboxMessage.body).where(InboxMessage.audience == "resident")
+    ).all()
     assert {title for title, _ in told} == {"您的求助有新进展"}
     assert not any("药" in body or "代办" in body for _, body in told)
 
 
-def test_what_was_typed_survives_the_login(client: FlaskClient, town: Town, session: Any, as_resident: Any, now: Any) -> None:
+def test_what_was_typed_survives_the_login(
+    client: FlaskClient, town: Town, session: Any, as_resident: Any, now: Any
+) -> None:
     answer = client.post("/help", data={"kind": "errand", "what": WORDS, "day": "2026-11-26"})
     assert answer.status_code == 303 and "/login" in answer.location and "药" not in answer.location
     assert "发出求助" in client.get(answer.location).text
@@ -84,7 +90,9 @@ def test_odd_forms_are_said_beside_the_field(
     assert answer.status_code == 422 and said in answer.text and data.get("what", "") in answer.text
 
 
-def test_the_elder_version_needs_no_words(client: FlaskClient, town: Town, session: Any, as_resident: Any, now: Any) -> None:
+def test_the_elder_version_needs_no_words(
+    client: FlaskClient, town: Town, session: Any, as_resident: Any, now: Any
+) -> None:
     client.set_cookie("elder", "1")
     town.residents[0].elder_mode = True
     session.commit()
@@ -95,7 +103,9 @@ def test_the_elder_version_needs_no_words(client: FlaskClient, town: Town, sessi
     assert newest(session).words == "来家里照看"
 
 
-@pytest.mark.parametrize("status", ["received", "asking", "refused", "dispatched", "accepted", "going", "done", "confirmed", "withdrawn"])
+@pytest.mark.parametrize(
+    "status", ["received", "asking", "refused", "dispatched", "accepted", "going", "done", "confirmed", "withdrawn"]
+)
 def test_every_status_has_its_page(
     client: FlaskClient, town: Town, filed: Filed, as_resident: Any, as_staff: Any, status: str, now: Any
 ) -> None:
