@@ -14,6 +14,7 @@ from portal.core.db import db, writing
 from portal.core.errors import DomainError, NotYourTurn, Stale
 from portal.core.states import NoSuchTransition
 from portal.help_requests import actions as requests
+from portal.help_requests import reviewing
 from portal.help_requests.errors import NoSuchRequest, VisitWrong
 from portal.help_requests.models import HelpOrder, HelpReading, HelpVisit
 from portal.help_requests.orders import actions, deadlines, queries, rules
@@ -21,12 +22,13 @@ from portal.help_requests.orders.actions import Wish
 from portal.help_requests.orders.errors import CannotMove, NobodyChosen, OrderOver, SlotGone, WhyMissing
 from portal.help_requests.states import ORDER
 from portal.notices.models import Delivery, InboxMessage
+from portal.teams.members import leave as leaves
 from portal.teams.models import Team
 from tests.concurrency import rush
 from tests.factories import NOW, Town
 from tests.help_requests.conftest import PLACE, WORDS, deliver, fresh
 from tests.help_requests.orders.conftest import END, START, Ordered, again, carry
-from tests.teams.conftest import by_name, member, shift
+from tests.teams.conftest import TODAY, by_name, member, shift
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -159,6 +161,31 @@ def test_a_request_that_went_another_way(session: Any, town: Town, ordered: Orde
     assert len(texts) == 1 and "不用去了" in texts[0]  # by text: he has a number and no account
 
 
+def test_the_centre_presses_for_a_member(session: Any, town: Town, ordered: Ordered) -> None:
+    """What staff mark on the request is no wall for the member, and what they mark as done is done for him."""
+    order, other = ordered("居民甲", "yes"), ordered("队长", "yes", number=1)
+    with writing():
+        reviewing.move(town.actor("A1"), order.request_id, "go", NOW)
+        reviewing.move(town.actor("A1"), order.request_id, "arrive", NOW)
+        reviewing.finish(town.actor("A1"), other.request_id, "办了", NOW)
+    assert deadlines.follow(NOW) == 1 and again(other).status == "done"
+    for step in ("go", "arrive", "finish"):
+        with writing():
+            carry(order, step)
+    assert fresh(order.request_id).status == "done" and again(order).visit.status == "kept"  # type: ignore[union-attr]
+
+
+def test_an_order_of_somebody_who_leaves(session: Any, town: Town, team: Team, ordered: Ordered) -> None:
+    order = ordered("居民甲", "yes")
+    with writing():
+        leaves(town.actor("A1"), order.member_id, TODAY + timedelta(days=2), NOW)
+    assert deadlines.left(NOW) == 0  # he serves until the day after
+    with writing():
+        leaves(town.actor("A1"), order.member_id, TODAY + timedelta(days=1), NOW)
+    assert [deadlines.left(NOW) for _ in range(2)] == [1, 0]
+    assert again(order).decline_reason == "队员已离队" and fresh(order.request_id).status == "accepted"
+
+
 def test_alone_in_a_home_is_told_once(session: Any, town: Town, team: Team, ordered: Ordered) -> None:
     order = ordered("居民甲", "yes", "go", "arrive", kind="errand")
 
@@ -230,7 +257,7 @@ def test_every_order_step_from_every_status(session: Any, town: Town, ordered: O
     """H's table walked with a member's real orders: what may not be is refused in words."""
     way = {"offered": (), "confirmed": ("yes",), "going": ("yes", "go"), "there": ("yes", "go", "arrive")}
     allowed = {
-        "offered": {"yes", "no", "go"}, "confirmed": {"yes-no", "no", "go", "finish"}, "going": {"arrive", "finish"},
+        "offered": {"yes", "no", "go"}, "confirmed": {"no", "go", "finish"}, "going": {"arrive", "finish"},
         "there": {"finish", "well"},
     }  # fmt: skip
     order = ordered("队长")

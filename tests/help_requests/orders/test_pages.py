@@ -117,9 +117,7 @@ def test_paper_is_printed_on_purpose(session: Any, town: Town, ordered: Ordered,
     assert len(reader.pages) == 1 and PLACE in text and "只有名" in text and "不要拍照" in text
 
 
-def test_the_visit_by_its_link(
-    session: Any, town: Town, ordered: Ordered, app: Any, as_resident: Any, elder: bool
-) -> None:
+def test_the_visit_by_its_link(session: Any, town: Town, ordered: Ordered, app: Any, as_resident: Any) -> None:
     order = ordered("居民甲", "yes")
     token = order.visit.token  # type: ignore[union-attr]
     anybody, url = app.test_client(), f"/visit/{token}"
