@@ -57,7 +57,8 @@ def _play(
 def _start(stage: Stage, days: int, hour: int, at: datetime) -> datetime:
     """Of what goes on now, a little after it was given; else by day."""
     if days == 0:
-        return at + timedelta(minutes=10)
+        soon = at + timedelta(minutes=20)
+        return soon.replace(minute=soon.minute // 15 * 15, second=0, microsecond=0)
     return clock.at(clock.today(stage.now) + timedelta(days=days), time(hour))
 
 

@@ -24,6 +24,7 @@ from portal.core import clock
 from portal.core.words import Words
 from portal.feedback import notices as feedback
 from portal.feedback.models import CallBack, Evaluation
+from portal.front import team_samples
 from portal.notices import kinds, rules, wording
 from portal.people.actions import login_codes, resident_records
 from portal.people.models import Relative
@@ -38,7 +39,9 @@ from portal.signup.organiser import notices as organiser
 from portal.venues import notices as venues
 from portal.venues.models import APPROVED, PENDING, Booking, BookingSeries, Venue
 
-MODULES: tuple[ModuleType, ...] = (signup, organiser, groups_confirmed, no_shows, venues, catalogue, feedback)
+MODULES: tuple[ModuleType, ...] = (
+    signup, organiser, groups_confirmed, no_shows, venues, catalogue, feedback, *team_samples.MODULES,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ def samples(now: datetime) -> dict[ModuleType, dict[str, Any]]:
         venues: {**people, **_room(centre, now)},
         catalogue: {**people, **_month(entry, centre, now)},
         feedback: {**people, "call": _call(centre, now), "by": "王经办", "again_days": 7},
+        **team_samples.samples(centre, now),
     }  # fmt: skip
 
 

@@ -7,8 +7,16 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and deadlines to the app."""
-    # Importing the first three registers what the outbox carries out, what is due and what waits for staff.
-    from portal.teams import deadlines, handlers, views_member, views_roster, views_staff, waiting  # noqa: F401
+    # Importing those not used below registers what the outbox carries out, what is due and what waits for staff.
+    from portal.teams import (
+        deadlines,  # noqa: F401
+        handlers,  # noqa: F401
+        registry,  # noqa: F401
+        views_member,
+        views_roster,
+        views_staff,
+        waiting,  # noqa: F401
+    )
 
     app.register_blueprint(views_staff.bp)
     app.register_blueprint(views_roster.bp)

@@ -18,7 +18,7 @@ from sqlalchemy import JSON, Column, String, Table, delete, select, update
 
 from portal.cases.models import Case, Handover
 from portal.catalogue.models import BulkStep
-from portal.core import attachments, outbox, remarks, scope, sessions
+from portal.core import attachments, clock, outbox, remarks, scope, sessions
 from portal.core.db import Base, db
 from portal.core.remarks import Remark
 from portal.feedback.models import CallBack, Evaluation
@@ -30,6 +30,7 @@ from portal.signup.eligibility.models import GroupClaim
 from portal.signup.models import CONFIRMED, SignUp, SignUpReview
 from portal.signup.no_shows.models import NoShow
 from portal.signup.organiser import models as _  # noqa: F401 — its table is here when this file runs alone
+from portal.teams.models import Team, TeamMember
 from tests import marks
 from tests.factories import NOW, Make, Town
 
@@ -51,6 +52,7 @@ PERSONS = {
     "resident": "phone name address groups quiet",
     "sign_up": "note refusal_reason caller_name",
     "sign_up_review": "reason",
+    "team_member": "name phone",
     "venue_note": "body",  # of those about a booking
     "web_session": "address agent",
     "wechat_binding": "open_id",
@@ -107,7 +109,11 @@ NOBODYS = {
     "spoken_code": "code_hash",
     "synonym_list": "text",
     "staff_account": "username name phone role password_hash totp_secret",
+    "shift": "part role status",
+    "shift_pattern": "part role",
     "state_history": "object_type name from_status to_status actor_kind actor_name reason about details",
+    "team": "name",
+    "team_member": "role kind skills code",  # code: a random number
     "urge": "month urged_by",
     "venue": "name kind place address functions equipment intro terms_of_use contact phone link responsible partner "
     "who_may staff_notes door_key import_key",
@@ -163,6 +169,11 @@ def planted(session: Any, town: Town, make: Make) -> dict[str, str]:
     step = BulkStep(
         kind="sign_refuse", month="2026-12", account_id=town.staff["A1"].id, centre_id=room.centre_id, at=NOW
     )
+    team = Team(centre_id=room.centre_id, name="服务队", created_at=NOW)
+    session.add(team)
+    session.flush()
+    session.add(TeamMember(team_id=team.id, centre_id=team.centre_id, name="x", phone=me.phone, kind="social", skills=[],
+                           since=clock.today(NOW), created_at=NOW, resident_id=me.id))  # fmt: skip
     session.add_all([relative, sign_up, code, step, WechatBinding(resident_id=me.id, open_id="x", bound_at=NOW)])
     session.flush()
     session.add(SignUpReview(sign_up_id=sign_up.id, step_id=step.id, reason="x"))

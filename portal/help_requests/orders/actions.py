@@ -19,6 +19,7 @@ from portal.help_requests import help_kinds, private_fields, reviewing
 from portal.help_requests.actions import must_be_short, own
 from portal.help_requests.errors import VisitWrong
 from portal.help_requests.models import (
+    ACCEPTED,
     ASSIGNED,
     CANCELLED,
     CONFIRMED,
@@ -26,6 +27,7 @@ from portal.help_requests.models import (
     DONE,
     GOING,
     OFFERED,
+    TAKEN,
     THERE,
     HelpOrder,
     HelpRequest,
@@ -197,7 +199,8 @@ def go(order: HelpOrder, now: datetime) -> HelpOrder:
         who = system_actor(MEMBER)
         values = {"going_at": now, "answered_at": order.answered_at or now}
         states.fire(ORDER, order, "go", who, now, values=values)
-        reviewing.move(who, order.request_id, "go", now)
+        if order.request.status in (ACCEPTED, ASSIGNED):  # else the centre has pressed it for him
+            reviewing.move(who, order.request_id, "go", now)
     return order
 
 
@@ -208,7 +211,8 @@ def arrive(order: HelpOrder, now: datetime) -> HelpOrder:
         alone = kind is not None and kind.home_visit
         values = {"there_at": now, "check_by": now + rules.CHECK if alone else None, "check_told": 0}
         states.fire(ORDER, order, "arrive", who, now, values=values)
-        reviewing.move(who, order.request_id, "arrive", now)
+        if order.request.status == GOING:
+            reviewing.move(who, order.request_id, "arrive", now)
     return order
 
 
@@ -230,10 +234,15 @@ def finish(order: HelpOrder, words: str, now: datetime) -> HelpOrder:
         who = system_actor(MEMBER)
         values = {"done_at": now, "done_words": said, "check_by": None, "check_told": 0}
         states.fire(ORDER, order, "finish", who, now, values=values)
-        if order.visit is not None and order.visit.status in VISIT.transition("keep").sources:
-            states.fire(VISIT, order.visit, "keep", who, now)
-        reviewing.finish(who, order.request_id, said, now)
+        _keep(order, now)
+        if order.request.status in TAKEN:
+            reviewing.finish(who, order.request_id, said, now)
     return order
+
+
+def _keep(order: HelpOrder, now: datetime) -> None:
+    if order.visit is not None and order.visit.status in VISIT.transition("keep").sources:
+        states.fire(VISIT, order.visit, "keep", system_actor(), now)
 
 
 def read(order: HelpOrder, now: datetime) -> tuple[str, str]:
@@ -259,8 +268,23 @@ def lapse(order: HelpOrder, now: datetime) -> None:
     _back(order, now)
 
 
+def member_left(order: HelpOrder, now: datetime) -> None:
+    """Whoever was to go has left the team by then: back at the contact person. In the system's scope."""
+    said = "队员已离队"
+    values = {"answered_at": now, "decline_reason": said}
+    states.fire(ORDER, order, "decline", system_actor(), now, said, values=values)
+    _back(order, now)
+
+
 def follow(order: HelpOrder, now: datetime) -> None:
-    """The request went another way (withdrawn, handed back …): nobody need go. In the system's scope."""
+    """The request went another way (withdrawn, handed back …): nobody need go. In the system's scope.
+
+    What the centre has marked as done for somebody who had said yes is done.
+    """
+    if order.request.status in (DONE, CONFIRMED) and order.status != OFFERED:
+        states.fire(ORDER, order, "finish", system_actor(), now, values={"done_at": now, "check_by": None})
+        _keep(order, now)
+        return
     states.fire(ORDER, order, "cancel", system_actor(), now, "不用去了")
     _call_off(order, now)
     _tell_cancelled(order, now)

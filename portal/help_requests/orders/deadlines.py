@@ -7,10 +7,22 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
-from portal.core import outbox, registry, scope
+from portal.core import clock, outbox, registry, scope
 from portal.core.db import db, hit, writing
-from portal.help_requests.models import ASSIGNED, GOING, OFFERED, ORDER_UNDONE, THERE, HelpOrder, HelpRequest
+from portal.help_requests.models import (
+    ASSIGNED,
+    CONFIRMED,
+    GOING,
+    OFFERED,
+    ORDER_UNDONE,
+    THERE,
+    HelpOrder,
+    HelpRequest,
+)
 from portal.help_requests.orders import actions, queries, rules
+from portal.teams.models import TeamMember
+
+AHEAD = (OFFERED, CONFIRMED)
 
 
 @registry.due
@@ -40,6 +52,23 @@ def _lapse(order_id: int, now: datetime) -> int:
     if order is None or order.status != OFFERED or order.answer_by is None or order.answer_by > now:
         return 0
     actions.lapse(order, now)
+    return 1
+
+
+@registry.due
+def left(now: datetime) -> int:
+    """Orders of members who will have left the team when they should come: back at the contact person."""
+    wanted = select(HelpOrder.id).join(TeamMember, TeamMember.id == HelpOrder.member_id)
+    return _each(wanted.where(HelpOrder.status.in_(AHEAD), TeamMember.until.is_not(None)), _left, now)
+
+
+def _left(order_id: int, now: datetime) -> int:
+    order = _locked(order_id)
+    if order is None or order.status not in AHEAD or order.visit is None:
+        return 0
+    if order.member.serves(clock.today(order.visit.at_from)):
+        return 0
+    actions.member_left(order, now)
     return 1
 
 

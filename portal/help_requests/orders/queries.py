@@ -109,6 +109,10 @@ def skill_of(kind: str) -> str:
     return str(profile.current().teams.get("help_skills", {}).get(kind, ""))
 
 
+# Of those who cannot, the ones with whom most could be done stand first.
+NEAREST = {"rest": 1, "busy": 2, "off": 3, "skill": 4, "not_yet": 5, "left": 6}
+
+
 def candidates(row: HelpRequest, start: datetime, end: datetime, now: datetime) -> list[Line]:
     """Everybody of the teams of who has the request and below, the best first: can, knows the person, sent least.
 
@@ -117,7 +121,9 @@ def candidates(row: HelpRequest, start: datetime, end: datetime, now: datetime) 
     found = free.candidates(start, end, path=row.case.waits_at.path, skill=skill_of(row.kind))
     known = _known([c.id for c in found], row.person_key, now)
     lines = [Line(c, *known.get(c.id, (0, 0))) for c in found]
-    return sorted(lines, key=lambda one: (not one.who.can, -one.before, one.month, one.who.code, one.who.id))
+    return sorted(
+        lines, key=lambda one: (not one.who.can, NEAREST.get(one.who.code, 0), -one.before, one.month, one.who.id)
+    )
 
 
 def _known(ids: Sequence[int], person_key: str, now: datetime) -> dict[int, tuple[int, int]]:

@@ -40,6 +40,11 @@ def _span(row: HelpRequest, values: Any, now: datetime) -> tuple[datetime, datet
     return start, end
 
 
+def _hhmm(moment: datetime) -> str:
+    """'09:00', as the browser's field of a time wants it."""
+    return clock.local(moment).strftime("%H:%M")
+
+
 def _clock(text: str) -> Any:
     return datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007  # a time of day
 
@@ -68,7 +73,7 @@ def _page(request_id: int, values: Any, error: DomainError | None = None) -> Res
         kind=help_kinds.name(row.kind), person=requests.person_of(row, clock.today(now)), back=staff_link(row.id),
         may=has_it(row, actor) is None and row.status in (ACCEPTED, ASSIGNED, GOING), live=queries.live(row.id),
         why_not=has_it(row, actor), labels=ORDER_LABELS, when=rules.wish_text(start, end),
-        due=clock.stamp(row.case.due_at) if row.case.due_at else "",
+        due=clock.stamp(row.case.due_at) if row.case.due_at else "", hhmm=_hhmm,
     )  # fmt: skip
 
 
