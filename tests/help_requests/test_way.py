@@ -213,6 +213,16 @@ def test_recorded_for_a_caller_who_is_told_by_telephone(session: Any, town: Town
     assert not private_fields.may_read(fresh(row.id), a1, "phone", NOW)
 
 
+def test_a_strangers_number_stays_a_number(session: Any, town: Town) -> None:
+    """Somebody of another tree is shown by the name that was typed, never by the registered one (P8)."""
+    a1, phone = town.actor("A1"), town.residents[3].phone or ""
+    row = actions.record(a1, Asked("errand", WORDS), phone, "随便写的", "", NOW)
+    kept = registering.register(a1, phone, "随便写的", "", clock.today(NOW), None, "", NOW)
+    session.commit()
+    assert row.caller_name == kept.caller_name == "随便写的" and row.centre.code == "A1"
+    assert queries.person_of(row, clock.today(NOW)) == "随***" and row.masked_address == "甲一社区"
+
+
 def test_near_in_time_kind_and_place(session: Any, town: Town, filed: Filed) -> None:
     first = filed(latitude=22.6000, longitude=114.4000)
     same = filed(number=1, place="金丝雀花园 12栋345房", words="也要取药")
