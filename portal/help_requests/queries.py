@@ -181,8 +181,8 @@ _YEAR = case(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of the list. title: of a health-like kind only the kind. moved: it waits elsewhere. left: the clock in words;
-    tone: red, gold or neutral."""
+    """A row of the list. title: of a health-like kind only the kind. moved: it waits elsewhere. left: the clock in
+    words; tone: red, gold or neutral."""
 
     id: int
     title: str
@@ -252,12 +252,18 @@ def _line(row: Any, now: datetime, today: date) -> Line:
 
 def counts(actor: Actor, now: datetime) -> dict[str, int]:
     """How many stand under each tab, and how many must be rung. One statement."""
-    columns = [func.count().filter(*_narrowed(actor, key, now)) for key in ("", "away", "done")]
-    late = func.count().filter(cases.is_mine(KIND, actor, now), Case.due_at <= now)
-    wanted = select(*columns, late, func.count().filter(_to_call(actor))).select_from(HelpRequest)
-    wanted = wanted.join(Case, Case.id == HelpRequest.case_id)
-    row = db.session.execute(wanted.where(or_(HelpRequest.status.in_((*UNDONE, DONE)), _to_call(actor)))).one()
-    return dict(zip(("", "away", "done", "late", "call"), row, strict=True))
+    # Whose it is is asked once for each row, however many counts need it.
+    rows = select(
+        HelpRequest.status, Case.due_at, cases.is_mine(KIND, actor, now).label("mine"), _to_call(actor).label("call")
+    ).join(Case, Case.id == HelpRequest.case_id)
+    live = or_(HelpRequest.status.in_((*UNDONE, DONE)), HelpRequest.call_text != "")
+    one = rows.where(live).cte().prefix_with("MATERIALIZED")
+    wanted = select(
+        func.count().filter(one.c.mine), func.count().filter(one.c.status.in_(UNDONE), ~one.c.mine),
+        func.count().filter(one.c.status == DONE), func.count().filter(one.c.mine, one.c.due_at <= now),
+        func.count().filter(one.c.call),
+    ).select_from(one)  # fmt: skip
+    return dict(zip(("", "away", "done", "late", "call"), db.session.execute(wanted).one(), strict=True))
 
 
 def to_call(actor: Actor) -> list[HelpRequest]:
