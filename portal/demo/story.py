@@ -13,7 +13,19 @@ from portal.centres.models import Setting
 from portal.core import clock, scope
 from portal.core.db import db, is_sqlite, writing
 from portal.core.errors import DomainError
-from portal.demo import coming, crowd, current, incidents, opinions, places, residents, room_days, room_stories, rooms
+from portal.demo import (
+    coming,
+    crowd,
+    current,
+    incidents,
+    opinions,
+    places,
+    residents,
+    room_days,
+    room_stories,
+    rooms,
+    urgent,
+)
 from portal.demo.stage import Stage, cast, publication
 from portal.operations import work
 from portal.people.models import Resident
@@ -92,6 +104,7 @@ def _play(stage: Stage, password: str, say: Say) -> None:
     room_stories.after(stage)
     say(f"{bookings} 次场地预约，还有候补、固定安排和临时停用")
     say(f"{opinions.build(stage)} 份评价，几份要回访")
+    say(f"{urgent.build(stage)} 次紧急求助，都有人接了；flask demo-alarm 会让一个响起来")
     coming.build(stage)
     say(f"{clock.month_name(stage.following)}清单正在审核")
     work.tick(stage.now)
