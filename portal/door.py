@@ -48,11 +48,11 @@ class Refused(Exception):
 
 
 class Line:
-    """So many at once, the others in line: those who go first, then the rest, by arrival. patience: seconds in line;
-    of_one: so many of one address in it.
+    """So many at once, the others in line: those who go first, then the rest, by arrival. patience: seconds in line
+    (PATIENCE); of_one: so many of one address in it (MOST_OF_ONE).
     """
 
-    def __init__(self, at_once: int, patience: float = PATIENCE, of_one: int = MOST_OF_ONE) -> None:
+    def __init__(self, at_once: int, patience: float = 0.0, of_one: int = 0) -> None:
         self.free, self.patience, self.most_of_one = at_once, patience, of_one
         self.waiting: tuple[deque[asyncio.Future[None]], ...] = (deque(), deque())
         self.of_one: Counter[str] = Counter()
@@ -64,13 +64,13 @@ class Line:
         if self.free:
             self.free -= 1
             return
-        if self.of_one[address] >= self.most_of_one:
+        if self.of_one[address] >= (self.most_of_one or MOST_OF_ONE):
             raise Refused(503)
         mine, line = asyncio.get_running_loop().create_future(), self.waiting[not first]
         line.append(mine)
         self.of_one[address] += 1
         try:
-            await asyncio.wait_for(mine, self.patience)
+            await asyncio.wait_for(mine, self.patience or PATIENCE)
         except TimeoutError:
             while line and line[0].done():  # who came earlier has gone too: the line holds nobody who gave up
                 line.popleft()

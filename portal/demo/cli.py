@@ -49,6 +49,22 @@ def demo(password: str) -> None:
     click.echo(logins(password))
 
 
+@click.command("demo-alarm")
+@with_appcontext
+def demo_alarm() -> None:
+    """Let an urgent request of the demo's first resident ring on every open staff page of the community and above."""
+    from portal.demo import story, urgent
+
+    try:
+        loaded = story.loaded()
+    except DomainError as refusal:
+        raise click.ClickException(f"{refusal.message}{refusal.advice}") from None
+    if loaded is None:
+        raise click.ClickException("这里没有演示数据，不响。")
+    urgent.ring(clock.now())
+    click.echo("响了：打开的工作台 2 秒内会弹出来。接了、派了人就停；不接三分钟后邻近社区和新区也响。")
+
+
 def _say(words: str, began: float) -> None:
     """Progress goes to the error stream: what is printed on the other one is kept by `make run`."""
     click.echo(f"  {time.monotonic() - began:5.1f} s  {words}", err=True)
@@ -69,3 +85,4 @@ def logins(password: str) -> str:
 
 def register(app: Flask) -> None:
     app.cli.add_command(demo)
+    app.cli.add_command(demo_alarm)

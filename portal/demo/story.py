@@ -27,6 +27,7 @@ from portal.demo import (
     room_stories,
     rooms,
     teams,
+    urgent,
 )
 from portal.demo.stage import Stage, cast, publication
 from portal.operations import work
@@ -109,6 +110,7 @@ def _play(stage: Stage, password: str, say: Say) -> None:
     say(f"{teams.build(stage)} 位服务队队员，排班表排到下个月")
     say(f"{help_requests.build(stage)} 件求助，每种状态都有")
     say(f"{orders.build(stage)} 张派单")
+    say(f"{urgent.build(stage)} 次紧急求助，都有人接了；flask demo-alarm 会让一个响起来")
     coming.build(stage)
     say(f"{clock.month_name(stage.following)}清单正在审核")
     work.tick(stage.now)

@@ -235,3 +235,23 @@ def test_static_files_need_no_thread(door: doors.Door, gate: Any) -> None:
 
     status, headers, body = asyncio.run(both())
     assert status == 200 and headers["content-encoding"] == "br" and len(body) > 1000
+
+
+def test_a_call_for_help_waits_for_no_crowd(door: doors.Door, gate: threading.Event) -> None:
+    """Both threads' worth of work is held; who needs help, and the page that listens, pass by."""
+
+    async def crowd() -> list[Any]:
+        held = [asyncio.create_task(door.__rsgi__(scope("POST", "/slow"), Protocol())) for _ in range(3)]
+        await asyncio.sleep(0)
+        kept = Protocol(), Protocol(), Protocol()
+        calls = [
+            scope("POST", "/help/urgent"), scope("GET", "/staff/alarms"),
+            scope("GET", "/help/urgent/10000000-0000-4000-8000-000000000001"),
+        ]  # fmt: skip
+        await asyncio.wait_for(asyncio.gather(*(door.__rsgi__(c, p) for c, p in zip(calls, kept, strict=True))), 30)
+        gate.set()
+        await asyncio.gather(*held)
+        return [p.answer[0] if p.answer else 0 for p in kept]
+
+    assert asyncio.run(crowd()) == [200, 200, 200]
+    assert not doors.URGENT.fullmatch("/help/urgent/10000000-0000-4000-8000-000000000001/voice")  # slow work is not

@@ -170,7 +170,7 @@ def close(actor: Actor, alarm_id: int, outcome: str, now: datetime) -> Alarm:
     alarm = _locked(alarm_id)
     states.fire(MACHINE, alarm, "close", actor, now, values={"ended_at": now, "outcome": outcome, "move_by": None})
     filing.forget_next(alarm)
-    _noted(actor, alarm, "close", now, outcome)
+    _noted(actor, alarm, "close", now)
     return alarm
 
 
@@ -185,7 +185,7 @@ def hand(actor: Actor, alarm_id: int, number: str, case_no: str, now: datetime) 
     }  # fmt: skip
     states.fire(MACHINE, alarm, "hand", actor, now, values=values, details={"number": number})
     filing.forget_next(alarm)
-    _noted(actor, alarm, "hand", now, f"转 {number}")
+    _noted(actor, alarm, "hand", now)
     return alarm
 
 
