@@ -13,7 +13,19 @@ from portal.centres.models import Setting
 from portal.core import clock, scope
 from portal.core.db import db, is_sqlite, writing
 from portal.core.errors import DomainError
-from portal.demo import coming, crowd, current, incidents, opinions, places, residents, room_days, room_stories, rooms
+from portal.demo import (
+    coming,
+    crowd,
+    current,
+    extras,
+    incidents,
+    opinions,
+    places,
+    residents,
+    room_days,
+    room_stories,
+    rooms,
+)
 from portal.demo.stage import Stage, cast, publication
 from portal.operations import work
 from portal.people.models import Resident
@@ -94,6 +106,7 @@ def _play(stage: Stage, password: str, say: Say) -> None:
     say(f"{opinions.build(stage)} 份评价，几份要回访")
     coming.build(stage)
     say(f"{clock.month_name(stage.following)}清单正在审核")
+    say(f"{extras.build(stage)} 张自己画的封面图，关注、点赞和本区的说法")
     work.tick(stage.now)
     say("消息已发出，提醒已排好")
     with writing():
