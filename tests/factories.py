@@ -133,7 +133,7 @@ def _resident(number: int, home_id: int, now: datetime) -> Resident:
         home_centre_id=home_id,
         groups=[],
         quiet={},
-        consent_version="2026-12",
+        consent_version="2027-01",
         consent_at=now,
         created_at=now,
     )

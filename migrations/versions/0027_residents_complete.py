@@ -1,4 +1,4 @@
-"""Dates that were taken out of a published series, for calendars that have them"""
+"""Dates that were taken out of a published series, for calendars that have them; the district's rule for no-shows"""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ revision = "0027"
 down_revision = "0026"
 branch_labels = None
 depends_on = None
+
+FIGURES = ("most", "within_days", "pause_days", "appeal_days", "version")
 
 
 def upgrade() -> None:
@@ -22,7 +24,14 @@ def upgrade() -> None:
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
     )  # fmt: skip
+    op.create_table(
+        "no_show_rule",
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        *(sa.Column(name, sa.Integer(), nullable=False) for name in FIGURES),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("no_show_rule")
     op.drop_table("dropped_session")

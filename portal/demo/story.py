@@ -17,6 +17,7 @@ from portal.demo import (
     coming,
     crowd,
     current,
+    extras,
     help_requests,
     incidents,
     opinions,
@@ -113,6 +114,7 @@ def _play(stage: Stage, password: str, say: Say) -> None:
     say(f"{urgent.build(stage)} 次紧急求助，都有人接了；flask demo-alarm 会让一个响起来")
     coming.build(stage)
     say(f"{clock.month_name(stage.following)}清单正在审核")
+    say(f"{extras.build(stage)} 张自己画的封面图，关注、点赞和本区的说法")
     work.tick(stage.now)
     say("消息已发出，提醒已排好")
     with writing():

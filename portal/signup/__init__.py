@@ -9,7 +9,9 @@ WORDS = {
     "sign_up": "报名", "sign_up.accept": "通过报名", "sign_up.refuse": "不通过报名", "sign_up.withdraw": "办理退出",
     "sign_up.add": "代为报名", "sign_up.merge": "并到别的活动", "sign_up.review": "整批审核报名",
     "sign_up.review_undone": "撤回整批审核", "sign_up.message": "给大家发消息", "attendance.check": "核对签到名单",
-    "no_show": "报名没到", "no_show.excuse": "申诉通过", "no_show.uphold": "申诉没有通过", "places": "名额",
+    "no_show": "报名没到", "no_show.excuse": "申诉通过", "no_show.uphold": "申诉没有通过",
+    "set_no_show_rule": "定报名没到的规定", "no_show_rule": "报名没到的规定", "rule": "规定",
+    "sign_up.add_over": "不合人群要求也代为报名", "places": "名额",
 }  # fmt: skip
 
 

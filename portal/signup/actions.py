@@ -16,11 +16,12 @@ from portal.people.models import Relative, Resident
 from portal.people.refusals import NameMissing, NoSuchPerson
 from portal.signup import rules, waiting_list
 from portal.signup.eligibility import queries as eligibility
-from portal.signup.eligibility.rules import ME
+from portal.signup.eligibility import rules as fitting
 from portal.signup.errors import EntryGone, NotForThem, OfferOver, SignUpGone, SignUpRefused, WithdrawRefused
 from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, OFFERED, PENDING, WAITING, SignUp, SignUpReview
 from portal.signup.no_shows import queries as no_shows
 from portal.signup.no_shows import rules as no_show_rules
+from portal.signup.no_shows.models import NoShowRule
 from portal.signup.states import BACK, MACHINE
 
 FIRST_TOPIC = {CONFIRMED: "signup.confirmed", PENDING: "signup.received", WAITING: "signup.waiting"}
@@ -36,6 +37,7 @@ class Person:
     home_path: str
     live_id: int | None
     last_no: int
+    rule_on: bool | None = None  # whether the district's rule for who does not come is on; None: it has none
 
 
 def sign_up(
@@ -55,39 +57,41 @@ def sign_up(
         if person.live_id is not None:
             return db.session.get_one(SignUp, person.live_id)
         refusal = rules.may_sign_up(entry, person.home_path, _path(entry), now, 1 + companions)
-        refusal = refusal or _stayed_away(person.key, now)
+        refusal = refusal or _stayed_away(person, now)
         if refusal is not None:
             raise SignUpRefused(refusal)
-        _check_groups(entry, person, now)
+        household = _household(entry, person, sure, now)
+        check_groups(entry, person, household, now)
         if not sure:
-            _ask_for_whom(entry, person, now)
+            _ask_for_whom(entry, person, household, now)
         return enter(entry, person, 1 + companions, actor, now)
 
 
-def _check_groups(entry: Entry, person: Person, now: datetime) -> None:
-    """Raises SignUpRefused where only some groups may join at this moment; two statements then, else none (S3)."""
-    if eligibility.demand_of(entry, now) is None:
-        return
-    household = eligibility.household(person.resident_id)
-    refusal = eligibility.refusals(entry, person.resident_id, household, now).get(str(person.relative_id or ME))
+def _household(entry: Entry, person: Person, sure: bool, now: datetime) -> list[fitting.Person]:
+    """The people of an account, read once, where the entry demands a group or is meant for some; else nobody."""
+    asked = eligibility.demand_of(entry, now) is not None or (not sure and bool(eligibility.aim_of(entry).parts))
+    return eligibility.household(person.resident_id) if asked else []
+
+
+def check_groups(entry: Entry, person: Person, household: list[fitting.Person], now: datetime) -> None:
+    """Raises SignUpRefused where only some groups may join at this moment; one statement then, else none (S3)."""
+    refusal = eligibility.refusals(entry, person.resident_id, household, now).get(str(person.relative_id or fitting.ME))
     if refusal is not None:
         raise SignUpRefused(refusal)
 
 
-def _ask_for_whom(entry: Entry, person: Person, now: datetime) -> None:
+def _ask_for_whom(entry: Entry, person: Person, household: list[fitting.Person], now: datetime) -> None:
     """Raises NotForThem when the entry is surely meant for others; parents may have told nothing of a child."""
-    if not eligibility.aim_of(entry).parts:
-        return
-    household = eligibility.household(person.resident_id)
-    chosen = next((one for one in household if one.value == str(person.relative_id or ME)), None)
+    chosen = next((one for one in household if one.value == str(person.relative_id or fitting.ME)), None)
     if chosen is not None and eligibility.fits(entry, chosen, household, now) is False:
         raise NotForThem(Refusal("fit", "请再看一下为谁报名。", f"这个活动给{entry.audience}。", "for"))
 
 
-def _stayed_away(person_key: str, now: datetime) -> Refusal | None:
+def _stayed_away(person: Person, now: datetime) -> Refusal | None:
     """By the district's rule on who signs up and does not come (S8); without one nothing is asked."""
-    rule = no_shows.policy()
-    return no_show_rules.sign_up_refusal(no_shows.counted(person_key), rule, now) if rule.on else None
+    if person.rule_on is False or (person.rule_on is None and not no_shows.of_profile().on):
+        return None
+    return no_show_rules.sign_up_refusal(no_shows.counted(person.key), no_shows.policy(), now)
 
 
 def _path(entry: Entry) -> str:
@@ -103,7 +107,14 @@ _OF_THEIRS = and_(
     Relative.id == bindparam("relative"), Relative.resident_id == Resident.id, Relative.removed_at.is_(None)
 )
 _PERSON = (
-    select(Resident.name, Centre.path, _LIVE.scalar_subquery(), _LAST.scalar_subquery(), Relative.id)
+    select(
+        Resident.name,
+        Centre.path,
+        _LIVE.scalar_subquery(),
+        _LAST.scalar_subquery(),
+        Relative.id,
+        select(NoShowRule.active).where(NoShowRule.id == no_shows.THE_ONE).scalar_subquery(),
+    )
     .outerjoin(Centre, Centre.id == Resident.home_centre_id)
     .outerjoin(Relative, _OF_THEIRS)
     .where(Resident.id == bindparam("resident"), Resident.erased_at.is_(None))
@@ -119,7 +130,7 @@ def find_person(entry: Entry, resident_id: int, relative_id: int | None) -> Pers
         raise NoSuchPerson()
     if not row[0].strip():
         raise NameMissing()
-    return Person(resident_id, relative_id or None, key, row[1] or "", row[2], row[3] or 0)
+    return Person(resident_id, relative_id or None, key, row[1] or "", row[2], row[3] or 0, row[5])
 
 
 def enter(entry: Entry, person: Person, places: int, actor: Actor, now: datetime, note: str = "") -> SignUp:

@@ -1,5 +1,6 @@
 """Reads of sign-ups, shaped for pages. Other people's rows are only ever counted here, never shown to residents."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ from portal.signup import rules
 from portal.signup.eligibility import queries as eligibility
 from portal.signup.eligibility.rules import STANDINGS, Person, question
 from portal.signup.models import ACTIVE, CANCELLED, CONFIRMED, LAPSED, OFFERED, PENDING, REFUSED, WAITING, SignUp
+from portal.signup.no_shows import queries as no_shows
 from portal.signup.states import LABELS, MACHINE, TONES
 
 ENDED_SHOWN = ("refused", "lapsed", "cancelled")
@@ -174,7 +176,8 @@ def _own(row: Any) -> Own:
 
 
 def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = "") -> Panel:
-    """What the sign-up part of the entry's page shows. At most two statements: own sign-ups, the household.
+    """What the sign-up part of the entry's page shows. Own sign-ups, the household, and while there is a
+    rule for who does not come, that and what was counted.
 
     selected: whom they chose; else whom it fits best. The own-community window is judged by the viewer's home centre;
     the database judges again when it counts.
@@ -185,9 +188,11 @@ def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = ""
     household = eligibility.household(resident.id) if resident and refusal is None else []
     taken = {str(o.relative_id or "me") for o in mine if o.live}
     barred = eligibility.refusals(entry, resident.id, household, now) if resident else {}
+    paused = no_shows.paused(resident.id, now) if resident and household else {}
+    barred = _by_value(paused, resident.id if resident else 0, household) | barred
     people = [one for one in household if one.value not in taken and one.value not in barred]
     if household and not people and barred:
-        refusal = min(barred.values(), key=lambda why: STANDINGS.index(why.code.removeprefix("group_")))
+        refusal = min(barred.values(), key=_how_far)
     best = eligibility.best(entry, people, household, now)
     chosen = next((one for one in people if one.value == selected), best)
     made = Panel(
@@ -201,6 +206,17 @@ def panel(entry: Entry, viewer: Viewer | None, now: datetime, selected: str = ""
         to_confirm=tuple((one.value, one.text) for one in household if _may_be_asked(barred.get(one.value))),
     )  # fmt: skip
     return _asking(made, entry, chosen, best, household, now) if chosen else made
+
+
+def _by_value(by_key: Mapping[str, Refusal], resident_id: int, household: list[Person]) -> dict[str, Refusal]:
+    keys = {one.value: eligibility.key_of(resident_id, one.value) for one in household}
+    return {value: by_key[key] for value, key in keys.items() if key in by_key}
+
+
+def _how_far(why: Refusal) -> int:
+    """What somebody can do something about stands before what only time ends."""
+    code = why.code.removeprefix("group_")
+    return STANDINGS.index(code) if code in STANDINGS else len(STANDINGS)
 
 
 def _may_be_asked(refusal: Refusal | None) -> bool:

@@ -15,6 +15,7 @@ from portal.core.errors import Invalid, NotAllowed
 from portal.core.words import Refusal
 from portal.people.actions import callers
 from portal.signup import actions, rules, waiting_list
+from portal.signup.eligibility import queries as eligibility
 from portal.signup.errors import EntryGone, NoRoom, SignUpRefused
 from portal.signup.models import ACTIVE, OFFERED, PENDING, SignUp
 from portal.signup.states import LABELS, MACHINE
@@ -27,6 +28,13 @@ class CannotMerge(Invalid):
 
 class CannotExtend(Invalid):
     field = "until"
+
+
+class OtherGroup(Invalid):
+    """The caller is not known to belong to those whom the activity is for; staff may know better, and say why."""
+
+    advice = "您了解情况、要照样登记的，请写明为什么，再按一次。"
+    field = "although"
 
 
 def _must(actor: Actor) -> None:
@@ -80,13 +88,15 @@ def withdraw_for(actor: Actor, sign_up_id: int, reason: str, now: datetime) -> S
 
 
 def add_by_staff(
-    actor: Actor, entry_id: int, phone: str, name: str, relative_name: str, places: int, now: datetime, note: str = ""
-) -> SignUp:
+    actor: Actor, entry_id: int, phone: str, name: str, relative_name: str, places: int, now: datetime, note: str = "",
+    although: str = "",
+) -> SignUp:  # fmt: skip
     """Enter somebody who phoned or walked in; finds the resident by phone (11 digits) or opens one.
 
     relative_name: for whom the caller asks; both names show. Of somebody from elsewhere the list shows `name`. The
-    entry's window does not bind staff, its places do: full means waiting list. Raises EntryGone, CallerNameMissing,
-    LookupsFull, SignUpRefused. Locks: the entry's row, the resident.
+    entry's window does not bind staff, its places do: full means waiting list; and so do its groups, unless they say
+    why not (although). Raises EntryGone, CallerNameMissing, LookupsFull, SignUpRefused, OtherGroup. Locks: the entry's
+    row, the resident.
     """
     _must(actor)
     entry = waiting_list.lock(entry_id)
@@ -99,10 +109,27 @@ def add_by_staff(
         person = actions.find_person(entry, caller.resident.id, relative.id if relative else None)
         if person.live_id is not None:
             return db.session.get_one(SignUp, person.live_id)
+        over = _over_the_groups(entry, person, although.strip(), now)
         row = actions.enter(entry, person, places, actor, now, note.strip())
         row.caller_name = caller.typed
-        _noted(actor, row, "add", "", now, caller.noted)
+        _noted(actor, row, "add_over" if over else "add", "", now, f"{caller.noted}。{over}" if over else caller.noted)
     return row
+
+
+def _over_the_groups(entry: Entry, person: actions.Person, although: str, now: datetime) -> str:
+    """Why somebody who does not belong to the groups of an entry is entered all the same; '' for whoever does (S3).
+
+    Raises OtherGroup without a reason.
+    """
+    if eligibility.demand_of(entry, now) is None:
+        return ""
+    try:
+        actions.check_groups(entry, person, eligibility.household(person.resident_id), now)
+    except SignUpRefused as refused:
+        if not although:
+            raise OtherGroup(refused.message) from None
+        return although[:200]
+    return ""
 
 
 def _staff_refusal(entry: Entry, places: int, now: datetime) -> Refusal | None:

@@ -44,7 +44,7 @@ def _resident() -> Any:
 def _way_back(entry_id: int) -> str:
     """The service's page with the intention kept; a POST cannot be repeated after the login."""
     chosen = request.form.get("for", "me")
-    who = {"for": chosen if chosen.isalnum() else "me"}
+    who: dict[str, Any] = {"for": chosen if chosen.isalnum() else "me"}
     return url_for("catalogue.service", entry_id=entry_id, **who, **going_back.kept())
 
 

@@ -168,12 +168,14 @@ def add(entry_id: int) -> str:
     places = whole_number(form.get("places", "").strip() or "1", 999)
     if places is None:
         raise BadInput("人数请填数字。", field="places")
-    for field, label, most in (("name", "姓名", 40), ("relative", "参加人", 40), ("note", "备注", 200)):
+    most_of = (("name", "姓名", 40), ("relative", "参加人", 40), ("note", "备注", 200), ("although", "理由", 200))
+    for field, label, most in most_of:
         if len(form.get(field, "").strip()) > most:
             raise BadInput(f"{label}最多 {most} 个字。", field=field)
     row = staff_actions.add_by_staff(
         access.actor(), entry_id, _mobile(form.get("phone", "")), form.get("name", ""),
         form.get("relative", ""), places, clock.now(), form.get("note", ""),
+        form.get("although", ""),
     )  # fmt: skip
     number = queries.place_number(row)
     return f"已登记，候补第 {number} 位。" if number else "已登记，对方会收到通知。"

@@ -120,11 +120,12 @@
     f.addEventListener("submit", function (e) { e.preventDefault(); });
   });
   if ($("walk")) $("walk").addEventListener("submit", function (e) {
-    var who = $("surname").value.replace(/\s/g, ""), tail = $("tail").value.replace(/\D/g, "").slice(-4);
+    var who = $("surname").value.replace(/\s/g, ""), tail = $("tail").value.replace(/\D/g, "");
+    if (!/^1\d{10}$/.test(tail)) tail = tail.slice(-4);
     e.preventDefault(); e.stopPropagation();
     if (!/^[^\d|+]{1,2}$/.test(who) || tail.length < 4) { toast(this.dataset.sorry); return; }
     $("surname").value = $("tail").value = "";
-    toast("记下了：" + who + "，尾号 " + tail);
+    toast("记下了：" + who + "，尾号 " + tail.slice(-4));
     note("+" + who + tail, true, "tail");
     $("surname").focus();
   }, true);

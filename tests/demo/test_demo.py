@@ -13,7 +13,15 @@ from sqlalchemy import func, select
 
 from portal.catalogue import states
 from portal.catalogue.actions import publishing
-from portal.catalogue.models import Entry, EntryChange, EntrySession, Guide, PlanImport
+from portal.catalogue.models import (
+    Entry,
+    EntryChange,
+    EntrySession,
+    Follow,
+    Guide,
+    PlanImport,
+    SynonymList,
+)
 from portal.catalogue.public import month_snapshot
 from portal.centres.models import Centre, OpeningException, OpeningHours
 from portal.core import audit_chain
@@ -42,6 +50,13 @@ def test_places_and_queues_are_what_the_sign_ups_say(loaded: Any) -> None:
     assert [(e.taken, e.waiting) for e in entries] == [(held[e.id], waiting[e.id]) for e in entries]
     assert not [e.title for e in entries if e.capacity is not None and e.taken > e.capacity]
     assert sum(held.values()) > 1000
+
+
+def test_there_are_pictures_followers_words_and_an_activity_for_some_only(loaded: Any) -> None:
+    covers = list(loaded.scalars(select(Entry.cover).where(Entry.cover != "")))
+    assert len(set(covers)) == len(covers) >= 3
+    assert loaded.scalar(select(func.count()).select_from(Follow)) > 5 and loaded.get(SynonymList, 1).text
+    assert loaded.scalar(select(func.count()).where(Entry.groups_only)) == 1
 
 
 def test_nobody_is_signed_up_twice(loaded: Any) -> None:

@@ -27,6 +27,7 @@ RAW = {
     "portal/centres/queries.py": "whether any centre has changed; centres are public",
     "portal/feedback/queries.py": "averages, which tell nobody's answer; what is still asked, by one's id",
     "portal/signup/queries.py": "one's own sign-ups, by one's id",
+    "portal/signup/no_shows/queries.py": "the district's rule: nobody's rows; one's own no-shows, by one's id",
     "portal/signup/eligibility/queries.py": "one's own household and claims, by one's id",
     "portal/front/queries.py": "whether any room has changed",
     "portal/catalogue/synonyms.py": "the district's words and the stamp of the tree, by whoever searches: nobody's rows",

@@ -57,7 +57,7 @@ RESIDENT = (
 STAFF = (
     "/staff", "/staff/catalogue?month=2026-11", "/staff/catalogue?month=2026-12",
     "/staff/catalogue/changes", "/staff/catalogue/coverage", "/staff/catalogue/late",
-    "/staff/catalogue/templates", "/staff/guides", "/staff/guides/words", "/staff/sign-ups", "/staff/sign-ups/{entry}",
+    "/staff/catalogue/templates", "/staff/guides", "/staff/guides/words", "/staff/no-shows/rule", "/staff/sign-ups", "/staff/sign-ups/{entry}",
     "/staff/sign-ups/groups", "/staff/check-in", "/staff/check-in/{date}", "/staff/activities/{entry}", "/staff/no-shows",
     "/staff/accounts", "/staff/sessions", "/staff/let-in", "/staff/second-factor", "/staff/audit", "/staff/messages",
     "/staff/messages?tail=0000&kind=signup&first=2026-11-01", "/staff/messages/residents/{resident}",

@@ -54,7 +54,7 @@ def test_newcomer_registers_on_the_way_and_comes_back_to_the_same_place(
     done = client.post("/register", data={**FORM, "home": str(home), "next": target})
     assert done.location == target
     person = one(select(Resident).where(Resident.phone == NEW))
-    assert (person.name, person.home_centre_id, person.consent_version) == ("新居民", home, "2026-12")
+    assert (person.name, person.home_centre_id, person.consent_version) == ("新居民", home, "2027-01")
     assert person.consent_at == now
     assert client.get("/me/profile").status_code == 200
 
@@ -236,7 +236,7 @@ def test_new_notice_is_agreed_to_before_going_on(
     assert client.post(answer.location, data={}).status_code == 422
     assert client.post(answer.location, data={"agree": "y"}).location == "/services/7?day=2026-12-13"
     session.rollback()
-    assert town.residents[0].consent_version == "2026-12"
+    assert town.residents[0].consent_version == "2027-01"
 
 
 def test_leaving_ends_the_session_even_for_a_copied_cookie(

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from flask import render_template
 
 from portal.catalogue.models import CANCELLED
-from portal.catalogue.public import going_back, rolling_list
+from portal.catalogue.public import going_back, month_snapshot, rolling_list
 from portal.catalogue.public.month_snapshot import Filters, Published, Row
 from portal.catalogue.public.rolling_list import Listed
 from portal.catalogue.public.wishes import Part
@@ -46,6 +46,7 @@ class Day:
     today: bool
     inside: bool  # of the month shown
     over: list[Line] = field(default_factory=list)
+    unpublished: str = ""  # when this day's list will be out
 
     @property
     def weekday(self) -> str:
@@ -128,7 +129,9 @@ def drawn(
         lines = [_line(row, start, now, mixed) for start, row in first[:most]]
         url = pages.with_args(view=None, week=None, month=None, day=on.isoformat())
         over = [_line(row, start, now, mixed) for start, row in gone]
-        return Day(on, url, len(found), lines, today, clock.month_of(on) == shown.month, over)
+        month, this = clock.month_of(on), clock.month_of(clock.today(now))
+        later = month_snapshot.publication(month, this) if month > this and month not in months else ""
+        return Day(on, url, len(found), lines, today, month == shown.month, over, later)
 
     week = [day(shown.monday + n * ONE, IN_DAY, False) for n in range(7)]
     html = render_template(

@@ -1,6 +1,7 @@
 """返回 without a script: a list's links to its services carry where they stand, and a service's page leads there."""
 
 import re
+from typing import Any
 from urllib.parse import quote
 
 from flask import request
@@ -34,7 +35,7 @@ def asked() -> str:
     return path if path.startswith(LISTS) and len(path) <= LONGEST else WHOLE
 
 
-def kept() -> dict[str, str]:
+def kept() -> dict[str, Any]:
     """The same for addresses that a step leads on to: {'back': …}, or nothing for the whole list."""
     path = asked()
     return {} if path == WHOLE else {"back": path}

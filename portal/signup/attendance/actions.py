@@ -16,6 +16,7 @@ from portal.core import audit, outbox, scope, states
 from portal.core.access import Actor, Permission
 from portal.core.db import db, hit
 from portal.core.errors import DomainError, Invalid, NotAllowed
+from portal.people.actions import callers
 from portal.people.models import Resident
 from portal.people.rules import WALK_INS_KEPT
 from portal.signup import actions as sign_ups
@@ -109,8 +110,9 @@ def mark(
 ) -> Outcome:
     """Staff note who came to one date, and who did not after all (S6). A later mark wins over an earlier one.
 
-    walk_ins: (mark without a person, surname, last digits): of somebody on the roster it is theirs. A fixed number of
-    statements. Raises DateGone, NotNow, NotAllowed. Lock: the entry's row.
+    walk_ins: (mark without a person, surname, number or its last digits): of somebody on the roster it is theirs. Who
+    gives the whole number takes a place where one is left and is asked how it was. A fixed number of statements, and
+    some for each whole number. Raises DateGone, NotNow, NotAllowed. Lock: the entry's row.
     """
     date = _for_staff(actor, session_id, now)
     outcome = Outcome()
@@ -118,17 +120,20 @@ def mark(
     there = {p.key for p in people}
     good = [m for m in marks if m.person in there]
     outcome.refused.update({m.key: NobodyLikeThat() for m in marks if m.person not in there})
+    owners: dict[str, int | None] = {p.key: p.resident_id for p in people}
     unnamed: dict[str, tuple[str, str]] = {}
     for one, surname, tail in walk_ins:
         try:
             person = _whom(people, surname, tail)
+            if rules.phone_of(tail) and (person not in there or person.startswith("w")):
+                person = _reachable(actor, date, surname, tail, owners, unnamed, now)
+            elif person not in there:
+                unnamed[person] = (rules.surname_of(surname), rules.tail_of(tail))
         except DomainError as error:
             outcome.refused[one.key] = error
             continue
-        if person not in there:
-            unnamed[person] = (rules.surname_of(surname), rules.tail_of(tail))
         good.append(Mark(one.key, person, one.came, one.at, one.via))
-    _write(date, good, {p.key: p.resident_id for p in people}, unnamed, actor.name, now)
+    _write(date, good, owners, unnamed, actor.name, now)
     outcome.applied = [m.key for m in good]
     return outcome
 
@@ -142,6 +147,41 @@ def _whom(people: Sequence[queries.Person], surname: str, tail: str) -> str:
     if len(found) > 1:
         raise SeveralLikeThat()
     return found[0] if found else codes.of_walk_in(surname, tail)
+
+
+def _reachable(
+    actor: Actor, date: EntrySession, surname: str, phone: str, owners: dict[str, int | None],
+    unnamed: dict[str, tuple[str, str]], now: datetime,
+) -> str:  # fmt: skip
+    """A walk-in with a whole number: their key. They take a place where one is left; staff let them in all the same.
+    Of somebody from elsewhere lists show the surname that was typed. Raises what `callers.find` raises."""
+    surname, entry = rules.surname_of(surname), date.entry
+    with scope.system("a resident found by phone"):
+        caller = callers.find(actor, rules.phone_of(phone), surname, entry.centre.path, now)
+        person = sign_ups.find_person(entry, caller.resident.id, None)
+        _same_as_noted(date, person.key, person.resident_id, surname, rules.tail_of(phone))
+        left = entry.free is None or entry.free - _unnamed(date) >= 1
+        live = db.session.get(SignUp, person.live_id) if person.live_id is not None else None
+        if not entry.walk_in and left and (live is None or live.status != CONFIRMED):
+            _give_place(entry, person, live, actor, now).caller_name = caller.typed
+    owners.setdefault(person.key, person.resident_id)
+    if caller.typed:
+        unnamed[person.key] = (surname, rules.tail_of(phone))
+    return person.key
+
+
+def _unnamed(date: EntrySession) -> int:
+    """People let in by staff without a sign-up."""
+    return sum(m.came and m.person_key.startswith("w") for m in queries.marks([date.id]).values())
+
+
+def _same_as_noted(date: EntrySession, key: str, resident_id: int, surname: str, tail: str) -> None:
+    """Whom staff had noted by surname and last digits alone is the same person, not one more."""
+    known = queries.marks([date.id])
+    same = known.get((date.id, codes.of_walk_in(surname, tail)))
+    if same is not None and (date.id, key) not in known:
+        same.person_key, same.resident_id, same.surname, same.tail = key, resident_id, "", ""
+        db.session.flush()
 
 
 def _write(
@@ -250,33 +290,36 @@ def _take_place(entry: Entry, date: EntrySession, person: sign_ups.Person, actor
         return
     waits = entry.waiting > 0 and now < date.starts_at
     review = entry.needs_review or (live is not None and live.status == PENDING)
-    unnamed = sum(m.came and m.person_key.startswith("w") for m in queries.marks([date.id]).values())
-    refusal = rules.walk_in_refusal(review, entry.free, unnamed, waits)
+    refusal = rules.walk_in_refusal(review, entry.free, _unnamed(date), waits)
     if refusal is not None:
         raise NotNow(refusal)
+    _give_place(entry, person, live, actor, now)
+
+
+def _give_place(entry: Entry, person: sign_ups.Person, live: SignUp | None, actor: Actor, now: datetime) -> SignUp:
+    """Needs the lock, and a place that is left."""
     if live is not None:  # stood in line, and there is a place: it is theirs now
         waiting_list.move(entry, live, "withdraw", actor, now, ended_at=now, accept_by=None)
     made = SignUp(
         entry_id=entry.id, centre_id=entry.centre_id, resident_id=person.resident_id, relative_id=person.relative_id,
         person_key=person.key, places=1, status=CONFIRMED, note="现场报名", created_at=now,
+        created_by=actor.name if actor.kind == "staff" else "",
     )  # fmt: skip
     db.session.add(made)
     waiting_list.shift(entry, 1, 0)
     db.session.flush()
     states.note(MACHINE, made, "walk_in", actor, now)
+    return made
 
 
 def _arrive(date: EntrySession, keys: Iterable[str], actor: Actor, now: datetime) -> None:
     """One mark for each person and date, whatever number of times they press. Whom staff had noted by surname and last
     digits alone is the same person, not one more."""
     wanted = list(keys)
-    known = queries.marks([date.id])
     resident = db.session.get_one(Resident, actor.id)
-    same = known.get((date.id, codes.of_walk_in(resident.name[:1], rules.tail_of(resident.phone or ""))))
     own = f"r{actor.id}"
-    if same is not None and own in wanted and (date.id, own) not in known:
-        same.person_key, same.resident_id, same.surname, same.tail = own, actor.id, "", ""
-        db.session.flush()
+    if own in wanted:
+        _same_as_noted(date, own, resident.id, resident.name[:1], rules.tail_of(resident.phone or ""))
     marks = [Mark(f"door:{key}", key, True, now, DOOR) for key in wanted]
     _write(date, marks, dict.fromkeys(wanted, actor.id), {}, "", now)
 

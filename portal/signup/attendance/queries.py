@@ -96,7 +96,7 @@ def _walk_ins(rows: list[Attendance]) -> list[Person]:
     found = []
     for row in sorted(rows, key=lambda r: (r.marked_at, r.id)):
         name, phone = named[row.id]
-        name = name or (f"{row.surname}（现场登记）" if row.surname else "现场来的")
+        name = f"{row.surname}（现场登记）" if row.surname else name or "现场来的"
         found.append(Person(
             row.person_key, name, "", phone or row.tail, 1, "", "", row.came, row.via, row.marked_at,
             row.resident_id, walk_in=True,

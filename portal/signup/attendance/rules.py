@@ -78,9 +78,15 @@ def tail_of(raw: str) -> str:
     return digits[-TAIL:] if len(digits) >= TAIL else ""
 
 
+def phone_of(raw: str) -> str:
+    """The whole mobile number that was typed; '' for its end alone."""
+    digits = re.sub(r"\D", "", unicodedata.normalize("NFKC", raw))
+    return digits if re.fullmatch(r"1\d{10}", digits) else ""
+
+
 def walk_in_text() -> str:
     """What is to be typed of a walk-in."""
-    return f"请填姓氏（最多 {SURNAME} 个字）和手机号最后 {TAIL} 位。"
+    return f"请填姓氏（最多 {SURNAME} 个字）和手机号，或手机号最后 {TAIL} 位。"
 
 
 def same_person(people: Sequence[tuple[str, str, str]], surname: str, tail: str) -> list[str]:

@@ -21,6 +21,7 @@ TEMPLATE = "signup/attendance/staff_date.html"
 TOGETHER = 200  # marks that a phone may send at once
 IN_A_FORM = 100  # people: a form has so many fields, and a press on 保存 is never far away
 KEY = re.compile(r"[\w-]{8,60}")
+WALK_IN = re.compile(r"\+(.{0,8}?)(\d{11}|\d{4})")
 PERSON = re.compile(r"[rv]\d{1,10}|w[0-9a-f]{24}")
 
 registry.nav("check_in", "签到", "check", "check_in_staff.today", Permission.VIEW, 31)
@@ -157,8 +158,9 @@ def _tick(raw: str, now: datetime) -> tuple[actions.Mark, str, str] | None:
         return None
     key, person, came, age, how = parts
     at = rules.marked_at(whole_number(age) or 0, now)
-    if person.startswith("+"):
-        return actions.Mark(key, "", came == "1", at, TAIL), person[1 : -rules.TAIL], person[-rules.TAIL :]
+    walk_in = WALK_IN.fullmatch(person)
+    if walk_in:
+        return actions.Mark(key, "", came == "1", at, TAIL), walk_in[1], walk_in[2]
     if not PERSON.fullmatch(person):
         return None
     return actions.Mark(key, person, came == "1", at, SCAN if how == SCAN else LIST), "", ""

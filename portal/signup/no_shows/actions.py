@@ -1,22 +1,26 @@
 """Counting, appealing, deciding (SPEC S8). Flush only, but for what the outbox carries out."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from flask import g
+from sqlalchemy import select, update
 from sqlalchemy.orm import joinedload
 
 from portal.catalogue.models import PUBLISHED, Entry
+from portal.centres import queries as centres
 from portal.core import audit, outbox, remarks, scope, states
 from portal.core.access import Actor, Permission, system_actor
-from portal.core.db import db
-from portal.core.errors import DomainError, NotAllowed, Refused
+from portal.core.db import db, hit
+from portal.core.errors import DomainError, Invalid, NotAllowed, Refused
 from portal.notices.actions import Told, tell_residents
 from portal.signup.attendance import queries as attendance
 from portal.signup.attendance.models import RosterCheck
 from portal.signup.models import CONFIRMED, SignUp
 from portal.signup.no_shows import notices, queries, rules
-from portal.signup.no_shows.models import COUNTED, NoShow
+from portal.signup.no_shows.models import COUNTED, NoShow, NoShowRule
+from portal.signup.no_shows.rules import Policy
 from portal.signup.no_shows.states import MACHINE
 
 PAGE = "/me/no-shows"
@@ -32,6 +36,54 @@ class CannotAppeal(Refused):
     """Too late, or without words."""
 
     status = 422
+
+
+class BadFigure(Invalid):
+    message = "请改一下这个数。"
+
+
+class ChangedMeanwhile(DomainError):
+    message = "别人刚刚改过这条规定，您的还没有保存。"
+    advice = "请打开这一页看看现在的，再改一次。"
+
+
+def may_set(actor: Actor) -> bool:
+    """One rule for the whole district: the business of whoever publishes its list."""
+    return actor.can(Permission.PUBLISH) and actor.department_id is None and centres.at_top(actor)
+
+
+def set_rule(actor: Actor, on: bool, figures: Mapping[str, int | None], version: int, now: datetime) -> Policy:
+    """Write the district's rule (S8); what is counted already is judged by it at once, what was not counted while it
+    was off stays uncounted. version: of the rule that was looked at, 0 for the profile's.
+
+    Raises NotAllowed, BadFigure, ChangedMeanwhile.
+    """
+    if not may_set(actor):
+        raise NotAllowed("报名没到的规定由统一发布清单的上级来定。")
+    name, sentence = rules.bad_figure(figures)
+    if name:
+        raise BadFigure(sentence, field=name)
+    old, before = queries.set_rule(), queries.policy()
+    if version != (old.version if old is not None else 0):
+        raise ChangedMeanwhile()
+    _write_rule({"active": on, **{name: figures[name] for name in rules.FIGURES}}, version)
+    g.pop("no_show_rule", None)
+    after = queries.policy()
+    audit.record(
+        actor, "set_no_show_rule", "no_show_rule", queries.THE_ONE, now, summary=after.said,
+        before={"rule": before.said}, after={"rule": after.said},
+    )  # fmt: skip
+    return after
+
+
+def _write_rule(values: dict[str, Any], version: int) -> None:
+    if version == 0:
+        db.session.add(NoShowRule(id=queries.THE_ONE, version=1, **values))
+        db.session.flush()
+        return
+    same = update(NoShowRule).where(NoShowRule.id == queries.THE_ONE, NoShowRule.version == version)
+    if hit(same.values(version=version + 1, **values)) != 1:
+        raise ChangedMeanwhile()
 
 
 @outbox.handler("attendance.checked")

@@ -52,3 +52,17 @@ class NoShow(CentreScoped, Base):
     @classmethod
     def resident_criteria(cls, resident_id: int | None) -> ColumnElement[bool]:
         return cls.resident_id == (resident_id if resident_id is not None else -1)
+
+
+class NoShowRule(Base):
+    """One row: the district's rule, where it is not the profile's. Days; version rises with each save."""
+
+    __tablename__ = "no_show_rule"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    active: Mapped[bool]
+    most: Mapped[int]
+    within_days: Mapped[int]
+    pause_days: Mapped[int]
+    appeal_days: Mapped[int]
+    version: Mapped[int]

@@ -34,6 +34,11 @@ class Policy:
         )
 
     @property
+    def said(self) -> str:
+        """For the audit log: '未启用', or the rule."""
+        return f"{self.text}{self.appeal_text}" if self.on else "未启用"
+
+    @property
     def appeal_text(self) -> str:
         """How to appeal."""
         return f"记错了、有特殊情况，收到通知后 {clock.lasting(self.appeal)}内可以申诉，工作人员看过以后告诉您结果。"
@@ -48,6 +53,35 @@ def policy(raw: Mapping[str, Any]) -> Policy:
         return OFF
     days = {name: timedelta(days=raw[f"{name}_days"]) for name in ("within", "pause", "appeal")}
     return Policy(bool(raw["on"]), int(raw["most"]), **days)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of the rule that the district sets: its words and bounds, both included."""
+
+    label: str
+    unit: str
+    least: int
+    most: int
+
+    @property
+    def bounds(self) -> str:
+        return f"{self.least}–{self.most} {self.unit}"
+
+
+FIGURES = {
+    "most": Figure("满几次", "次", 2, 10), "within_days": Figure("在多少天内", "天", 7, 365),
+    "pause_days": Figure("停网上报名多少天", "天", 1, 90), "appeal_days": Figure("可以申诉的天数", "天", 3, 30),
+}  # fmt: skip
+
+
+def bad_figure(values: Mapping[str, int | None]) -> tuple[str, str]:
+    """The first figure outside its bounds and the sentence about it; ('', '') when there is none."""
+    for name, figure in FIGURES.items():
+        value = values.get(name)
+        if value is None or not figure.least <= value <= figure.most:
+            return name, f"{figure.label}请填 {figure.bounds}。"
+    return "", ""
 
 
 def paused_until(counted: Iterable[datetime], rule: Policy) -> datetime | None:

@@ -1,10 +1,14 @@
 """One's own no-shows and the appeal; staff's decisions (SPEC S8)."""
 
 from flask import Blueprint, Response, request, url_for
+from wtforms import BooleanField, HiddenField, StringField
+from wtforms.validators import InputRequired
 
 from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.errors import DomainError
+from portal.core.forms import Form
+from portal.core.incoming import whole_number
 from portal.signup.no_shows import actions, queries, rules, states
 
 bp = Blueprint("no_shows", __name__)
@@ -58,3 +62,40 @@ def decide(no_show_id: int) -> Response:
     excused = request.form.get("answer") == "excuse"
     actions.decide(access.actor(), no_show_id, excused, request.form.get("reason", ""), clock.now())
     return pages.said("已答复，结果会告诉对方。", url_for("no_shows.appeals"))
+
+
+class RuleForm(Form):
+    active = BooleanField("启用“报名没到”的规定")
+    version = HiddenField()
+
+
+for _name, _figure in rules.FIGURES.items():
+    _field = StringField(
+        _figure.label, [InputRequired(message=f"请填{_figure.label}。")], description=_figure.bounds,
+        render_kw={"inputmode": "numeric", "maxlength": 4, "autocomplete": "off"},
+    )  # fmt: skip
+    setattr(RuleForm, _name, _field)
+
+
+@bp.route("/staff/no-shows/rule", methods=["GET", "POST"])
+@access.staff(Permission.VIEW)
+def rule() -> Response:
+    """The district's rule: seen by all staff, set at the top of the tree (S8)."""
+    actor, kept, now = access.actor(), queries.set_rule(), queries.policy()
+    days = {f"{name}_days": getattr(now, name).days for name in ("within", "pause", "appeal")}
+    shown = {**days, "most": now.most} if now.appeal else {}
+    form = RuleForm(active=now.on, version=kept.version if kept is not None else 0, **shown)
+    if form.validate_on_submit():
+        figures = {name: whole_number(form[name].data, 9999) for name in rules.FIGURES}
+        version = whole_number(form.version.data, 2**31 - 1) or 0
+        try:
+            after = actions.set_rule(actor, form.active.data, figures, version, clock.now())
+        except DomainError as error:
+            pages.refused(error, form)
+        else:
+            said = "已启用，活动页面上居民看得到。" if after.on else "已停用，以前记下的不再影响报名。"
+            return pages.said(said, url_for(".rule"))
+    return pages.page(
+        "signup/no_shows/rule.html", status=422 if form.is_submitted() else 200, form=form, rule=now,
+        may_set=actions.may_set(actor), figures=rules.FIGURES,
+    )  # fmt: skip

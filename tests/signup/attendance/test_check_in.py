@@ -15,8 +15,10 @@ from sqlalchemy import select
 from portal.catalogue.models import Entry, EntrySession
 from portal.core import clock
 from portal.core.db import writing
+from portal.feedback.models import Evaluation
 from portal.people.models import Relative
 from portal.signup import actions as sign_ups
+from portal.signup import evaluating
 from portal.signup.attendance import actions, codes, queries
 from portal.signup.attendance.actions import Mark
 from portal.signup.attendance.models import Attendance, AttendanceMark
@@ -278,7 +280,7 @@ def test_a_walk_in_by_tail_is_the_person_on_the_roster_or_one_more_but_never_dou
     client.post(f"{at}/walk-in", data={"surname": "居", "tail": "1234", "once": "first-once"})
     assert came(session) == {signed[0].person_key: True}
     for once in ("once-once", "twice-once"):
-        client.post(f"{at}/walk-in", data={"surname": " 居 ", "tail": "199-0000-5678", "once": once})
+        client.post(f"{at}/walk-in", data={"surname": " 居 ", "tail": "尾号 5678", "once": once})
     client.post(f"{at}/ticks", data={"tick": [tick("from-a-phone", "+居5678")]})
     assert len(came(session)) == 2
     page = client.get(at).text
@@ -286,6 +288,43 @@ def test_a_walk_in_by_tail_is_the_person_on_the_roster_or_one_more_but_never_dou
     # She then scans the code herself: it is still her.
     as_resident(client, town.residents[3]).post(door(date), data={"for": "me"})
     assert came(session) == {signed[0].person_key: True, f"r{town.residents[3].id}": True}
+
+
+@pytest.mark.parametrize(
+    ("number", "free", "home", "shown"),
+    [("19900005678", 2, "A1", "居民"), ("199-0000-5678", 0, "A1", "居民"), ("19900005678", 2, "B1", "<b>居</b>"),
+     ("13800139137", 2, "", "居")],
+)  # fmt: skip
+def test_a_walk_in_with_a_whole_number_takes_a_place_and_is_asked_how_it_was(
+    session: Any, town: Town, date: EntrySession, signed: list[SignUp], client: FlaskClient, as_staff: SignIn,
+    number: str, free: int, home: str, shown: str,
+) -> None:  # fmt: skip
+    """One place and one person, also when the last digits were noted before; full, they are let in without one. A
+    number is no key to the name of somebody from elsewhere."""
+    at, entry = desk(client, as_staff, town, date), date.entry
+    session.rollback()
+    before = entry.taken
+    entry.capacity = before + free
+    if home:
+        town.residents[3].phone, town.residents[3].home_centre_id = "19900005678", town.centres[home].id
+    session.commit()
+    client.post(f"{at}/walk-in", data={"surname": "居", "tail": number[-4:], "once": "only-the-tail"})
+    for once in ("first-once", "twice-once"):
+        assert client.post(f"{at}/walk-in", data={"surname": "居", "tail": number, "once": once}).status_code == 303
+    client.post(f"{at}/ticks", data={"tick": [tick("from-a-phone", "+居" + number.replace("-", ""))]})
+    session.rollback()
+    there = [key for key, is_there in came(session).items() if is_there]
+    assert len(there) == 1 and there[0][0] == "r"
+    session.refresh(entry)
+    assert entry.taken == before + (1 if free else 0)
+    page = client.get(at).text
+    assert shown in page and (home != "B1" or town.residents[3].name not in page)
+    session.rollback()
+    asked = entry.last_end + timedelta(hours=2)
+    with clock.frozen(asked), writing():
+        evaluating.ask(entry.id, asked)
+    found = session.scalar(select(Evaluation.id).where(Evaluation.resident_id == int(there[0][1:])))
+    assert found is not None
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from sqlalchemy import select
 
 from portal.catalogue.models import Entry
 from portal.core import clock, outbox, states
+from portal.core.audit import AuditLog
 from portal.core.db import writing
 from portal.core.errors import DomainError
+from portal.core.remarks import Remark
 from portal.notices.models import InboxMessage
 from portal.people.models import Relative
 from portal.signup import actions
@@ -223,3 +225,20 @@ def test_odd_questions(session: Any, town: Town, elders: Entry, make: Make, gran
     session.commit()
     with pytest.raises(claims.NoHome):
         claims.ask(me, elders, "me", NOW)
+
+
+def test_a_caller_is_held_against_the_groups_unless_staff_say_why_not(
+    session: Any, town: Town, elders: Entry, client: FlaskClient, as_staff: SignIn
+) -> None:
+    as_staff(client, town.staff["A1"])
+    there, form = f"/staff/sign-ups/{elders.id}/add", {"phone": "13800138123", "name": "张三", "places": "1"}
+    with clock.frozen(NOW):
+        refused = client.post(there, data=form)
+        assert refused.status_code == 422 and "只限" in refused.text and "为什么照样登记" in refused.text
+        session.rollback()
+        assert session.scalars(select(SignUp)).all() == []
+        assert client.post(there, data={**form, "although": "身份证上是 1950 年"}).status_code == 303
+    session.rollback()
+    assert session.scalars(select(SignUp)).one().status == "confirmed"
+    assert session.scalars(select(AuditLog).where(AuditLog.verb == "sign_up.add_over")).one()
+    assert any("1950" in words for words in session.scalars(select(Remark.words)))

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from portal.catalogue.models import Entry
 from portal.core import clock, outbox, scope
+from portal.core.audit import AuditLog
 from portal.core.db import writing
 from portal.notices.models import InboxMessage
 from portal.signup import actions
@@ -20,7 +21,7 @@ from portal.signup.attendance.actions import Mark
 from portal.signup.errors import SignUpRefused
 from portal.signup.models import SignUp
 from portal.signup.no_shows import queries, rules
-from portal.signup.no_shows.models import NoShow
+from portal.signup.no_shows.models import NoShow, NoShowRule
 from portal.signup.no_shows.rules import Policy
 from tests.factories import NOW, Make, Town
 
@@ -30,9 +31,14 @@ RULE = Policy(True, 2, 90 * DAY, 30 * DAY, 7 * DAY)
 
 
 @pytest.fixture
-def on(monkeypatch: pytest.MonkeyPatch) -> Policy:
-    monkeypatch.setattr(queries, "policy", lambda: RULE)
+def on(session: Any, town: Town) -> Policy:
+    switch_on(session)
     return RULE
+
+
+def switch_on(session: Any) -> None:
+    session.add(NoShowRule(id=1, active=True, most=2, within_days=90, pause_days=30, appeal_days=7, version=1))
+    session.commit()
 
 
 @pytest.fixture(autouse=True)
@@ -166,12 +172,51 @@ def test_the_rule(days: list[int], until: int | None) -> None:
     assert found == (None if until is None else NOW + until * DAY)
 
 
-def test_residents_read_the_rule_where_it_applies(
-    session: Any, town: Town, make: Make, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_residents_read_the_rule_where_it_applies(session: Any, town: Town, make: Make, client: FlaskClient) -> None:
     entry, drop_in = make.entry(town.centres["A1"]), make.entry(town.centres["A1"], walk_in=True)
     session.rollback()
     assert "报了名没有来" not in client.get(f"/services/{entry.id}").text
-    monkeypatch.setattr(queries, "policy", lambda: RULE)
+    session.rollback()
+    switch_on(session)
     assert RULE.text in client.get(f"/services/{entry.id}").text
     assert RULE.text not in client.get(f"/services/{drop_in.id}").text
+
+
+def test_the_district_sets_its_rule_by_a_page(
+    session: Any, town: Town, client: FlaskClient, as_staff: SignIn, make: Make
+) -> None:
+    """Off until then; at the top alone, within bounds, once at a time, audited; residents read it at once."""
+    there, good = "/staff/no-shows/rule", {"most": "2", "within_days": "90", "pause_days": "30", "appeal_days": "7"}
+    entry = make.entry(town.centres["A1"])
+    for code, may in (("A1", False), ("D", True)):
+        as_staff(client, town.staff[code])
+        page = client.get(there).text
+        assert "没有启用" in page and (">保存<" in page) is may
+        answer = client.post(there, data={**good, "active": "y", "version": "0"})
+        assert answer.status_code == (303 if may else 403)
+    assert RULE.text in client.get(there).text and RULE.text in client.get(f"/services/{entry.id}").text
+    for wrong, said in (
+        ({"most": "1"}, "满几次请填 2–10 次"), ({"pause_days": "91"}, "1–90 天"), ({"within_days": "很多"}, "7–365 天"),
+        ({"appeal_days": ""}, "请填可以申诉的天数"), ({"version": "0"}, "别人刚刚改过"),
+    ):  # fmt: skip
+        answer = client.post(there, data={**good, "active": "y", "version": "1", **wrong})
+        assert answer.status_code == 422 and said in answer.text
+    assert client.post(there, data={**good, "version": "1"}).status_code == 303
+    assert "没有启用" in client.get(there).text and RULE.text not in client.get(f"/services/{entry.id}").text
+    session.rollback()
+    lines = session.scalars(select(AuditLog).where(AuditLog.verb == "set_no_show_rule").order_by(AuditLog.id))
+    assert [line.after["rule"] for line in lines] == [RULE.said, "未启用"]
+
+
+def test_who_is_paused_reads_it_before_the_tap(
+    session: Any, town: Town, make: Make, on: Policy, client: FlaskClient, as_resident: SignIn
+) -> None:
+    for day in (0, 1):
+        missed(session, town, make, days=day, came=1)
+    moment = NOW + 3 * DAY
+    entry = make.entry(town.centres["A1"], [(moment + DAY, moment + DAY + timedelta(hours=1))])
+    session.rollback()
+    for number, paused in ((0, True), (1, False)):
+        with clock.frozen(moment):
+            page = as_resident(client, town.residents[number]).get(f"/services/{entry.id}").text
+        assert ("最近 2 次报了名没有来" in page) is paused and ("确认报名" in page) is not paused
