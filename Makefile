@@ -6,6 +6,8 @@ PY := .venv/bin/python
 # Two tests at once: the machines this is made for have two cores.
 JOBS ?= 2
 T ?=
+# Folder by folder: what a folder's tests share (a demo, a server with its browser) is built by one of the two.
+SHARED := -n $(JOBS) --dist worksteal
 # Some machines forbid it, and then each worker and each server that a test starts would compile all modules anew.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -23,10 +25,10 @@ test:  ## The whole suite, on SQLite and then on PostgreSQL; both run, and it fa
 	[ -z "$$failed" ] || { echo "✗ failed:$$failed"; exit 1; }
 
 test-sqlite: setup-test  ## The suite on SQLite only
-	PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -n $(JOBS) $(T)
+	PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest $(SHARED) $(T)
 
 test-postgresql: setup-test  ## The suite on a PostgreSQL of its own
-	PORTAL_TEST_DATABASE=postgresql $(PY) -m pytest -n $(JOBS) -m "not once and not load and not faults" $(T)
+	PORTAL_TEST_DATABASE=postgresql $(PY) -m pytest $(SHARED) -m "not once and not load and not faults" $(T)
 
 lint: setup-lint  ## ruff, mypy, djlint, import-linter, oldest Python; runs all and fails when one does
 	@failed=""; \

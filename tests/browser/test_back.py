@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from portal.core import clock
 from tests.browser.conftest import House, Visit
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 
 
 def test_back_keeps_the_words_and_the_place(house: House, visit: Visit) -> None:

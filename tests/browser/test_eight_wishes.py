@@ -13,7 +13,7 @@ from portal.core import clock
 from tests.browser.conftest import House, Visit
 from tests.browser.test_booking import Taps
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 PHONE = {"width": 375, "height": 812}
 SATURDAY = date(2027, 1, 9)
 MOTHERS = "八个愿望里给老人的课"

@@ -17,7 +17,7 @@ from tests import factories
 from tests.browser.conftest import DESK, House, Visit
 from tests.browser.steps import XLSX, fill, press, row_of, says, staff_signs_in
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 MONTH = "2026-12"
 
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import DESK
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 
 SCRIPT = Path(__file__).parents[2] / "portal" / "static" / "pick.js"
 LISTEN = "() => { window.heard = []; document.addEventListener('change', e => heard.push(e.target.name)); }"

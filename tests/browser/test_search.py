@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from portal.core import clock
 from tests.browser.conftest import House, Visit
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 PHONE = {"width": 375, "height": 812}
 MONTH = "2027-01"
 

@@ -14,6 +14,8 @@ from portal.cases.notice_text import Holiday
 from portal.cases.policy import Term
 from portal.core import clock
 
+pytestmark = pytest.mark.once
+
 REST = frozenset({date(2026, 9, 25), date(2026, 9, 26), date(2026, 9, 27), *(date(2026, 10, d) for d in range(1, 8))})
 WORK = frozenset({date(2026, 9, 20), date(2026, 10, 10)})
 OFFICE = WorkClock(((510, 720), (840, 1080)), REST, WORK, frozenset({2026}))

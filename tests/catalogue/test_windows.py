@@ -11,6 +11,8 @@ import pytest
 from portal.catalogue import windows
 from portal.core import clock
 
+pytestmark = pytest.mark.once
+
 START = clock.at(date(2026, 12, 13), time(8, 30))
 
 

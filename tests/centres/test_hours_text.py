@@ -7,6 +7,8 @@ import pytest
 from portal.centres import table, typed_hours
 from portal.centres.rules import Hours, week_text
 
+pytestmark = pytest.mark.once
+
 DAY, EVENING = [Hours(540, 1080)], [Hours(540, 1080), Hours(1140, 1290, "晚间延时")]
 
 

@@ -15,6 +15,8 @@ from werkzeug.test import TestResponse
 
 from portal.core import compressed
 
+pytestmark = pytest.mark.once
+
 CSS = "body { color: #111; }\n" * 200
 
 

@@ -12,6 +12,8 @@ from portal.core import deadlines
 from portal.signup.rules import SHORTEST_OFFER
 from portal.venues.actions import waiting_list
 
+pytestmark = pytest.mark.once
+
 START = datetime(2026, 12, 13, 0, 30, tzinfo=UTC)
 HOUR, MINUTE, NOTHING = timedelta(hours=1), timedelta(minutes=1), timedelta()
 

@@ -8,6 +8,8 @@ import pytest
 
 from portal.core import typeset
 
+pytestmark = pytest.mark.once
+
 
 def test_weeks_are_cut_at_the_ends_of_the_month() -> None:
     found = [(first.day, last.day) for first, last in typeset.weeks("2026-12")]

@@ -17,6 +17,8 @@ from portal.feedback.rules import Policy, Tags
 from portal.signup.series import series_key
 from tests.factories import NOW
 
+pytestmark = pytest.mark.once
+
 P = Policy(tags={"default": Tags(("好",), ("差",)), "venue": Tags(("干净",), ("太吵",))})
 
 

@@ -16,6 +16,8 @@ from portal.front import message_samples
 from portal.notices import kinds
 from tests.factories import Town
 
+pytestmark = pytest.mark.once
+
 CODE = sorted(Path(portal.__file__).parent.rglob("*.py"))
 TELLS = {"tell_residents": 1, "tell_staff": 1, "text_phone": 2}  # which argument is the kind
 

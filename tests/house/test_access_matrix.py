@@ -1,4 +1,8 @@
-"""Every route × method × role × own/child/sibling/parent/foreign centre, generated from the URL map (SPEC P6, Q4)."""
+"""Every route × method × role × own/child/sibling/parent/foreign centre, generated from the URL map (SPEC P6, Q4).
+
+What is refused is decided before and beside the database (declarations, the criteria of core.scope, each tested on
+both), so those walks are walked once; what is shown asks every page's own SQL on both.
+"""
 
 from __future__ import annotations
 
@@ -60,6 +64,7 @@ def of_a_centre(rule: Rule) -> bool:
     return bool(rule.arguments - FREE) and rule.endpoint not in PERSONAL
 
 
+@pytest.mark.once
 def test_an_undeclared_view_stops_the_start(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     from portal import front
 
@@ -74,6 +79,7 @@ def test_an_undeclared_view_stops_the_start(app: Flask, monkeypatch: pytest.Monk
         create_app({k: app.config[k] for k in ("SECRET_KEY", "SQLALCHEMY_DATABASE_URI", "DATA_DIR", "REDIS_URL")})
 
 
+@pytest.mark.once
 def test_each_staff_page_asks_strangers_to_sign_in(app: Flask, world: World, as_resident: Any) -> None:
     wrong = []
     for client in (app.test_client(), as_resident(app.test_client(), world.town.residents[1])):
@@ -84,6 +90,7 @@ def test_each_staff_page_asks_strangers_to_sign_in(app: Flask, world: World, as_
     assert not wrong
 
 
+@pytest.mark.once
 def test_each_resident_page_asks_strangers_to_sign_in(app: Flask, world: World, as_staff: Any) -> None:
     wrong = []
     for client in (app.test_client(), as_staff(app.test_client(), world.town.staff["D"])):
@@ -94,6 +101,7 @@ def test_each_resident_page_asks_strangers_to_sign_in(app: Flask, world: World, 
     assert not wrong
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("who", "role"), [("A1-OP", Role.OPERATOR), ("D-LOOK", Role.INSPECTOR)])
 def test_a_role_opens_what_it_was_granted_and_nothing_else(
     app: Flask, world: World, as_staff: Any, who: str, role: Role
@@ -109,6 +117,7 @@ def test_a_role_opens_what_it_was_granted_and_nothing_else(
     assert not wrong
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("who", OUTSIDE)
 def test_a_neighbours_record_does_not_exist(app: Flask, world: World, as_staff: Any, who: str) -> None:
     """404 and not 403: not even its existence is told. The department's operator may also lack the permission."""
@@ -134,6 +143,7 @@ DEPLOYMENT_WIDE = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("who", [*OUTSIDE, "residents", "nobody"])
 def test_no_list_shows_a_neighbours_words(app: Flask, world: World, as_staff: Any, as_resident: Any, who: str) -> None:
     client = app.test_client()
@@ -186,6 +196,7 @@ def test_a_residents_things_are_his_own(app: Flask, world: World, as_resident: A
     assert not wrong
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("who", [*OUTSIDE, "residents", "nobody"])
 def test_a_rooms_public_pages_do_not_say_who_booked_it(
     app: Flask, world: World, as_staff: Any, as_resident: Any, who: str

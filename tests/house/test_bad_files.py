@@ -16,6 +16,8 @@ from portal.catalogue.models import Entry, PlanImport
 from portal.centres.models import Centre
 from tests.house.browser import post, send, token_of
 
+pytestmark = pytest.mark.once
+
 IMPORT = "/staff/catalogue/import"
 
 

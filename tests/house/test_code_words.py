@@ -8,6 +8,10 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 PORTAL = sorted((ROOT / "portal").rglob("*.py"))
 PRODUCT = sorted([*PORTAL, *(ROOT / "jobs").rglob("*.py"), *(ROOT / "tools").rglob("*.py"), ROOT / "wsgi.py"])

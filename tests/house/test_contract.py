@@ -47,6 +47,7 @@ def test_the_list_is_read() -> None:
     )
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("call", promised())
 def test_a_promised_command_is_there(app: Flask, call: str) -> None:
     assert missing(app, call) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,7 @@ def _app() -> Flask:
     return app
 
 
+@cache
 def _icons() -> dict[str, str]:
     return dict(_app().jinja_env.globals["ui"].ICONS)
 

@@ -24,6 +24,8 @@ from portal.signup.models import SignUp
 from tests.conftest import sign_in
 from tests.factories import NOW, Make, Town
 
+pytestmark = pytest.mark.once
+
 HOUR, DAY, SECOND = timedelta(hours=1), timedelta(days=1), timedelta(seconds=1)
 START = NOW + 10 * DAY
 ONE = [(START, START + 2 * HOUR)]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 CODE = sorted([*(ROOT / "portal").rglob("*.py"), *(ROOT / "jobs").rglob("*.py"), ROOT / "wsgi.py"])
 TESTS = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "tools").rglob("*.py"), *(ROOT / "bench").rglob("*.py")])

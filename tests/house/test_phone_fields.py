@@ -15,6 +15,8 @@ from tests.house.test_access_matrix import routes, url
 from tests.house.world import World
 from tests.people.test_callers import ENTERED_BY_NUMBER
 
+pytestmark = pytest.mark.once
+
 CENTRES = "a centre's, a room's or an activity's own number: public"
 OWN = "one's own, or a relative's whom one acts for"
 LET_IN = "of a resident whom the centre knows, with the name: tests/people/test_spoken_code.py"

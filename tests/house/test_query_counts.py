@@ -35,6 +35,8 @@ from portal.venues.availability import room_snapshot
 from portal.venues.models import BookingSeries
 from tests.factories import NOW, Make, Town
 
+pytestmark = pytest.mark.once
+
 FEW, MANY = 3, 40
 # At most so many statements, on either database. RICH: pages that put many rooms' rows together, or every feature's part.
 FACE, DESK = 16, 20

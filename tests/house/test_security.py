@@ -81,6 +81,7 @@ def test_a_busy_database_asks_to_press_again(app: Flask, client: FlaskClient, mo
     assert "再按一次" in answer.text
 
 
+@pytest.mark.once
 def test_behind_https_cookies_are_bound_to_the_host(tmp_path: Path) -> None:
     config = settings.from_environment({"PORTAL_HTTPS": "1", "SECRET_KEY": "x", "PORTAL_DATA_DIR": str(tmp_path)})
     assert config["SESSION_COOKIE_NAME"].startswith("__Host-")
@@ -97,6 +98,7 @@ def test_cookies_are_not_for_scripts(client: FlaskClient, town: Any) -> None:
         assert "Domain" not in cookie
 
 
+@pytest.mark.once
 def test_no_shared_cache_keeps_a_persons_page(
     app: Flask, town: Any, make: Any, as_staff: Any, as_resident: Any
 ) -> None:
@@ -227,6 +229,7 @@ def _fill(session: Any, world: Any) -> int:
     return filled
 
 
+@pytest.mark.once
 def test_markup_in_any_text_stays_text(
     app: Flask, town: Any, make: Any, session: Any, as_staff: Any, as_resident: Any
 ) -> None:
@@ -258,6 +261,7 @@ def test_markup_in_any_text_stays_text(
     assert seen > 30
 
 
+@pytest.mark.once
 def test_paper_opens_nothing_that_a_title_names(client: FlaskClient, town: Any, make: Any) -> None:
     from tests.core.printed import fetched, text_of
 
@@ -281,6 +285,7 @@ def picture(kind: str) -> bytes:
     return stream.getvalue()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("data", [
     b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", b"<html><script>alert(1)</script>",
     picture("GIF"), picture("PDF"), b"", b"\xff\xd8\xff\xe0" + b"0" * 100,
@@ -290,6 +295,7 @@ def test_what_is_no_picture_is_refused(app: Flask, data: bytes) -> None:
         uploads.save_picture(data)
 
 
+@pytest.mark.once
 def test_what_hides_behind_a_picture_stays_outside(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         name = uploads.save_picture(picture("JPEG") + b"<script>alert(1)</script><?php ?>")

@@ -12,10 +12,13 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+import pytest
 from flask import Flask
 
 from portal.core.db import Base
 from tests.house.test_personal_columns import PERSONS, declared
+
+pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "security.md").read_text()

@@ -46,6 +46,7 @@ def entries(session: Any) -> list[Entry]:
     return list(session.scalars(select(Entry)))
 
 
+@pytest.mark.once
 def test_every_changing_request_needs_a_token(app: Flask) -> None:
     """No view is exempt but those for providers' machines, and each one is stopped before it is even asked who is there;
     those machines prove themselves (tests/notices/gateways/test_hooks.py)."""

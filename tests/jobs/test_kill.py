@@ -220,6 +220,7 @@ def test_kill_nine_loses_nothing_and_tells_nobody_twice(stand: tuple[Stand, list
     assert portal.schedule.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_worker_and_scheduler_end_cleanly_when_asked(stand: tuple[Stand, list[int]]) -> None:
     portal, ids = stand

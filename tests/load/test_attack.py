@@ -16,6 +16,8 @@ from tests.attack.visitors import Seen, page
 from tests.browser.conftest import House
 from tests.browser.live import Portal
 
+pytestmark = pytest.mark.once
+
 SECONDS = 1.0
 # Before these were mended, one of them held the visitors up for 7 to 26 seconds.
 MOST = 6.0

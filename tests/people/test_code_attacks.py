@@ -31,6 +31,7 @@ def spend(app: Flask, phone: str, address: str) -> None:
         post(thief, "/login/code", address, code="000000")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("run", range(20))
 def test_the_owner_signs_in_while_a_stranger_spends_all_tries(
     app: Flask, client: FlaskClient, town: Town, texts: Texts, now: datetime, run: int
@@ -80,6 +81,7 @@ def test_what_is_kept_for_the_owner_is_the_owners(
     assert answers.count(303) == sum(p == phone for p, _ in texts.sent) <= rules.CODES_FOR_STRANGERS_A_DAY
 
 
+@pytest.mark.once
 def test_a_thousand_numbers_from_one_network_and_fifty_addresses(
     app: Flask, town: Town, texts: Texts, session: object, now: datetime
 ) -> None:

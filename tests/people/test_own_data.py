@@ -97,6 +97,7 @@ def test_every_name_of_the_export_has_words(me: FlaskClient, town: Town) -> None
         ({"name": "王秀英", "phone": ""}, "姓名：王秀英"), ("2026-11", "2026-11"),
     ],
 )  # fmt: skip
+@pytest.mark.once
 def test_values_in_words(value: Any, words: str) -> None:
     assert own_words.words(value) == words
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import redis as redis_client
 import sqlalchemy as sa
 
@@ -25,6 +26,7 @@ def _alive(process: int) -> bool:
     return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
+@pytest.mark.once
 def test_postgres_survives_a_kill_with_its_rows() -> None:
     server = PostgresServer(options=())
     try:

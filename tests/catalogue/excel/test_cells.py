@@ -10,6 +10,8 @@ from portal.catalogue.excel.cells import parse_capacity, parse_contact
 from portal.catalogue.excel.header import SYNONYMS, field_of
 from portal.catalogue.timetext.tidy import chinese_number
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("text", "places", "unit"),

@@ -10,6 +10,8 @@ from portal.catalogue.excel.sheet import read_plan
 from portal.catalogue.timetext.parts import PlanRow, errors
 from tests.catalogue.excel.plan_maker import Line, Made, made
 
+pytestmark = pytest.mark.once
+
 # More of them: make fuzz
 PLANS = int(os.environ.get("PLANS", "500"))
 BATCHES = 10

@@ -20,6 +20,8 @@ from portal.catalogue.timetext.parts import Plan, errors
 from portal.core.tables.grid import Unreadable
 from tests.catalogue.excel.test_sheet import HEADER, book, changed, only
 
+pytestmark = pytest.mark.once
+
 MONTH = "2026-12"
 PLANS = Path(__file__).parents[1] / "data" / "plans"
 

@@ -22,6 +22,8 @@ from portal.core.clock import SHANGHAI
 from portal.core.tables.grid import Unreadable
 from portal.core.tables.workbook import MAX_BYTES
 
+pytestmark = pytest.mark.once
+
 MONTH = "2026-12"
 EXAMPLE = Path(__file__).parents[1] / "data" / "plan-example-kuichong-2026-12.xlsx"
 _HEADINGS = "序号 服务类别 服务名称 服务内容 服务时间 服务对象 服务地点 名额 主办单位 联系人及电话"

@@ -53,6 +53,7 @@ def ask(client: FlaskClient, *kinds: str, whom: str = "all", centres: tuple[int,
     return client.post("/staff/print", data=data)
 
 
+@pytest.mark.once
 def test_a_subdistricts_papers_are_one_book_and_one_folder(
     client: FlaskClient, as_staff: Any, month: Any, session: Any
 ) -> None:
@@ -124,6 +125,7 @@ def test_asked_twice_it_is_made_once_and_the_line_is_short(
     assert answer.status_code == 503 and "一份一份地打印" in answer.text
 
 
+@pytest.mark.once
 def test_doors_are_for_those_who_look_after_rooms(
     client: FlaskClient, as_staff: Any, month: Any, session: Any, make: factories.Make
 ) -> None:

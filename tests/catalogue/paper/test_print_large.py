@@ -99,6 +99,7 @@ def published(town: Town, make: Make) -> None:
         make.entry(town.centres[code], [(start, start + timedelta(hours=2))], title=title)
 
 
+@pytest.mark.once
 def test_a_centres_large_list_by_its_address(client: FlaskClient, published: None) -> None:
     answer = fetched(client, "/print/list/2026-12/A1.pdf?paper=big")
     assert answer.status_code == 200 and min(sizes(answer.data)) >= SMALLEST
@@ -132,6 +133,7 @@ def test_print_list_large(app: Flask, published: None, tmp_path: Path) -> None:
     assert refused.exit_code != 0 and "长辈版只有 A4" in refused.output
 
 
+@pytest.mark.once
 def test_it_is_offered_where_paper_is(client: FlaskClient, published: None, town: Town, as_staff: Any) -> None:
     assert "/print/list/2026-12/A1.pdf?paper=big" in client.get("/c/A1").text
     as_staff(client, town.staff["A1"])

@@ -44,6 +44,7 @@ def words(pdf: bytes) -> str:
     return "".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages).replace("\n", "")
 
 
+@pytest.mark.once
 def test_a_communitys_paper_holds_its_stations_rows(client: FlaskClient, month: Any) -> None:
     answer = fetched(client, "/print/list/2026-12/A1.pdf")
     assert answer.status_code == 200 and answer.mimetype == "application/pdf"
@@ -53,6 +54,7 @@ def test_a_communitys_paper_holds_its_stations_rows(client: FlaskClient, month: 
     assert "防诈骗" not in text and "还没公布" not in text
 
 
+@pytest.mark.once
 def test_the_poster_is_a3(client: FlaskClient, month: Any) -> None:
     pdf = PdfReader(io.BytesIO(fetched(client, "/print/list/2026-12/A1.pdf?paper=a3").data))
     width, height = (float(v) / 72 * 25.4 for v in pdf.pages[0].mediabox[2:])
@@ -146,6 +148,7 @@ def test_a_month_without_a_list_says_so(client: FlaskClient, town: Any) -> None:
     assert answer.status_code == 200 and "还没有公布" in answer.text
 
 
+@pytest.mark.once
 def test_an_activitys_poster(client: FlaskClient, month: Any) -> None:
     text = words(fetched(client, f"/services/{month['a1'].id}/poster.pdf").data)
     assert "亲子绘本阅读会" in text and "12月5日" in text

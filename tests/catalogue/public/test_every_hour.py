@@ -15,6 +15,8 @@ from portal.catalogue.public.month_snapshot import Filters, Row
 from portal.core import clock, deadlines
 from portal.notices import rules as notice_rules
 
+pytestmark = pytest.mark.once
+
 # The first day of what follows: a month of 30 days, a year, February of 28 days and of 29.
 TURNS = {
     "month": date(2026, 12, 1), "year": date(2027, 1, 1), "February": date(2027, 3, 1), "leap year": date(2028, 3, 1),

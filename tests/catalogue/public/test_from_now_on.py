@@ -49,6 +49,7 @@ def _cold() -> None:
     month_snapshot.forget()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("early", [False, True], ids=["next month not out", "published early"])
 @pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
 def test_every_list_around_a_turn(client: FlaskClient, town: Any, make: Any, turn: date, early: bool) -> None:
@@ -105,6 +106,7 @@ def at(day: date, hour: int, minute: int = 0) -> datetime:
     return clock.at(day, time(hour, minute))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("query", ["", "?day=tomorrow", "?day=2026-12-05", "?month=2026-12"])
 def test_what_is_not_out_says_when_it_will_be(client: FlaskClient, evening: Any, query: str) -> None:
     page = page_of(client, query)
@@ -216,6 +218,7 @@ def test_who_changes_the_community_comes_back_to_the_list(client: FlaskClient, n
     assert client.post("/my-centre", data=form | {"next": "//elsewhere.example"}).location == "/"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("title", "groups", "drawing"),
     [
@@ -230,6 +233,7 @@ def test_the_drawing_of_a_service(title: str, groups: list[str], drawing: str) -
     assert pictures.of(title, groups) == drawing
 
 
+@pytest.mark.once
 def test_every_drawing_is_in_the_file() -> None:
     known = {*re.findall(r'<symbol id="([a-z]+)"', (STATIC / "kinds.svg").read_text())}
     assert {name for name, _ in pictures.WORDS} | {*pictures.OF_GROUP.values(), pictures.OTHER} == known

@@ -15,6 +15,8 @@ from portal.catalogue.public import month_snapshot
 from portal.core import clock
 from tests.factories import NOW
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def _rows(town: Any, make: Any) -> None:

@@ -23,6 +23,8 @@ from portal.core import clock
 from portal.core.db import db
 from tests.factories import NOW
 
+pytestmark = pytest.mark.once
+
 PORTAL = Path(__file__).parents[3] / "portal"
 AT_LEAST = 57 / 60
 FIRST = 6  # cards that somebody looks at before giving up

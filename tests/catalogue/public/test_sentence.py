@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from portal.catalogue.public import month_snapshot, wishes
 from portal.core import clock
 
+pytestmark = pytest.mark.once
+
 NOW = clock.at(date(2026, 11, 26), time(10))  # a Thursday
 CENTRES = ("葵涌", "葵涌社区", "溪涌", "溪涌社区")
 MORNING, NOON, AFTERNOON, EVENING = (0, 720), (660, 840), (720, 1080), (1080, 1440)

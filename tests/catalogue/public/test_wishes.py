@@ -55,6 +55,7 @@ def test_wishes_find_what_they_mean(client: FlaskClient, list_: Any) -> None:
     assert len(WISHES) >= 60 and len(missed) <= len(WISHES) * 3 // 60, missed
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("q", ["滑雪", "考驾照", "xyz", "！！！", "9"])
 def test_what_nobody_offers_finds_nothing_and_says_whom_to_ring(client: FlaskClient, list_: Any, q: str) -> None:
     page = client.get("/services", query_string={"q": q}).get_data(as_text=True)
@@ -84,11 +85,13 @@ def test_the_box_proposes_only_what_exists(client: FlaskClient, list_: Any) -> N
     assert len(proposed) == 2 and all(shown(client, word) for word in proposed)
 
 
+@pytest.mark.once
 def test_words_are_not_made_of_two_fields() -> None:
     text = words.searchable(["周三课", "堂食"])
     assert not words.terms("课堂").found_in(text) and words.terms("周 三课").found_in(text)
 
 
+@pytest.mark.once
 def test_each_line_of_synonyms_has_two_words_and_each_word_one_line() -> None:
     every = [word for line in words.LINES for word in line]
     assert all(len(line) >= 2 for line in words.LINES) and len(every) == len({*every})

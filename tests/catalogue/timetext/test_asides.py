@@ -7,6 +7,8 @@ import pytest
 from portal.catalogue.timetext.parse import parse_when
 from portal.catalogue.timetext.parts import errors
 
+pytestmark = pytest.mark.once
+
 MONTH = "2026-12"
 ONCE = [(5, "08:30", "10:00")]
 SOLSTICE = [(22, "14:30", "16:30")]

@@ -13,6 +13,8 @@ from portal.catalogue.timetext.parts import Span, When, errors
 from portal.catalogue.timetext.render import clock_range, render_spans, weekdays_text
 from portal.core.clock import SHANGHAI
 
+pytestmark = pytest.mark.once
+
 MONTH = "2026-12"
 
 

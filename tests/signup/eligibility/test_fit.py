@@ -16,6 +16,8 @@ from portal.signup.eligibility.rules import Aim, Part, Person
 from portal.signup.models import SignUp
 from tests.factories import NOW, Make, Town
 
+pytestmark = pytest.mark.once
+
 SignIn = Callable[[FlaskClient, Any], FlaskClient]
 HTMX = {"HX-Request": "true"}
 AGES = {"elder": (60, 150), "child": (0, 17)}

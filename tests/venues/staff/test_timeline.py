@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.venues.rules.timeline import STEP, Block, Held, Shut, bounds, free_text, row
+
+pytestmark = pytest.mark.once
 
 OPEN = [(540, 1260)]
 
