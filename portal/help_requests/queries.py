@@ -181,8 +181,8 @@ _YEAR = case(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of the list. title: of a health-like kind only the kind. moved: it waits elsewhere. left: the clock in words;
-    tone: red, gold or neutral."""
+    """A row of the list. title: of a health-like kind only the kind. moved: it waits elsewhere. left: the clock in
+    words; tone: red, gold or neutral."""
 
     id: int
     title: str

@@ -83,7 +83,7 @@ def _own(request: Any, actor: Actor) -> str | None:
 
 
 def _own_or_recorded(request: Any, actor: Actor) -> str | None:
-    """The person themselves; for somebody who rang whose staff wrote it down. Whoever does it never says so for them."""
+    """The person themselves; for who rang, whose staff wrote it down. Whoever does it never says so for them."""
     if is_own(request, actor):
         return None
     recorded = actor.centre_id is not None and actor.centre_id == request.recorded_centre_id

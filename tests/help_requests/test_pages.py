@@ -36,9 +36,9 @@ def test_the_whole_chain(
     staff = client.application.test_client()
     as_staff(staff, town.staff["A"])
     page = staff.get(f"/staff/help?open={row.id}").text
-    assert (WORDS in page and "未备案" in page and PLACE not in page and "还剩 1 天" in page) or "还剩" in page
+    assert WORDS in page and "未备案" in page and PLACE not in page and "还剩" in page
     assert staff.post(f"/staff/help/{row.id}/dispatch", data={"to": town.centres["A1"].id}).status_code == 303
-    assert "已派给社区" in client.get(f"/help/{row.id}").text or "甲一社区" in client.get(f"/help/{row.id}").text
+    assert "甲一社区" in client.get(f"/help/{row.id}").text
     as_staff(staff, town.staff["A1"])
     assert "1" in staff.get("/staff/help").text
     assert staff.post(f"/staff/help/{row.id}/accept").status_code == 303
