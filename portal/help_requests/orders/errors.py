@@ -27,6 +27,11 @@ class SlotGone(DomainError):
     advice = "请另选一个。"
 
 
+class AskFirst(DomainError):
+    message = "派单上有住址和电话，要打印请点“打印派单”。"
+    advice = "接单的单位才能打印，会记下是谁。"
+
+
 class OrderOver(DomainError):
     message = "这张派单已经结束了。"
     advice = "有事请打中心的电话。"
