@@ -57,6 +57,9 @@ PARTS = {
     "series_id": "SELECT id FROM booking_series ORDER BY id LIMIT 1",
     "token": "SELECT token FROM evaluation WHERE resident_id = 1 AND stars IS NULL ORDER BY id DESC LIMIT 1",
     "month": "SELECT min(month) FROM (SELECT month FROM entry ORDER BY id LIMIT 1) AS first",
+    "request_id": "SELECT min(id) FROM help_request WHERE resident_id = 1",
+    "outside_id": "SELECT min(id) FROM help_outside",
+    "registration_id": "SELECT min(id) FROM vulnerable_registration", "field": "SELECT 'address'",
     "row_number": "SELECT 1", "kind": "SELECT 'xlsx'", "door_key": "SELECT '-'", "name": "SELECT '-'",
 }  # fmt: skip
 MORE = (

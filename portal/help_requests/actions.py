@@ -107,7 +107,7 @@ def record(
     home = lives if lives is not None and not caller.typed else here
     whose = _Whose(caller.resident, caller.relative(whom, now), home, caller.typed, actor, by_phone)
     row = _file(asked, whose, actor, now)
-    audit.record(actor, "help.file", "help_request", row.id, now, summary=caller.noted, centre_id=row.centre_id)
+    audit.record(actor, "help.file", "help_request", row.id, now, words=caller.noted, centre_id=row.centre_id)
     return row
 
 
@@ -142,7 +142,9 @@ def _file(asked: Asked, whose: _Whose, actor: Actor, now: datetime) -> HelpReque
     if len(there) >= rules.MOST_OPEN:
         raise TooManyOpen()
     community, reviewer = queries.community_of(whose.home), queries.reviewer_of(whose.home)
-    place = must_be_short(asked.place.strip(), "place", 120) or queries.known_place(whose.resident, whose.relative)
+    place = must_be_short(asked.place.strip(), "place", 120)
+    if not place and not whose.caller_name:  # of somebody whom a number alone names nothing is taken over
+        place = queries.known_place(whose.resident, whose.relative)
     address = HelpAddress(centre=community, text=place, latitude=asked.latitude, longitude=asked.longitude)
     with scope.system("the case that begins"):
         name = whose.relative.name if whose.relative else whose.caller_name or whose.resident.name

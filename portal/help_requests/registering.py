@@ -50,7 +50,7 @@ def register(
     row.since, row.until, row.proof = since, until, proof.strip()[:100]
     db.session.flush()
     audit.record(
-        actor, "help.register", "vulnerable_registration", row.id, now, summary=caller.noted, centre_id=centre_id,
+        actor, "help.register", "vulnerable_registration", row.id, now, words=caller.noted, centre_id=centre_id,
         after={"since": since.isoformat(), "until": until.isoformat() if until else ""},
     )  # fmt: skip
     return row

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select, update
 
 from portal.cases import actions as cases
 from portal.cases import queries as case_queries
+from portal.cases.models import Handover
 from portal.core import clock, outbox, registry, remarks, scope, states
 from portal.core.access import system_actor
 from portal.core.db import db
@@ -33,15 +34,19 @@ from portal.help_requests.private_fields import LABELS as FIELDS
 from portal.help_requests.states import MACHINE, ORDER, RESIDENT_LABELS, TONES
 from portal.notices.actions import forget_staff
 
+REGISTRATION = VulnerableRegistration.__tablename__
+
 
 @registry.mine
 def my_requests(resident_id: int, now: datetime, coming: bool) -> list[Mine]:
     """Every request of mine with who has it and until when; what waits for me stands among what waits."""
-    return [_mine(row, now) for row in queries.mine(resident_id, now, coming)]
+    rows = queries.mine(resident_id, now, coming)
+    offers = queries.offers(rows)
+    return [_mine(row, offers.get(row.case_id), now) for row in rows]
 
 
-def _mine(row: HelpRequest, now: datetime) -> Mine:
-    held = told.holder(row, now)
+def _mine(row: HelpRequest, offer: Handover | None, now: datetime) -> Mine:
+    held = told.holder(row, now, offer)
     section = "past" if row.status in OVER else "waiting"
     following = (
         "" if held is None else held.late or f"{held.who}：{f'{held.until} 前' if held.until else ''}{held.deed}"
@@ -93,13 +98,13 @@ def personal(resident_id: int) -> dict[str, Any]:
     read = _readings(ids)
     written = {row.id: [*said.get(row.id, []), *cased.get(row.case_id, [])] for row in rows}
     for number, request_id in orders.items():
-        written[request_id] += ordered.get(number, [])
+        written[request_id] += [*ordered.get(number, []), *_order_words(number)]
     more = {
         row.id: {"办理说明": list(dict.fromkeys(written[row.id])), "谁查看过": read.get(row.id, [])} for row in rows
     }
     return {
         "求助": [_row(row) | more[row.id] for row in rows],
-        "备案": [_registered(row) for row in _registrations(resident_id)],
+        "备案": _registered(resident_id),
     }  # fmt: skip
 
 
@@ -121,6 +126,13 @@ def _orders(ids: list[int]) -> dict[int, int]:
         return {row.id: row.request_id for row in db.session.execute(wanted)}
 
 
+def _order_words(order_id: int) -> list[str]:
+    """What was written about the person when somebody was sent, could not come, or had done it."""
+    with scope.system("own rows"):
+        found = db.session.get_one(HelpOrder, order_id)
+    return [words for words in (found.why, found.decline_reason, found.done_words) if words]
+
+
 def _readings(ids: list[int]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     with scope.system("own rows"):
@@ -137,11 +149,17 @@ def _registrations(resident_id: int) -> list[VulnerableRegistration]:
         return list(db.session.scalars(wanted.order_by(VulnerableRegistration.id)))
 
 
-def _registered(row: VulnerableRegistration) -> dict[str, Any]:
-    return {
-        "为谁": row.relative.name if row.relative else "本人", "工作人员登记的姓名": row.caller_name,
-        "从": row.since.isoformat(), "到": row.until.isoformat() if row.until else "没有期限", "看过的证件": row.proof,
-    }  # fmt: skip
+def _registered(resident_id: int) -> list[dict[str, Any]]:
+    rows = _registrations(resident_id)
+    said = remarks.about(REGISTRATION, [row.id for row in rows])
+    return [
+        {
+            "为谁": row.relative.name if row.relative else "本人", "工作人员登记的姓名": row.caller_name,
+            "从": row.since.isoformat(), "到": row.until.isoformat() if row.until else "没有期限",
+            "看过的证件": row.proof, "登记说明": said.get(row.id, []),
+        }
+        for row in rows
+    ]  # fmt: skip
 
 
 @registry.erase
@@ -167,6 +185,7 @@ def erase(resident_id: int, now: datetime) -> None:
         cases.forget([row.case for row in rows])
         forget_staff(staff_link(number) for number in ids)
         _empty_orders(ids)
+        remarks.blank(REGISTRATION, (row.id for row in _registrations(resident_id)))
         db.session.execute(
             delete(VulnerableRegistration).where(VulnerableRegistration.resident_id == resident_id),
             execution_options={"synchronize_session": False},

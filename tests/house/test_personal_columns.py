@@ -22,6 +22,7 @@ from portal.core import attachments, clock, outbox, remarks, scope, sessions
 from portal.core.db import Base, db
 from portal.core.remarks import Remark
 from portal.feedback.models import CallBack, Evaluation
+from portal.help_requests.models import HelpAddress, HelpOrder, HelpRequest, VulnerableRegistration
 from portal.notices.models import Delivery, InboxMessage, WechatBinding
 from portal.people.actions import resident_records
 from portal.people.models import LoginCode, Relative, Resident
@@ -43,6 +44,10 @@ PERSONS = {
     "evaluation": "words token caller_name",
     "group_claim": "reason",
     "handover": "reason tried decline_reason",
+    "help_address": "text",
+    "help_order": "why decline_reason done_words",
+    "help_request": "words caller_name masked_address call_text question refusal done_words",
+    "vulnerable_registration": "caller_name proof",
     "inbox_message": "title body",
     "no_show": "appeal answer",
     "login_code": "phone code_hash address browser",
@@ -87,6 +92,12 @@ NOBODYS = {
     "group_claim": "person_key group_code status decided_by",
     "guide": "title summary phone link steps materials time_limit fee address",
     "handover": "kind status decided_by",
+    "help_order": "status token offered_by",  # token: of the paper order
+    "help_outside": "name phone note",
+    "help_reading": "field reader unit",  # who of the staff looked
+    "help_request": "person_key kind voice_file wanted_part status consent_version advice_kind advice_value",
+    "help_visit": "status token set_by",
+    "vulnerable_registration": "person_key registered_by ended_by",
     "inbox_message": "audience kind link key",
     "issue": "month submitted_by",
     "known_device": "token_hash",
@@ -181,6 +192,7 @@ def planted(session: Any, town: Town, make: Make) -> dict[str, str]:
     session.add(claim)
     session.flush()
     call = called_back(session, town)
+    asked_for_help(session, town)
     for kind, number in (("sign_up", sign_up.id), ("group_claim", claim.id), ("booking", booking.id), ("call_back", call.id),
                          ("case_file", call.case_id), ("handover", session.scalar(select(Handover.id)))):  # fmt: skip
         remarks.write(kind, number, "x")
@@ -207,6 +219,24 @@ def called_back(session: Any, town: Town) -> CallBack:
     session.add_all([call, passed])
     session.flush()
     return call
+
+
+def asked_for_help(session: Any, town: Town) -> None:
+    """A request that a member of the team went for, and the person's registration."""
+    a1, me = town.centres["A1"].id, town.residents[0].id
+    case = Case(kind="help", centre_id=a1, waits_at_id=a1, title="代办", detail="x", opened_at=NOW, turn_since=NOW)
+    team = Team(centre_id=a1, name="综合服务队", created_at=NOW)
+    address = HelpAddress(centre_id=a1, text="x")
+    session.add_all([case, team, address])
+    session.flush()
+    member = TeamMember(centre_id=a1, team_id=team.id, name="队员", kind="social", since=NOW.date(), created_at=NOW)
+    row = HelpRequest(centre_id=a1, case_id=case.id, resident_id=me, person_key=f"r{me}", kind="agency", words="x",
+                      address_id=address.id, status="accepted", filed_at=NOW)  # fmt: skip
+    kept = VulnerableRegistration(centre_id=a1, resident_id=me, person_key=f"r{me}", since=NOW.date(), proof="x",
+                                  registered_by="A1管理员", registered_at=NOW)  # fmt: skip
+    session.add_all([member, row, kept])
+    session.flush()
+    session.add(HelpOrder(centre_id=a1, request_id=row.id, member_id=member.id, token="x", offered_at=NOW))
 
 
 def letters(session: Any, town: Town, booking_id: int, call_id: int) -> None:

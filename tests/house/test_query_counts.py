@@ -19,10 +19,14 @@ from portal.catalogue.models import IN_REVIEW, EntryChange, Guide
 from portal.catalogue.public import month_snapshot
 from portal.centres.models import Centre, OpeningHours
 from portal.core import audit, clock
+from portal.core.access import Actor
 from portal.core.db import db
 from portal.core.sessions import WebSession
 from portal.feedback.actions import give
 from portal.feedback.models import Evaluation
+from portal.help_requests import actions as help_requests
+from portal.help_requests.actions import Asked
+from portal.help_requests.models import HelpOutside, VulnerableRegistration
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative, StaffAccount
 from portal.signup.eligibility.models import GroupClaim
@@ -34,7 +38,7 @@ from tests.factories import NOW, Make, Town
 FEW, MANY = 3, 40
 # At most so many statements, on either database. RICH: pages that put many rooms' rows together, or every feature's part.
 FACE, DESK = 16, 20
-RICH = {"/": 28, "/c/A1": 28, "/c/D": 28, "/me/data/read": 28} | dict.fromkeys(
+RICH = {"/": 30, "/c/A1": 30, "/c/D": 30, "/me/data/read": 36} | dict.fromkeys(
     # What can be taken back: the steps of the last minutes, the imports nobody has touched.
     ("/staff/catalogue?month=2026-11", "/staff/catalogue?month=2026-12"),
     22,
@@ -42,7 +46,7 @@ RICH = {"/": 28, "/c/A1": 28, "/c/D": 28, "/me/data/read": 28} | dict.fromkeys(
 RESIDENT = (
     "/", "/services", "/services?q=活动", "/services?q=周六下午 老人 活动", "/services?ended=1", "/services?centre=A1",
     "/services/{entry}", "/services/{entry}/sign-up", "/guides", "/centres", "/help", "/c/A1", "/c/D", "/me",
-    "/services?view=calendar", "/me/follows", "/me/inbox", "/me/inbox/choices", "/me/profile", "/me/relatives",
+    "/help/phone", "/help/{help}", "/services?view=calendar", "/me/follows", "/me/inbox", "/me/inbox/choices", "/me/profile", "/me/relatives",
     "/me/devices", "/me/data", "/me/data/read", "/me/proof", "/me/evaluations", "/me/no-shows",
     "/api/v1/services", "/api/v1/centres", "/c/A1/feed.atom", "/services/feed.atom?category=party",
     "/venues", "/venues?centre=A1", "/venues?centre=A1&day=tomorrow&from=14:00&to=15:00",
@@ -65,6 +69,8 @@ STAFF = (
     "/staff/venues", "/staff/venues?week=1", "/staff/venues/requests", "/staff/venues/bookings/{booking}",
     "/staff/venues/series", "/staff/venues/closures", "/staff/venues/notes", "/staff/venues/book",
     "/staff/venues/bookings?show=all",
+    "/staff/help", "/staff/help?show=away", "/staff/help?show=over", "/staff/help?open={help}&show=away",
+    "/staff/help/record", "/staff/help/registrations", "/staff/help/outside",
     "/staff/venues/rooms", "/staff/venues/rooms/{room}", "/staff/venues/rooms/{room}/copy",
 )  # fmt: skip
 REVIEW = (
@@ -87,6 +93,8 @@ class Rows:
         self.full = make.entry(town.centres["A1"], [(start, start + timedelta(hours=2))], taken=MANY, capacity=MANY)
         self.room = make.venue(town.centres["A1"])
         self.booking = make.booking(self.room, start + timedelta(hours=11), resident=town.residents[0])
+        self.help = help_requests.ask_for_help(town.resident_actor(0), Asked("agency", "取药"), None, NOW).id
+        db.session.commit()
 
     def grow(self, to: int) -> None:
         """Until there are `to` of each kind."""
@@ -98,6 +106,7 @@ class Rows:
             self._words(number)
             self._stars(number)
             self._rooms(number)
+            self._helps()
         self.made = to
         db.session.commit()
 
@@ -180,6 +189,16 @@ class Rows:
         db.session.flush()
         give(row.id, 1, NOW)
 
+    def _helps(self) -> None:
+        """A request of somebody near, which waits at A, and a registration."""
+        a1, person = self.town.centres["A1"], self.make.resident(self.town.centres["A1"])
+        help_requests.ask_for_help(Actor("resident", person.id, person.name), Asked("agency", "取药"), None, NOW)
+        db.session.add(VulnerableRegistration(
+            centre_id=a1.id, resident_id=person.id, person_key=f"r{person.id}", since=NOW.date(),
+            registered_by="A1管理员", registered_at=NOW,
+        ))  # fmt: skip
+        db.session.add(HelpOutside(centre_id=a1.id, name=f"单位{person.id}", phone="0755-1", created_at=NOW))
+
     def _rooms(self, number: int) -> None:
         """A room in A1 and one next door, my own booking in it, somebody else's in the room whose page is counted."""
         me, make = self.town.residents[0], self.make
@@ -237,6 +256,7 @@ def compare(client: FlaskClient, counted: Counter, lists: Rows, pages: tuple[str
         "room": lists.room.id,
         "booking": lists.booking.id,
         "resident": lists.town.residents[0].id,
+        "help": lists.help,
     }
     paths = {path.format(**ids): path for path in pages}
     lists.grow(FEW)

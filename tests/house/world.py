@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from portal.cases.models import Case
 from portal.catalogue.actions import entry_values as rows_of_entries
 from portal.catalogue.models import BulkStep, Entry, EntryChange, Guide, PlanImport, PrintedDocument, Template
 from portal.centres.models import CentreSheet
@@ -18,6 +19,7 @@ from portal.core.db import db
 from portal.core.sessions import WebSession
 from portal.feedback.actions import give
 from portal.feedback.models import CallBack, Evaluation
+from portal.help_requests.models import HelpAddress, HelpOutside, HelpRequest, VulnerableRegistration
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative
 from portal.signup.attendance import codes
@@ -114,7 +116,7 @@ def _ids(town: Town, public: Entry, rows: dict[str, Any]) -> dict[str, Any]:
         "month": "2026-12", "key": "0" * 48, "number": 1, "row": 1, "row_number": 1, "kind": "csv", "paper": "a4",
         "name": "0" * 32 + ".webp", "filename": "portal.css", "public_entry_id": public.id,
         "date_id": public.sessions[0].id, "rest": "nothing", "place_key": codes.of_date(public.sessions[0].id),
-        "no_show_id": _no_show(public, person_id),
+        "no_show_id": _no_show(public, person_id), **_help(town),
     }  # fmt: skip
 
 
@@ -182,6 +184,31 @@ def _asked(town: Town, public: Entry) -> tuple[SignUp, EntryChange]:
         asked_at=NOW,
     )
     return sign_up, change
+
+
+def _help(town: Town) -> dict[str, Any]:
+    """A request of the first resident's that waits at A, a registration, and a number outside that A1 keeps."""
+    a1, a, person = town.centres["A1"].id, town.centres["A"].id, town.residents[0].id
+    case = Case(
+        kind="help", centre_id=a1, waits_at_id=a, title="代办", detail=SECRET[:6], opened_at=NOW, turn_since=NOW
+    )
+    address = HelpAddress(centre_id=a1, text=SECRET)
+    outside = HelpOutside(centre_id=a1, name="公开的单位", phone="0755-00000001", created_at=NOW)
+    registered = VulnerableRegistration(
+        centre_id=a1, resident_id=person, person_key=f"r{person}", since=NOW.date(), proof=SECRET,
+        registered_by="A1管理员", registered_at=NOW,
+    )  # fmt: skip
+    db.session.add_all([case, address, outside, registered])
+    db.session.flush()
+    row = HelpRequest(
+        centre_id=a1, case_id=case.id, resident_id=person, person_key=f"r{person}", kind="agency", words=SECRET,
+        address_id=address.id, filed_at=NOW,
+    )  # fmt: skip
+    db.session.add(row)
+    db.session.flush()
+    return {
+        "request_id": row.id, "registration_id": registered.id, "outside_id": outside.id, "field": "address",
+    }  # fmt: skip
 
 
 def _no_show(entry: Entry, person: int) -> int:

@@ -8,6 +8,11 @@ class NoSuchOrder(DomainError):
     message = "没有这张派单。"
 
 
+class VisitWrong(Invalid):
+    field = "visit"
+    message = "上门时间要在现在以后，开始早于结束。"
+
+
 class WhyMissing(Invalid):
     message = "这位队员那时不方便，还是要派他去，请写理由。"
     field = "why"

@@ -12,12 +12,11 @@ from portal.core.incoming import whole_number
 from portal.core.limits import limiter
 from portal.help_requests import help_kinds, private_fields
 from portal.help_requests import queries as requests
-from portal.help_requests.errors import VisitWrong
 from portal.help_requests.handlers import staff_link
 from portal.help_requests.models import ACCEPTED, ASSIGNED, GOING, HelpOrder, HelpRequest
 from portal.help_requests.orders import actions, documents, queries, rules
 from portal.help_requests.orders.actions import Wish
-from portal.help_requests.orders.errors import AskFirst
+from portal.help_requests.orders.errors import AskFirst, VisitWrong
 from portal.help_requests.states import ORDER_LABELS, has_it
 
 bp = Blueprint("help_orders", __name__, url_prefix="/staff/help")
@@ -74,7 +73,7 @@ def _page(request_id: int, values: Any, error: DomainError | None = None) -> Res
         kind=help_kinds.name(row.kind), person=requests.person_of(row, clock.today(now)), back=staff_link(row.id),
         may=has_it(row, actor) is None and row.status in (ACCEPTED, ASSIGNED, GOING), live=queries.live(row.id),
         why_not=has_it(row, actor), labels=ORDER_LABELS, when=rules.wish_text(start, end),
-        due=clock.stamp(row.case.due_at) if row.case.due_at else "", hhmm=_hhmm,
+        due=clock.stamp(row.case.due_at) if row.case.due_at else "", hhmm=_hhmm, answer=clock.said(rules.ANSWER),
     )  # fmt: skip
 
 

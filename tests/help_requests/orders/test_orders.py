@@ -15,11 +15,11 @@ from portal.core.errors import DomainError, NotYourTurn, Stale
 from portal.core.states import NoSuchTransition
 from portal.help_requests import actions as requests
 from portal.help_requests import reviewing
-from portal.help_requests.errors import NoSuchRequest, VisitWrong
+from portal.help_requests.errors import NoSuchRequest
 from portal.help_requests.models import HelpOrder, HelpReading, HelpVisit
 from portal.help_requests.orders import actions, deadlines, queries, rules
 from portal.help_requests.orders.actions import Wish
-from portal.help_requests.orders.errors import CannotMove, NobodyChosen, OrderOver, SlotGone, WhyMissing
+from portal.help_requests.orders.errors import CannotMove, NobodyChosen, OrderOver, SlotGone, VisitWrong, WhyMissing
 from portal.help_requests.states import ORDER
 from portal.notices.models import Delivery, InboxMessage
 from portal.teams.members import leave as leaves
