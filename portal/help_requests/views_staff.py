@@ -67,7 +67,8 @@ def _board(
         TEMPLATE, "board", lines=lines, more=more, page=page, tab=tab, counts=counts, labels=LABELS, tones=TONES,
         tabs=tabs, calls=queries.to_call(actor) if counts["call"] else [], error=error, where=where,
         opened=_opened(opened, actor, now, shown or {}) if opened else None, typed=request.form, now=now,
-        most_waited=clock.said(timedelta(minutes=MOST_WAITED)), review_hours=queries.review_term().amount, until=rules.until_text, name_of=queries.person_of,
+        most_waited=clock.said(timedelta(minutes=MOST_WAITED)),
+        review_hours=queries.review_term().amount, until=rules.until_text, name_of=queries.person_of,
     )  # fmt: skip
 
 
