@@ -12,7 +12,7 @@ SHARED := -n $(JOBS) --dist worksteal
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgresql lint fmt bench wide load fuzz attack drill faults bundle bundle-trial pins setup setup-lint setup-test clean first-morning clicks figures storm
+.PHONY: help run test test-sqlite test-postgresql lint fmt bench wide load fuzz attack drill faults bundle bundle-trial pins setup setup-lint setup-test clean first-morning clicks figures storm help-walks
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ fuzz: setup-test  ## 20,000 made Excel plans read against their own truth, some 
 
 figures: setup-test  ## Every figure of the staff's pages in 200 made towns: one name, one number; TOWNS=20 for fewer
 	PORTAL_TOWNS=$${TOWNS:-200} PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -n $(JOBS) tests/front/test_figures.py
+
+help-walks: setup-test  ## 10,000 random walks of help requests with random staffing (hours; WALKS=200 for fewer)
+	$(PY) -m tests.help_requests.walks --walks $${WALKS:-10000}
 
 first-morning: setup-test  ## A district set up from an empty database in Chromium: clicks counted, pictures in tests/out
 	$(PY) -m tests.first_morning

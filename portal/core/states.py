@@ -5,6 +5,8 @@ people deciding at once cannot both win), and writes the history. `available` fe
 agree.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -88,6 +90,9 @@ class Transition:
         return NotYourTurn(why) if why else None
 
 
+machines: dict[str, Machine] = {}  # every one that was made, by its name: docs/flows.md is written from them
+
+
 @dataclass(frozen=True)
 class Machine:
     """All transitions of one model. `name`: the object type in histories; `labels`: the Chinese word of each status.
@@ -104,6 +109,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_name", {t.name: t for t in self.transitions})
+        machines[self.name] = self
         for transition in self.transitions:
             unknown = ({*transition.sources, transition.target}) - self.labels.keys()
             if unknown:

@@ -25,6 +25,8 @@ from portal.core.words import Words
 from portal.feedback import notices as feedback
 from portal.feedback.models import CallBack, Evaluation
 from portal.front import team_samples
+from portal.help_requests import notices as help_requests
+from portal.help_requests.models import HelpRequest
 from portal.notices import kinds, rules, wording
 from portal.people.actions import login_codes, resident_records
 from portal.people.models import Relative
@@ -40,7 +42,8 @@ from portal.venues import notices as venues
 from portal.venues.models import APPROVED, PENDING, Booking, BookingSeries, Venue
 
 MODULES: tuple[ModuleType, ...] = (
-    signup, organiser, groups_confirmed, no_shows, venues, catalogue, feedback, *team_samples.MODULES,
+    signup, organiser, groups_confirmed, no_shows, venues, catalogue, feedback, help_requests,
+    *team_samples.MODULES,
 )  # fmt: skip
 
 
@@ -163,6 +166,7 @@ def samples(now: datetime) -> dict[ModuleType, dict[str, Any]]:
         catalogue: {**people, **_month(entry, centre, now)},
         feedback: {**people, "call": _call(centre, now), "by": "王经办", "again_days": 7},
         **team_samples.samples(centre, now),
+        help_requests: {"row": _helped(centre, now), "by": "葵涌街道", "reason": "这段时间人手不够"},
     }  # fmt: skip
 
 
@@ -222,6 +226,13 @@ def _month(entry: Entry, centre: Centre, now: datetime) -> dict[str, Any]:
         "new": now + timedelta(days=2), "place": "葵涌街道", "name": "王经办", "phone": "0755-00000000",
         "names": ["葵涌社区", "土洋社区"], "entries": [("长者书法课", now + timedelta(days=3)), ("义剪", None)],
     }  # fmt: skip
+
+
+def _helped(centre: Centre, now: datetime) -> HelpRequest:
+    from portal.cases.models import Case
+
+    case = Case(waits_at=centre, owner_name="王经办", due_at=now + timedelta(days=1))
+    return HelpRequest(id=1, centre=centre, taken=centre, case=case, kind="agency", reopened=1)
 
 
 def _call(centre: Centre, now: datetime) -> CallBack:

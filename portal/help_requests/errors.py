@@ -63,11 +63,6 @@ class NotReadable(DomainError):
     advice = "这是为了保护求助人的隐私；要先问清楚，请用“问一句”。"
 
 
-class VisitWrong(Invalid):
-    field = "visit"
-    message = "上门时间要在现在以后，开始早于结束。"
-
-
 class RegistrationWrong(Invalid):
     message = "备案的起止日期不对。"
     advice = "结束日期要晚于开始日期。"

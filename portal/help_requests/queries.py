@@ -3,6 +3,7 @@
 Nothing here shows what is private (private_fields): lists and pages have the masked columns.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy.orm import aliased, joinedload
 from portal.cases import policy
 from portal.cases import queries as cases
 from portal.cases.calendar import WorkClock
-from portal.cases.models import Case, CaseClock, Handover
+from portal.cases.models import OFFERED, Case, CaseClock, Handover
 from portal.catalogue.models import Guide
 from portal.centres import profile
 from portal.centres import queries as centres
@@ -24,6 +25,7 @@ from portal.core.db import db
 from portal.core.states import StateHistory
 from portal.help_requests import help_kinds, private_fields, rules
 from portal.help_requests.models import (
+    DISPATCHED,
     DONE,
     GUIDE,
     OTHER_KIND,
@@ -388,16 +390,22 @@ _RECENT = timedelta(days=30)
 
 
 def mine(resident_id: int, now: datetime, coming: bool) -> list[HelpRequest]:
-    """What /me shows: undone, done and waiting to be confirmed, lately over (not for home). At most two statements."""
+    """What /me shows: undone, done and waiting to be confirmed, lately over (not for home). One statement."""
     live = HelpRequest.status.in_((*UNDONE, DONE))
     wanted = live if coming else or_(live, HelpRequest.closed_at > now - _RECENT)
-    ids = select(HelpRequest.id).where(HelpRequest.resident_id == resident_id, wanted)
+    rows = select(HelpRequest).where(HelpRequest.resident_id == resident_id, wanted).options(*_WHOLE)
     with scope.system("own rows"):
-        found = list(db.session.scalars(ids.order_by(HelpRequest.id.desc()).limit(40)))
-        if not found:
-            return []
-        rows = select(HelpRequest).where(HelpRequest.id.in_(found)).options(*_WHOLE)
-        return list(db.session.scalars(rows.order_by(HelpRequest.id.desc())))
+        return list(db.session.scalars(rows.order_by(HelpRequest.id.desc()).limit(40)))
+
+
+def offers(rows: Sequence[HelpRequest]) -> dict[int, Handover]:
+    """By case: the hand-overs of those that were dispatched, which wait for an answer. At most one statement."""
+    ids = [row.case_id for row in rows if row.status == DISPATCHED]
+    if not ids:
+        return {}
+    wanted = select(Handover).where(Handover.case_id.in_(ids), Handover.status == OFFERED)
+    found = db.session.scalars(wanted.options(joinedload(Handover.receiver)))
+    return {offer.case_id: offer for offer in found}
 
 
 def open_of(resident_id: int) -> int:

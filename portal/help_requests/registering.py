@@ -94,10 +94,8 @@ def drop_outside(actor: Actor, outside_id: int, now: datetime) -> None:
     """No longer offered; requests that name it keep it. Raises NoSuchRegistration, NotAllowed."""
     centre_id = _must(actor)
     row = next((o for o in queries.outsiders() if o.id == outside_id), None)
-    if row is None:
+    if row is None or row.centre_id != centre_id:  # another unit's is not there to be changed
         raise NoSuchRegistration("没有这个单位。")
-    if row.centre_id != centre_id:
-        raise NotAllowed("由登记它的单位停用。")
     row.active = False
     db.session.flush()
     audit.record(actor, "help.outside_off", "help_outside", row.id, now)

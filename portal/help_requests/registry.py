@@ -10,6 +10,7 @@ from sqlalchemy import delete, select, update
 
 from portal.cases import actions as cases
 from portal.cases import queries as case_queries
+from portal.cases.models import Handover
 from portal.core import clock, outbox, registry, remarks, scope, states
 from portal.core.access import system_actor
 from portal.core.db import db
@@ -39,11 +40,13 @@ REGISTRATION = VulnerableRegistration.__tablename__
 @registry.mine
 def my_requests(resident_id: int, now: datetime, coming: bool) -> list[Mine]:
     """Every request of mine with who has it and until when; what waits for me stands among what waits."""
-    return [_mine(row, now) for row in queries.mine(resident_id, now, coming)]
+    rows = queries.mine(resident_id, now, coming)
+    offers = queries.offers(rows)
+    return [_mine(row, offers.get(row.case_id), now) for row in rows]
 
 
-def _mine(row: HelpRequest, now: datetime) -> Mine:
-    held = told.holder(row, now)
+def _mine(row: HelpRequest, offer: Handover | None, now: datetime) -> Mine:
+    held = told.holder(row, now, offer)
     section = "past" if row.status in OVER else "waiting"
     following = (
         "" if held is None else held.late or f"{held.who}：{f'{held.until} 前' if held.until else ''}{held.deed}"

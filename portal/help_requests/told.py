@@ -5,7 +5,8 @@ The sentences are made of the case's clocks, so page, my services and the staff'
 
 from datetime import datetime
 
-from portal.cases import queries as cases
+from portal.cases.calendar import WorkClock
+from portal.cases.models import Handover
 from portal.centres import queries as centres
 from portal.core import clock
 from portal.core.states import StateHistory
@@ -40,8 +41,11 @@ def unit(row: HelpRequest) -> str:
     return f"{row.case.waits_at.label}{surname}"
 
 
-def holder(row: HelpRequest, now: datetime) -> Holder | None:
-    """Who has it and until when; None when it is over. At most three statements."""
+def holder(row: HelpRequest, now: datetime, offer: Handover | None, work: WorkClock | None = None) -> Holder | None:
+    """Who has it and until when; None when it is over. offer: the hand-over of it that waits for an answer.
+
+    work: so that a deadline of a year whose holidays are not published says 约.
+    """
     if row.status in OVER:
         return None
     if row.status == ASKING:
@@ -49,12 +53,11 @@ def holder(row: HelpRequest, now: datetime) -> Holder | None:
     if row.status == DONE:
         end = (row.done_at or now) + help_kinds.policy().silence
         return Holder("等您点一下", until_text(end, now), "说办好了没有；没有说，就当作办完，不算满意")
-    offer = queries.offered(row)
     if row.status == DISPATCHED and offer is not None:
         by = until_text(offer.answer_by, now) if offer.answer_by else ""
         return Holder(offer.receiver.label, by, _DEEDS[DISPATCHED], _late(row, now))
     due = row.case.due_at
-    about = bool(due and row.status in TAKEN and cases.work_clock().is_assumed(due))
+    about = bool(due and work and row.status in TAKEN and work.is_assumed(due))
     return Holder(unit(row), until_text(due, now, about) if due else "", _DEEDS[row.status], _late(row, now))
 
 
@@ -66,7 +69,7 @@ def _late(row: HelpRequest, now: datetime) -> str:
     return f"应在{until_text(due, now)} 前{_DEEDS[row.status]}，已经晚了 {clock.ago(due, now)}，上级也收到了提醒"
 
 
-def steps(row: HelpRequest, history: list[StateHistory], now: datetime) -> list[Step]:
+def steps(row: HelpRequest, history: list[StateHistory], now: datetime, offer: Handover | None) -> list[Step]:
     """The vertical line: what was with its time and who did it, what is now, what comes with its latest time."""
     done = _done(history)
     kind = help_kinds.of(row.kind)
@@ -81,9 +84,10 @@ def steps(row: HelpRequest, history: list[StateHistory], now: datetime) -> list[
         if number < here or row.status == CONFIRMED:
             line.append(Step(name, "done", *done.get(key, ("", ""))))
         elif number == here:
-            line.append(Step(name, "now", _who_now(row), _latest(row, key, now)))
+            line.append(Step(name, "now", _who_now(row, offer), _latest(row, key, now, offer)))
         else:
-            line.append(Step(name, "wait", "没办好可以退回重办" if key == "finish" else "", _latest(row, key, now)))
+            again = "没办好可以退回重办" if key == "finish" else ""
+            line.append(Step(name, "wait", again, _latest(row, key, now, offer)))
     return line
 
 
@@ -94,12 +98,11 @@ def _where(row: HelpRequest) -> int:
     return 2 if row.status == DISPATCHED else 3 if row.status in TAKEN else 4
 
 
-def _who_now(row: HelpRequest) -> str:
+def _who_now(row: HelpRequest, offer: Handover | None) -> str:
     if row.status == ASKING:
         return "在等您回答"
     if row.status == DONE:
         return "没有解决可以退回重办"
-    offer = queries.offered(row)
     if offer is not None and row.status in TO_REVIEW:
         return f"已请{offer.receiver.label}接办，等对方答复；{row.case.waits_at.label}仍然负责"
     if offer is not None:
@@ -133,12 +136,11 @@ def _done(history: list[StateHistory]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _latest(row: HelpRequest, key: str, now: datetime) -> str:
+def _latest(row: HelpRequest, key: str, now: datetime, offer: Handover | None) -> str:
     """'明天 18:00 前': the latest time of a point that is to come, from its clock; '' when none runs yet."""
     name = {"review": "review", "do": "again" if row.reopened else "whole"}.get(key)
     found = queries.clock_of(row, name) if name else None
     if key == "accept":
-        offer = queries.offered(row)
         moment = offer.answer_by if offer is not None else None
     elif key == "finish" and row.status == DONE:
         moment = (row.done_at or now) + help_kinds.policy().silence

@@ -7,7 +7,7 @@ from portal.core import access, clock, pages
 from portal.core.access import Permission
 from portal.core.errors import DomainError
 from portal.core.forms import mobile
-from portal.help_requests import queries, registering, rules
+from portal.help_requests import help_kinds, queries, registering, rules
 from portal.help_requests.errors import RegistrationWrong
 from portal.help_requests.models import VulnerableRegistration
 from portal.help_requests.views_staff import PhoneWrong
@@ -35,7 +35,8 @@ def _page(error: DomainError | None = None) -> Response:
     there = url_for(".registrations", show="ended")
     return pages.page(
         "help_requests/staff_registrations.html", "board", rows=rows, more=more, page=page, ended=ended, error=error,
-        typed=request.form, name_of=name_of, today=clock.today(), may=access.actor().department_id is None,
+        needing="、".join(k.name for k in help_kinds.everything() if k.needs_registered), typed=request.form,
+        name_of=name_of, today=clock.today(), may=access.actor().department_id is None,
         tabs=[("有效", url_for(".registrations"), not ended), ("已结束", there, ended)],
     )  # fmt: skip
 

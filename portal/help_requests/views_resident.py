@@ -178,11 +178,12 @@ def show(request_id: int) -> Response:
 def _page(request_id: int, *, error: DomainError | None = None) -> Response:
     row = queries.request(request_id) or abort(404)
     now, actor = clock.now(), access.actor()
-    history, kind = queries.history(row.id), help_kinds.name(row.kind)
+    history, kind, offer = queries.history(row.id), help_kinds.name(row.kind), queries.offered(row)
     return pages.page(
         "help_requests/show.html", row=row, kind=kind, title=rules.title_of(row.words, kind),
-        person=queries.name_of(row), mine=row.relative_id is None, held=told.holder(row, now), now=now,
-        steps=told.steps(row, history, now),
+        person=queries.name_of(row),
+        mine=row.relative_id is None, held=told.holder(row, now, offer, queries.work_clock()), now=now,
+        steps=told.steps(row, history, now, offer),
         label=RESIDENT_LABELS[row.status], tone=TONES[row.status], phone=told.phone_of(row), error=error,
         buttons={t.name for t in states.available(MACHINE, row, actor)}, typed=request.form,
         advice=queries.advice(row.advice_kind, row.advice_value), star_words=rating.STAR_WORDS,

@@ -1,6 +1,6 @@
 """/staff/help: one list by next due, decided in place, beside it all that is needed to decide (SPEC H2, H3, H5, H6)."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, abort, request, url_for
@@ -8,6 +8,7 @@ from wtforms import ValidationError
 
 from portal.cases import policy
 from portal.cases import queries as cases
+from portal.cases.actions import MOST_WAITED
 from portal.cases.states import HANDOVER
 from portal.centres import queries as centres
 from portal.core import access, clock, pages, registry, states
@@ -66,6 +67,7 @@ def _board(
         TEMPLATE, "board", lines=lines, more=more, page=page, tab=tab, counts=counts, labels=LABELS, tones=TONES,
         tabs=tabs, calls=queries.to_call(actor) if counts["call"] else [], error=error, where=where,
         opened=_opened(opened, actor, now, shown or {}) if opened else None, typed=request.form, now=now,
+        most_waited=clock.said(timedelta(minutes=MOST_WAITED)),
         review_hours=queries.review_term().amount, until=rules.until_text, name_of=queries.person_of,
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from portal.core import clock, outbox, registry, scope
 from portal.core.access import Role
 from portal.core.db import db, hit, writing
 from portal.core.sessions import WebSession
+from portal.help_requests import deadlines as help_requests
 from portal.notices import actions, deliveries, wording
 from portal.notices.models import Delivery
 from portal.operations import replay
@@ -139,8 +140,9 @@ def clean_up(now: datetime) -> str:
     for statement in statements:
         with writing():
             gone += hit(statement, synchronize_session=False)
-    with writing():
-        gone += attendance.forget_walk_ins(now)
+    for forget in (attendance.forget_walk_ins, help_requests.forget_old):
+        with writing():
+            gone += forget(now)
     return f"清理 {gone} 行"
 
 

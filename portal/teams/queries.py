@@ -92,6 +92,7 @@ def accounts(centre_id: int) -> list[tuple[str, str]]:
 
 
 def pattern(team_id: int) -> list[ShiftPattern]:
+    """What a week needs. One statement."""
     wanted = select(ShiftPattern).where(ShiftPattern.team_id == team_id)
     return list(db.session.scalars(wanted.order_by(ShiftPattern.weekday, ShiftPattern.id)))
 

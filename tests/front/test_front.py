@@ -100,9 +100,10 @@ def test_elder_choice_of_a_resident_is_stored(client: FlaskClient, town: Any, as
 
 
 def test_help_has_a_telephone(client: FlaskClient, town: Any) -> None:
-    assert "选择社区" in text(client, "/help")
+    assert "选择社区" in text(client, "/help/phone")
     text(client, "/c/A1")
-    page = text(client, "/help")
+    assert "/help/phone" in text(client, "/help")
+    page = text(client, "/help/phone")
     assert "tel:075584200003" in page and "甲街道" in page and "tel:12345" in page
     urgent = text(client, "/help/urgent")
     assert all(f"tel:{n}" in urgent for n in ("110", "119", "120"))

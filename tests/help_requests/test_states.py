@@ -70,6 +70,7 @@ def test_every_step_of_every_status_for_everybody(session: Any, town: Town, file
                 states.fire(MACHINE, row, name, system_actor(), NOW)
 
 
+@pytest.mark.own_database
 def test_two_at_once_one_wins_and_the_other_hears_who(app: Flask, session: Any, town: Town, filed: Filed) -> None:
     """Each in a transaction of its own; both had looked before either wrote."""
     row = filed("dispatched")

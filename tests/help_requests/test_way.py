@@ -74,7 +74,7 @@ def test_reviewed_by_the_residents_subdistrict_or_the_ladder(session: Any, town:
     session.commit()
     row = filed(kind="errand")
     assert row.case.waits_at.code == "D" and row.centre.code == "A1"
-    assert queries.request(row.id) is not None and told.holder(row, NOW).who == "测试区"  # type: ignore[union-attr]
+    assert queries.request(row.id) is not None and told.holder(row, NOW, None).who == "测试区"  # type: ignore[union-attr]
 
 
 def test_warned_once_told_once_and_the_resident_sees_it(session: Any, town: Town, filed: Filed) -> None:
@@ -96,7 +96,7 @@ def test_warned_once_told_once_and_the_resident_sees_it(session: Any, town: Town
     titles = [(who, title.split("（")[0]) for who, title in sent]
     assert titles.count((a, "求助快到期了")) == 1 and titles.count((a, "求助超时了")) == 1
     assert titles.count((d, "甲街道的求助超时")) == 1 and len(titles) == 4  # and that it came
-    held = told.holder(fresh(row.id), NOW + 25 * HOUR)
+    held = told.holder(fresh(row.id), NOW + 25 * HOUR, None)
     assert held is not None and "已经晚了 1 小时" in held.late and "上级也收到了提醒" in held.late
 
 
@@ -148,7 +148,7 @@ def test_referred_to_a_department_an_outside_number_and_another_tree(session: An
     reviewing.refer(a, other.id, f"o{outside.id}", "请师傅", NOW)
     session.commit()
     row = fresh(other.id)
-    assert row.case.waits_at.code == "A" and "家电维修" in told.steps(row, queries.history(row.id), NOW)[1].who
+    assert row.case.waits_at.code == "A" and "家电维修" in told.steps(row, queries.history(row.id), NOW, None)[1].who
     third = filed(kind="errand")
     reviewing.refer(a, third.id, f"c{town.centres['B'].id}", "住在贵辖区", NOW)
     session.commit()

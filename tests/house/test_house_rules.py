@@ -31,6 +31,7 @@ RAW = {
     "portal/signup/queries.py": "one's own sign-ups, by one's id",
     "portal/signup/no_shows/queries.py": "the district's rule: nobody's rows; one's own no-shows, by one's id",
     "portal/signup/eligibility/queries.py": "one's own household and claims, by one's id",
+    "portal/help_requests/models.py": "the words of an index: which rows are undone",
     "portal/front/queries.py": "whether any room has changed",
     "portal/catalogue/synonyms.py": "the district's words and the stamp of the tree, by whoever searches: nobody's rows",
     "portal/catalogue/public/following.py": "what one person follows and likes, by their own number, inside their request",

@@ -18,7 +18,7 @@ from sqlalchemy import JSON, Column, String, Table, delete, select, update
 
 from portal.cases.models import Case, Handover
 from portal.catalogue.models import BulkStep
-from portal.core import attachments, clock, outbox, remarks, scope, sessions
+from portal.core import attachments, outbox, remarks, scope, sessions
 from portal.core.db import Base, db
 from portal.core.remarks import Remark
 from portal.feedback.models import CallBack, Evaluation
@@ -180,11 +180,6 @@ def planted(session: Any, town: Town, make: Make) -> dict[str, str]:
     step = BulkStep(
         kind="sign_refuse", month="2026-12", account_id=town.staff["A1"].id, centre_id=room.centre_id, at=NOW
     )
-    team = Team(centre_id=room.centre_id, name="服务队", created_at=NOW)
-    session.add(team)
-    session.flush()
-    session.add(TeamMember(team_id=team.id, centre_id=team.centre_id, name="x", phone=me.phone, kind="social", skills=[],
-                           since=clock.today(NOW), created_at=NOW, resident_id=me.id))  # fmt: skip
     session.add_all([relative, sign_up, code, step, WechatBinding(resident_id=me.id, open_id="x", bound_at=NOW)])
     session.flush()
     session.add(SignUpReview(sign_up_id=sign_up.id, step_id=step.id, reason="x"))
@@ -230,7 +225,8 @@ def asked_for_help(session: Any, town: Town) -> None:
     address = HelpAddress(centre_id=a1, text="x")
     session.add_all([case, team, address])
     session.flush()
-    member = TeamMember(centre_id=a1, team_id=team.id, name="队员", kind="social", since=NOW.date(), created_at=NOW)
+    member = TeamMember(centre_id=a1, team_id=team.id, name="队员", kind="social", since=NOW.date(), created_at=NOW,
+                        resident_id=me, phone=town.residents[0].phone)  # fmt: skip
     row = HelpRequest(centre_id=a1, case_id=case.id, resident_id=me, person_key=f"r{me}", kind="agency", words="x",
                       address_id=address.id, status="accepted", filed_at=NOW)  # fmt: skip
     kept = VulnerableRegistration(centre_id=a1, resident_id=me, person_key=f"r{me}", since=NOW.date(), proof="x",

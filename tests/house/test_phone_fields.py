@@ -33,6 +33,7 @@ DECLARED = {
     "teams_staff.team": MEMBER, "teams_staff.member": MEMBER,
     "notices_staff.find": "of whoever rings: counted, recorded, told alike for a stranger's; tests/notices/test_lookup.py",
     **dict.fromkeys(("help_staff.record", "help_kept.register"), "a caller's: masked everywhere; tests/help_requests/test_way.py"),
+    "help_kept.keep_outside": "a unit's outside the portal: public",
     "people.spoken_code": OWN, "people_staff.let_in": LET_IN,
     **dict.fromkeys(ENTERED_BY_NUMBER, "looked up; tests/people/test_callers.py has two trees for each"),
 }  # fmt: skip

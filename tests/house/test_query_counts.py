@@ -40,7 +40,7 @@ pytestmark = pytest.mark.once
 FEW, MANY = 3, 40
 # At most so many statements, on either database. RICH: pages that put many rooms' rows together, or every feature's part.
 FACE, DESK = 16, 20
-RICH = {"/": 28, "/c/A1": 28, "/c/D": 28, "/me/data/read": 28} | dict.fromkeys(
+RICH = {"/": 30, "/c/A1": 30, "/c/D": 30, "/me/data/read": 36} | dict.fromkeys(
     # What can be taken back: the steps of the last minutes, the imports nobody has touched.
     ("/staff/catalogue?month=2026-11", "/staff/catalogue?month=2026-12"),
     22,

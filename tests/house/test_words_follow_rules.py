@@ -294,7 +294,7 @@ def _policy(**values: Any) -> Rules:
 
 
 def _case(change: Callable[[Any], Any]) -> Rules:
-    return {"portal.cases.policy:of": lambda old, kind: change(old(kind))}
+    return {"portal.cases.policy:of": lambda old, kind: change(old(kind)) if kind == "call_back" else old(kind)}
 
 
 CASES: dict[str, Case] = {

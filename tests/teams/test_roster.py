@@ -136,6 +136,7 @@ def test_a_swap_by_two_taps(session: Any, town: Town, team: Team, offered: Shift
         roster.swap(town.resident_actor(1), offered.id, NOW)
 
 
+@pytest.mark.own_database
 def test_of_two_who_take_it_one_has_it(app: Flask, session: Any, town: Town, team: Team, offered: Shift) -> None:
     """The other hears who; also when both have looked before either writes."""
     number, second, captain = offered.id, town.resident_actor(1), town.actor("A1")

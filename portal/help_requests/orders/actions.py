@@ -17,7 +17,6 @@ from portal.core.db import db
 from portal.core.errors import NotYourTurn, Stale
 from portal.help_requests import help_kinds, private_fields, reviewing
 from portal.help_requests.actions import must_be_short, own
-from portal.help_requests.errors import VisitWrong
 from portal.help_requests.models import (
     ACCEPTED,
     ASSIGNED,
@@ -34,7 +33,15 @@ from portal.help_requests.models import (
     HelpVisit,
 )
 from portal.help_requests.orders import queries, rules
-from portal.help_requests.orders.errors import CannotMove, NobodyChosen, NoSuchOrder, OrderOver, SlotGone, WhyMissing
+from portal.help_requests.orders.errors import (
+    CannotMove,
+    NobodyChosen,
+    NoSuchOrder,
+    OrderOver,
+    SlotGone,
+    VisitWrong,
+    WhyMissing,
+)
 from portal.help_requests.orders.states import VISIT
 from portal.help_requests.states import MACHINE, ORDER, has_it
 from portal.teams import free, members

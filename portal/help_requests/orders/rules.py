@@ -3,7 +3,6 @@
 Spans are aware and half-open; lengths in minutes where nothing else is said.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -100,8 +99,3 @@ def known_text(before: int, month: int) -> str:
 def wish_text(start: datetime, end: datetime) -> str:
     """'12月3日（周四） 14:00–16:00'."""
     return clock.span(start, end)
-
-
-def first_can(cans: Sequence[bool]) -> int:
-    """Which line is proposed; -1 when nobody can."""
-    return next((number for number, can in enumerate(cans) if can), -1)

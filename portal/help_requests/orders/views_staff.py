@@ -12,11 +12,11 @@ from portal.core.incoming import whole_number
 from portal.core.limits import limiter
 from portal.help_requests import help_kinds, private_fields
 from portal.help_requests import queries as requests
-from portal.help_requests.errors import NotReadable, VisitWrong
 from portal.help_requests.handlers import staff_link
 from portal.help_requests.models import ACCEPTED, ASSIGNED, GOING, HelpOrder, HelpRequest
 from portal.help_requests.orders import actions, documents, queries, rules
 from portal.help_requests.orders.actions import Wish
+from portal.help_requests.orders.errors import AskFirst, VisitWrong
 from portal.help_requests.states import ORDER_LABELS, has_it
 
 bp = Blueprint("help_orders", __name__, url_prefix="/staff/help")
@@ -73,7 +73,7 @@ def _page(request_id: int, values: Any, error: DomainError | None = None) -> Res
         kind=help_kinds.name(row.kind), person=requests.person_of(row, clock.today(now)), back=staff_link(row.id),
         may=has_it(row, actor) is None and row.status in (ACCEPTED, ASSIGNED, GOING), live=queries.live(row.id),
         why_not=has_it(row, actor), labels=ORDER_LABELS, when=rules.wish_text(start, end),
-        due=clock.stamp(row.case.due_at) if row.case.due_at else "", hhmm=_hhmm,
+        due=clock.stamp(row.case.due_at) if row.case.due_at else "", hhmm=_hhmm, answer=clock.said(rules.ANSWER),
     )  # fmt: skip
 
 
@@ -145,7 +145,7 @@ def paper(order_id: int) -> Response:
     order, now, actor = _order(order_id), clock.now(), access.actor()
     recent = queries.read_lately(order.request_id, actor.id or 0, now - PRINT_WITHIN)
     if not recent or not private_fields.may_read(order.request, actor, "address", now):
-        raise NotReadable("请在求助页面点“打印派单”。")
+        return pages.sorry(AskFirst(), staff_link(order.request_id))
     url, row = pages.absolute(f"/m/paper/{order.token}"), order.request
     sheet = documents.sheet_of(
         order, now, url, queries.printed(order), help_kinds.name(row.kind), requests.name_of(row)

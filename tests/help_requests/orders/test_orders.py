@@ -15,11 +15,11 @@ from portal.core.errors import DomainError, NotYourTurn, Stale
 from portal.core.states import NoSuchTransition
 from portal.help_requests import actions as requests
 from portal.help_requests import reviewing
-from portal.help_requests.errors import NoSuchRequest, VisitWrong
+from portal.help_requests.errors import NoSuchRequest
 from portal.help_requests.models import HelpOrder, HelpReading, HelpVisit
 from portal.help_requests.orders import actions, deadlines, queries, rules
 from portal.help_requests.orders.actions import Wish
-from portal.help_requests.orders.errors import CannotMove, NobodyChosen, OrderOver, SlotGone, WhyMissing
+from portal.help_requests.orders.errors import CannotMove, NobodyChosen, OrderOver, SlotGone, VisitWrong, WhyMissing
 from portal.help_requests.states import ORDER
 from portal.notices.models import Delivery, InboxMessage
 from portal.teams.members import leave as leaves
@@ -93,6 +93,7 @@ def test_assigning(session: Any, town: Town, team: Team, filed: Any, ordered: Or
     assert [title for _, _, title in letters(session, "team.order")] == ["派给您一件事，能去吗？", "不用去了"]
 
 
+@pytest.mark.own_database
 def test_two_give_it_at_once(app: Flask, session: Any, town: Town, team: Team, filed: Any) -> None:
     """One order for a request, and nobody gets two orders for one hour."""
     rows = [filed("accepted", number=n).id for n in (0, 1)]
@@ -214,6 +215,7 @@ def test_alone_in_a_home_is_told_once(session: Any, town: Town, team: Team, orde
     assert registry.due_jobs
 
 
+@pytest.mark.own_database
 def test_the_person_moves_the_visit(app: Flask, session: Any, town: Town, team: Team, ordered: Ordered) -> None:
     """Only into free times of the same member; of two at once one has the last word; not shortly before."""
     with writing():

@@ -99,11 +99,11 @@ def test_paper_is_printed_on_purpose(session: Any, town: Town, ordered: Ordered,
     """The sheet has the address, so asking for it is a reading that is noted; nobody else gets it."""
     order = ordered("只有名")
     a1, url = as_staff(app.test_client(), town.staff["A1"]), f"/staff/help/orders/{order.id}"
-    assert a1.get(f"{url}.pdf").status_code == 403
+    assert a1.get(f"{url}.pdf").status_code == 303
     asked = a1.post(f"{url}/print")
     assert asked.status_code == 303 and asked.location.endswith(".pdf")
     assert a1.get(f"{url}.pdf").status_code in (200, 202)
-    assert as_staff(app.test_client(), town.staff["A1-OP"]).get(f"{url}.pdf").status_code == 403
+    assert as_staff(app.test_client(), town.staff["A1-OP"]).get(f"{url}.pdf").status_code == 303
     assert (
         as_staff(app.test_client(), town.staff["A"]).post(f"{url}/print").status_code == 403
     )  # above: not accepted by it
