@@ -50,6 +50,8 @@ PARTS = {
     "date_id": "SELECT session_id FROM attendance ORDER BY id LIMIT 1",
     "no_show_id": "SELECT min(id) FROM no_show",
     "rest": "SELECT 'nothing'",
+    "alarm_id": "SELECT max(id) FROM urgent_alarm", "phone_id": "SELECT min(id) FROM urgent_phone",
+    "call_id": "SELECT max(id) FROM urgent_call", "call_key": "SELECT key FROM urgent_call ORDER BY id DESC LIMIT 1",
     "key": "SELECT 'nothing'",
     "pack_id": "SELECT min(id) FROM printed_document WHERE paper = 'pack'",
     "series_id": "SELECT id FROM booking_series ORDER BY id LIMIT 1",

@@ -24,6 +24,8 @@ from portal.core import clock
 from portal.core.words import Words
 from portal.feedback import notices as feedback
 from portal.feedback.models import CallBack, Evaluation
+from portal.help_requests.urgent import notices as urgent
+from portal.help_requests.urgent.models import Alarm
 from portal.notices import kinds, rules, wording
 from portal.people.actions import login_codes, resident_records
 from portal.people.models import Relative
@@ -38,7 +40,7 @@ from portal.signup.organiser import notices as organiser
 from portal.venues import notices as venues
 from portal.venues.models import APPROVED, PENDING, Booking, BookingSeries, Venue
 
-MODULES: tuple[ModuleType, ...] = (signup, organiser, groups_confirmed, no_shows, venues, catalogue, feedback)
+MODULES: tuple[ModuleType, ...] = (signup, organiser, groups_confirmed, no_shows, venues, catalogue, feedback, urgent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ def samples(now: datetime) -> dict[ModuleType, dict[str, Any]]:
         no_shows: _no_show(entry),
         venues: {**people, **_room(centre, now)},
         catalogue: {**people, **_month(entry, centre, now)},
+        urgent: {"alarm": Alarm(id=1, centre=centre, taken_by="王经办", report_by=now), "centre": centre.label},
         feedback: {**people, "call": _call(centre, now), "by": "王经办", "again_days": 7},
     }  # fmt: skip
 

@@ -17,6 +17,8 @@ from tests.people.test_callers import ENTERED_BY_NUMBER
 
 CENTRES = "a centre's, a room's or an activity's own number: public"
 OWN = "one's own, or a relative's whom one acts for"
+HELP = "of whoever needs help and is not signed in: rings all the same, marked 未验证; tests/help_requests"
+DUTY = "of whoever has duty, for that centre"
 LET_IN = "of a resident whom the centre knows, with the name: tests/people/test_spoken_code.py"
 STAFF = "of a colleague who holds the account"
 DECLARED = {
@@ -28,6 +30,7 @@ DECLARED = {
         "people_staff.department",
     ), CENTRES),
     "notices_staff.find": "of whoever rings: counted, recorded, told alike for a stranger's; tests/notices/test_lookup.py",
+    "urgent.press": HELP, "urgent_staff.duty_phones": DUTY,
     "people.spoken_code": OWN, "people_staff.let_in": LET_IN,
     **dict.fromkeys(ENTERED_BY_NUMBER, "looked up; tests/people/test_callers.py has two trees for each"),
 }  # fmt: skip

@@ -43,7 +43,7 @@ RESIDENT = (
     "/", "/services", "/services?q=活动", "/services?q=周六下午 老人 活动", "/services?ended=1", "/services?centre=A1",
     "/services/{entry}", "/services/{entry}/sign-up", "/guides", "/centres", "/help", "/c/A1", "/c/D", "/me",
     "/services?view=calendar", "/me/follows", "/me/inbox", "/me/inbox/choices", "/me/profile", "/me/relatives",
-    "/me/devices", "/me/data", "/me/data/read", "/me/proof", "/me/evaluations", "/me/no-shows",
+    "/me/devices", "/me/data", "/me/data/read", "/me/proof", "/me/evaluations", "/me/no-shows", "/help/urgent",
     "/api/v1/services", "/api/v1/centres", "/c/A1/feed.atom", "/services/feed.atom?category=party",
     "/venues", "/venues?centre=A1", "/venues?centre=A1&day=tomorrow&from=14:00&to=15:00",
     "/venues?day=tomorrow&people=999", "/venues/{room}", "/venues/{room}?week=2026-11-23",
@@ -64,7 +64,7 @@ STAFF = (
     "/staff/feedback?show=all", "/staff/feedback/evaluations", "/staff/feedback/averages",
     "/staff/venues", "/staff/venues?week=1", "/staff/venues/requests", "/staff/venues/bookings/{booking}",
     "/staff/venues/series", "/staff/venues/closures", "/staff/venues/notes", "/staff/venues/book",
-    "/staff/venues/bookings?show=all",
+    "/staff/venues/bookings?show=all", "/staff/urgent", "/staff/urgent/listeners", "/staff/urgent/phones",
     "/staff/venues/rooms", "/staff/venues/rooms/{room}", "/staff/venues/rooms/{room}/copy",
 )  # fmt: skip
 REVIEW = (

@@ -39,7 +39,7 @@ from portal.help_requests.urgent.models import (
     Watch,
 )  # fmt: skip
 from portal.help_requests.urgent.rules import Around, Place
-from portal.people.models import StaffAccount
+from portal.people.models import Resident, StaffAccount
 
 PAGE = 40
 
@@ -448,11 +448,14 @@ def scoped_phones() -> list[tuple[DutyPhone, str]]:
     return [(row, str(name)) for row, name in db.session.execute(wanted.order_by(Centre.path, DutyPhone.id))]
 
 
-def owned(resident_id: int) -> list[Alarm]:
-    """A resident's own, newest first; the caller reads in the system's scope."""
+def owned(resident_id: int, by_number: bool = False) -> list[Alarm]:
+    """A resident's own, newest first. by_number: also what somebody filed with that number without signing in, which is
+    forgotten with the person and shown to nobody. The caller reads in the system's scope."""
+    number = select(Resident.phone).where(Resident.id == resident_id).scalar_subquery()
+    typed = and_(Alarm.resident_id.is_(None), Alarm.phone != "", Alarm.phone == number)
     wanted = (
         select(Alarm)
-        .where(Alarm.resident_id == resident_id)
+        .where(or_(Alarm.resident_id == resident_id, typed) if by_number else Alarm.resident_id == resident_id)
         .options(selectinload(Alarm.calls), joinedload(Alarm.centre))
     )
     return list(db.session.scalars(wanted.order_by(Alarm.id.desc())))
