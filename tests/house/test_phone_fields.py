@@ -30,7 +30,7 @@ DECLARED = {
         "people_staff.department",
     ), CENTRES),
     "notices_staff.find": "of whoever rings: counted, recorded, told alike for a stranger's; tests/notices/test_lookup.py",
-    "urgent.press": HELP, "urgent_staff.duty_phones": DUTY,
+    "urgent.send": HELP, "urgent_staff.add_phone": DUTY,
     "people.spoken_code": OWN, "people_staff.let_in": LET_IN,
     **dict.fromkeys(ENTERED_BY_NUMBER, "looked up; tests/people/test_callers.py has two trees for each"),
 }  # fmt: skip

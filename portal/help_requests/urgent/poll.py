@@ -64,10 +64,10 @@ class Look:
         raw = parse_cookie(header).get(self.app.config["SESSION_COOKIE_NAME"], "")
         if not raw:
             return False
-        if self.serializer is None:
-            with self.app.app_context():
-                self.serializer = self.app.session_interface.get_signing_serializer(self.app)  # type: ignore[attr-defined]
-        try:
-            return "_user_id" in self.serializer.loads(raw)
-        except BadSignature:
-            return False
+        with self.app.app_context():
+            sessions: Any = self.app.session_interface
+            self.serializer = self.serializer or sessions.get_signing_serializer(self.app)
+            try:
+                return "_user_id" in self.serializer.loads(raw)
+            except BadSignature:
+                return False

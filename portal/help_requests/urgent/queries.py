@@ -183,14 +183,20 @@ _TAKER = aliased(Centre)
 _WHY = aliased(AlarmStep)
 
 
+_OWN = (
+    Alarm.id, Alarm.status, Alarm.filed_at, Alarm.rung_at, Alarm.taken_by, Alarm.taken_phone, Alarm.taken_at,
+    Alarm.moving_at, Alarm.there_at, Alarm.people,
+)  # fmt: skip
+_RING = case((Alarm.status == RINGING, Alarm.ring), else_=Alarm.ring + 1)
+
+
 def _desk() -> Select[Any]:
     """Everything that rings or is under way at :centre. One statement, Core: asked every two seconds by each page that
     is open while anything is open."""
     now: Any = bindparam("now")
     centre: Any = bindparam("centre")
-    ring = case((Alarm.status == RINGING, Alarm.ring), else_=Alarm.ring + 1)
     acked = select(AlarmAck.id).where(
-        AlarmAck.alarm_id == Alarm.id, AlarmAck.centre_id == centre, AlarmAck.ring == ring
+        AlarmAck.alarm_id == Alarm.id, AlarmAck.centre_id == centre, AlarmAck.ring == _RING
     )
     shown = select(func.count()).where(AlarmReceipt.alarm_id == Alarm.id).scalar_subquery()
     why = (
@@ -200,37 +206,19 @@ def _desk() -> Select[Any]:
         .limit(1)
         .scalar_subquery()
     )
-    of = (Alarm.id, Alarm.status, Alarm.filed_at, Alarm.rung_at, Alarm.taken_by, Alarm.taken_phone, Alarm.taken_at,
-          Alarm.moving_at, Alarm.there_at, Alarm.people, Alarm.ring, label(_HERE), label(_TAKER))  # fmt: skip
-    statement = (
-        select(
-            Alarm.id,
-            Alarm.status,
-            ring.label("ring"),
-            label(_HERE).label("centre"),
-            why.label("why"),
-            Alarm.filed_at,
-            Alarm.rung_at,
-            func.max(case((rings(now), 1), else_=0)).label("rings"),
-            acked.exists().label("acked"),
-            Alarm.taken_by,
-            label(_TAKER).label("taken_centre"),
-            Alarm.taken_phone,
-            Alarm.taken_at,
-            Alarm.moving_at,
-            Alarm.there_at,
-            Alarm.people,
-            shown.label("shown"),
-        )
-        .select_from(Alarm)
-        .join(AlarmStep, AlarmStep.alarm_id == Alarm.id)
-        .join(_HERE, _HERE.id == Alarm.centre_id)
-    )
+    shows: Any = (
+        *_OWN, _RING.label("ring"), label(_HERE).label("centre"), why.label("why"), acked.exists().label("acked"),
+        func.max(case((rings(now), 1), else_=0)).label("rings"), label(_TAKER).label("taken_centre"),
+        shown.label("shown"),
+    )  # fmt: skip
+    statement: Any = select(*shows).select_from(Alarm).join(AlarmStep, AlarmStep.alarm_id == Alarm.id)
+    statement = statement.join(_HERE, _HERE.id == Alarm.centre_id)
     statement = statement.outerjoin(_TAKER, _TAKER.id == Alarm.taken_centre_id).where(
         Alarm.status.in_(OPEN), AlarmStep.centre_id == centre, AlarmStep.at <= now, AlarmStep.kind == SCREEN,
         Alarm.filed_at > bindparam("oldest"),
     )  # fmt: skip
-    return statement.group_by(*of).order_by(Alarm.filed_at, Alarm.id)
+    grouped: Select[Any] = statement.group_by(*_OWN, Alarm.ring, label(_HERE), label(_TAKER))
+    return grouped.order_by(Alarm.filed_at, Alarm.id)
 
 
 _DESK = _desk()
@@ -332,6 +320,7 @@ def alarmed(alarm_id: int, centre_id: int | None, now: datetime) -> bool:
 
 
 def has_read(alarm_id: int, account_id: int | None) -> bool:
+    """Whether this account has opened what is private of it."""
     wanted = select(AlarmReader.id).where(AlarmReader.alarm_id == alarm_id, AlarmReader.account_id == (account_id or 0))
     return db.session.scalar(wanted) is not None
 
