@@ -62,7 +62,7 @@ class Desk(threading.Thread):
                     self._now({int(r["id"]) for r in told["rings"]}, now)
             else:
                 self.failed += 1
-            self.ended.wait(max(0.0, POLL - (time.monotonic() - began)))
+            self.ended.wait(max(0.0, (1.0 if self.rings else POLL) - (time.monotonic() - began)))
 
     def _now(self, rings: set[int], moment: float) -> str:
         for number in rings:
@@ -172,8 +172,11 @@ def idle(portal: Portal, pages: int, seconds: float) -> float:
     used, passed = processor(portal) - before, time.monotonic() - began
     for line in lines:
         line.close()
-    print(f"  {polls} polls in {passed:.0f} s")
-    return 100 * used / passed
+    before = processor(portal)
+    time.sleep(seconds)
+    alone = (processor(portal) - before) / seconds
+    print(f"  {polls} polls in {passed:.0f} s: {100 * used / passed:.1f} %, without any page {100 * alone:.1f} %")
+    return 100 * (used / passed - alone)
 
 
 def alarms(portal: Portal, requests: int, clients: int, people: int) -> list[str]:

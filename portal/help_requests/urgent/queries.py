@@ -217,7 +217,9 @@ def _desk() -> Select[Any]:
         Alarm.status.in_(OPEN), AlarmStep.centre_id == centre, AlarmStep.at <= now, AlarmStep.kind == SCREEN,
         Alarm.filed_at > bindparam("oldest"),
     )  # fmt: skip
-    grouped: Select[Any] = statement.group_by(*_OWN, Alarm.ring, label(_HERE), label(_TAKER))
+    grouped: Select[Any] = statement.group_by(
+        *_OWN, Alarm.ring, _HERE.short_name, _HERE.name, _TAKER.short_name, _TAKER.name
+    )
     return grouped.order_by(Alarm.filed_at, Alarm.id)
 
 
