@@ -12,7 +12,7 @@ SHARED := -n $(JOBS) --dist worksteal
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgresql lint fmt bench wide load fuzz attack drill faults bundle bundle-trial pins setup setup-lint setup-test clean first-morning clicks figures storm help-walks
+.PHONY: help run test test-sqlite test-postgresql lint fmt bench wide load alarm fuzz attack drill faults bundle bundle-trial pins setup setup-lint setup-test clean first-morning clicks figures storm help-walks
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ load: setup-test  ## The rushes for seats and rooms and the worst morning, bound
 	$(PY) -m tests.load.room_rush
 	$(PY) -m tests.load.morning
 	$(PY) -m tests.load.morning --people 4000 --scale 0.2
+
+alarm: setup-test  ## 200 urgent requests during the rush, 500 takes, 200 idle pages, a tab hidden 10 minutes; ARGS="--hidden 1"
+	$(PY) -m tests.load.alarm $(ARGS)
+	$(PY) -m tests.load.alarm --database postgresql --hidden 0 $(ARGS)
 
 fuzz: setup-test  ## 20,000 made Excel plans read against their own truth, some five minutes; PLANS=500 in the suite
 	PLANS=$${PLANS:-20000} PORTAL_TEST_DATABASE=sqlite $(PY) -m pytest -n $(JOBS) tests/catalogue/excel/test_made_plans.py

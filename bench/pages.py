@@ -52,6 +52,8 @@ PARTS = {
     "team_id": "SELECT min(id) FROM team", "member_id": "SELECT min(id) FROM team_member",
     "order_id": "SELECT min(id) FROM help_order",
     "rest": "SELECT 'nothing'",
+    "alarm_id": "SELECT max(id) FROM urgent_alarm", "phone_id": "SELECT min(id) FROM urgent_phone",
+    "call_id": "SELECT max(id) FROM urgent_call", "call_key": "SELECT key FROM urgent_call ORDER BY id DESC LIMIT 1",
     "key": "SELECT 'nothing'",
     "pack_id": "SELECT min(id) FROM printed_document WHERE paper = 'pack'",
     "series_id": "SELECT id FROM booking_series ORDER BY id LIMIT 1",

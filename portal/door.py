@@ -98,6 +98,9 @@ class Door:
         self.app, self.files = app, files
         self.line, self.slow, self.threads = Line(at_once), Line(1), ThreadPoolExecutor(at_once, "web")
         self.urgent, self.urgent_thread = Line(1, URGENT_PATIENCE, URGENT_OF_ONE), ThreadPoolExecutor(1, "urgent")
+        # What a feature can say at once, in the loop: path -> fn(query, cookies) -> its answer, or None for the usual
+        # way.
+        self.known: dict[str, Callable[[str, str], Answer | None]] = app.extensions.get("portal_door", {})
         self.reading = 0
         with app.app_context():
             from portal.operations import metrics  # not before its folder is known
@@ -117,6 +120,9 @@ class Door:
         reads = scope.method in READ_METHODS
         if reads and scope.path in self.files.files:
             return _run(self.files, _environ(scope, b""))
+        known = self.known.get(scope.path) if reads else None
+        if known is not None and (answer := known(scope.query_string, scope.headers.get("cookie") or "")) is not None:
+            return answer
         environ = _environ(scope, b"" if reads else await self._body(scope, protocol))
         urgent = URGENT.fullmatch(scope.path) is not None
         threads = self.urgent_thread if urgent else self.threads

@@ -27,6 +27,8 @@ from portal.feedback.models import CallBack, Evaluation
 from portal.front import team_samples
 from portal.help_requests import notices as help_requests
 from portal.help_requests.models import HelpRequest
+from portal.help_requests.urgent import notices as urgent
+from portal.help_requests.urgent.models import Alarm
 from portal.notices import kinds, rules, wording
 from portal.people.actions import login_codes, resident_records
 from portal.people.models import Relative
@@ -42,7 +44,7 @@ from portal.venues import notices as venues
 from portal.venues.models import APPROVED, PENDING, Booking, BookingSeries, Venue
 
 MODULES: tuple[ModuleType, ...] = (
-    signup, organiser, groups_confirmed, no_shows, venues, catalogue, feedback, help_requests,
+    signup, organiser, groups_confirmed, no_shows, venues, catalogue, feedback, help_requests, urgent,
     *team_samples.MODULES,
 )  # fmt: skip
 
@@ -164,6 +166,7 @@ def samples(now: datetime) -> dict[ModuleType, dict[str, Any]]:
         no_shows: _no_show(entry),
         venues: {**people, **_room(centre, now)},
         catalogue: {**people, **_month(entry, centre, now)},
+        urgent: {"alarm": Alarm(id=1, centre=centre, taken_by="王经办", report_by=now), "centre": centre.label},
         feedback: {**people, "call": _call(centre, now), "by": "王经办", "again_days": 7},
         **team_samples.samples(centre, now),
         help_requests: {"row": _helped(centre, now), "by": "葵涌街道", "reason": "这段时间人手不够"},

@@ -87,12 +87,17 @@
     d.title = first && blink % 2 ? first : first ? "■■ " + title : title;
     blink++;
   }
+  function put(where, html) { // our own page's piece, taken apart by the browser; scripts in it would not run
+    var body = new DOMParser().parseFromString(html, "text/html").body;
+    while (where.firstChild) where.removeChild(where.firstChild);
+    while (body.firstChild) where.appendChild(d.adoptNode(body.firstChild));
+  }
   function draw(found) {
     var was = rings.map(function (r) { return r.id + ":" + r.ring; }).join();
     rings = found ? found.rings : [];
     desk.dataset.title = found ? found.title : "";
     var held = board.contains(d.activeElement);
-    board.innerHTML = found ? found.html : "";
+    put(board, found ? found.html : "");
     var box = board.querySelector(".al"), key = rings.map(function (r) { return r.id + ":" + r.ring; }).join();
     if (key !== was) mutedUntil = 0;
     if (box) {

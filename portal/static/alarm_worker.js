@@ -1,7 +1,7 @@
 // Asks every two seconds what rings, in a thread of its own: timers of a hidden page fall to one a minute, this one's do
 // not. Plain ES5 and fetch.
 "use strict";
-var token = "", stamp = "", sound = 0, visible = 1, asking = 0, POLL = 2000, HERE = 60000, PATIENCE = 8000;
+var token = "", stamp = "", sound = 0, visible = 1, asking = 0, POLL = 2000, RINGS = 1000, rings = 0, last = 0, HERE = 60000, PATIENCE = 8000;
 function call(url, body, done) {
   var stop = self.AbortController ? new AbortController() : null, late = setTimeout(function () { if (stop) stop.abort(); }, PATIENCE);
   var how = { credentials: "same-origin", redirect: "manual", cache: "no-store", signal: stop ? stop.signal : undefined };
@@ -20,15 +20,15 @@ function call(url, body, done) {
 }
 function poll() {
   var now = Date.now();
-  if (asking && now - asking < PATIENCE) return;
-  asking = now;
+  if (asking && now - asking < PATIENCE || now - last < (rings ? RINGS : POLL) - 100) return;
+  asking = last = now;
   call("/staff/alarms?v=" + stamp, null, function (r, found) {
     asking = 0;
     if (!r) return postMessage({ away: true });
-    if (r.status === 204) { if (stamp) { stamp = ""; postMessage({ nothing: true }); } else postMessage({ there: true }); return; }
+    if (r.status === 204) { rings = 0; if (stamp) { stamp = ""; postMessage({ nothing: true }); } else postMessage({ there: true }); return; }
     if (!found) return postMessage(r.status >= 500 ? { away: true } : { there: true });
     if (found.same) return postMessage({ there: true });
-    stamp = found.v;
+    stamp = found.v; rings = found.rings.length;
     postMessage({ found: found });
   });
 }
@@ -40,5 +40,5 @@ onmessage = function (e) {
   if ("sound" in m && m.sound !== sound) { sound = m.sound; if (m.begun) here(); }
   if (m.shown) call("/staff/alarms/shown", "sound=" + sound + m.shown, function () {});
   if ("tried" in m) here("&tried=" + m.tried);
-  if (m.begin) { poll(); here(); setInterval(poll, POLL); setInterval(here, HERE); }
+  if (m.begin) { poll(); here(); setInterval(poll, RINGS / 2); setInterval(here, HERE); }
 };

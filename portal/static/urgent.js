@@ -58,11 +58,11 @@
     });
   }
   function put(html) {
-    var box = d.getElementById("now"), open = box.dataset.open, made = d.createElement("div");
-    made.innerHTML = html;
-    var fresh = made.querySelector("#now");
+    var box = d.getElementById("now"), open = box.dataset.open;
+    var fresh = new DOMParser().parseFromString(html, "text/html").getElementById("now");
     if (!fresh) return;
-    if (fresh.innerHTML !== box.innerHTML) box.parentNode.replaceChild(fresh, box);
+    fresh = d.adoptNode(fresh);
+    if (!fresh.isEqualNode(box)) box.parentNode.replaceChild(fresh, box);
     if (open === "1" && fresh.dataset.open !== "1") location.reload(); // over: nothing more to send
   }
   if (d.getElementById("now")) {

@@ -48,6 +48,9 @@ RAW = {
     "portal/operations/drill.py": "a scratch database is made and dropped",
     "portal/operations/fingerprint.py": "every row of every table, whatever it is called",
     "portal/operations/health.py": "SELECT 1",
+    "portal/help_requests/urgent/models.py": "where the partial index holds",
+    "portal/help_requests/urgent/poll.py": "whether anything is open anywhere; tells nothing else",
+    "portal/help_requests/urgent/queries.py": "what rings at one's own centre, by its number: nothing private",
     "portal/demo/story.py": "SQLite's synchronous setting while the demo is made",
 }
 # `.status` of something that is no row with transitions.

@@ -23,6 +23,7 @@ from portal.core.db import Base, db
 from portal.core.remarks import Remark
 from portal.feedback.models import CallBack, Evaluation
 from portal.help_requests.models import HelpAddress, HelpOrder, HelpRequest, VulnerableRegistration
+from portal.help_requests.urgent.models import Alarm, UrgentCall
 from portal.notices.models import Delivery, InboxMessage, WechatBinding
 from portal.people.actions import resident_records
 from portal.people.models import LoginCode, Relative, Resident
@@ -58,6 +59,8 @@ PERSONS = {
     "sign_up": "note refusal_reason caller_name",
     "sign_up_review": "reason",
     "team_member": "name phone",
+    "urgent_alarm": "phone place report handed_no departments",
+    "urgent_call": "words voice network",
     "venue_note": "body",  # of those about a booking
     "web_session": "address agent",
     "wechat_binding": "open_id",
@@ -126,6 +129,14 @@ NOBODYS = {
     "team": "name",
     "team_member": "role kind skills code",  # code: a random number
     "urge": "month urged_by",
+    "urgent_ack": "name",
+    "urgent_reader": "name",
+    "urgent_receipt": "session_id",
+    "urgent_listener": "session_id",
+    "urgent_alarm": "status taken_by taken_phone outcome handed_to",
+    "urgent_call": "key",
+    "urgent_phone": "phone name created_by",  # of whoever has duty
+    "urgent_step": "kind why",
     "venue": "name kind place address functions equipment intro terms_of_use contact phone link responsible partner "
     "who_may staff_notes door_key import_key",
     "venue_closure": "reason created_by",
@@ -137,6 +148,7 @@ NOBODYS = {
 NOT_TOLD = {
     "delivery.recipient", "delivery.tail", "delivery.body", "delivery.parts", "delivery.last_error", "login_code.phone", "evaluation.token",
     "login_code.code_hash", "login_code.address", "login_code.browser", "remark.salt", "resident.quiet", "case_file.detail",
+    "urgent_alarm.handed_no", "urgent_alarm.departments", "urgent_call.network", "urgent_call.voice",  # the length is told
     "sign_up_review.reason",  # of a decision that has not been taken yet
     "handover.reason", "handover.tried", "handover.decline_reason",  # their remarks are
 }  # fmt: skip
@@ -192,6 +204,7 @@ def planted(session: Any, town: Town, make: Make) -> dict[str, str]:
     for kind, number in (("sign_up", sign_up.id), ("group_claim", claim.id), ("booking", booking.id), ("call_back", call.id),
                          ("case_file", call.case_id), ("handover", session.scalar(select(Handover.id)))):  # fmt: skip
         remarks.write(kind, number, "x")
+    called_for_help(session, town)
     letters(session, town, booking.id, call.id)
     sessions.open_session("resident", me.id, NOW, "x", "x")
     album = attachments.Album("test", 3)
@@ -234,6 +247,20 @@ def asked_for_help(session: Any, town: Town) -> None:
     session.add_all([member, row, kept])
     session.flush()
     session.add(HelpOrder(centre_id=a1, request_id=row.id, member_id=member.id, token="x", offered_at=NOW))
+def called_for_help(session: Any, town: Town) -> None:
+    """An alarm that has ended, with words, a recording and a report."""
+    home, me = town.centres["A1"].id, town.residents[0]
+    case = Case(
+        kind="urgent", centre_id=home, waits_at_id=home, title="求助", status="done", opened_at=NOW, turn_since=NOW
+    )
+    session.add(case)
+    session.flush()
+    alarm = Alarm(
+        centre_id=home, case_id=case.id, status="closed", resident_id=me.id, phone=me.phone, filed_at=NOW, rung_at=NOW
+    )
+    alarm.calls = [UrgentCall(key="k", at=NOW, words="x", voice="x", voice_seconds=2)]
+    session.add(alarm)
+    session.flush()
 
 
 def letters(session: Any, town: Town, booking_id: int, call_id: int) -> None:

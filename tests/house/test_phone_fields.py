@@ -19,6 +19,8 @@ pytestmark = pytest.mark.once
 
 CENTRES = "a centre's, a room's or an activity's own number: public"
 OWN = "one's own, or a relative's whom one acts for"
+HELP = "of whoever needs help and is not signed in: rings all the same, marked 未验证; tests/help_requests"
+DUTY = "of whoever has duty, for that centre"
 LET_IN = "of a resident whom the centre knows, with the name: tests/people/test_spoken_code.py"
 STAFF = "of a colleague who holds the account"
 MEMBER = "of somebody who serves in the team: kept as typed, looked up nowhere; tests/teams/test_pages.py"
@@ -34,6 +36,7 @@ DECLARED = {
     "notices_staff.find": "of whoever rings: counted, recorded, told alike for a stranger's; tests/notices/test_lookup.py",
     **dict.fromkeys(("help_staff.record", "help_kept.register"), "a caller's: masked everywhere; tests/help_requests/test_way.py"),
     "help_kept.keep_outside": "a unit's outside the portal: public",
+    "urgent.send": HELP, "urgent_staff.add_phone": DUTY,
     "people.spoken_code": OWN, "people_staff.let_in": LET_IN,
     **dict.fromkeys(ENTERED_BY_NUMBER, "looked up; tests/people/test_callers.py has two trees for each"),
 }  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from portal.cases.models import Case
+from portal.cases.actions import open_case
 from portal.catalogue.actions import entry_values as rows_of_entries
 from portal.catalogue.models import BulkStep, Entry, EntryChange, Guide, PlanImport, PrintedDocument, Template
 from portal.centres.models import CentreSheet
@@ -20,6 +21,7 @@ from portal.core.sessions import WebSession
 from portal.feedback.actions import give
 from portal.feedback.models import CallBack, Evaluation
 from portal.help_requests.models import HelpAddress, HelpOutside, HelpRequest, VulnerableRegistration
+from portal.help_requests.urgent.models import Alarm, DutyPhone, UrgentCall
 from portal.notices.models import Delivery, InboxMessage
 from portal.people.models import Relative
 from portal.signup.attendance import codes
@@ -94,7 +96,7 @@ def build(town: Town, make: Make) -> World:
             expires_at=NOW + timedelta(hours=12),
         ),
     }  # fmt: skip
-    room_ids = _room(town, make)
+    room_ids = _room(town, make) | _urgent(town)
     db.session.add_all(rows.values())
     db.session.flush()
     ids = _ids(town, public, rows) | _feedback(town, public) | room_ids
@@ -250,6 +252,23 @@ def _room(town: Town, make: Make) -> dict[str, Any]:
     return {
         "venue_id": venue.id, "picture_id": picture.id, "booking_id": booking.id, "series_id": series.id,
         "closure_id": closure.id, "note_id": note.id, "door_key": venue.door_key,
+    }  # fmt: skip
+
+
+def _urgent(town: Town) -> dict[str, Any]:
+    """A1's resident called for help, A1 has it; and A1's duty telephone."""
+    a1, person, staff = town.centres["A1"], town.residents[0], town.staff["A1"]
+    case = open_case("urgent", a1, "甲一社区居民求助", "", ("report",), NOW)
+    alarm = Alarm(
+        centre_id=a1.id, case_id=case.id, status="moving", resident_id=person.id, phone=PHONE, place=SECRET, filed_at=NOW,
+        rung_at=NOW, taken_by_id=staff.id, taken_by=staff.name, taken_centre_id=a1.id, taken_at=NOW, moving_at=NOW, people=1,
+    )  # fmt: skip
+    alarm.calls = [UrgentCall(key="10000000-0000-4000-8000-000000000009", at=NOW, words=SECRET)]
+    duty = DutyPhone(centre_id=a1.id, phone="0755-84200099", name=SECRET[:6], created_at=NOW)
+    db.session.add_all([alarm, duty])
+    db.session.flush()
+    return {
+        "alarm_id": alarm.id, "call_id": alarm.calls[0].id, "call_key": alarm.calls[0].key, "phone_id": duty.id,
     }  # fmt: skip
 
 

@@ -1,10 +1,12 @@
 """GET /staff/alarms?v=…: what the alarm's worker asks every two seconds, from every staff page that is open.
 
 Two hundred pages are a hundred requests a second, so that nothing is open anywhere is said before the portal's own
-machinery begins: the signature of the session's cookie, one statement in autocommit, 204. Everything else, and whoever
-has no such cookie, goes the usual way.
+machinery begins: the signature of the session's cookie, 204. Whether anything is open is one statement in autocommit,
+asked at most twice a second by each process however many pages ask. Everything else, and whoever has no such cookie,
+goes the usual way.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,38 +19,70 @@ from portal.core import reads
 from portal.help_requests.urgent import queries
 
 PATH = "/staff/alarms"
+MOST_KNOWN = 2000  # cookies whose signature this process remembers
+FRESH = 0.5  # seconds for which one look at the database serves all pages
 Start = Callable[..., Any]
 
 
 def init_app(app: Flask) -> None:
     """Stand in front of the app."""
-    inner = app.wsgi_app
+    inner, look = app.wsgi_app, Look(app)
 
     def answer(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == PATH and environ["REQUEST_METHOD"] == "GET" and _quiet(app, environ):
+        if (
+            environ["PATH_INFO"] == PATH
+            and environ["REQUEST_METHOD"] == "GET"
+            and look.quiet(environ.get("QUERY_STRING", ""), environ.get("HTTP_COOKIE", ""))
+        ):
             start("204 NO CONTENT", [("Cache-Control", "no-store")])
             return []
         return inner(environ, start)
 
+    app.extensions.setdefault("portal_door", {})[PATH] = look.at_the_door
     app.wsgi_app = answer  # type: ignore[assignment, method-assign]
 
 
-def _quiet(app: Flask, environ: dict[str, Any]) -> bool:
-    """Whether a signed-in worker asks and nothing is open in the whole deployment."""
-    if not environ.get("QUERY_STRING", "").startswith("v="):
-        return False
-    try:
-        with app.app_context():
-            return _signed(app, environ.get("HTTP_COOKIE", "")) and reads.row(queries.ANYTHING) is None
-    except SQLAlchemyError:
-        return False  # the usual way says what is wrong
+class Look:
+    """What this process has last seen of the table of alarms."""
 
+    def __init__(self, app: Flask) -> None:
+        self.app, self.at, self.nothing = app, float("-inf"), False
+        self.serializer: Any = None
+        self.ours: set[str] = set()  # signatures do not change: each is worked out once
 
-def _signed(app: Flask, header: str) -> bool:
-    """Whether the cookie is ours, of somebody who has signed in; whether it still holds is asked once a minute."""
-    serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
-    raw = parse_cookie(header).get(app.config["SESSION_COOKIE_NAME"], "")
-    try:
-        return bool(raw and serializer is not None and "_user_id" in serializer.loads(raw))
-    except BadSignature:
-        return False
+    def quiet(self, query: str, cookies: str) -> bool:
+        """Whether a signed-in worker asks and nothing is open in the whole deployment."""
+        if not query.startswith("v=") or not self._signed(cookies):
+            return False
+        now = time.monotonic()
+        if now - self.at >= FRESH:
+            self.nothing, self.at = self._look(), now
+        return self.nothing
+
+    def at_the_door(self, query: str, cookies: str) -> tuple[int, list[tuple[str, str]], bytes] | None:
+        """The answer without a thread, as long as the last look is fresh; asks no database."""
+        fresh = self.nothing and time.monotonic() - self.at < FRESH
+        return (204, [("cache-control", "no-store")], b"") if fresh and self.quiet(query, cookies) else None
+
+    def _look(self) -> bool:
+        try:
+            with self.app.app_context():
+                return reads.row(queries.ANYTHING) is None
+        except SQLAlchemyError:
+            return False  # the usual way says what is wrong
+
+    def _signed(self, header: str) -> bool:
+        """Whether the cookie is ours, of somebody who has signed in; whether it still holds is asked once a minute."""
+        raw = parse_cookie(header).get(self.app.config["SESSION_COOKIE_NAME"], "")
+        if not raw or raw in self.ours:
+            return bool(raw)
+        with self.app.app_context():
+            sessions: Any = self.app.session_interface
+            self.serializer = self.serializer or sessions.get_signing_serializer(self.app)
+            try:
+                signed = "_user_id" in self.serializer.loads(raw)
+            except BadSignature:
+                return False
+        if signed and len(self.ours) < MOST_KNOWN:
+            self.ours.add(raw)
+        return signed

@@ -39,7 +39,7 @@ from portal.help_requests.urgent.models import (
     Watch,
 )  # fmt: skip
 from portal.help_requests.urgent.rules import Around, Place
-from portal.people.models import StaffAccount
+from portal.people.models import Resident, StaffAccount
 
 PAGE = 40
 
@@ -183,14 +183,20 @@ _TAKER = aliased(Centre)
 _WHY = aliased(AlarmStep)
 
 
+_OWN = (
+    Alarm.id, Alarm.status, Alarm.filed_at, Alarm.rung_at, Alarm.taken_by, Alarm.taken_phone, Alarm.taken_at,
+    Alarm.moving_at, Alarm.there_at, Alarm.people,
+)  # fmt: skip
+_RING = case((Alarm.status == RINGING, Alarm.ring), else_=Alarm.ring + 1)
+
+
 def _desk() -> Select[Any]:
     """Everything that rings or is under way at :centre. One statement, Core: asked every two seconds by each page that
     is open while anything is open."""
     now: Any = bindparam("now")
     centre: Any = bindparam("centre")
-    ring = case((Alarm.status == RINGING, Alarm.ring), else_=Alarm.ring + 1)
     acked = select(AlarmAck.id).where(
-        AlarmAck.alarm_id == Alarm.id, AlarmAck.centre_id == centre, AlarmAck.ring == ring
+        AlarmAck.alarm_id == Alarm.id, AlarmAck.centre_id == centre, AlarmAck.ring == _RING
     )
     shown = select(func.count()).where(AlarmReceipt.alarm_id == Alarm.id).scalar_subquery()
     why = (
@@ -200,37 +206,21 @@ def _desk() -> Select[Any]:
         .limit(1)
         .scalar_subquery()
     )
-    of = (Alarm.id, Alarm.status, Alarm.filed_at, Alarm.rung_at, Alarm.taken_by, Alarm.taken_phone, Alarm.taken_at,
-          Alarm.moving_at, Alarm.there_at, Alarm.people, Alarm.ring, label(_HERE), label(_TAKER))  # fmt: skip
-    statement = (
-        select(
-            Alarm.id,
-            Alarm.status,
-            ring.label("ring"),
-            label(_HERE).label("centre"),
-            why.label("why"),
-            Alarm.filed_at,
-            Alarm.rung_at,
-            func.max(case((rings(now), 1), else_=0)).label("rings"),
-            acked.exists().label("acked"),
-            Alarm.taken_by,
-            label(_TAKER).label("taken_centre"),
-            Alarm.taken_phone,
-            Alarm.taken_at,
-            Alarm.moving_at,
-            Alarm.there_at,
-            Alarm.people,
-            shown.label("shown"),
-        )
-        .select_from(Alarm)
-        .join(AlarmStep, AlarmStep.alarm_id == Alarm.id)
-        .join(_HERE, _HERE.id == Alarm.centre_id)
-    )
+    shows: Any = (
+        *_OWN, _RING.label("ring"), label(_HERE).label("centre"), why.label("why"), acked.exists().label("acked"),
+        func.max(case((rings(now), 1), else_=0)).label("rings"), label(_TAKER).label("taken_centre"),
+        shown.label("shown"),
+    )  # fmt: skip
+    statement: Any = select(*shows).select_from(Alarm).join(AlarmStep, AlarmStep.alarm_id == Alarm.id)
+    statement = statement.join(_HERE, _HERE.id == Alarm.centre_id)
     statement = statement.outerjoin(_TAKER, _TAKER.id == Alarm.taken_centre_id).where(
         Alarm.status.in_(OPEN), AlarmStep.centre_id == centre, AlarmStep.at <= now, AlarmStep.kind == SCREEN,
         Alarm.filed_at > bindparam("oldest"),
     )  # fmt: skip
-    return statement.group_by(*of).order_by(Alarm.filed_at, Alarm.id)
+    grouped: Select[Any] = statement.group_by(
+        *_OWN, Alarm.ring, _HERE.short_name, _HERE.name, _TAKER.short_name, _TAKER.name
+    )
+    return grouped.order_by(Alarm.filed_at, Alarm.id)
 
 
 _DESK = _desk()
@@ -332,6 +322,7 @@ def alarmed(alarm_id: int, centre_id: int | None, now: datetime) -> bool:
 
 
 def has_read(alarm_id: int, account_id: int | None) -> bool:
+    """Whether this account has opened what is private of it."""
     wanted = select(AlarmReader.id).where(AlarmReader.alarm_id == alarm_id, AlarmReader.account_id == (account_id or 0))
     return db.session.scalar(wanted) is not None
 
@@ -448,11 +439,14 @@ def scoped_phones() -> list[tuple[DutyPhone, str]]:
     return [(row, str(name)) for row, name in db.session.execute(wanted.order_by(Centre.path, DutyPhone.id))]
 
 
-def owned(resident_id: int) -> list[Alarm]:
-    """A resident's own, newest first; the caller reads in the system's scope."""
+def owned(resident_id: int, by_number: bool = False) -> list[Alarm]:
+    """A resident's own, newest first. by_number: also what somebody filed with that number without signing in, which is
+    forgotten with the person and shown to nobody. The caller reads in the system's scope."""
+    number = select(Resident.phone).where(Resident.id == resident_id).scalar_subquery()
+    typed = and_(Alarm.resident_id.is_(None), Alarm.phone != "", Alarm.phone == number)
     wanted = (
         select(Alarm)
-        .where(Alarm.resident_id == resident_id)
+        .where(or_(Alarm.resident_id == resident_id, typed) if by_number else Alarm.resident_id == resident_id)
         .options(selectinload(Alarm.calls), joinedload(Alarm.centre))
     )
     return list(db.session.scalars(wanted.order_by(Alarm.id.desc())))

@@ -51,8 +51,9 @@ def clean_up(now: datetime) -> int:
         gone = db.session.scalar(
             select(Listener.session_id).where(Listener.seen_at < now - rules.LISTENERS_KEPT).limit(1)
         )
+        strangers = _strangers(now)
         db.session.rollback()
-        if not (voices or places or seen or gone):
+        if not (voices or places or seen or gone or strangers):
             return 0
         with writing():
             plain: dict[str, Any] = {"synchronize_session": False}
@@ -62,11 +63,27 @@ def clean_up(now: datetime) -> int:
             )
             forget = {"latitude": None, "longitude": None, "accuracy": None, "network": ""}
             hit(update(UrgentCall).where(UrgentCall.id.in_(places)).values(**forget), **plain)
+            _forget_strangers(strangers)
             hit(delete(Watch).where(Watch.until < now - rules.WATCH_KEPT), **plain)
             hit(delete(Listener).where(Listener.seen_at < now - rules.LISTENERS_KEPT), **plain)
         for _, name in voices:
             voice.remove(name)
         return len(voices) + len(places)
+
+
+def _strangers(now: datetime) -> list[int]:
+    """Alarms of people without an account, who have nobody to ask: after half a year number, words and report go."""
+    old = select(Alarm.id).where(
+        Alarm.resident_id.is_(None), Alarm.ended_at < now - rules.STRANGERS_KEPT, Alarm.phone != ""
+    )
+    return list(db.session.scalars(old.order_by(Alarm.id).limit(500)))
+
+
+def _forget_strangers(ids: list[int]) -> None:
+    gone = {"phone": "", "place": "", "report": "", "handed_no": "", "departments": ""}
+    hit(update(Alarm).where(Alarm.id.in_(ids)).values(**gone), synchronize_session=False)
+    hit(update(UrgentCall).where(UrgentCall.alarm_id.in_(ids)).values(words=""), synchronize_session=False)
+    remarks.blank(MACHINE.name, ids)
 
 
 @registry.mine
@@ -123,7 +140,7 @@ def personal(resident_id: int) -> dict[str, Any]:
 def erase(resident_id: int, now: datetime) -> None:
     """The person leaves: number, address, words, position and recordings go; that there was an alarm stays."""
     with scope.system("a person erases their data"):
-        rows = queries.owned(resident_id)
+        rows = queries.owned(resident_id, by_number=True)
         remarks.blank(MACHINE.name, [a.id for a in rows])
         for alarm in rows:
             alarm.phone = alarm.place = alarm.report = alarm.handed_no = alarm.departments = ""

@@ -15,6 +15,7 @@ ROUGH = 1000  # metres: a position that is worse is no place to go to
 MISTAKES_SHOWN, MISTAKES_WITHIN = 3, timedelta(days=30)
 MOST_CALLS, CALLS_WITHIN = 12, timedelta(minutes=10)  # of one network, from people who are not signed in
 POSITION_KEPT, VOICE_KEPT = timedelta(days=30), timedelta(days=90)
+STRANGERS_KEPT = timedelta(days=184)  # of whoever was not signed in
 WATCH_KEPT, LISTENERS_KEPT = timedelta(days=40), timedelta(days=8)
 DAY_FROM, DAY_UNTIL = 7, 22  # in which somebody should listen
 MOST_WORDS, MOST_REPORT = 500, 1000

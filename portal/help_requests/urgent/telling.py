@@ -192,5 +192,5 @@ def _rate(alarm: Alarm) -> str:
 def _said(call: UrgentCall) -> str:
     when = rules.clock_seconds(call.at)[:5]
     parts = [f"录音 {call.voice_seconds} 秒"] if call.voice else []
-    parts += [f"“{call.words}”"] if call.words else []
+    parts += [f"{len(call.words)} 个字"] if call.words else []  # whoever holds the phone need not read them
     return f"{when} 已送到：{'，'.join(parts)}"

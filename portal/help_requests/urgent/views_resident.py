@@ -69,7 +69,7 @@ def send() -> Response:
         words=request.form.get("words", ""), address=request.remote_addr or "",
     )  # fmt: skip
     call = filing.file(pressed, clock.now())
-    return pages.see_other(url_for(".status", key=call.key))
+    return pages.see_other(url_for(".status", call_key=call.key))
 
 
 def _phone(raw: str) -> str:
@@ -93,12 +93,12 @@ def _found(key: str) -> UrgentCall:
         return (queries.call_by_key(key) if filing.is_key(key) else None) or abort(404)
 
 
-@bp.get("/<uuid:key>")
+@bp.get("/<uuid:call_key>")
 @access.public
-def status(key: uuid.UUID) -> Response:
+def status(call_key: uuid.UUID) -> Response:
     """On how many screens it rings, who has it, who is on the way; asked again every three seconds while it is looked
     at, without a script every ten."""
-    return _status(str(key))
+    return _status(str(call_key))
 
 
 def _status(key: str, error: DomainError | None = None) -> Response:
@@ -112,20 +112,20 @@ def _status(key: str, error: DomainError | None = None) -> Response:
     return answer
 
 
-def _refused(error: DomainError, key: uuid.UUID) -> Response:
+def _refused(error: DomainError, call_key: uuid.UUID) -> Response:
     if isinstance(error, NoSuchAlarm):
         abort(404)
-    return _status(str(key), error)
+    return _status(str(call_key), error)
 
 
-def _done(said: str, key: uuid.UUID) -> Response:
-    return pages.said(said, url_for(".status", key=key), lambda: _status(str(key)))
+def _done(said: str, call_key: uuid.UUID) -> Response:
+    return pages.said(said, url_for(".status", call_key=call_key), lambda: _status(str(call_key)))
 
 
-@bp.post("/<uuid:key>/place")
+@bp.post("/<uuid:call_key>/place")
 @access.public
 @pages.act(_refused, _done)
-def place(key: uuid.UUID) -> str:
+def place(call_key: uuid.UUID) -> str:
     """Where the phone is, in degrees and metres; anything odd is no position."""
     try:
         north, east = float(request.form.get("latitude", "")), float(request.form.get("longitude", ""))
@@ -133,37 +133,37 @@ def place(key: uuid.UUID) -> str:
     except ValueError:
         return ""
     if -90 <= north <= 90 and -180 <= east <= 180 and accuracy >= 0:  # false for NaN
-        filing.locate(str(key), north, east, int(min(accuracy, 100_000)), clock.now())
+        filing.locate(str(call_key), north, east, int(min(accuracy, 100_000)), clock.now())
     return ""
 
 
-@bp.post("/<uuid:key>/say")
+@bp.post("/<uuid:call_key>/say")
 @access.public
 @pages.act(_refused, _done)
-def say(key: uuid.UUID) -> str:
+def say(call_key: uuid.UUID) -> str:
     """What happened, in words."""
-    filing.say(str(key), request.form.get("words", ""), clock.now())
+    filing.say(str(call_key), request.form.get("words", ""), clock.now())
     return "已送到。"
 
 
-@bp.post("/<uuid:key>/voice")
+@bp.post("/<uuid:call_key>/voice")
 @access.public_files
 @pages.act(_refused, _done)
-def speak(key: uuid.UUID) -> str:
+def speak(call_key: uuid.UUID) -> str:
     """What happened, as a recording: written anew before anything is locked."""
-    _found(str(key))
+    _found(str(call_key))
     data = voice.sent(request.files.get("voice"))
     if not data:
         raise voice.VoiceRefused("还没有录音。", field="voice")
     kept = voice.save(data, "voice")
-    filing.say(str(key), "", clock.now(), kept.name, kept.seconds)
+    filing.say(str(call_key), "", clock.now(), kept.name, kept.seconds)
     return "录音已送到。" if not kept.cut else "录音已送到，只留了前一分钟。"
 
 
-@bp.post("/<uuid:key>/wrong")
+@bp.post("/<uuid:call_key>/wrong")
 @access.public
 @pages.act(_refused, _done)
-def wrong(key: uuid.UUID) -> str:
+def wrong(call_key: uuid.UUID) -> str:
     """按错了: staff ring back to be sure."""
-    filing.by_mistake(str(key), clock.now())
+    filing.by_mistake(str(call_key), clock.now())
     return "已告诉工作人员。他们会打个电话问一声，请接听。"

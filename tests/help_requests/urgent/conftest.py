@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 
-from portal.help_requests.urgent import filing
+from portal.help_requests.urgent import filing, poll
 from portal.help_requests.urgent.filing import Pressed
 from portal.help_requests.urgent.models import Alarm
 from tests.factories import NOW
+
+
+@pytest.fixture(autouse=True)
+def _looks_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was open half a second ago was another moment of the test."""
+    monkeypatch.setattr(poll, "FRESH", 0.0)
 
 
 @pytest.fixture

@@ -1,0 +1,52 @@
+"""Fills an empty database for the alarm's trial: the town, residents of A1 and staff who are signed in. Prints JSON.
+
+Run in a process of its own with the portal's environment: `python -m tests.load.alarm_seed PEOPLE PLACES`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+
+from itsdangerous import URLSafeTimedSerializer
+
+from portal import create_app
+from portal.core import clock, protection, scope, sessions
+from portal.core.cookies import CookieSessions
+from portal.core.db import db
+from tests import factories
+from tests.load.seed import CSRF
+
+
+def main(people: int, places: int) -> None:
+    app = create_app()
+    now = clock.now()
+    with app.app_context(), scope.system("load test"):
+        db.create_all()
+        with db.engine.begin() as connection:
+            protection.install(connection)
+        factories.build_town(now)
+        town, make = factories.load_town(), factories.Make(now=now)
+        start = now + timedelta(days=20)
+        entry = make.entry(town.centres["A1"], [(start, start + timedelta(hours=2))], capacity=places).id
+        ids = [p.id for p in make.residents(people, town.centres["A1"])]
+        tokens = [sessions.open_session("resident", i, now) for i in ids]
+        desks = {code: sessions.open_session("staff", town.staff[code].id, now) for code in ("A1", "A", "A2", "D")}
+        db.session.commit()
+    signer = CookieSessions().get_signing_serializer(app)
+    assert signer is not None
+    form = URLSafeTimedSerializer(app.config["SECRET_KEY"], salt="wtf-csrf-token").dumps(CSRF)
+
+    def cookie(token: str) -> str:
+        return str(signer.dumps({"_user_id": token, "_fresh": True, "csrf_token": CSRF}))
+
+    told = {
+        "entry": entry, "residents": ids, "cookies": [cookie(t) for t in tokens], "csrf": form,
+        "cookie": app.config["SESSION_COOKIE_NAME"], "desks": {code: cookie(t) for code, t in desks.items()},
+    }  # fmt: skip
+    sys.stdout.write(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
