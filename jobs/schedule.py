@@ -44,6 +44,7 @@ class Row:
 TABLE = (
     Row("sweep", 30, tasks.sweep, alone=ALONE_SECONDS),
     Row("tick", 60, tasks.tick),
+    Row("receipts", 300, tasks.receipts),
     *(Row(f"daily {daily.name}", 300, tasks.daily, (daily.name,)) for daily in work.DAILY),
 )
 

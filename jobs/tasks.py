@@ -11,6 +11,7 @@ from flask import current_app
 import jobs
 from portal.core import clock, job_queue, scope
 from portal.core.db import db
+from portal.notices import receipts as pulled
 from portal.operations import work
 
 
@@ -29,6 +30,12 @@ def sweep() -> int:
     with _inside("jobs.sweep"):
         _answer_the_door()
         return work.sweep(clock.now()).effects
+
+
+def receipts() -> int:
+    """What became of texts, where the provider has to be asked."""
+    with _inside("jobs.receipts"):
+        return pulled.pull(clock.now())
 
 
 def tick() -> int:

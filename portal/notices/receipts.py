@@ -1,18 +1,23 @@
-"""Status reports of texts as Tencent Cloud and Aliyun push them: whether the telephone has it (SPEC M2)."""
+"""Status reports of texts, pushed by Tencent Cloud and Aliyun or asked for: whether the telephone has it (SPEC M2)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, update
+import structlog
+from flask import current_app
+from sqlalchemy import bindparam, select, update
 
-from portal.core.db import db
-from portal.notices import rules
+from portal.core.db import db, writing
+from portal.notices import gateways, rules
+from portal.notices.gateways import GatewayError
+from portal.notices.gateways.base import Reporting, Sent
 from portal.notices.models import Delivery
 
+log = structlog.get_logger()
 MOST = 500  # reports of one call; providers send a hundred at most
 
 
@@ -60,3 +65,31 @@ def note(told: Sequence[Receipt], now: datetime) -> None:
     ]  # fmt: skip
     db.session.connection().execute(statement, rows)
     db.session.info["written"] = True
+
+
+PULL = "pull"  # PORTAL_RECEIPTS: where no provider can reach us, we ask
+NOT_BEFORE, NOT_AFTER, MOST_ASKED = timedelta(minutes=2), timedelta(days=3), 200
+
+
+def pull(now: datetime) -> int:
+    """Ask the provider what became of texts, where that is set; how many answers there were. Commits by itself, and
+    no transaction is open while it asks."""
+    gateway = gateways.configured(current_app.config)[rules.SMS] if current_app.config["RECEIPTS"] == PULL else None
+    if not isinstance(gateway, Reporting):
+        return 0
+    wanted = select(Delivery.serial, Delivery.recipient, Delivery.done_at).where(
+        Delivery.channel == rules.SMS, Delivery.serial != "", Delivery.outcome == "sent", Delivery.receipt_at.is_(None),
+        Delivery.done_at < now - NOT_BEFORE, Delivery.done_at > now - NOT_AFTER,
+    )  # fmt: skip
+    rows = db.session.execute(wanted.order_by(Delivery.id.desc()).limit(MOST_ASKED)).all()
+    db.session.rollback()
+    if not rows:
+        return 0
+    try:
+        told = gateway.reports([Sent(row.serial, row.recipient, row.done_at) for row in rows])
+    except GatewayError as error:
+        log.warning("receipts not pulled", why=str(error))
+        return 0
+    with writing():
+        note([Receipt(r.serial, rules.digits(r.phone)[-rules.TAIL :], r.received, r.code) for r in told], now)
+    return len(told)

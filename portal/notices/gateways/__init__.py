@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal.notices import rules
-from portal.notices.gateways import aliyun, templates, tencent
+from portal.notices.gateways import aliyun, templates, tencent, wechat_cipher
 from portal.notices.gateways.base import (
     CannotTell,
     Gateway,
@@ -111,6 +111,8 @@ def faults(config: Mapping[str, Any], kinds: Mapping[str, bool]) -> list[str]:
     try:
         configured(config)
         known = templates.load(config.get("TEMPLATES_FILE", ""))
+        if config.get("WECHAT_AES_KEY"):
+            wechat_cipher.key_of(config["WECHAT_AES_KEY"])
     except ValueError as error:  # BadTemplates too
         return str(error).splitlines()
     found = []

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +18,16 @@ from urllib.parse import quote
 
 from portal.core import clock
 from portal.notices.gateways import wire
-from portal.notices.gateways.base import CannotTell, GatewayError, Taken, Text, Trouble, sorted_by
+from portal.notices.gateways.base import (
+    CannotTell,
+    GatewayError,
+    Report,
+    Sent,
+    Taken,
+    Text,
+    Trouble,
+    sorted_by,
+)
 from portal.notices.gateways.templates import Templates
 
 ALGORITHM = "ACS3-HMAC-SHA256"
@@ -50,7 +59,8 @@ CODES: Mapping[str, tuple[Trouble, timedelta | None]] = {
     "isv.SMS_TEMPLATE_ILLEGAL": (Trouble.LATER, None),
     "isv.SYSTEM_ERROR": (Trouble.LATER, None),
 }
-FAILED = "2"  # SendStatus of QuerySendDetails: 1 waits for the report, 2 failed, 3 arrived
+ASKED = 100  # texts of one round
+FAILED, ARRIVED = "2", "3"  # SendStatus of QuerySendDetails: 1 waits for the report, 2 failed, 3 arrived
 
 
 def sorted_out(code: str) -> tuple[Trouble, timedelta | None]:
@@ -137,6 +147,26 @@ class AliyunSms:
             if any(row.get("OutId") == text.once and str(row.get("SendStatus")) != FAILED for row in rows):
                 return Taken()
         return None
+
+    def reports(self, of: Sequence[Sent]) -> list[Report]:
+        """QuerySendDetails asks for one text a call; what was read before an error is kept."""
+        found: list[Report] = []
+        for one in of[:ASKED]:
+            try:
+                answer = self.client.call("QuerySendDetails", {
+                    "PhoneNumber": one.recipient, "SendDate": clock.local(one.at).strftime("%Y%m%d"), "PageSize": 10,
+                    "CurrentPage": 1, "BizId": one.serial,
+                })  # fmt: skip
+            except GatewayError:
+                if found:
+                    return found
+                raise
+            rows = (answer.get("SmsSendDetailDTOs") or {}).get("SmsSendDetailDTO") or []
+            told = next((row for row in rows if str(row.get("SendStatus")) in (FAILED, ARRIVED)), None)
+            if told is not None:
+                arrived = str(told["SendStatus"]) == ARRIVED
+                found.append(Report(one.serial, one.recipient, arrived, str(told.get("ErrCode", ""))[:80]))
+        return found
 
 
 class AliyunVoice:

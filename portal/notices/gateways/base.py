@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -66,6 +66,35 @@ class Taken:
 
     serial: str = ""
     pieces: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A text that went out and of which nothing is known yet. serial: the provider's number of it."""
+
+    serial: str
+    recipient: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a text at the telephone. code: the provider's word for it."""
+
+    serial: str
+    phone: str
+    received: bool
+    code: str
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A way out that can be asked what became of texts, where it cannot tell us by itself (no public address)."""
+
+    def reports(self, of: Sequence[Sent]) -> list[Report]:
+        """Those that it knows by now; of: those that we would like to know of, the latest first. Raises GatewayError
+        before anything is lost."""
+        ...
 
 
 class Gateway(Protocol):

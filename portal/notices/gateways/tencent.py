@@ -9,18 +9,28 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from portal.core import clock
 from portal.notices.gateways import wire
-from portal.notices.gateways.base import CannotTell, GatewayError, Taken, Text, Trouble, sorted_by
+from portal.notices.gateways.base import (
+    CannotTell,
+    GatewayError,
+    Report,
+    Sent,
+    Taken,
+    Text,
+    Trouble,
+    sorted_by,
+)
 from portal.notices.gateways.templates import Templates
 
 ALGORITHM = "TC3-HMAC-SHA256"
 JSON_TYPE = "application/json; charset=utf-8"
+PULLED, PULLS = 100, 20  # reports of one call, calls of one round
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # The beginning of a code -> what it means; the longest beginning that fits counts. All others are about the message.
 CODES: Mapping[str, tuple[Trouble, timedelta | None]] = {
@@ -142,6 +152,30 @@ class TencentSms:
         if any(not row.get("SessionContext") for row in reports):
             raise CannotTell
         return None
+
+    def reports(self, _of: Sequence[Sent]) -> list[Report]:
+        """PullSmsSendStatus gives each report once: what was read before an error is kept."""
+        found: list[Report] = []
+        for _ in range(PULLS):
+            try:
+                answer = self.client.call("PullSmsSendStatus", {
+                    "Limit": PULLED, "SmsSdkAppId": self.client.account.app,
+                })  # fmt: skip
+            except GatewayError:
+                if found:
+                    return found
+                raise
+            rows = answer.get("PullSmsSendStatusSet") or []
+            found += [
+                Report(
+                    str(row.get("SerialNo", ""))[:80], str(row.get("PhoneNumber", "")),
+                    row.get("ReportStatus") == "SUCCESS", str(row.get("Description", ""))[:80],
+                )
+                for row in rows
+            ]  # fmt: skip
+            if len(rows) < PULLED:
+                break
+        return found
 
 
 class TencentVoice:

@@ -24,6 +24,7 @@ from tests.notices.gateways.signatures import aliyun_says, tencent_says
 ACTIONS = {
     "SendSms": ("2021-01-11", {"PhoneNumberSet", "SmsSdkAppId", "TemplateId", "SignName", "TemplateParamSet"}),
     "PullSmsSendStatusByPhoneNumber": ("2021-01-11", {"BeginTime", "Offset", "Limit", "PhoneNumber", "SmsSdkAppId"}),
+    "PullSmsSendStatus": ("2021-01-11", {"Limit", "SmsSdkAppId"}),
     "SendTtsVoice": ("2020-09-02", {"TemplateId", "CalledNumber", "VoiceSdkAppid"}),
 }
 ALIYUN_ACTIONS = {
@@ -62,6 +63,8 @@ class Provider:
     took: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
     phones: dict[str, str] = field(default_factory=dict)
+    waiting: list[str] = field(default_factory=list)  # reports that nobody has pulled yet
+    lost: set[str] = field(default_factory=set)  # taken, and no telephone has it
     forgets: bool = False  # asked later it knows of nothing
     keeps_context: bool = True  # Tencent's reports bring our own number back only once that is switched on
     at_once: int = 0
@@ -75,6 +78,7 @@ class Provider:
             if answer in {"", SILENT, SLOW}:
                 self.took[once] += 1
                 self.phones[once] = phone
+                self.waiting.append(once)
             return answer
 
     def known(self, phone: str) -> list[str]:
@@ -108,6 +112,13 @@ def _tencent(provider: Provider, action: str, asked: dict[str, Any]) -> dict[str
         rows = [{"SessionContext": once if provider.keeps_context else "", "SerialNo": f"t:{once}", "ReportStatus": "SUCCESS"}
                 for once in provider.known(asked["PhoneNumber"])]  # fmt: skip
         return {"Response": {"PullSmsSendStatusSet": rows, "RequestId": "r"}}
+    if action == "PullSmsSendStatus":
+        with provider.lock:
+            told, provider.waiting = provider.waiting[: asked["Limit"]], provider.waiting[asked["Limit"] :]
+        rows = [{"SerialNo": f"t:{once}", "PhoneNumber": provider.phones[once], "SubscriberNumber": "x",
+                 "ReportStatus": "FAIL" if once in provider.lost else "SUCCESS", "Description": "DELIVRD"}
+                for once in told]  # fmt: skip
+        return {"Response": {"PullSmsSendStatusSet": rows, "RequestId": "r"}}
     if action == "SendTtsVoice":
         answer = provider.verdict(asked["SessionContext"], asked["CalledNumber"])
         if answer:
@@ -125,7 +136,9 @@ def _aliyun(provider: Provider, action: str, asked: dict[str, Any]) -> dict[str,
         return {"Code": answer or "OK", "Message": "OK", "BizId": f"a:{once}", "CallId": "c1", "RequestId": "r"}
     if action == "QuerySendDetails":
         rows = [
-            {"OutId": once, "SendStatus": 3, "ErrCode": "DELIVERED"} for once in provider.known(asked["PhoneNumber"])
+            {"OutId": once, "SendStatus": 2 if once in provider.lost else 3, "ErrCode": "DELIVERED"}
+            for once in provider.known(asked["PhoneNumber"])
+            if asked.get("BizId", f"a:{once}") == f"a:{once}"
         ]
         return {"Code": "OK", "TotalCount": len(rows), "SmsSendDetailDTOs": {"SmsSendDetailDTO": rows}}
     return {"Code": "InvalidAction.NotFound"}

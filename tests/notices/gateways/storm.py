@@ -1,6 +1,7 @@
 """Thousands of notices through a provider that errs, while whoever sends is killed with -9 (SPEC M1, M2).
 
-`python -m tests.notices.gateways.storm` (`make storm`) takes PEOPLE=5000 and KILLS=50; the suite takes fewer.
+`python -m tests.notices.gateways.storm` (`make storm`) takes PEOPLE=5000, KILLS=50 and PORTAL_TEST_DATABASE; the suite
+takes fewer.
 What is looked at afterwards: each notice once in its inbox, each text taken by the provider, how many twice.
 """
 
@@ -136,19 +137,34 @@ class Storm:
         )  # fmt: skip
 
 
+def _database(folder: str, kind: str) -> str:
+    from tests import servers
+
+    name = f"storm_{kind}_{Path(folder).name.replace('-', '_').lower()}"
+    engine = sa.create_engine(servers.postgresql_url("postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return servers.postgresql_url(name)
+
+
 def main() -> int:
-    """The long one: both providers, on SQLite."""
+    """The long one: both providers, on SQLite or PostgreSQL."""
     import tempfile
+
+    from tests import servers
 
     people, kills = int(os.environ.get("PEOPLE", "5000")), int(os.environ.get("KILLS", "50"))
     failed = 0
     for kind in ("tencent", "aliyun"):
         with tempfile.TemporaryDirectory() as folder, providers.running(kind) as provider:
             provider.judge, provider.delay = judge(kind, 1), 0.02
-            url = f"sqlite:///{folder}/storm.db"
+            url = _database(folder, kind) if servers.database_kind() == "postgresql" else f"sqlite:///{folder}/storm.db"
             found = Storm(Path(folder), url, provider, people).run(kills, 1)
             ok = found.holds(most_doubles=50)
-            print(f"{kind}: {found} lost={found.lost()} {'ok' if ok else 'FAILED'}", flush=True)
+            print(
+                f"{servers.database_kind()}, {kind}: {found} lost={found.lost()} {'ok' if ok else 'FAILED'}", flush=True
+            )
             failed += not ok
     return failed
 

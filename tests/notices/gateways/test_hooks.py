@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+from base64 import b64decode, b64encode
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -130,3 +132,37 @@ def test_reports_are_small(app: Any, sent: list[int]) -> None:
     body = b"[" + b"{}," * 100_000 + b"{}]"
     answer = app.test_client().post(f"/hooks/sms?token={TOKEN}", data=body, content_type="application/json")
     assert answer.status_code == 413
+
+
+AES_KEY, ACCOUNT = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG", "wx-account"
+
+
+def sealed(message: str, key: str = AES_KEY, account: str = ACCOUNT) -> str:
+    """As WeChat seals it, by another program."""
+    inside = b"r" * 16 + len(message.encode()).to_bytes(4, "big") + message.encode() + account.encode()
+    inside += bytes([32 - len(inside) % 32]) * (32 - len(inside) % 32)
+    secret = b64decode(key + "=")
+    openssl = ["openssl", "enc", "-aes-256-cbc", "-nopad", "-K", secret.hex(), "-iv", secret[:16].hex()]
+    return b64encode(subprocess.run(openssl, input=inside, capture_output=True, check=True).stdout).decode()
+
+
+@pytest.mark.parametrize(
+    ("what", "believed"),
+    [("whole", True), ("plain", False), ("other key", False), ("other account", False), ("other signature", False),
+     ("cut", False)],
+)  # fmt: skip
+def test_in_the_safe_mode_only_what_is_sealed_for_us_is_believed(
+    app: Any, session: Any, bound: str, monkeypatch: pytest.MonkeyPatch, what: str, believed: bool
+) -> None:
+    monkeypatch.setitem(app.config, "WECHAT_AES_KEY", AES_KEY)
+    monkeypatch.setitem(app.config, "WECHAT_APP_ID", ACCOUNT)
+    told = event(bound, "unsubscribe")
+    key, account = AES_KEY[::-1] if what == "other key" else AES_KEY, "wx-b" if what == "other account" else ACCOUNT
+    inside = sealed(told, key, account)[: -24 if what == "cut" else None]
+    query = signed("event-token", clock.now())
+    word = "".join(sorted(["event-token", query["timestamp"], query["nonce"], inside]))
+    query["msg_signature"] = hashlib.sha1(word.encode()).hexdigest() if what != "other signature" else "0" * 40
+    body = told if what == "plain" else f"<xml><ToUserName>gh</ToUserName><Encrypt><![CDATA[{inside}]]></Encrypt></xml>"
+    answer = app.test_client().post("/hooks/wechat", query_string=query, data=body)
+    assert answer.status_code == (200 if believed else 404)
+    assert (left(session) is not None) is believed

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from portal.core import registry
-from portal.notices import actions, claims, deliveries, outcomes, rules, side_by_side
+from portal.notices import actions, claims, deliveries, outcomes, receipts, rules, side_by_side
 from portal.notices.gateways import GatewayError, Local, Text, Trouble, aliyun, configured, tencent
 from portal.notices.models import Delivery
 from tests.notices.gateways import providers
@@ -283,3 +283,24 @@ def test_one_number_that_had_enough_says_nothing_of_the_gateway() -> None:
         one.start(0.0)
         one.end(GatewayError("limit of the number", Trouble.LATER, timedelta(hours=1)))
     assert not one.away
+
+
+def test_reports_are_asked_for_where_the_provider_cannot_reach_us(
+    app: Any, session: Any, provider: Provider, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each text's own, once; nothing is asked while nothing waits, an error loses none, and by default nobody asks."""
+    ids, later = put(now, 3), now + timedelta(minutes=3)
+    deliveries.deliver_due(now)
+    provider.lost = {row(ids[1]).serial[2:]}
+    monkeypatch.setitem(app.config, "RECEIPTS", "")
+    assert receipts.pull(later) == 0 and len(provider.requests) == 3
+    monkeypatch.setitem(app.config, "RECEIPTS", receipts.PULL)
+    assert receipts.pull(now) == 0, "too early to ask"
+    with monkeypatch.context() as broken:
+        broken.setitem(app.config, "SMS_KEY_SECRET", "wrong")
+        assert receipts.pull(later) == 0
+    assert receipts.pull(later) == 3
+    session.expire_all()
+    assert [row(number).received for number in ids] == [True, False, True]
+    before = len(provider.requests)
+    assert receipts.pull(later) == 0 and len(provider.requests) == before
