@@ -50,7 +50,7 @@ PARTS = {
     "date_id": "SELECT session_id FROM attendance ORDER BY id LIMIT 1",
     "no_show_id": "SELECT min(id) FROM no_show",
     "rest": "SELECT 'nothing'",
-    "key": "SELECT 'nothing'",
+    "key": "SELECT 'nothing'", "place_key": "SELECT 'nothing'", "form": "SELECT 'zip'",
     "pack_id": "SELECT min(id) FROM printed_document WHERE paper = 'pack'",
     "series_id": "SELECT id FROM booking_series ORDER BY id LIMIT 1",
     "token": "SELECT token FROM evaluation WHERE resident_id = 1 AND stars IS NULL ORDER BY id DESC LIMIT 1",

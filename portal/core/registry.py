@@ -123,9 +123,7 @@ def waiting_counts(actor: Actor, now: datetime) -> dict[str, int]:
 
 
 @lru_cache(maxsize=64)
-def question(
-    actor: Actor, now: datetime, sources: tuple[WaitingSource, ...]
-) -> tuple[tuple[str, ...], Select[Any]]:
+def question(actor: Actor, now: datetime, sources: tuple[WaitingSource, ...]) -> tuple[tuple[str, ...], Select[Any]]:
     """The statement of `waiting_counts`, and the section of each of its columns. To put it together costs three times
     what the answer does, and who works opens one page after another: the column asks as of the whole minute.
     """
