@@ -54,7 +54,7 @@ PARTS = {
     "rest": "SELECT 'nothing'",
     "alarm_id": "SELECT max(id) FROM urgent_alarm", "phone_id": "SELECT min(id) FROM urgent_phone",
     "call_id": "SELECT max(id) FROM urgent_call", "call_key": "SELECT key FROM urgent_call ORDER BY id DESC LIMIT 1",
-    "key": "SELECT 'nothing'",
+    "key": "SELECT 'nothing'", "place_key": "SELECT 'nothing'", "form": "SELECT 'zip'",
     "pack_id": "SELECT min(id) FROM printed_document WHERE paper = 'pack'",
     "series_id": "SELECT id FROM booking_series ORDER BY id LIMIT 1",
     "token": "SELECT token FROM evaluation WHERE resident_id = 1 AND stars IS NULL ORDER BY id DESC LIMIT 1",

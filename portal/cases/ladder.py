@@ -11,27 +11,31 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, exists, false, select
 
 from portal.centres.models import Centre
-from portal.core.access import GRANTS, Actor, Permission
+from portal.core.access import GRANTS, Actor, Permission, Role
 from portal.core.db import db
 from portal.people.models import StaffAccount
 
 
+def _roles(permission: Permission) -> tuple[Role, ...]:
+    return tuple(role for role, granted in GRANTS.items() if permission in granted)
+
+
 def _holds(permission: Permission) -> tuple[ColumnElement[bool], ...]:
-    roles = [role for role, granted in GRANTS.items() if permission in granted]
-    return StaffAccount.disabled_at.is_(None), StaffAccount.role.in_(roles)
+    return StaffAccount.disabled_at.is_(None), StaffAccount.role.in_(_roles(permission))
 
 
-def _works(centre: Any, permission: Permission) -> ColumnElement[bool]:
-    """An active account of the centre itself holds `permission`; departments' people decide for their department."""
+def _works(centre: Any, roles: tuple[Role, ...]) -> ColumnElement[bool]:
+    """An active account of the centre itself has one of `roles`; departments' people decide for their department."""
     account = select(StaffAccount.id).where(
-        StaffAccount.centre_id == centre.id, StaffAccount.department_id.is_(None), *_holds(permission)
-    )
+        StaffAccount.centre_id == centre.id, StaffAccount.department_id.is_(None),
+        StaffAccount.disabled_at.is_(None), StaffAccount.role.in_(roles),
+    )  # fmt: skip
     return and_(centre.active, exists(account))
 
 
 def staffed(permission: Permission) -> frozenset[int]:
     """The centres where somebody holds `permission`; for writes of many rows. One statement."""
-    return frozenset(db.session.scalars(select(Centre.id).where(_works(Centre, permission))))
+    return frozenset(db.session.scalars(select(Centre.id).where(_works(Centre, _roles(permission)))))
 
 
 def working_departments(permission: Permission) -> frozenset[int]:
@@ -50,7 +54,7 @@ def above(centre: Centre, permission: Permission, among: frozenset[int] | None =
         return db.session.get(Centre, near) if near else None
     if not centre.ancestor_ids:
         return None
-    wanted = select(Centre).where(Centre.id.in_(centre.ancestor_ids), _works(Centre, permission))
+    wanted = select(Centre).where(Centre.id.in_(centre.ancestor_ids), _works(Centre, _roles(permission)))
     return db.session.scalars(wanted.order_by(Centre.depth.desc()).limit(1)).first()
 
 
@@ -99,15 +103,16 @@ def answers_for(actor: Actor, permission: Permission) -> Select[int]:
     """
     if actor.centre_id is None or actor.department_id is not None:
         return select(Centre.id).where(false())
-    return _answers(actor.centre_id, permission)
+    return _answers(actor.centre_id, _roles(permission))
 
 
 @lru_cache(maxsize=1024)
-def _answers(centre_id: int, permission: Permission) -> Select[int]:
-    """The same SQL for the same inbox: a statement that needs it for several counts holds and asks it once."""
+def _answers(centre_id: int, roles: tuple[Role, ...]) -> Select[int]:
+    """The same SQL for the same inbox: a statement that needs it for several counts holds and asks it once, also for
+    several permissions of the same roles."""
     # Downwards from the own one, no further than to where somebody works: as many steps as there are empty centres.
     own = select(Centre.id).where(Centre.id == centre_id).cte(recursive=True)
-    answers = own.union_all(select(Centre.id).where(Centre.parent_id == own.c.id, ~_works(Centre, permission)))
+    answers = own.union_all(select(Centre.id).where(Centre.parent_id == own.c.id, ~_works(Centre, roles)))
     return select(answers.c.id)
 
 

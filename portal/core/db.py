@@ -6,6 +6,7 @@ locks taken in the actions.
 """
 
 import os
+import select
 import sqlite3
 import threading
 import time
@@ -15,6 +16,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from flask import Flask, Response, current_app, g, has_request_context, request
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
@@ -31,7 +33,7 @@ from sqlalchemy import (
     func,
     literal_column,
 )
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -311,6 +313,23 @@ def _teardown(_error: BaseException | None) -> None:
             _write_intent.set(False)
 
 
+def _still_there(connection: Any, _record: object, _proxy: object) -> None:
+    """A server that is gone has closed the socket, or said so; to ask each time costs every request a round trip.
+
+    Where there is something to read it is asked, and when it does not answer the pool opens another connection.
+    """
+    if not connection.closed:
+        waits = select.poll()
+        waits.register(connection.fileno(), select.POLLIN)
+        if not waits.poll(0):
+            return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError from error
+
+
 def init_app(app: Flask) -> None:
     """Bind the database to the app and install commit-once, SQLite begin, and fork safety."""
     uri = app.config["SQLALCHEMY_DATABASE_URI"]
@@ -318,7 +337,7 @@ def init_app(app: Flask) -> None:
         options: dict[str, Any] = {"connect_args": {"timeout": QUEUE_SECONDS, "check_same_thread": False}}
     else:
         # Compiling a statement of many small parts (what waits for somebody) costs PostgreSQL 300 ms, running it 15.
-        options = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 5, "connect_args": {"options": "-c jit=off"}}
+        options = {"pool_size": 5, "max_overflow": 5, "connect_args": {"options": "-c jit=off"}}
     app.config.setdefault("SQLALCHEMY_ENGINE_OPTIONS", options)
     options["hide_parameters"] = True  # errors go into logs; what was to be written may be somebody's
     db.init_app(app)
@@ -326,6 +345,8 @@ def init_app(app: Flask) -> None:
         engine = db.engine
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
+    else:
+        event.listen(engine, "checkout", _still_there)
     # RQ's work horse and gunicorn fork: a connection must never be shared by two processes.
     os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
     app.before_request(_before_request)

@@ -7,10 +7,11 @@ never half, so nothing is lost and nothing is told twice.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy import JSON, ColumnElement, CursorResult, Index, String, Text, func, or_, select, update
+from sqlalchemy import JSON, ColumnElement, CursorResult, Index, String, Table, Text, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -55,12 +56,17 @@ def insert_once(model: type[Any], rows: list[dict[str, Any]]) -> int:
     """
     if not rows:
         return 0
-    insert = (sqlite if is_sqlite() else postgresql).insert(model.__table__).on_conflict_do_nothing()
+    insert = _insertion(model.__table__, (sqlite if is_sqlite() else postgresql).insert)
     # Without the option PostgreSQL's driver answers -1.
-    done = db.session.execute(insert, rows, execution_options={"preserve_rowcount": True})
+    done = db.session.execute(insert, rows if rows[1:] else rows[0], execution_options={"preserve_rowcount": True})
     db.session.info["written"] = True
     assert isinstance(done, CursorResult)
     return done.rowcount
+
+
+@cache
+def _insertion(table: Table, insert: Callable[[Table], Any]) -> Any:
+    return insert(table).on_conflict_do_nothing()
 
 
 def put(topic: str, key: str, payload: dict[str, Any], now: datetime, due_at: datetime | None = None) -> None:

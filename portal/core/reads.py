@@ -12,30 +12,36 @@ from sqlalchemy import Connection, Executable, Row, Select, func, select
 
 from portal.core.db import LONE_READ, db, in_reading_request, is_sqlite
 
-
-def _untouched() -> bool:
-    """Whether this request has neither read nor written yet, on PostgreSQL."""
-    return has_request_context() and not is_sqlite() and not db.session().in_transaction()
+READING = "reading"  # of a session: its transaction, and the connection on which pages are read
 
 
-def _own() -> Connection:
-    """The request's connection; on PostgreSQL a page that is read begins in autocommit.
+def _shared() -> Connection | None:
+    """The connection of a page that is read: its own, the same for each of its statements; None for a request that may
+    write and take it back, and outside of requests.
 
-    Each statement of READ COMMITTED sees what is committed by then anyway, so BEGIN and ROLLBACK buy nothing.
+    On PostgreSQL it begins in autocommit: each statement of READ COMMITTED sees what is committed by then anyway, so
+    BEGIN and ROLLBACK buy nothing.
     """
-    if in_reading_request() and _untouched():
-        return db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-    return db.session.connection()
+    if not in_reading_request():
+        return None
+    session = db.session()
+    kept: tuple[Any, Connection] | None = session.info.get(READING)
+    if kept is None or kept[0] is not session.get_transaction():
+        untouched = not session.in_transaction() and not is_sqlite()
+        connection = session.connection(execution_options={"isolation_level": "AUTOCOMMIT"} if untouched else None)
+        session.info[READING] = kept = session.get_transaction(), connection
+    return kept[1]
 
 
 @contextmanager
-def _connection() -> Iterator[Connection]:
+def _beside() -> Iterator[Connection]:
     """Sees what is committed by now: a request that has written may take it back, so it reads beside itself.
 
-    On SQLite from the start: the transaction of a request that writes begins with the lock of all writers.
+    On SQLite from the start: the transaction of a request that writes begins with the lock of all writers. On
+    PostgreSQL a request that has done nothing yet needs no second connection.
     """
-    if in_reading_request() or _untouched():
-        yield _own()
+    if has_request_context() and not is_sqlite() and not db.session().in_transaction():
+        yield db.session.connection()
         return
     option: dict[str, Any] = {LONE_READ: True} if is_sqlite() else {"isolation_level": "AUTOCOMMIT"}
     with db.engine.connect().execution_options(**option) as connection:
@@ -44,20 +50,29 @@ def _connection() -> Iterator[Connection]:
 
 def row(statement: Executable, **values: Any) -> Row[Any] | None:
     """The first row of `statement` with its bound `values`, or None."""
-    with _connection() as connection:
+    connection = _shared()
+    if connection is not None:
+        return connection.execute(statement, values).first()
+    with _beside() as connection:
         return connection.execute(statement, values).first()
 
 
 def rows(statement: Executable, **values: Any) -> Sequence[Row[Any]]:
     """All rows of `statement` with its bound `values`."""
-    with _connection() as connection:
+    connection = _shared()
+    if connection is not None:
+        return connection.execute(statement, values).all()
+    with _beside() as connection:
         return connection.execute(statement, values).all()
 
 
 def own_rows(statement: Executable, **values: Any) -> Sequence[Row[Any]]:
     """As `rows`, but always inside the request's transaction: what it has written shows."""
-    db.session.flush()
-    return _own().execute(statement, values).all()
+    connection = _shared()
+    if connection is None:
+        db.session.flush()
+        connection = db.session.connection()
+    return connection.execute(statement, values).all()
 
 
 def stamp(model: Any) -> Select[Any, Any, Any]:

@@ -12,7 +12,6 @@ from portal.catalogue.actions import changing
 from portal.catalogue.models import Entry
 from portal.catalogue.public import going_back
 from portal.catalogue.public import queries as public_queries
-from portal.centres import queries as centres
 from portal.core import access, clock, pages, registry
 from portal.core.access import Viewer
 from portal.core.db import db
@@ -88,7 +87,7 @@ def _page(
         companions = whole_number(request.form.get("companions"), 99) or 0
         panel = replace(panel, error="" if asked else f"{error.message}{error.advice}", companions=companions)
     panel = replace(panel, fresh=fresh, still=not pages.wants_fragment(), asked=asked is not None)
-    key = ("answer", entry_id, brief.revision, brief.status, centres.stamp(), pages.minute(now))
+    key = ("answer", entry_id, brief.revision, brief.status, brief.centres, brief.centres_at, pages.minute(now))
     told = pages.kept(key, lambda: _told(entry_id, now))
     status = asked.status if asked else 0
     moved = public_queries.change(entry_id, change) if change and any(o.live for o in panel.mine) else None

@@ -37,6 +37,24 @@ def acting(town: Town, who: str) -> Iterator[Actor]:
         yield actor
 
 
+def test_a_kept_statement_is_guarded_for_whoever_asks(session: Any, town: Town, make: Any) -> None:
+    """core.scope remembers how a statement was guarded last: nobody gets what was made for somebody before."""
+    for code in ("A1", "B1"):
+        make.entry(town.centres[code], title=code, status="draft", published_at=None)
+    kept = select(Entry.title).order_by(Entry.title)
+    for who, seen in (("A1", ["A1"]), ("A1", ["A1"]), ("B1", ["B1"]), ("D", ["A1", "B1"]), ("A1", ["A1"]), ("ZFB", [])):
+        with acting(town, who):
+            assert session.scalars(kept).all() == seen, who
+    for other in (scope.ResidentScope(town.residents[0].id), scope.ResidentScope()):
+        with scope.use(other):
+            assert session.scalars(kept).all() == []
+    assert session.scalars(kept).all() == ["A1", "B1"]  # the tests' own scope
+    nobody = scope.enter(None)
+    with pytest.raises(scope.ScopeMissing):
+        session.scalars(kept)
+    scope.leave(nobody)
+
+
 def test_the_whole_cycle_inside_scopes(session: Any, town: Town) -> None:
     with acting(town, "A1S") as station:
         offered = draft(town, "A1S", title="站里的")

@@ -247,6 +247,8 @@ def asked_for_help(session: Any, town: Town) -> None:
     session.add_all([member, row, kept])
     session.flush()
     session.add(HelpOrder(centre_id=a1, request_id=row.id, member_id=member.id, token="x", offered_at=NOW))
+
+
 def called_for_help(session: Any, town: Town) -> None:
     """An alarm that has ended, with words, a recording and a report."""
     home, me = town.centres["A1"].id, town.residents[0]

@@ -51,8 +51,6 @@ from tests.factories import NOW, Make, Town
 from tests.house import world
 from tests.house.test_house_rules import CODE, TEMPLATES, name, tree
 
-pytestmark = pytest.mark.once
-
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 SATURDAY = clock.at(date(2026, 11, 28), time(10))  # three days from now; what is told here begins then
 TERMS = {

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.cases.models import Case
 from portal.cases.actions import open_case
+from portal.cases.models import Case
 from portal.catalogue.actions import entry_values as rows_of_entries
 from portal.catalogue.models import BulkStep, Entry, EntryChange, Guide, PlanImport, PrintedDocument, Template
 from portal.centres.models import CentreSheet

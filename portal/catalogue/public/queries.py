@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from markupsafe import Markup
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select, true
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from portal.catalogue import pictures, words
@@ -16,6 +16,7 @@ from portal.catalogue.models import CANCELLED, PUBLIC, Category, Entry, EntryCha
 from portal.catalogue.public import linked_data, month_snapshot
 from portal.catalogue.states import APPLIED, UNDONE, URGENT
 from portal.catalogue.windows import free_places
+from portal.centres import queries as centres
 from portal.centres.models import Centre
 from portal.core import clock, pages, reads, scope
 from portal.core.db import db
@@ -23,6 +24,7 @@ from portal.venues.models import Venue
 
 EFFECTIVE = (APPLIED, URGENT, UNDONE)  # changes that moved something, be it back
 
+_tree = centres.TREE.subquery()
 _BRIEF = (
     select(
         Entry.id, Entry.revision, Entry.month, Entry.title, Entry.status, Entry.centre_id, Entry.capacity, Entry.unit,
@@ -34,10 +36,12 @@ _BRIEF = (
         func.coalesce(func.nullif(Centre.short_name, ""), Centre.name).label("centre_name"),
         Category.code.label("category_code"), Category.name.label("category_name"),
         select(func.count(Like.resident_id)).where(Like.entry_id == Entry.id).scalar_subquery().label("likes"),
+        _tree.c[0].label("centres"), _tree.c[1].label("centres_at"),  # what `centres.stamp` says
     )
     .join(Centre, Centre.id == Entry.centre_id)
     .join(Category, Category.id == Entry.category_id)
     .outerjoin(Venue, Venue.id == Entry.venue_id)
+    .join(_tree, true())
     .where(Entry.id == bindparam("id"), Entry.status.in_(PUBLIC))
 )  # fmt: skip
 

@@ -17,6 +17,7 @@ from portal.catalogue.models import (
     IN_REVIEW,
     PUBLISHED,
     RETURNED,
+    SAID_YES,
     Entry,
     EntrySession,
 )
@@ -115,9 +116,8 @@ def passed(actor: Actor) -> ColumnElement[bool]:
     """This centre has said yes, and the row has not come back: it waits above, stands in its list or is through."""
     if actor.department_id is not None or not actor.can(Permission.REVIEW):
         return false()
-    line = StateHistory
-    said = select(line.id).where(
-        line.object_type == "entry", line.object_id == Entry.id, line.name.in_(YES), line.centre_id == actor.centre_id
+    said = select(StateHistory.id).where(
+        SAID_YES, StateHistory.object_id == Entry.id, StateHistory.centre_id == actor.centre_id
     )
     above = and_(Entry.status == IN_REVIEW, Entry.waits_at_id != actor.centre_id)
     return and_(or_(above, Entry.status.in_((ACCEPTED, APPROVED, PUBLISHED, CANCELLED))), said.exists())
