@@ -107,6 +107,9 @@ def _requests() -> None:
     op.create_index("ix_help_request_person", name, ["person_key", "kind"])
     op.create_index("ix_help_request_status", name, ["status", "done_at"])
     op.create_index("ix_help_request_near", name, ["kind", "filed_at"])
+    to_call = sa.text("call_text <> ''")
+    columns = ["recorded_centre_id"]
+    op.create_index("ix_help_request_call", name, columns, sqlite_where=to_call, postgresql_where=to_call)
     op.create_index("ix_help_request_undone", name, ["centre_id"], sqlite_where=undone, postgresql_where=undone)
 
 

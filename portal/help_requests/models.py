@@ -55,6 +55,7 @@ PLANNED, MOVED, KEPT, CALLED_OFF = "planned", "moved", "kept", "called_off"
 AM, PM = "am", "pm"
 GUIDE, PHONE, OTHER_KIND = "guide", "phone", "kind"
 
+TO_CALL = text("call_text <> ''")
 IS_UNDONE = text("status NOT IN ('refused','confirmed','withdrawn')")
 
 
@@ -83,6 +84,7 @@ class HelpRequest(CentreScoped, Base):
         Index("ix_help_request_person", "person_key", "kind"),
         Index("ix_help_request_status", "status", "done_at"),
         Index("ix_help_request_near", "kind", "filed_at"),
+        Index("ix_help_request_call", "recorded_centre_id", sqlite_where=TO_CALL, postgresql_where=TO_CALL),
         Index("ix_help_request_undone", "centre_id", sqlite_where=IS_UNDONE, postgresql_where=IS_UNDONE),
     )
 
