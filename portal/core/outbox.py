@@ -58,7 +58,7 @@ def insert_once(model: type[Any], rows: list[dict[str, Any]]) -> int:
         return 0
     insert = _insertion(model.__table__, (sqlite if is_sqlite() else postgresql).insert)
     # Without the option PostgreSQL's driver answers -1.
-    done = db.session.execute(insert, rows if rows[1:] else rows[0], execution_options={"preserve_rowcount": True})
+    done = db.session.execute(insert, rows, execution_options={"preserve_rowcount": True})
     db.session.info["written"] = True
     assert isinstance(done, CursorResult)
     return done.rowcount

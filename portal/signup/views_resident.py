@@ -87,7 +87,9 @@ def _page(
         companions = whole_number(request.form.get("companions"), 99) or 0
         panel = replace(panel, error="" if asked else f"{error.message}{error.advice}", companions=companions)
     panel = replace(panel, fresh=fresh, still=not pages.wants_fragment(), asked=asked is not None)
-    key = ("answer", entry_id, brief.revision, brief.status, brief.centres, brief.centres_at, pages.minute(now))
+    # Until it begins the ticket says the same all day.
+    turn = clock.today(now) if brief.first_start and now < brief.first_start else pages.minute(now)
+    key = ("answer", entry_id, brief.revision, brief.status, brief.centres, brief.centres_at, turn)
     told = pages.kept(key, lambda: _told(entry_id, now))
     status = asked.status if asked else 0
     moved = public_queries.change(entry_id, change) if change and any(o.live for o in panel.mine) else None

@@ -93,16 +93,8 @@ def service(entry_id: int) -> Response:
     now = clock.now()
     brief = queries.brief(entry_id) or abort(404)
     # Sign-ups change what `brief` says and nothing of what is kept.
-    key = (
-        "service",
-        entry_id,
-        brief.revision,
-        brief.status,
-        brief.room_open,
-        brief.centres,
-        brief.centres_at,
-        pages.minute(now),
-    )
+    shown = (brief.revision, brief.status, brief.room_open, brief.centres, brief.centres_at)
+    key = ("service", entry_id, *shown, pages.minute(now))
     told, event = pages.kept(key, lambda: _told(entry_id, now))
     panels = registry.panels(brief, access.viewer(), now)
     free, over = windows.free_places(brief.capacity, brief.taken), queries.is_over(brief, now)

@@ -67,20 +67,20 @@ def coverage(month: str, path: str = "", by_centre: bool = True) -> Coverage:
     """
     categories = list(db.session.scalars(select(Category).order_by(Category.position, Category.id)))
     by_id = {c.id: c for c in categories}
-    services = list(db.session.scalars(select(ServiceType).where(ServiceType.active).order_by(ServiceType.position)))
+    services = _services()
     found = _entries(month, path, by_centre)
     guides = _guides()
     filed: dict[int, Found] = {}
     for row in found:
         filed.setdefault(row[0], []).append(row)
-    every = {c.id: _category(c, by_id, services, filed.get(c.id, []), guides) for c in categories}
+    every = {c.id: _category(c, by_id, services.get(c.id, []), filed.get(c.id, []), guides) for c in categories}
     parents = {c.parent_id for c in categories}
     leaves = [c for c in categories if c.id not in parents]
     counted = tuple(every[c.id] for c in leaves)
     columns = [every[c.id] for c in categories if c.id in filed or (c in leaves and c.kind == "activity")]
     expected = sum(c.expected or 0 for c in categories)
     watched = {c.id for c in categories if c.expected or (c.parent_id and by_id[c.parent_id].expected)}
-    standing = sum(by_id[s.category_id].kind in STANDING for s in services)
+    standing = sum(len(services.get(c.id, ())) for c in categories if c.kind in STANDING)
     return Coverage(
         month=month, categories=counted, columns=tuple(columns),
         centres=tuple(_centres(found, leaves, path)) if by_centre else (),
@@ -105,6 +105,18 @@ def _entries(month: str, path: str, by_centre: bool) -> Found:
     return [(c, s, p, n) for c, s, p, n in db.session.execute(grouped)]
 
 
+Service = tuple[int, str]  # number and name
+
+
+def _services() -> dict[int, list[Service]]:
+    """Active services by category, in order."""
+    wanted = select(ServiceType.category_id, ServiceType.id, ServiceType.name).where(ServiceType.active)
+    found: dict[int, list[Service]] = {}
+    for category_id, number, name in db.session.execute(wanted.order_by(ServiceType.position)):
+        found.setdefault(category_id, []).append((number, name))
+    return found
+
+
 def _guides() -> dict[int, set[str]]:
     """Titles of active guides by category; the same one of several centres is one service on offer."""
     found: dict[int, set[str]] = {}
@@ -114,11 +126,9 @@ def _guides() -> dict[int, set[str]]:
 
 
 def _category(
-    category: Category, by_id: dict[int, Category], services: list[ServiceType], found: Found,
-    guides: dict[int, set[str]],
-) -> CategoryCount:  # fmt: skip
-    """found: the category's own rows."""
-    mine = [s for s in services if s.category_id == category.id]
+    category: Category, by_id: dict[int, Category], mine: list[Service], found: Found, guides: dict[int, set[str]]
+) -> CategoryCount:
+    """mine, found: the category's own services and rows."""
     titles = guides.get(category.id, set())
     offered = {service for _, service, *_ in found if service}
     rows = sum(number for *_, number in found)
@@ -126,7 +136,7 @@ def _category(
         missing: list[str] = []
         count = len(mine)
     else:
-        missing = [s.name for s in mine if s.id not in offered and s.name not in titles]
+        missing = [name for number, name in mine if number not in offered and name not in titles]
         count = rows + len(titles)
     parent = by_id[category.parent_id].name if category.parent_id else ""
     return CategoryCount(category, parent, count, len(mine), tuple(missing), rows)
