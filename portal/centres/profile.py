@@ -81,6 +81,7 @@ class Profile:
     no_show: dict[str, Any] = field(default_factory=dict)  # who signs up and does not come: the rule, off without one
     help: dict[str, Any] = field(default_factory=dict)  # kinds of help requests, and how long what is kept of them
     cases: dict[str, dict[str, Any]] = field(default_factory=dict)  # by kind: clocks and what follows a missed one
+    teams: dict[str, Any] = field(default_factory=dict)  # service teams: parts of a day, kinds of members, skills, rest
     hours: tuple[tuple[int, int], ...] = ((510, 720), (840, 1080))  # office hours of a working day, half-open minutes
     venues: VenueWords = field(default_factory=VenueWords)
     second_factor: frozenset[tuple[str, str]] = frozenset()  # (level, role) who must have one
@@ -145,7 +146,7 @@ def load(code: str) -> Profile:
     reasons = dict(load(raw["based_on"]).reasons) if raw.get("based_on") else {}
     for feature, kinds in raw.pop("reasons", {}).items():
         reasons |= {f"{feature}.{kind}": tuple(words) for kind, words in kinds.items()}
-    for table in ("feedback", "no_show", "cases", "help", "group_ages", "confirmed_groups"):
+    for table in ("feedback", "no_show", "cases", "help", "group_ages", "confirmed_groups", "teams"):
         if table not in raw and raw.get("based_on"):
             raw[table] = getattr(load(raw["based_on"]), table)
     raw["second_factor"] = _who(code, levels, raw.pop("staff", {}).get("second_factor", ()))

@@ -9,6 +9,7 @@ from flask_wtf import FlaskForm
 from wtforms import Field, FileField, StringField, ValidationError
 from wtforms.meta import DefaultMeta
 from wtforms.validators import InputRequired, Length, Optional
+from wtforms.widgets import DateInput
 
 from portal.core import clock
 from portal.core.errors import DomainError
@@ -84,6 +85,26 @@ class LooseDateField(Field):
             self.data = None
         if self.data is None:
             raise ValueError("没有这一天，请按 2026-12-03 的样子填写。")
+
+
+FIRST_YEAR, LAST_YEAR = 2000, 2199
+
+
+class Day(LooseDateField):
+    """A date; the browser's own picker, and every usual way of typing it."""
+
+    widget = DateInput()
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata(valuelist)
+        if self.data is not None and not FIRST_YEAR <= self.data.year <= LAST_YEAR:
+            self.data = None
+            raise ValueError("年份不对，请看看日期。")
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return self.data.isoformat() if self.data else ""
 
 
 class MonthField(StringField):

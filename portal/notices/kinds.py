@@ -46,6 +46,7 @@ TABLE = (
     Kind("call_back", "回访", "您提的意见怎么处理的，要告诉您，所以不能关", own_link=True),
     Kind("help", "求助进展", "您的求助到了哪一步，要告诉您，所以不能关", own_link=True),
     Kind("follow", "关注更新", "您关注的中心和类别有新活动", switchable=True),
+    Kind("team", "服务队", "您是队员的话，值班和派单要告诉您，所以不能关"),
     Kind("catalogue", "清单审核", staff=True),
     Kind("deadline", "截止提醒", staff=True),
     Kind("work", "工作提醒", staff=True),

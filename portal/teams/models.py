@@ -20,8 +20,6 @@ OPEN, FILLED, OFFERED = "open", "filled", "offered"
 AM, PM, EVENING, NIGHT = "am", "pm", "evening", "night"
 PARTS = (AM, PM, EVENING, NIGHT)
 
-IS_OPEN = text("status = 'open'")
-
 
 class Team(CentreScoped, Base):
     """A team of one centre."""
@@ -109,7 +107,7 @@ class Shift(CentreScoped, Base):
         CheckConstraint("(status = 'open') = (member_id IS NULL)", name="filled"),
         UniqueConstraint("team_id", "day", "part", "role", "slot"),  # what is needed is counted once
         UniqueConstraint("member_id", "day", "part"),  # nobody twice at one moment
-        Index("ix_shift_open", "day", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
+        Index("ix_shift_open", "day", sqlite_where=text("status = 'open'"), postgresql_where=text("status = 'open'")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -18,38 +18,20 @@ from wtforms import (
 )
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Optional
-from wtforms.widgets import CheckboxInput, DateInput, ListWidget, NumberInput, TimeInput
+from wtforms.widgets import CheckboxInput, ListWidget, NumberInput, TimeInput
 
 from portal.centres.picking import Groups
 from portal.centres.rules import clock_text
 from portal.core import clock
-from portal.core.forms import FULL_WIDTH, Form, LooseDateField, MobileField, at_most, strip
+from portal.core.forms import FULL_WIDTH, Day, Form, MobileField, at_most, strip
 from portal.core.incoming import whole_number
 from portal.venues import rules
 from portal.venues.rules import Span, day_words
 from portal.venues.rules.eligibility import Wish
 
 MOST_PEOPLE = 9999
-FIRST_YEAR, LAST_YEAR = 2000, 2199
 BY_PHONE, INSIDE = "caller", "inside"
 AROUND, CANCEL = "around", "cancel"
-
-
-class Day(LooseDateField):
-    """A date; the browser's own picker, and every usual way of typing it."""
-
-    widget = DateInput()
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        super().process_formdata(valuelist)
-        if self.data is not None and not FIRST_YEAR <= self.data.year <= LAST_YEAR:
-            self.data = None
-            raise ValueError("年份不对，请看看日期。")
-
-    def _value(self) -> str:
-        if self.raw_data:
-            return str(self.raw_data[0])
-        return self.data.isoformat() if self.data else ""
 
 
 class Clock(Field):
