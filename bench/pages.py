@@ -49,6 +49,8 @@ PARTS = {
     "sheet_id": "SELECT min(id) FROM centre_sheet",
     "date_id": "SELECT session_id FROM attendance ORDER BY id LIMIT 1",
     "no_show_id": "SELECT min(id) FROM no_show",
+    "team_id": "SELECT min(id) FROM team", "member_id": "SELECT min(id) FROM team_member",
+    "order_id": "SELECT min(id) FROM help_order",
     "rest": "SELECT 'nothing'",
     "key": "SELECT 'nothing'",
     "pack_id": "SELECT min(id) FROM printed_document WHERE paper = 'pack'",

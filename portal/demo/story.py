@@ -20,11 +20,13 @@ from portal.demo import (
     help_requests,
     incidents,
     opinions,
+    orders,
     places,
     residents,
     room_days,
     room_stories,
     rooms,
+    teams,
 )
 from portal.demo.stage import Stage, cast, publication
 from portal.operations import work
@@ -104,7 +106,9 @@ def _play(stage: Stage, password: str, say: Say) -> None:
     room_stories.after(stage)
     say(f"{bookings} 次场地预约，还有候补、固定安排和临时停用")
     say(f"{opinions.build(stage)} 份评价，几份要回访")
+    say(f"{teams.build(stage)} 位服务队队员，排班表排到下个月")
     say(f"{help_requests.build(stage)} 件求助，每种状态都有")
+    say(f"{orders.build(stage)} 张派单")
     coming.build(stage)
     say(f"{clock.month_name(stage.following)}清单正在审核")
     work.tick(stage.now)

@@ -24,6 +24,7 @@ from portal.core import clock
 from portal.core.words import Words
 from portal.feedback import notices as feedback
 from portal.feedback.models import CallBack, Evaluation
+from portal.front import team_samples
 from portal.help_requests import notices as help_requests
 from portal.help_requests.models import HelpRequest
 from portal.notices import kinds, rules, wording
@@ -42,6 +43,7 @@ from portal.venues.models import APPROVED, PENDING, Booking, BookingSeries, Venu
 
 MODULES: tuple[ModuleType, ...] = (
     signup, organiser, groups_confirmed, no_shows, venues, catalogue, feedback, help_requests,
+    *team_samples.MODULES,
 )  # fmt: skip
 
 
@@ -163,6 +165,7 @@ def samples(now: datetime) -> dict[ModuleType, dict[str, Any]]:
         venues: {**people, **_room(centre, now)},
         catalogue: {**people, **_month(entry, centre, now)},
         feedback: {**people, "call": _call(centre, now), "by": "王经办", "again_days": 7},
+        **team_samples.samples(centre, now),
         help_requests: {"row": _helped(centre, now), "by": "葵涌街道", "reason": "这段时间人手不够"},
     }  # fmt: skip
 

@@ -10,8 +10,17 @@ from flask import Flask
 def register(app: Flask) -> None:
     """Add this feature's pages, handlers and deadlines to the app."""
     # Importing the first three registers what the outbox carries out, what is due and what is a resident's.
-    from portal.help_requests import deadlines, handlers, registry, views_kept, views_resident, views_staff  # noqa: F401
+    from portal.help_requests import (
+        deadlines,  # noqa: F401
+        handlers,  # noqa: F401
+        orders,
+        registry,  # noqa: F401
+        views_kept,
+        views_resident,
+        views_staff,
+    )
 
     app.register_blueprint(views_resident.bp)
     app.register_blueprint(views_staff.bp)
     app.register_blueprint(views_kept.bp)
+    orders.register(app)

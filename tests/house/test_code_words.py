@@ -123,7 +123,9 @@ def _prose(file: Path) -> str:
 # Dead names -----------------------------------------------------------------------------------------------------------
 
 # Registered by their decorator (a page, a command, an effect, a deadline, a source of the registry, a cleaning up).
-BY_DECORATOR = re.compile(r"^(\w*bp|face|staff)\.|command|^event\.|^(outbox|registry|hooks|job_queue|access)\.")
+BY_DECORATOR = re.compile(
+    r"^(\w*bp|face|staff)\.|command|^event\.|^(outbox|registry|hooks|job_queue|access|free|panes|member_page)\."
+)
 # Named by nobody in the product, and why they stay: path:name -> reason.
 NAMED_BY_NOBODY = {
     "portal/cases/actions.py:stop_clock": "a case with several clocks: help requests and tasks stop one before the end",

@@ -56,6 +56,7 @@ PERSONS = {
     "resident": "phone name address groups quiet",
     "sign_up": "note refusal_reason caller_name",
     "sign_up_review": "reason",
+    "team_member": "name phone",
     "venue_note": "body",  # of those about a booking
     "web_session": "address agent",
     "wechat_binding": "open_id",
@@ -118,7 +119,11 @@ NOBODYS = {
     "spoken_code": "code_hash",
     "synonym_list": "text",
     "staff_account": "username name phone role password_hash totp_secret",
+    "shift": "part role status",
+    "shift_pattern": "part role",
     "state_history": "object_type name from_status to_status actor_kind actor_name reason about details",
+    "team": "name",
+    "team_member": "role kind skills code",  # code: a random number
     "urge": "month urged_by",
     "venue": "name kind place address functions equipment intro terms_of_use contact phone link responsible partner "
     "who_may staff_notes door_key import_key",
@@ -219,7 +224,8 @@ def asked_for_help(session: Any, town: Town) -> None:
     address = HelpAddress(centre_id=a1, text="x")
     session.add_all([case, team, address])
     session.flush()
-    member = TeamMember(centre_id=a1, team_id=team.id, name="队员", kind="social", since=NOW.date(), created_at=NOW)
+    member = TeamMember(centre_id=a1, team_id=team.id, name="队员", kind="social", since=NOW.date(), created_at=NOW,
+                        resident_id=me, phone=town.residents[0].phone)  # fmt: skip
     row = HelpRequest(centre_id=a1, case_id=case.id, resident_id=me, person_key=f"r{me}", kind="agency", words="x",
                       address_id=address.id, status="accepted", filed_at=NOW)  # fmt: skip
     kept = VulnerableRegistration(centre_id=a1, resident_id=me, person_key=f"r{me}", since=NOW.date(), proof="x",

@@ -19,6 +19,7 @@ CENTRES = "a centre's, a room's or an activity's own number: public"
 OWN = "one's own, or a relative's whom one acts for"
 LET_IN = "of a resident whom the centre knows, with the name: tests/people/test_spoken_code.py"
 STAFF = "of a colleague who holds the account"
+MEMBER = "of somebody who serves in the team: kept as typed, looked up nowhere; tests/teams/test_pages.py"
 DECLARED = {
     "people.send_code": OWN, "people.phone": OWN, "people.relatives": OWN, "people.relative": OWN,
     "people_staff.new_account": STAFF, "people_staff.hand_over": STAFF,
@@ -27,6 +28,7 @@ DECLARED = {
         "catalogue_staff.take_plan", "venues_rooms.new", "venues_rooms.save", "people_staff.departments",
         "people_staff.department",
     ), CENTRES),
+    "teams_staff.team": MEMBER, "teams_staff.member": MEMBER,
     "notices_staff.find": "of whoever rings: counted, recorded, told alike for a stranger's; tests/notices/test_lookup.py",
     **dict.fromkeys(("help_staff.record", "help_kept.register"), "a caller's: masked everywhere; tests/help_requests/test_way.py"),
     "help_kept.keep_outside": "a unit's outside the portal: public",
@@ -36,6 +38,7 @@ DECLARED = {
 FORMS = {
     "portal.people.forms": {"PhoneForm", "RelativeForm", "HolderForm", "AccountForm", "SpokenForm", "LetInForm"},
     "portal.venues.staff.forms": {"BookForm"},
+    "portal.teams.forms": {"MemberForm"},
 }
 
 

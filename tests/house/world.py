@@ -28,6 +28,7 @@ from portal.signup.models import SignUp
 from portal.signup.no_shows.models import NoShow
 from portal.venues.models import BookingSeries
 from tests.factories import NOW, Make, Town
+from tests.house import world_teams
 
 SECRET = "只有甲一知道"
 PHONE = "19900000000"  # of the resident who signed up
@@ -97,6 +98,7 @@ def build(town: Town, make: Make) -> World:
     db.session.add_all(rows.values())
     db.session.flush()
     ids = _ids(town, public, rows) | _feedback(town, public) | room_ids
+    ids |= world_teams.ids(town, SECRET)
     db.session.commit()
     return World(town, ids, {})
 
