@@ -1,12 +1,14 @@
 """The wording of every message about teams and rosters, in one place (SPEC M3, H7)."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from portal.core import clock
 from portal.core.words import Words
-from portal.teams import queries
+from portal.teams import queries, rules
 from portal.teams.models import Shift, TeamMember
 
+HOUR = timedelta(hours=1)
 MOST_NAMED = 6  # gaps that one message names; the page has all
 
 
@@ -23,12 +25,14 @@ def _listed(gaps: Sequence[Shift]) -> str:
 
 def gaps(team: str, found: Sequence[Shift]) -> Words:
     """To the contact person, once for each gap of the next seven days."""
-    return Words("team.gap", f"{team}：未来 7 天有 {len(found)} 个班缺人", f"{_listed(found)}。请打开排班表安排。")
+    title = f"{team}：未来 {rules.AHEAD.days} 天有 {len(found)} 个班缺人"
+    return Words("team.gap", title, f"{_listed(found)}。请打开排班表安排。")
 
 
 def last_call(team: str, found: Sequence[Shift]) -> Words:
     """To the captain, once, 24 hours before."""
-    return Words("team.gap", f"{team}：24 小时内有 {len(found)} 个班没人", f"{_listed(found)}。请队长现在定人。")
+    title = f"{team}：{rules.LAST_CALL // HOUR} 小时内有 {len(found)} 个班没人"
+    return Words("team.gap", title, f"{_listed(found)}。请队长现在定人。")
 
 
 def offered(shift: Shift, member: TeamMember) -> Words:

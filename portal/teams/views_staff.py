@@ -58,7 +58,7 @@ def teams() -> Any:
     lines, more = queries.teams(now, page)
     return pages.page(
         "teams/staff_teams.html", status=422 if form.is_submitted() else 200, lines=lines, more=more, page=page,
-        form=form, coverage=rules.coverage,
+        form=form, coverage=rules.coverage, ahead=rules.AHEAD.days,
     )  # fmt: skip
 
 

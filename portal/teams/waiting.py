@@ -43,7 +43,7 @@ def _rows(wanted: tuple[ColumnElement[bool], ...]) -> Select[Any]:
 def _line(found: dict[str, Any], now: datetime) -> Waiting:
     day = date.fromisoformat(str(found["day"])[:10])
     start = queries.policy().parts[0].span(day)[0]
-    title = f"{found['team']}：7 天内有 {found['count']} 个班缺人"
+    title = f"{found['team']}：{rules.AHEAD.days} 天内有 {found['count']} 个班缺人"
     detail = f"{found['centre']} · 最近的是{clock.day(day)}"
     soon = "gold" if start - now < rules.LAST_CALL else "neutral"
     return Waiting(SECTION, title, detail, now, f"/staff/teams/{found['id']}/roster", start, soon)

@@ -49,12 +49,13 @@ def well(order: HelpOrder) -> Words:
     return Words(
         "team.check",
         "您还好吗？请报个平安",
-        f"到了已经超过一小时。请打开点“平安”；{more} 分钟没有消息，我们会联系队长。",
+        f"到了已经超过{clock.said(rules.CHECK)}。请打开点“平安”；{more} 分钟没有消息，我们会联系队长。",
     )
 
 
 def no_sign(order: HelpOrder) -> Words:
     """To the captain and the community: somebody alone in a home has given no sign."""
     there = clock.hour(order.there_at) if order.there_at else ""
-    said = f"{there} 到的，一小时又 15 分钟没有报平安。请马上打电话；联系不上就上门看看，有危险拨 110。"
+    more = int((rules.CHECK + rules.CHECK_MORE).total_seconds() // 60)
+    said = f"{there} 到的，{more} 分钟没有报平安。请马上打电话；联系不上就上门看看，有危险拨 110。"
     return Words("team.check", f"{order.member.name}上门后没有消息（求助 #{order.request_id}）", said)

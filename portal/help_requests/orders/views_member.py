@@ -35,7 +35,7 @@ def _go(actor: Actor, order_id: int) -> str:
 
 def _arrive(actor: Actor, order_id: int) -> str:
     order = actions.arrive(actions.mine(actor, order_id, clock.now()), clock.now())
-    return "记下了。一小时内办不完，请点一下“平安”。" if order.check_by else "记下了。"
+    return f"记下了。{clock.said(rules.CHECK)}内办不完，请点一下“平安”。" if order.check_by else "记下了。"
 
 
 def _well(actor: Actor, order_id: int) -> str:
