@@ -42,7 +42,7 @@ def test_hold_ring_take_silent(house, visit, chromium):
     expect(desks[0].get_by_text("紧急铃声已开")).to_be_visible()
     expect(desks[1].get_by_text("紧急铃声未开")).to_be_visible()  # said, not hidden
     phone = visit(
-        portal, PHONE, cookies=house.as_resident(house.people[0]), geolocation=PLACE, permissions=["geolocation"],
+        portal, PHONE, cookies=house.as_resident(house.people[1]), geolocation=PLACE, permissions=["geolocation"],
         is_mobile=True, has_touch=True,
     )  # fmt: skip
     phone.goto("/help/urgent")
@@ -59,7 +59,7 @@ def test_hold_ring_take_silent(house, visit, chromium):
     phone.mouse.up()
     for desk in desks:
         assert seconds(desk.locator(".al-take"), began, SHOWN) <= SHOWN
-        assert "甲一社区" in desk.locator(".al").inner_text() and "居民甲" not in desk.locator(".al").inner_text()
+        assert "甲一社区" in desk.locator(".al").inner_text() and "居民乙" not in desk.locator(".al").inner_text()
     expect(phone.get_by_text("位置已送到，误差约 30 米")).to_be_visible()
     expect(phone.get_by_text(re.compile("已响铃 2 台电脑"))).to_be_visible()
     desks[0].locator(".al-take").click()
@@ -69,7 +69,7 @@ def test_hold_ring_take_silent(house, visit, chromium):
         expect(desk.locator(".al")).to_have_count(0, timeout=SILENT * 1000)
         expect(desk.locator(".al-bar")).to_be_visible()
     assert time.monotonic() - began <= SILENT + 1
-    expect(desks[0].get_by_text("测试花园0栋")).to_be_visible()
+    expect(desks[0].get_by_text("测试花园1栋")).to_be_visible()
     desks[0].get_by_label("派了几个人").fill("2")
     desks[0].get_by_role("button", name="已派人出发").click()
     expect(phone.get_by_role("heading", name="已出发，往您这里来")).to_be_visible()

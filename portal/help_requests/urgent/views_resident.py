@@ -93,12 +93,12 @@ def _found(key: str) -> UrgentCall:
         return (queries.call_by_key(key) if filing.is_key(key) else None) or abort(404)
 
 
-@bp.get("/<uuid:call_key>")
+@bp.get("/<call_key>")
 @access.public
-def status(call_key: uuid.UUID) -> Response:
+def status(call_key: str) -> Response:
     """On how many screens it rings, who has it, who is on the way; asked again every three seconds while it is looked
     at, without a script every ten."""
-    return _status(str(call_key))
+    return _status(call_key)
 
 
 def _status(key: str, error: DomainError | None = None) -> Response:
@@ -112,20 +112,20 @@ def _status(key: str, error: DomainError | None = None) -> Response:
     return answer
 
 
-def _refused(error: DomainError, call_key: uuid.UUID) -> Response:
+def _refused(error: DomainError, call_key: str) -> Response:
     if isinstance(error, NoSuchAlarm):
         abort(404)
-    return _status(str(call_key), error)
+    return _status(call_key, error)
 
 
-def _done(said: str, call_key: uuid.UUID) -> Response:
-    return pages.said(said, url_for(".status", call_key=call_key), lambda: _status(str(call_key)))
+def _done(said: str, call_key: str) -> Response:
+    return pages.said(said, url_for(".status", call_key=call_key), lambda: _status(call_key))
 
 
-@bp.post("/<uuid:call_key>/place")
+@bp.post("/<call_key>/place")
 @access.public
 @pages.act(_refused, _done)
-def place(call_key: uuid.UUID) -> str:
+def place(call_key: str) -> str:
     """Where the phone is, in degrees and metres; anything odd is no position."""
     try:
         north, east = float(request.form.get("latitude", "")), float(request.form.get("longitude", ""))
@@ -133,37 +133,37 @@ def place(call_key: uuid.UUID) -> str:
     except ValueError:
         return ""
     if -90 <= north <= 90 and -180 <= east <= 180 and accuracy >= 0:  # false for NaN
-        filing.locate(str(call_key), north, east, int(min(accuracy, 100_000)), clock.now())
+        filing.locate(call_key, north, east, int(min(accuracy, 100_000)), clock.now())
     return ""
 
 
-@bp.post("/<uuid:call_key>/say")
+@bp.post("/<call_key>/say")
 @access.public
 @pages.act(_refused, _done)
-def say(call_key: uuid.UUID) -> str:
+def say(call_key: str) -> str:
     """What happened, in words."""
-    filing.say(str(call_key), request.form.get("words", ""), clock.now())
+    filing.say(call_key, request.form.get("words", ""), clock.now())
     return "已送到。"
 
 
-@bp.post("/<uuid:call_key>/voice")
+@bp.post("/<call_key>/voice")
 @access.public_files
 @pages.act(_refused, _done)
-def speak(call_key: uuid.UUID) -> str:
+def speak(call_key: str) -> str:
     """What happened, as a recording: written anew before anything is locked."""
-    _found(str(call_key))
+    _found(call_key)
     data = voice.sent(request.files.get("voice"))
     if not data:
         raise voice.VoiceRefused("还没有录音。", field="voice")
     kept = voice.save(data, "voice")
-    filing.say(str(call_key), "", clock.now(), kept.name, kept.seconds)
+    filing.say(call_key, "", clock.now(), kept.name, kept.seconds)
     return "录音已送到。" if not kept.cut else "录音已送到，只留了前一分钟。"
 
 
-@bp.post("/<uuid:call_key>/wrong")
+@bp.post("/<call_key>/wrong")
 @access.public
 @pages.act(_refused, _done)
-def wrong(call_key: uuid.UUID) -> str:
+def wrong(call_key: str) -> str:
     """按错了: staff ring back to be sure."""
-    filing.by_mistake(str(call_key), clock.now())
+    filing.by_mistake(call_key, clock.now())
     return "已告诉工作人员。他们会打个电话问一声，请接听。"
