@@ -24,7 +24,9 @@ KEY = re.compile(r"[\w-]{8,60}")
 WALK_IN = re.compile(r"\+(.{0,8}?)(\d{11}|\d{4})")
 PERSON = re.compile(r"[rv]\d{1,10}|w[0-9a-f]{24}")
 
-registry.nav("check_in", "签到", "check", "check_in_staff.today", Permission.VIEW, 31, "no_shows.rule", "no_shows.appeals")
+registry.nav(
+    "check_in", "签到", "check", "check_in_staff.today", Permission.VIEW, 31, "no_shows.rule", "no_shows.appeals"
+)
 
 
 class NoSuchCode(DomainError):
