@@ -232,7 +232,8 @@ def test_new_notice_is_agreed_to_before_going_on(
     ask(client, town.residents[0].phone)
     answer = enter(client, texts.code())
     assert answer.location.startswith("/privacy/agree?next=")
-    assert "个人信息使用说明" in client.get(answer.location).text
+    page = client.get(answer.location).text
+    assert "个人信息使用说明" in page and "这一版改了什么" in page and "OpenID" in page
     assert client.post(answer.location, data={}).status_code == 422
     assert client.post(answer.location, data={"agree": "y"}).location == "/services/7?day=2026-12-13"
     session.rollback()
@@ -267,7 +268,7 @@ def test_entering_ends_what_the_browser_was_before(
 
 def test_privacy_page(client: FlaskClient) -> None:
     page = client.get("/privacy").text
-    assert "第 2026-12 版" in page
+    assert "第 2027-01 版" in page
     assert "默认打码" in page
     assert "住址只在上门服务和紧急求助时用" in page
 
