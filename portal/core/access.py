@@ -131,11 +131,6 @@ def resident(view: View) -> View:
     return _declare(view, Access("resident"))
 
 
-def resident_files(view: View) -> View:
-    """As `resident`, and a file may be sent."""
-    return _declare(view, Access("resident", files=True, slow=True))
-
-
 def staff(
     permission: Permission, *, files: bool = False, slow: bool = False, tells_size: bool = False
 ) -> Callable[[View], View]:

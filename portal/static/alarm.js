@@ -120,7 +120,7 @@
   }, 1000);
   board.addEventListener("click", function (e) {
     var t = e.target.closest ? e.target.closest("[data-mute]") : null;
-    if (t) { mutedUntil = Date.now() + 60000; t.lastChild.textContent = "已静音，1 分钟后再响"; sound(); }
+    if (t) { mutedUntil = Date.now() + +t.getAttribute("data-mute"); t.lastChild.textContent = t.getAttribute("data-said"); sound(); }
   });
   board.addEventListener("keydown", function (e) { // the rest of the page lies below it
     var box = board.querySelector(".al");

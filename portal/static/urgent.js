@@ -2,13 +2,14 @@
 // looked at. Without it: tap and confirm, and the page renews itself. Plain ES5 for old phones.
 (function () {
   "use strict";
-  var d = document, hold = d.getElementById("hold"), HOLD = 2000;
+  var d = document, hold = d.getElementById("hold");
   if (hold) {
+    var HOLD = +hold.getAttribute("data-length"), tell = d.getElementById("hold-said").textContent;
     var form = d.getElementById("press"), said = d.getElementById("hold-said"), began = 0, timer = 0, sent = false;
     hold.hidden = false;
     var end = function (text) {
       if (sent) return;
-      clearInterval(timer); began = 0; hold.classList.remove("on"); said.textContent = text || "按住 2 秒";
+      clearInterval(timer); began = 0; hold.classList.remove("on"); said.textContent = text || tell;
     };
     var fire = function () {
       var phone = form.querySelector("[name=phone]");

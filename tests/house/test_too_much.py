@@ -61,7 +61,7 @@ def test_only_who_takes_a_file_takes_much(app: Flask, sent_to: list[tuple[str, a
     files = {path for path, declared in sent_to if declared.files}
     assert files == {
         "/staff/catalogue/new", "/staff/catalogue/1/edit", "/staff/catalogue/import", "/staff/centres/1/photos",
-        "/staff/centres/import", "/staff/venues/rooms/1/photos", "/staff/accounts/import", "/help",
+        "/staff/centres/import", "/staff/venues/rooms/1/photos", "/staff/accounts/import", "/help", "/help/urgent/1/voice",
     }  # fmt: skip
 
 

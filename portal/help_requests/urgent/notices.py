@@ -3,6 +3,7 @@ looks over a shoulder learns that something goes on."""
 
 from portal.core import clock
 from portal.core.words import Words
+from portal.help_requests.urgent import rules
 from portal.help_requests.urgent.models import Alarm
 
 
@@ -26,7 +27,7 @@ def overdue(alarm: Alarm) -> Words:
 
 def overdue_above(alarm: Alarm) -> Words:
     said = f"{alarm.taken_by or '还没有人'}经办。请督促，或直接补上。"
-    return Words("work.urgent", f"{alarm.centre.label}的紧急求助超过一天没有报告", said)
+    return Words("work.urgent", f"{alarm.centre.label}的紧急求助超过{clock.said(rules.REPORT)}没有报告", said)
 
 
 def lifted(alarm: Alarm) -> Words:

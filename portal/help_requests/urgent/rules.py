@@ -17,9 +17,16 @@ MOST_CALLS, CALLS_WITHIN = 12, timedelta(minutes=10)  # of one network, from peo
 POSITION_KEPT, VOICE_KEPT = timedelta(days=30), timedelta(days=90)
 STRANGERS_KEPT = timedelta(days=184)  # of whoever was not signed in
 WATCH_KEPT, LISTENERS_KEPT = timedelta(days=40), timedelta(days=8)
+HOLD = timedelta(seconds=2)  # that a finger stays, before help is called
+MUTE = timedelta(minutes=1)  # of one screen, by whoever sits there; the alarm goes on
 DAY_FROM, DAY_UNTIL = 7, 22  # in which somebody should listen
 MOST_WORDS, MOST_REPORT = 500, 1000
 NUMBERS = {"120": "急救", "110": "报警", "119": "火警"}
+
+
+def milliseconds(length: timedelta) -> int:
+    """For scripts."""
+    return int(length / timedelta(milliseconds=1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def _press(error: DomainError | None = None) -> Response:
         rings=[p.label for p in (around.own, *around.above[:1])] if around else [],
         nobody=bool(around) and not any(place.listens for place in places),
         key=request.form.get("key", "") or str(uuid.uuid4()), typed=request.form,
-        choices=[] if home else people.home_choices(),
+        choices=[] if home else people.home_choices(), rules=rules,
     )  # fmt: skip
     answer.headers["Cache-Control"] = "private, no-store"  # each page has its own key
     return answer

@@ -183,7 +183,7 @@ def _close(actor: Actor, alarm_id: int, now: datetime) -> str:
 def _hand(actor: Actor, alarm_id: int, now: datetime) -> str:
     form = request.form
     row = actions.hand(actor, alarm_id, form.get("handed_to", ""), form.get("case_no", ""), now)
-    return f"已转 {row.handed_to}。请在一天内写明经过。"
+    return f"已转 {row.handed_to}。请在{clock.said(rules.REPORT)}内写明经过。"
 
 
 def _mistake(actor: Actor, alarm_id: int, now: datetime) -> str:
