@@ -15,6 +15,7 @@ from portal.core.access import Role
 from portal.core.db import db, hit, writing
 from portal.core.sessions import WebSession
 from portal.help_requests import deadlines as help_requests
+from portal.help_requests.urgent import registry as urgent
 from portal.notices import actions, deliveries, wording
 from portal.notices.models import Delivery
 from portal.operations import replay
@@ -143,6 +144,7 @@ def clean_up(now: datetime) -> str:
     for forget in (attendance.forget_walk_ins, help_requests.forget_old):
         with writing():
             gone += forget(now)
+    gone += urgent.clean_up(now)
     return f"清理 {gone} 行"
 
 

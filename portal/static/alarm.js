@@ -62,14 +62,20 @@
     var text, how = "al-sound";
     if (out) { text = "登录已过期，这一页不会响铃了。"; how = "al-sound out"; }
     else if (away > 3) { text = "连不上服务器，现在收不到紧急求助。请留意电话。"; how = "al-sound out"; }
-    else if (!armed) text = "紧急铃声未开：有求助时这一页会弹出来，但没有声音。";
+    else if (!armed) text = "紧急铃声未开";
     else { text = ""; }
     desk.dataset.armed = armed ? 1 : 0;
     if (text + how === told) return;
     told = text + how;
-    state.className = text ? how : "al-on"; state.textContent = "";
+    // On or off, the line is as high: what one is about to press must not move away under the finger.
+    state.className = text ? how : "al-sound on"; state.textContent = "";
     var p = d.createElement("p");
     p.textContent = text || "紧急铃声已开";
+    if (how === "al-sound" && text) {
+      var more = d.createElement("span");
+      more.textContent = "：有求助时会弹出来，但没有声音";
+      p.appendChild(more);
+    }
     state.appendChild(p);
     if (out) {
       var a = d.createElement("a");
@@ -77,7 +83,7 @@
       state.appendChild(a);
     } else if (text && away <= 3) {
       var b = d.createElement("button");
-      b.type = "button"; b.textContent = "点一下，打开紧急铃声";
+      b.type = "button"; b.textContent = "点一下打开";
       b.addEventListener("click", arm);
       state.appendChild(b);
     }

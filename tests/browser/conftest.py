@@ -15,7 +15,7 @@ from portal import create_app
 from portal.catalogue.actions import importing
 from portal.catalogue.models import Entry
 from portal.core import protection, scope, sessions
-from portal.core.db import db
+from portal.core.db import db, writing
 from portal.signup.models import SignUp
 from tests import factories
 from tests.browser.live import NO_REDIS, SECRET_KEY, Portal
@@ -180,10 +180,10 @@ class House:
     def do(self, work: Callable[[factories.Town, factories.Make], Any]) -> Any:
         """Run `work(town, make)` in the portal's database and return what it returns (plain values, not rows)."""
         with self.app.app_context(), scope.system("browser tests"):
+            # Begun as a write: open staff pages say every minute that they are there, and may write in between.
             try:
-                result = work(factories.load_town(), self.make)
-                db.session.commit()
-                return result
+                with writing():
+                    return work(factories.load_town(), self.make)
             finally:
                 db.session.remove()
 

@@ -27,8 +27,10 @@ NO_PAGE = {
     "centres_staff.sheet", "people_staff.department",  # of the top's alone: looked at with the district's desk
     "catalogue_api.services", "catalogue_api.all_centres", "catalogue_api.nowhere",
     "notices_hooks.wechat_event", "wechat.ask", "wechat.back", "wechat.binding",  # only with an official account
+    "help.listen", "urgent_staff.listen",  # recordings
     "people_staff.slips",  # of whoever has just made accounts, for minutes
 }  # fmt: skip
+TOKENS = {"help_orders_member.paper": "paper_token", "help_visit.show": "visit_token"}
 
 FINDINGS = """async () => {
   const found = await axe.run(document, { resultTypes: ["violations"] });
@@ -90,6 +92,8 @@ def pages(house: House, *audiences: str) -> Iterator[tuple[str, str]]:
         public = declared is not None and declared.audience != "staff" and rule.endpoint != "catalogue.short"
         if "entry_id" in values and (public or rule.endpoint.startswith("signup")):
             values["entry_id"] = house.ids["public_entry_id"]
+        if rule.endpoint in TOKENS:
+            values["token"] = house.ids[TOKENS[rule.endpoint]]
         with house.app.test_request_context():
             yield rule.endpoint, str(house.app.url_map.bind("localhost").build(rule.endpoint, values))
 

@@ -100,7 +100,7 @@ def test_the_page_opens_again_without_network_and_a_walk_in_is_kept(house: House
     page.context.set_offline(True)
     page.locator(".roster label").first.click()
     fill(page, "姓", "李")
-    fill(page, "手机尾号", "4321")
+    fill(page, "手机", "4321")
     press(page, "登记到场")
     waits(page, "有 2 个签到还没传")
     page.reload()
@@ -144,7 +144,7 @@ def test_without_javascript_the_form_works(house: House, visit: Visit) -> None:
     press(page, "保存这些勾")
     says(page, "改了 1 份")
     fill(page, "姓", "李")
-    fill(page, "手机尾号", "4321")
+    fill(page, "手机", "4321")
     press(page, "登记到场")
     says(page, "李（现场登记）")
     assert counted(house, Attendance, date) == 2

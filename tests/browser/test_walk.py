@@ -165,7 +165,7 @@ class Walk:
         entry = int(page.url.split("?")[0].rsplit("/", 1)[1])
         press(page, "我要报名")
         self.register(page)
-        expect(page).to_have_url(re.compile(rf"/services/{entry}$"))
+        expect(page).to_have_url(re.compile(rf"/services/{entry}(\?back=|$)"))
         press(page, "确认报名")
         says(page, "报上了")
         page.goto("/me")

@@ -10,7 +10,7 @@ import pytest
 
 from portal.core import clock
 
-PAGES = ["/services", "/venues", "/centres", "/help", "/c/A1", "/api/v1/services"]
+PAGES = ["/services", "/venues", "/centres", "/help/phone", "/c/A1", "/api/v1/services"]
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -106,8 +106,13 @@ def test_each_booking_has_its_history(loaded: Any) -> None:
 
 
 def test_opinions_and_call_backs(loaded: Any, now: datetime) -> None:
-    assert Counter(loaded.scalars(select(CallBack.status))) == {"open": 2, "claimed": 1, "done": 1}
-    assert loaded.scalar(select(func.count(Case.id)).where(Case.due_at < now, Case.status != "done")) == 1
+    assert Counter(loaded.scalars(select(CallBack.status))) == {"open": 3, "claimed": 1, "done": 1}
+    assert (
+        loaded.scalar(
+            select(func.count(Case.id)).where(Case.kind == "call_back", Case.due_at < now, Case.status != "done")
+        )
+        == 1
+    )
     keys = set(loaded.scalars(select(Evaluation.group_key).where(Evaluation.subject_kind == "booking")))
     assert sum(found.shown for found in evaluations.average(keys).values()) >= 5
     assert not list(loaded.scalars(select(Evaluation.id).where(Evaluation.given_at < Evaluation.asked_at)))

@@ -41,4 +41,5 @@ def _order(town: Town, member: TeamMember) -> dict[str, Any]:
     reviewing.accept(town.actor("A1"), row.id, NOW)
     start = clock.at(clock.today(NOW) + timedelta(days=2), clock.local(NOW).time())
     wish = Wish(member.id, start, start + timedelta(hours=1), "指定")
-    return {"order_id": orders.assign(town.actor("A1"), row.id, wish, NOW).id}
+    order = orders.assign(town.actor("A1"), row.id, wish, NOW)
+    return {"order_id": order.id, "paper_token": order.token, "visit_token": order.visit.token if order.visit else ""}

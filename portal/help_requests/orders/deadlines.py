@@ -3,9 +3,10 @@
 The database says what is due; marks move in the transaction of the outbox row, so two schedulers tell once (SPEC H7).
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, literal, select, union_all, update
 
 from portal.core import clock, outbox, registry, scope
 from portal.core.db import db, hit, writing
@@ -26,20 +27,34 @@ AHEAD = (OFFERED, CONFIRMED)
 
 
 @registry.due
-def lapse(now: datetime) -> int:
-    """Orders that nobody answered are back; returns how many."""
-    return _each(select(HelpOrder.id).where(HelpOrder.status == OFFERED, HelpOrder.answer_by <= now), _lapse, now)
-
-
-def _each(wanted: object, step: object, now: datetime) -> int:
+def orders(now: datetime) -> int:
+    """What nobody answered, whose member leaves before the visit, whose request went another way: one statement finds
+    them, and each is looked at again under its lock. Returns how many moved."""
     with scope.system("orders that are due"):
-        ids = list(db.session.scalars(wanted))  # type: ignore[call-overload]
+        found = db.session.execute(union_all(_unanswered(now), _of_leavers(), _of_others())).all()
         db.session.rollback()
         done = 0
-        for number in ids:
+        for step, number in found:
             with writing():
-                done += step(number, now)  # type: ignore[operator]
+                done += STEPS[step](number, now)
         return done
+
+
+def _unanswered(now: datetime) -> Select[tuple[str, int]]:
+    due = select(literal("lapse"), HelpOrder.id)
+    return due.where(HelpOrder.status == OFFERED, HelpOrder.answer_by <= now)
+
+
+def _of_leavers() -> Select[tuple[str, int]]:
+    """Orders of members who will have left the team when they should come go back to the contact person."""
+    theirs = select(literal("left"), HelpOrder.id).join(TeamMember, TeamMember.id == HelpOrder.member_id)
+    return theirs.where(HelpOrder.status.in_(AHEAD), TeamMember.until.is_not(None))
+
+
+def _of_others() -> Select[tuple[str, int]]:
+    """Requests that were withdrawn, handed back or given to somebody else: nobody need go."""
+    theirs = select(literal("follow"), HelpOrder.id).join(HelpRequest, HelpRequest.id == HelpOrder.request_id)
+    return theirs.where(HelpOrder.status.in_(ORDER_UNDONE), HelpRequest.status.not_in((ASSIGNED, GOING, THERE)))
 
 
 def _locked(order_id: int) -> HelpOrder | None:
@@ -55,13 +70,6 @@ def _lapse(order_id: int, now: datetime) -> int:
     return 1
 
 
-@registry.due
-def left(now: datetime) -> int:
-    """Orders of members who will have left the team when they should come: back at the contact person."""
-    wanted = select(HelpOrder.id).join(TeamMember, TeamMember.id == HelpOrder.member_id)
-    return _each(wanted.where(HelpOrder.status.in_(AHEAD), TeamMember.until.is_not(None)), _left, now)
-
-
 def _left(order_id: int, now: datetime) -> int:
     order = _locked(order_id)
     if order is None or order.status not in AHEAD or order.visit is None:
@@ -72,20 +80,15 @@ def _left(order_id: int, now: datetime) -> int:
     return 1
 
 
-@registry.due
-def follow(now: datetime) -> int:
-    """Orders of requests that were withdrawn, handed back or given to somebody else: nobody need go."""
-    wanted = select(HelpOrder.id).join(HelpRequest, HelpRequest.id == HelpOrder.request_id)
-    wanted = wanted.where(HelpOrder.status.in_(ORDER_UNDONE), HelpRequest.status.not_in((ASSIGNED, GOING, THERE)))
-    return _each(wanted, _follow, now)
-
-
 def _follow(order_id: int, now: datetime) -> int:
     order = _locked(order_id)
     if order is None or order.status not in ORDER_UNDONE or order.request.status in (ASSIGNED, GOING, THERE):
         return 0
     actions.follow(order, now)
     return 1
+
+
+STEPS: dict[str, Callable[[int, datetime], int]] = {"lapse": _lapse, "left": _left, "follow": _follow}
 
 
 @registry.due

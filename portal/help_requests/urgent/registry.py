@@ -37,7 +37,6 @@ def ring_again(now: datetime) -> int:
         return done
 
 
-@registry.due
 def clean_up(now: datetime) -> int:
     """Positions are exact for 30 days, recordings stay 90 days after the end, who listened 40 days."""
     with scope.system("what is past its time"):

@@ -143,8 +143,8 @@ def test_back_to_the_contact_person(session: Any, town: Town, team: Team, ordere
         with writing():
             carry(order, "no")
     else:
-        assert deadlines.lapse(NOW + 2 * HOUR - MINUTE) == 0
-        assert [deadlines.lapse(NOW + 2 * HOUR) for _ in range(2)] == [1, 0]
+        assert deadlines.orders(NOW + 2 * HOUR - MINUTE) == 0
+        assert [deadlines.orders(NOW + 2 * HOUR) for _ in range(2)] == [1, 0]
     deliver(NOW + 2 * HOUR)
     assert fresh(order.request_id).status == "accepted" and again(order).visit.status == "called_off"  # type: ignore[union-attr]
     title = f"派单退回，请另外派人（求助 #{order.request_id}）"
@@ -155,7 +155,7 @@ def test_a_request_that_went_another_way(session: Any, town: Town, ordered: Orde
     order = ordered("有号码", "yes")
     with writing():
         requests.withdraw(town.resident_actor(0), order.request_id, NOW)
-    assert [deadlines.follow(NOW) for _ in range(2)] == [1, 0]
+    assert [deadlines.orders(NOW) for _ in range(2)] == [1, 0]
     deliver()
     assert again(order).status == "cancelled"
     texts = session.scalars(select(Delivery.body).where(Delivery.kind == "team.order")).all()
@@ -169,7 +169,7 @@ def test_the_centre_presses_for_a_member(session: Any, town: Town, ordered: Orde
         reviewing.move(town.actor("A1"), order.request_id, "go", NOW)
         reviewing.move(town.actor("A1"), order.request_id, "arrive", NOW)
         reviewing.finish(town.actor("A1"), other.request_id, "办了", NOW)
-    assert deadlines.follow(NOW) == 1 and again(other).status == "done"
+    assert deadlines.orders(NOW) == 1 and again(other).status == "done"
     for step in ("go", "arrive", "finish"):
         with writing():
             carry(order, step)
@@ -180,10 +180,10 @@ def test_an_order_of_somebody_who_leaves(session: Any, town: Town, team: Team, o
     order = ordered("居民甲", "yes")
     with writing():
         leaves(town.actor("A1"), order.member_id, TODAY + timedelta(days=2), NOW)
-    assert deadlines.left(NOW) == 0  # he serves until the day after
+    assert deadlines.orders(NOW) == 0  # he serves until the day after
     with writing():
         leaves(town.actor("A1"), order.member_id, TODAY + timedelta(days=1), NOW)
-    assert [deadlines.left(NOW) for _ in range(2)] == [1, 0]
+    assert [deadlines.orders(NOW) for _ in range(2)] == [1, 0]
     assert again(order).decline_reason == "队员已离队" and fresh(order.request_id).status == "accepted"
 
 
