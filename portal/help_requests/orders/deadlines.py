@@ -40,18 +40,18 @@ def orders(now: datetime) -> int:
         return done
 
 
-def _unanswered(now: datetime) -> Select[tuple[str, int]]:
+def _unanswered(now: datetime) -> Select[str, int]:
     due = select(literal("lapse"), HelpOrder.id)
     return due.where(HelpOrder.status == OFFERED, HelpOrder.answer_by <= now)
 
 
-def _of_leavers() -> Select[tuple[str, int]]:
+def _of_leavers() -> Select[str, int]:
     """Orders of members who will have left the team when they should come go back to the contact person."""
     theirs = select(literal("left"), HelpOrder.id).join(TeamMember, TeamMember.id == HelpOrder.member_id)
     return theirs.where(HelpOrder.status.in_(AHEAD), TeamMember.until.is_not(None))
 
 
-def _of_others() -> Select[tuple[str, int]]:
+def _of_others() -> Select[str, int]:
     """Requests that were withdrawn, handed back or given to somebody else: nobody need go."""
     theirs = select(literal("follow"), HelpOrder.id).join(HelpRequest, HelpRequest.id == HelpOrder.request_id)
     return theirs.where(HelpOrder.status.in_(ORDER_UNDONE), HelpRequest.status.not_in((ASSIGNED, GOING, THERE)))
