@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,8 +28,18 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+HERE = Path(__file__).parent
+ON_BOTH = {"test_walk", "test_hurried", "test_check_in", "test_urgent", "test_orders"}  # where two write at once
 PATIENCE = 60_000  # milliseconds for one step, on a machine that does much else
 PHONE, DESK = {"width": 375, "height": 760}, {"width": 1280, "height": 900}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser sees pages, not the database: most is looked at on SQLite only."""
+    for item in items:
+        if item.path.parent == HERE and item.path.stem not in ON_BOTH:
+            item.add_marker(pytest.mark.once)
 
 
 @pytest.fixture(scope="session")
