@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal_column, or_, select
 from sqlalchemy.orm import aliased, joinedload
 
 from portal.cases import policy
@@ -19,7 +19,7 @@ from portal.catalogue.models import Guide
 from portal.centres import profile
 from portal.centres import queries as centres
 from portal.centres.models import Centre, Department, label
-from portal.core import clock, scope
+from portal.core import clock, reads, scope
 from portal.core.access import Actor
 from portal.core.db import db
 from portal.core.states import StateHistory
@@ -392,6 +392,18 @@ def advice(kind: str, value: str) -> Advice | None:
 # The resident ---------------------------------------------------------------------------------------------------------
 
 _RECENT = timedelta(days=30)
+
+
+_UNDONE_OF = (
+    select(HelpRequest.id)
+    .where(HelpRequest.resident_id == bindparam("resident_id"), HelpRequest.status.in_((*UNDONE, DONE)))
+    .limit(1)
+)
+
+
+def has_undone(resident_id: int) -> bool:
+    """Whether a resident has asked for help that is not over. Home asks for everybody, and hardly anybody has."""
+    return reads.row(_UNDONE_OF, resident_id=resident_id) is not None
 
 
 def mine(resident_id: int, now: datetime, coming: bool) -> list[HelpRequest]:

@@ -40,6 +40,8 @@ REGISTRATION = VulnerableRegistration.__tablename__
 @registry.mine
 def my_requests(resident_id: int, now: datetime, coming: bool) -> list[Mine]:
     """Every request of mine with who has it and until when; what waits for me stands among what waits."""
+    if coming and not queries.has_undone(resident_id):
+        return []
     rows = queries.mine(resident_id, now, coming)
     offers = queries.offers(rows)
     return [_mine(row, offers.get(row.case_id), now) for row in rows]

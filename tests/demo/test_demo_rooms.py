@@ -111,7 +111,7 @@ def test_opinions_and_call_backs(loaded: Any, now: datetime) -> None:
         loaded.scalar(
             select(func.count(Case.id)).where(Case.kind == "call_back", Case.due_at < now, Case.status != "done")
         )
-        == 1
+        == 2
     )
     keys = set(loaded.scalars(select(Evaluation.group_key).where(Evaluation.subject_kind == "booking")))
     assert sum(found.shown for found in evaluations.average(keys).values()) >= 5

@@ -51,6 +51,7 @@ RAW = {
     "portal/help_requests/urgent/models.py": "where the partial index holds",
     "portal/help_requests/urgent/poll.py": "whether anything is open anywhere; tells nothing else",
     "portal/help_requests/urgent/queries.py": "what rings at one's own centre, by its number: nothing private",
+    "portal/help_requests/queries.py": "whether somebody has asked for help, by their own number",
     "portal/demo/story.py": "SQLite's synchronous setting while the demo is made",
 }
 # `.status` of something that is no row with transitions.

@@ -439,6 +439,14 @@ def scoped_phones() -> list[tuple[DutyPhone, str]]:
     return [(row, str(name)) for row, name in db.session.execute(wanted.order_by(Centre.path, DutyPhone.id))]
 
 
+_OPEN_OF = select(Alarm.id).where(Alarm.resident_id == bindparam("resident_id"), Alarm.status.in_(OPEN)).limit(1)
+
+
+def has_open(resident_id: int) -> bool:
+    """Whether a resident's call for help is open. Home asks for everybody, and hardly anybody has one."""
+    return reads.row(_OPEN_OF, resident_id=resident_id) is not None
+
+
 def owned(resident_id: int, by_number: bool = False) -> list[Alarm]:
     """A resident's own, newest first. by_number: also what somebody filed with that number without signing in, which is
     forgotten with the person and shown to nobody. The caller reads in the system's scope."""

@@ -88,6 +88,8 @@ def _forget_strangers(ids: list[int]) -> None:
 @registry.mine
 def my_alarms(resident_id: int, now: datetime, coming: bool) -> list[Mine]:
     """What I asked for: who has it, and how it ended."""
+    if coming and not queries.has_open(resident_id):
+        return []
     with scope.system("a resident's own calls for help"):
         rows = [a for a in queries.owned(resident_id) if a.calls and (a.status in OPEN or not coming)]
     return [
