@@ -289,7 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seat_rush.WORKERS, seat_rush.SECONDS = 2, 240  # as two cores have them; patience with a machine that does much else
     people = chosen.requests + 2 + max(100, chosen.clients * 2)
     wrong: list[str] = []
-    with Portal(chosen.database, True, people, 30, "tests.load.alarm_seed") as portal:
+    with Portal(chosen.database, True, people, 30) as portal:
         print(f"{chosen.database}: {chosen.pages} idle pages")
         cost = idle(portal, chosen.pages, chosen.seconds)
         print(f"  {cost:.1f} % of a core")
